@@ -1,0 +1,1 @@
+"""What a message is, where it waits, and how a turn commits. No task, no actor."""

@@ -1,0 +1,123 @@
+"""The store: what the runtime needs from whatever keeps its turns. Nothing above this line knows SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from .address import ActorId
+from .turn import (
+    Batch,
+    Claim,
+    Committed,
+    Effect,
+    Envelope,
+    LogEntry,
+    Parked,
+    Rejected,
+    Snapshot,
+    Verification,
+    View,
+)
+
+
+class Store(Protocol):
+    """One durable home for mailboxes, states, effects, streams and views.
+
+    One process at a time owns it (`claim`) and commits turns; others are visitors, which read, `append` and `requeue`.
+    No method is cancelled half-way: a caller that goes away leaves the operation to finish.
+    """
+
+    async def claim(self, node: str, ttl: float, now: float) -> Claim:
+        """Own the store: the fence is one higher than any before.
+
+        On an unclean end of the last owner, messages marked `started` get one more `interrupted`.
+
+        Raises:
+            FileInUse: when a live owner holds it, with a lease that has not expired.
+        """
+        ...
+
+    async def renew(self, node: str, ttl: float, now: float) -> bool:
+        """Push the lease's end out; False when the lease is lost."""
+        ...
+
+    async def release(self, node: str) -> None:
+        """Give the store up in order: the next owner finds it clean."""
+        ...
+
+    async def commit(self, batch: Batch) -> Committed | Rejected:
+        """Write the batch in one transaction, flushed, or nothing of it.
+
+        Raises:
+            CommitUnknown: when the transaction failed such that it may or may not be on disk.
+        """
+        ...
+
+    async def append(self, envelopes: Sequence[Envelope]) -> Committed:
+        """Put messages from outside, idempotent by (receiver, id) and by (receiver, key); needs no claim."""
+        ...
+
+    async def load(self, actor: ActorId) -> Snapshot:
+        """The actor as last committed.
+
+        Raises:
+            CorruptRecord: when the stored state is not what was written.
+        """
+        ...
+
+    async def fetch(self, actor: ActorId, limit: int, now: float) -> list[Envelope]:
+        """What is due for the actor, in order; a message whose digest is wrong is parked instead."""
+        ...
+
+    async def waiting(self, now: float) -> list[ActorId]:
+        """The actors that have due mail."""
+        ...
+
+    async def next_due(self, now: float) -> float | None:
+        """When the next message that is not due yet will be."""
+        ...
+
+    async def effects(self) -> list[Effect]:
+        """The effects that are open or held."""
+        ...
+
+    async def read(self, stream: str, after: int = 0, limit: int = 1000) -> list[LogEntry]:
+        """Entries of one stream behind a position, in order."""
+        ...
+
+    async def log(self, after: int = 0, limit: int = 1000) -> list[LogEntry]:
+        """Entries of all streams behind a `seq`, in commit order."""
+        ...
+
+    async def views(self, kind: str, scope: str | None = None) -> list[View]:
+        """The rows of a kind (within a scope), by `sort` and key."""
+        ...
+
+    async def view(self, kind: str, key: str) -> View | None:
+        """One row."""
+        ...
+
+    async def parked(self) -> list[Parked]:
+        """The parked messages, oldest first."""
+        ...
+
+    async def requeue(self, receiver: ActorId, message: str) -> bool:
+        """Put a parked message at the tail of its mailbox, its counts at zero; False when it is not parked."""
+        ...
+
+    async def cursor(self, name: str) -> int:
+        """A reader's position, as committed in `Batch.cursors`; 0 when never set."""
+        ...
+
+    async def changed(self) -> bool:
+        """Whether somebody else has written since the last call."""
+        ...
+
+    async def verify(self) -> Verification:
+        """Check every digest, every hash chain, and the file itself."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of every resource; claims end with it."""
+        ...

@@ -1,0 +1,257 @@
+"""What is written: messages as they wait, effects, logbook entries, views, and the turn that holds them together.
+
+Everything here is a value. A turn is everything that one handler call changed; the store writes it whole or not at
+all. Times are wall-clock seconds since the epoch; 0.0 means "at once" or "never set".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+import attrs
+
+from .address import ActorId
+from .codec import Record
+
+SYSTEM_STREAM = "system"
+
+
+class OnInterrupt(Enum):
+    """What happens to an effect that was open when the process died."""
+
+    RERUN = "rerun"
+    """It only reads, or takes an idempotency key: run it again."""
+    UNKNOWN = "unknown"
+    """It cannot be undone: nobody guesses, the actor is told that its outcome is unknown."""
+
+
+class EffectState(Enum):
+    """Where an effect stands. Every state but OPEN, HELD and UNKNOWN is final."""
+
+    OPEN = "open"
+    HELD = "held"
+    """Committed, and known not to have started when the process ended in order."""
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    SETTLED = "settled"
+    """A person said what became of an unknown one."""
+    CANCELLED = "cancelled"
+
+
+@attrs.frozen(kw_only=True)
+class Envelope:
+    """A stored message.
+
+    `id` is unique per receiver and stable over crashes: the sender and the sender's count. `seq` is given by the
+    store and only orders. `then` names the receiver's method when the message is the answer to something that it
+    asked for; `reply_to` is the durable actor that gets the handler's return value.
+    """
+
+    id: str
+    receiver: ActorId
+    sender: str
+    record: Record
+    due: float = 0.0
+    timer: str = ""
+    then: str = ""
+    reply_to: str = ""
+    reply_then: str = ""
+    key: str = ""
+    trace: str = ""
+    seq: int = 0
+    attempts: int = 0
+    interrupted: int = 0
+    not_before: float = 0.0
+
+
+@attrs.frozen(kw_only=True)
+class Effect:
+    """The intent of one call to the outside world; it is on disk before the call begins."""
+
+    id: str
+    actor: ActorId
+    runner: str
+    record: Record
+    then: str
+    on_interrupt: OnInterrupt
+    created: float
+    attempts: int = 0
+    state: EffectState = EffectState.OPEN
+
+
+@attrs.frozen(kw_only=True)
+class Closure:
+    """The result of an effect: closes the row and delivers the envelope, together."""
+
+    effect: str
+    state: EffectState
+    envelope: Envelope
+
+
+@attrs.frozen
+class Entry:
+    """One line for an append-only, hash-chained stream. `body` is a JSON object."""
+
+    stream: str
+    kind: str
+    at: float
+    body: bytes
+
+
+@attrs.frozen(kw_only=True)
+class LogEntry:
+    """An entry as it stands: `position` counts from 1 within its stream, `seq` orders all streams of the file."""
+
+    seq: int
+    stream: str
+    position: int
+    kind: str
+    at: float
+    body: bytes
+    batch: int
+    hash: bytes
+
+
+@attrs.frozen(kw_only=True)
+class View:
+    """A small row for readers, replaced by (kind, key); `body` is a JSON object, None deletes the row."""
+
+    kind: str
+    key: str
+    scope: str = ""
+    sort: float = 0.0
+    body: bytes | None
+
+
+@attrs.frozen(kw_only=True)
+class Attempt:
+    """A failed try at a message: the new count, why, and when the next may begin."""
+
+    message: str
+    attempts: int
+    error: str
+    not_before: float
+
+
+@attrs.frozen(kw_only=True)
+class Parking:
+    """A message taken out of its mailbox because it cannot be handled."""
+
+    message: str
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class Parked:
+    """A parked message as it is listed."""
+
+    envelope: Envelope
+    reason: str
+    at: float
+
+
+@attrs.frozen(kw_only=True)
+class Turn:
+    """Everything that one handler call changed, or one failed call recorded.
+
+    The turn takes the actor from `revision` to `revision + 1`. `state` None leaves the state as it was. `sent` is the
+    sender's count after this turn. A send with a `timer` name replaces the waiting one of that name.
+    """
+
+    id: str
+    actor: ActorId
+    fence: int
+    revision: int
+    consumed: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    state: Record | None = None
+    sent: int = 0
+    sends: tuple[Envelope, ...] = ()
+    timers_cancelled: tuple[str, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    effects_settled: tuple[tuple[str, EffectState], ...] = ()
+    entries: tuple[Entry, ...] = ()
+    views: tuple[View, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    parked: tuple[Parking, ...] = ()
+    replies: tuple[tuple[str, Record], ...] = ()
+    """(message id, reply) for consumed messages that carried a key: kept for whoever asks again."""
+    ended: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Batch:
+    """What one transaction writes: whole, or nothing."""
+
+    node: str
+    fence: int
+    at: float
+    turns: tuple[Turn, ...] = ()
+    appends: tuple[Envelope, ...] = ()
+    closures: tuple[Closure, ...] = ()
+    started: tuple[tuple[ActorId, str], ...] = ()
+    """(receiver, message id) of turns that are running while this batch is formed."""
+    held: tuple[str, ...] = ()
+    """Effects known not to have started, at the orderly end."""
+    entries: tuple[Entry, ...] = ()
+    cursors: Mapping[str, int] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class Known:
+    """The answer to an append whose (receiver, key) was there before: the first message's id, and its reply if any."""
+
+    id: str
+    reply: Record | None
+
+
+@attrs.frozen(kw_only=True)
+class Committed:
+    """The batch is on disk."""
+
+    batch: int
+    known: Mapping[str, Known] = attrs.field(factory=dict)
+    """By the id of the appended message that was not appended because its key was there."""
+    dropped: frozenset[str] = frozenset()
+    """Effects whose closure was ignored, because they were no longer open."""
+
+
+@attrs.frozen(kw_only=True)
+class Rejected:
+    """Nothing of the batch is on disk. `fenced`: this node no longer owns the file."""
+
+    fenced: bool = False
+    offenders: Mapping[str, str] = attrs.field(factory=dict)
+    """By turn id: `revision` (another turn came first) or `consumed` (the message is gone)."""
+
+
+@attrs.frozen(kw_only=True)
+class Snapshot:
+    """An actor as last committed; revision 0 and no state when there never was a turn."""
+
+    revision: int = 0
+    state: Record | None = None
+    last_turn: str = ""
+    sent: int = 0
+    ended: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Claim:
+    """Ownership of a file: the fence that every turn must carry, and whether the last owner ended in order."""
+
+    fence: int
+    clean: bool
+
+
+@attrs.frozen(kw_only=True)
+class Verification:
+    """What `verify` found; `problems` is empty when the file is whole."""
+
+    entries: int
+    streams: int
+    batches: int
+    records: int
+    problems: tuple[str, ...]
