@@ -46,7 +46,8 @@ class Envelope:
 
     `id` is unique per receiver and stable over crashes: the sender and the sender's count. `seq` is given by the
     store and only orders. `then` names the receiver's method when the message is the answer to something that it
-    asked for; `reply_to` is the durable actor that gets the handler's return value.
+    asked for; `reply_to` is the durable actor that gets the handler's return value, at its method `reply_then`.
+    An `answer` takes the place of the receiver's waiting timer of the same name; when that is gone it is dropped.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Envelope:
     then: str = ""
     reply_to: str = ""
     reply_then: str = ""
+    answer: bool = False
     key: str = ""
     trace: str = ""
     seq: int = 0
@@ -215,7 +217,7 @@ class Committed:
     known: Mapping[str, Known] = attrs.field(factory=dict)
     """By the id of the appended message that was not appended because its key was there."""
     dropped: frozenset[str] = frozenset()
-    """Effects whose closure was ignored, because they were no longer open."""
+    """Ids of effects whose closure was ignored, because they were no longer open, and of answers that came too late."""
 
 
 @attrs.frozen(kw_only=True)

@@ -1,0 +1,134 @@
+"""Which method handles which message: decided once, when the class is defined."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import TypeVar, Union, get_args, get_origin
+
+import attrs
+
+from .errors import HandlerFault
+
+F = TypeVar("F", bound=Callable[..., object])
+Names = Mapping[str, object]
+
+
+@attrs.frozen
+class Handler:
+    """A method that takes one message; `is_async` says whether calling it gives a coroutine."""
+
+    name: str
+    function: Callable[..., object]
+    is_async: bool
+
+
+Table = Mapping[type, Handler]
+
+
+def handle(function: F) -> F:
+    """Mark a method as the handler of the message type that its one parameter is annotated with.
+
+    `def` and `async def` both work. Its return value is the reply of an ask. Checked when the class is defined.
+    """
+    function.__dict__["__choragus_handler__"] = True
+    return function
+
+
+def reply(function: F) -> F:
+    """Mark a method of a durable actor as one that replies and effect results may be sent to, by `then=`."""
+    function.__dict__["__choragus_reply__"] = True
+    return function
+
+
+def replies(cls: type) -> frozenset[str]:
+    """The names of the methods marked `@reply`."""
+    return frozenset(
+        name for name in dir(cls) if getattr(inspect.getattr_static(cls, name), "__choragus_reply__", False)
+    )
+
+
+def handlers(cls: type, local: Names) -> Table:
+    """The message types that the class handles.
+
+    Args:
+        local: the names visible where the class is defined, for annotations that are not module globals.
+
+    Raises:
+        HandlerFault: when a handler takes not exactly one annotated message, or two take the same type.
+    """
+    table: dict[type, Handler] = {}
+    for name in dir(cls):
+        function = inspect.getattr_static(cls, name)
+        if not getattr(function, "__choragus_handler__", False):
+            continue
+        for message in _message_types(cls, name, function, local):
+            if message in table:
+                raise HandlerFault(
+                    f"{cls.__name__}.{table[message].name} and {cls.__name__}.{name} both handle "
+                    f"{message.__name__}: keep one"
+                )
+            table[message] = Handler(name, function, inspect.iscoroutinefunction(function))
+    return table
+
+
+def check_declared(cls: type, declared: object, table: Table) -> None:
+    """Compare what `Actor[M]` says with what the handlers take.
+
+    Raises:
+        HandlerFault: when a message of M has no handler, or a handler takes what M does not hold.
+    """
+    if isinstance(declared, TypeVar):
+        return
+    wanted = set(_members(declared))
+    for missing in wanted - set(table):
+        raise HandlerFault(f"{cls.__name__} says that it handles {_name(missing)}: add a @handle method for it")
+    for extra in set(table) - wanted:
+        raise HandlerFault(
+            f"{cls.__name__}.{table[extra].name} handles {_name(extra)}, which Actor[...] of {cls.__name__} "
+            "does not name: add it there"
+        )
+
+
+def declared_arguments(cls: type, base: type) -> tuple[object, ...] | None:
+    """The arguments that the class gives to its generic base, or None when it gives none."""
+    for origin in types.get_original_bases(cls) if hasattr(types, "get_original_bases") else _original_bases(cls):
+        if get_origin(origin) is base:
+            return get_args(origin)
+    return None
+
+
+def _original_bases(cls: type) -> tuple[object, ...]:
+    bases: tuple[object, ...] = cls.__dict__.get("__orig_bases__", cls.__bases__)
+    return bases
+
+
+def _message_types(cls: type, name: str, function: Callable[..., object], local: Names) -> list[type]:
+    where = f"{cls.__name__}.{name}"
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    if len(parameters) != 1 or parameters[0].kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD:
+        raise HandlerFault(f"{where} must take exactly one message: def {name}(self, message: SomeMessage)")
+    try:
+        hints = typing.get_type_hints(function, localns=dict(local))
+    except NameError as error:
+        raise HandlerFault(f"{where}: its annotation cannot be resolved ({error}): import the message class") from error
+    annotation = hints.get(parameters[0].name)
+    if annotation is None:
+        raise HandlerFault(f"{where}: annotate its message, as in def {name}(self, message: SomeMessage)")
+    members = _members(annotation)
+    for member in members:
+        if not (isinstance(member, type) and attrs.has(member)):
+            raise HandlerFault(f"{where} takes {_name(member)}, which is no attrs class: messages are attrs classes")
+    return [member for member in members if isinstance(member, type)]
+
+
+def _members(annotation: object) -> tuple[object, ...]:
+    if get_origin(annotation) in (Union, types.UnionType):
+        return get_args(annotation)
+    return (annotation,)
+
+
+def _name(value: object) -> str:
+    return value.__name__ if isinstance(value, type) else str(value)

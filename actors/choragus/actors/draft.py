@@ -1,0 +1,153 @@
+"""A turn while it still collects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from choragus.mailbox.address import ActorId
+from choragus.mailbox.codec import Record, encode
+from choragus.mailbox.turn import (
+    Effect,
+    EffectState,
+    Entry,
+    Envelope,
+    OnInterrupt,
+    Turn,
+    View,
+)
+
+from .message import AskFailed
+
+
+class Draft:
+    """What one handler call has asked for so far. Values are encoded as they come, so a bad one fails at its line."""
+
+    def __init__(
+        self, actor: ActorId, *, id: str, fence: int, revision: int, sent: int, at: float, consumed: Envelope | None
+    ) -> None:
+        self.actor = actor
+        self.at = at
+        self.open = True
+        self.ended = False
+        self.actions: list[Callable[[], None]] = []
+        self._id = id
+        self._fence = fence
+        self._revision = revision
+        self._sent = sent
+        self._consumed = consumed
+        self._sends: list[Envelope] = []
+        self._timers_cancelled: list[str] = []
+        self._effects: list[Effect] = []
+        self._settled: list[tuple[str, EffectState]] = []
+        self._entries: list[Entry] = []
+        self._views: list[View] = []
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Do this once the turn is on disk."""
+        self.actions.append(action)
+
+    def send(
+        self, receiver: ActorId, message: object, *, due: float = 0.0, timer: str = "", then: str = ""
+    ) -> Envelope:
+        """Put a message into a durable mailbox."""
+        envelope = self._envelope(receiver, encode(message), due=due, timer=timer, then=then)
+        self._sends.append(envelope)
+        return envelope
+
+    def ask(self, receiver: ActorId, message: object, *, then: str, timeout: float) -> None:
+        """Send a message whose reply comes to method `then`, or AskFailed after `timeout` seconds.
+
+        The waiting timer is what makes the ask open: the reply takes its place, and without it is dropped.
+        """
+        ask = f"{self.actor}#{self._sent + 1}"
+        timer = f"ask:{ask}"
+        late = AskFailed(receiver, f"no reply within {timeout:g} s")
+        self._sends.append(self._envelope(receiver, encode(message), reply_to=self.actor, reply_then=f"{then}@{timer}"))
+        self._sends.append(self._envelope(self.actor, encode(late), due=self.at + timeout, timer=timer, then=then))
+
+    def answer(self, asked: Envelope, record: Record) -> None:
+        """Send the reply of a message that a durable actor asked."""
+        then, _, timer = asked.reply_then.partition("@")
+        self._sends.append(
+            self._envelope(ActorId(asked.reply_to), record, timer=timer, then=then, answer=True, trace=asked.trace)
+        )
+
+    def cancel_timer(self, name: str) -> None:
+        """Take back a waiting timer; one that is not there is fine."""
+        self._timers_cancelled.append(name)
+        self._sends = [send for send in self._sends if send.timer != name or send.receiver != self.actor]
+
+    def effect(self, runner: str, request: object, *, then: str, on_interrupt: OnInterrupt) -> str:
+        """Intend a call to the outside; gives back its id."""
+        effect = Effect(
+            id=f"{self.actor}!{self._revision + 1}.{len(self._effects) + 1}",
+            actor=self.actor,
+            runner=runner,
+            record=encode(request),
+            then=then,
+            on_interrupt=on_interrupt,
+            created=self.at,
+        )
+        self._effects.append(effect)
+        return effect.id
+
+    def settle(self, effect: str, state: EffectState) -> None:
+        """Say what became of an effect that is not to be waited for any longer."""
+        self._settled.append((effect, state))
+
+    def entry(self, stream: str, kind: str, body: bytes) -> None:
+        """Append a line to a stream."""
+        self._entries.append(Entry(stream, kind, self.at, body))
+
+    def view(self, view: View) -> None:
+        """Replace or delete a row for readers."""
+        self._views.append(view)
+
+    def close(self, state: Record | None, replies: tuple[tuple[str, Record], ...]) -> Turn:
+        """The turn as it will be written; nothing can be added any more."""
+        self.open = False
+        return Turn(
+            id=self._id,
+            actor=self.actor,
+            fence=self._fence,
+            revision=self._revision,
+            consumed=() if self._consumed is None else (self._consumed.id,),
+            state=state,
+            sent=self._sent,
+            sends=tuple(self._sends),
+            timers_cancelled=tuple(self._timers_cancelled),
+            effects=tuple(self._effects),
+            effects_settled=tuple(self._settled),
+            entries=tuple(self._entries),
+            views=tuple(self._views),
+            replies=replies,
+            ended=self.ended,
+        )
+
+    def _envelope(
+        self,
+        receiver: ActorId,
+        record: Record,
+        *,
+        due: float = 0.0,
+        timer: str = "",
+        then: str = "",
+        reply_to: str = "",
+        reply_then: str = "",
+        answer: bool = False,
+        trace: str = "",
+    ) -> Envelope:
+        self._sent += 1
+        return Envelope(
+            id=f"{self.actor}#{self._sent}",
+            receiver=receiver,
+            sender=self.actor,
+            record=record,
+            due=due,
+            timer=timer,
+            then=then,
+            reply_to=reply_to,
+            reply_then=reply_then,
+            answer=answer,
+            trace=trace or ("" if self._consumed is None else self._consumed.trace),
+        )

@@ -1,0 +1,191 @@
+"""A durable actor, as its user writes it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from typing import ClassVar, Generic, Protocol, TypeVar
+
+import attrs
+
+from choragus.mailbox.address import ActorId, actor_id
+from choragus.mailbox.codec import encode, is_stored
+from choragus.mailbox.turn import SYSTEM_STREAM, EffectState, OnInterrupt, Parking, View
+
+from .actor import Actor, define
+from .dispatch import declared_arguments, replies
+from .draft import Draft
+from .errors import HandlerFault
+from .message import Request
+from .ref import Ref
+
+S = TypeVar("S")
+M = TypeVar("M", contravariant=True)
+T = TypeVar("T", contravariant=True)
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+
+
+class DurableSystem(Protocol):
+    """What a durable actor needs from the system."""
+
+    def durable_ref(self, actor: type[Actor[T]], key: str) -> Ref[T]: ...
+
+    def cancel_effect(self, effect: str) -> None: ...
+
+
+class DurableActor(Actor[M], Generic[S, M]):
+    """An actor whose mailbox and state are on disk, addressed by its type and a key, there when it is needed.
+
+    `class Account(DurableActor[Balance, Deposit], name="bank.account")`: the state is `self.state`, an attrs class
+    stored under a stable name that may be changed in place. A handler call is one turn: the message taken, the new
+    state, everything sent, timers, effects, log lines and view rows are written in one transaction, or none of it
+    happened. Nothing that the turn sends leaves before it is on disk. A handler that raises leaves no trace but a
+    count: it gets the message again, up to the region's number of attempts, then the message is parked.
+
+    Handlers need not be deterministic; they are never replayed. What they do to the outside world themselves is not
+    part of the turn: use `effect`.
+    """
+
+    type_name: ClassVar[str] = ""
+    turn_timeout: ClassVar[float] = 60.0
+    """Seconds that a handler may take before it is cancelled, which counts as a failed attempt."""
+    __choragus_state__: ClassVar[type] = object
+    __choragus_reply_names__: ClassVar[frozenset[str]] = frozenset()
+
+    state: S
+    key: str = ""
+    _draft: Draft | None = None
+
+    def __init_subclass__(cls, *, name: str = "", **keywords: object) -> None:
+        super(Actor, cls).__init_subclass__(**keywords)
+        local = sys._getframe(1).f_locals
+        define(cls, DurableActor, local)
+        cls.__choragus_reply_names__ = replies(cls)
+        arguments = declared_arguments(cls, DurableActor)
+        if arguments is not None and isinstance(arguments[0], type):
+            cls.__choragus_state__ = arguments[0]
+            _check(cls, name, arguments[0])
+            cls.type_name = name
+
+    def initial(self) -> S:
+        """The state before the first turn: the state class without arguments, unless overridden."""
+        return self.__choragus_state__()  # type: ignore[no-any-return]  # the declared state class
+
+    @property
+    def stream(self) -> str:
+        """The stream that `log` writes to: the system's, unless overridden."""
+        return SYSTEM_STREAM
+
+    @property
+    def now(self) -> float:
+        """The turn's time: seconds since the epoch."""
+        return self._turn.at
+
+    @property
+    def id(self) -> ActorId:
+        """This actor's address."""
+        return actor_id(self.type_name, self.key)
+
+    def on_parked(self, message: object, parking: Parking) -> None:
+        """Called in the turn that parks a message, with the state of the last completed turn: the place to tell others.
+
+        `message` is None when it could not even be decoded.
+        """
+
+    def ref(self, actor: type[Actor[T]], key: str) -> Ref[T]:
+        """The durable actor of that type and key."""
+        return self._system.durable_ref(actor, key)
+
+    def ask(
+        self, ref: Ref[T], message: Request[object], *, then: Callable[[object], object], timeout: float = 30.0
+    ) -> None:
+        """Ask without waiting: the reply comes to the `@reply` method `then` as a message, in a later turn.
+
+        In its place comes AskFailed when the receiver parked the message or did not answer within `timeout` seconds.
+        """
+        if ref.id is None:
+            raise TypeError(f"{self.id} can ask durable actors only, not {ref!r}: tell it, and let it tell back")
+        self._turn.ask(ref.id, message, then=self._method(then), timeout=timeout)
+
+    def effect(
+        self,
+        runner: str,
+        request: object,
+        *,
+        then: Callable[[object], object],
+        on_interrupt: OnInterrupt,
+    ) -> str:
+        """Intend a call to the outside; gives back the effect's id, which is stable over retries.
+
+        It is run by the system's runner of that name once this turn is on disk. Its result comes to the `@reply`
+        method `then`, or EffectFailed, or, when the process died while it was open and `on_interrupt` is UNKNOWN,
+        EffectUnknown.
+        """
+        return self._turn.effect(runner, request, then=self._method(then), on_interrupt=on_interrupt)
+
+    def settle_effect(self, effect: str) -> None:
+        """Close an effect of unknown outcome: somebody has said what became of it."""
+        self._turn.settle(effect, EffectState.SETTLED)
+
+    def cancel_effect(self, effect: str) -> None:
+        """Close an effect that is no longer wanted; a result that still comes is dropped."""
+        self._turn.settle(effect, EffectState.CANCELLED)
+        self._turn.after_commit(lambda: self._system.cancel_effect(effect))
+
+    def timer(self, name: str, message: object, *, after: float) -> None:
+        """Send a message to itself in `after` seconds, also over a restart. Setting a name again replaces it."""
+        self._turn.send(self.id, message, due=self.now + after, timer=name)
+
+    def cancel_timer(self, name: str) -> None:
+        """Take a timer back; one that is not there is fine."""
+        self._turn.cancel_timer(name)
+
+    def log(self, kind: str, /, **fields: object) -> None:
+        """Append a line to this actor's stream."""
+        self.append(self.stream, kind, {"actor": self.id, **fields})
+
+    def append(self, stream: str, kind: str, body: dict[str, object]) -> None:
+        """Append a line to any stream."""
+        self._turn.entry(stream, kind, encode(body).body)
+
+    def view(self, kind: str, key: str, body: dict[str, object] | None, *, scope: str = "", sort: float = 0.0) -> None:
+        """Replace a small row for readers; a body of None deletes it."""
+        data = None if body is None else encode(body).body
+        self._turn.view(View(kind=kind, key=key, scope=scope, sort=sort, body=data))
+
+    def end(self) -> None:
+        """End this actor with this turn; what is sent to it later is parked."""
+        self._turn.ended = True
+
+    @property
+    def _turn(self) -> Draft:
+        if self._draft is None or not self._draft.open:
+            raise RuntimeError(f"{self.id} has no turn open: this works inside its handlers only")
+        return self._draft
+
+    @property
+    def _system(self) -> DurableSystem:
+        return self.system  # type: ignore[return-value]  # durable actors are attached to the durable system
+
+    def _method(self, then: Callable[[object], object]) -> str:
+        name: str = getattr(then, "__name__", "")
+        if name not in self.__choragus_reply_names__:
+            raise HandlerFault(f"{type(self).__name__}.{name or then!r} cannot take a reply: mark it with @reply")
+        return name
+
+
+def _check(cls: type, name: str, state: type) -> None:
+    if not _NAME.fullmatch(name):
+        raise HandlerFault(
+            f"{cls.__name__} needs a stable name for its stored data, lower-case words with dots, not {name!r}: "
+            f"class {cls.__name__}(DurableActor[...], name='shop.account')"
+        )
+    if not (attrs.has(state) and is_stored(state)):
+        raise HandlerFault(f"{cls.__name__}'s state {state.__name__} is not stored: put @stored('a.name') above it")
+    for message in cls.__choragus_table__:  # type: ignore[attr-defined]  # set just before
+        if not is_stored(message):
+            raise HandlerFault(
+                f"{cls.__name__}'s message {message.__name__} is not stored: put @stored('a.name') above it"
+            )

@@ -1,0 +1,79 @@
+"""What can go wrong with actors, as one tree.
+
+    ChoragusError
+    ├─ HandlerFault (TypeError)        an actor class is declared wrongly
+    ├─ Unhandled (TypeError)           a message of a type that the actor has no handler for
+    ├─ MailboxFull                     a bounded mailbox has no room
+    ├─ AskInsideTurn (RuntimeError)    an ask was awaited inside a durable handler
+    ├─ AskTimeout (TimeoutError)       no reply came in time
+    ├─ TurnTimeout (TimeoutError)      a durable handler ran longer than its limit
+    ├─ ActorFailed                     the actor failed on the message that was asked
+    ├─ ActorStopped (LookupError)      the actor has stopped, or stopped with the message waiting
+    ├─ MessageParked                   the message failed too often and was set aside
+    ├─ NotCommitted                    the message never became durable
+    └─ SystemStopped                   the system ended before there was a reply
+
+Names are those of the outcome and carry no suffix.
+"""
+
+from __future__ import annotations
+
+from choragus.mailbox.errors import ChoragusError
+
+
+class HandlerFault(ChoragusError, TypeError):
+    """Raised when an actor class is declared wrongly: an unannotated handler, two for one message, or a missing one."""
+
+
+class Unhandled(ChoragusError, TypeError):
+    """Raised at the call when the target has no handler for the message's type."""
+
+
+class MailboxFull(ChoragusError):
+    """Raised when a mailbox, or the writer before it, has no room; `send` waits instead."""
+
+
+class AskInsideTurn(ChoragusError, RuntimeError):
+    """Raised when a durable handler awaits an ask: the reply could only come after the turn that waits for it."""
+
+
+class AskTimeout(ChoragusError, TimeoutError):
+    """Raised when no reply came within the timeout. The message may still be handled."""
+
+
+class TurnTimeout(ChoragusError, TimeoutError):
+    """Raised inside the runtime when a durable handler exceeds its `turn_timeout`; it counts as a failed attempt."""
+
+
+class ActorFailed(ChoragusError):
+    """Raised to the asker when the actor failed on its message; the failure is the cause."""
+
+    def __init__(self, actor: str, message: str) -> None:
+        super().__init__(f"{actor} failed on {message}")
+        self.actor = actor
+
+
+class ActorStopped(ChoragusError, LookupError):
+    """Raised to the asker when the actor is stopped, or stopped with the message still waiting."""
+
+    def __init__(self, actor: str) -> None:
+        super().__init__(f"{actor} has stopped: spawn it again, or look whether its supervisor gave it up")
+        self.actor = actor
+
+
+class MessageParked(ChoragusError):
+    """Raised to the asker when the message was set aside; it waits in the parked list and can be requeued."""
+
+    def __init__(self, actor: str, message: str, reason: str) -> None:
+        super().__init__(f"{actor} could not handle message {message}: {reason}; it is parked and can be requeued")
+        self.actor = actor
+        self.message = message
+        self.reason = reason
+
+
+class NotCommitted(ChoragusError):
+    """Raised when a message from the host never became durable."""
+
+
+class SystemStopped(ChoragusError):
+    """Raised when the system ended first; says whether the message is durable and will be handled after a reopening."""

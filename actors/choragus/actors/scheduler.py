@@ -1,0 +1,91 @@
+"""Ready actors, and the few worker tasks that run them.
+
+An idle actor has no task. A cell with mail stands once in the ready queue; workers take cells in a row. Before a worker
+runs a cell while more are ready it wakes a spare one, so that a handler that waits blocks nobody. After a budget of
+messages a worker lets the event loop run. A worker that was cancelled is never used again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+BUDGET = 256
+SPARE = 64
+
+
+class Runnable(Protocol):
+    """What stands in the ready queue."""
+
+    async def drain(self) -> int:
+        """Handle what is waiting now; give back how many messages that were."""
+        ...
+
+
+class Scheduler:
+    """Runs ready cells on a pool of workers of one event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, fatal: Callable[[BaseException], None]) -> None:
+        self.ready: deque[Runnable] = deque()
+        self._loop = loop
+        self._fatal = fatal
+        self._parked: list[asyncio.Future[None]] = []
+        self._workers: set[asyncio.Task[None]] = set()
+        self._waking = False
+        self._closed = False
+
+    def activate(self, cell: Runnable) -> None:
+        """Put a cell into the ready queue; the caller makes sure that it is not there yet."""
+        self.ready.append(cell)
+        if not self._waking:
+            self._wake()
+
+    async def close(self) -> None:
+        """End every worker, also those in the middle of a handler; a second is given to those that resist."""
+        self._closed = True
+        workers = set(self._workers)
+        for worker in workers:
+            worker.cancel()
+        if workers:
+            await asyncio.wait(workers, timeout=1.0)
+
+    def _wake(self) -> None:
+        if self._closed:
+            return
+        self._waking = True
+        while self._parked:
+            parked = self._parked.pop()
+            if not parked.done():
+                parked.set_result(None)
+                return
+        worker = self._loop.create_task(self._work(), name="choragus:worker")
+        self._workers.add(worker)
+        worker.add_done_callback(self._ended)
+
+    def _ended(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        if not worker.cancelled() and (error := worker.exception()) is not None:
+            self._fatal(error)
+        elif self.ready and not self._waking:
+            self._wake()
+
+    async def _work(self) -> None:
+        ready = self.ready
+        while not self._closed:
+            self._waking = False
+            used = 0
+            while ready:
+                cell = ready.popleft()
+                if ready and not self._waking:
+                    self._wake()
+                used += await cell.drain()
+                if used >= BUDGET:
+                    used = 0
+                    await asyncio.sleep(0)
+            if len(self._parked) >= SPARE:
+                return
+            waiter = self._loop.create_future()
+            self._parked.append(waiter)
+            await waiter

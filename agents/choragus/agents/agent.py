@@ -1,0 +1,86 @@
+"""What an agent is: a name, a model, a prompt, tools and limits. A value; nothing runs."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+from attrs import field, frozen
+
+from .errors import AgentFault
+from .limits import Limits
+from .model import Model
+from .prompt import Prompt
+from .tool import Tool
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def _as_prompt(prompt: Prompt | str) -> Prompt:
+    return Prompt(prompt) if isinstance(prompt, str) else prompt
+
+
+def _as_tuple(tools: Iterable[Tool]) -> tuple[Tool, ...]:
+    return tuple(tools) if isinstance(tools, Iterable) else tools
+
+
+@frozen
+class Agent:
+    """An agent, put together from parts that can each be tried alone.
+
+    >>> from choragus.agents.scripted import ScriptedModel
+    >>> Agent("helper", model=ScriptedModel(["Take one."]), prompt="Be brief.").prompt.text
+    'Be brief.'
+
+    Args:
+        name: letters, digits, `_`, `.` and `-`, at most 64. Stored runs find their agent by it.
+        model: what answers.
+        prompt: what the model is told before the goal; a text stands for a Prompt.
+        tools: what it may call, each made by @tool. Nothing else can be called.
+        limits: the ceilings of each run; 50 steps by default.
+
+    Raises:
+        AgentFault: a part is of a wrong type, the name is badly formed, or two tools share a name.
+    """
+
+    name: str
+    model: Model = field(kw_only=True)
+    prompt: Prompt = field(kw_only=True, default=Prompt(""), converter=_as_prompt)
+    tools: tuple[Tool, ...] = field(kw_only=True, default=(), converter=_as_tuple)
+    limits: Limits = field(kw_only=True, factory=Limits)
+
+    def __attrs_post_init__(self) -> None:
+        _check_name(self.name)
+        _check_model(self.name, self.model)
+        _check_tools(self.name, self.tools)
+        if not isinstance(self.prompt, Prompt):
+            raise AgentFault(f"the prompt of agent {self.name!r} is {self.prompt!r}: give a str or a Prompt")
+        if not isinstance(self.limits, Limits):
+            raise AgentFault(f"the limits of agent {self.name!r} are {self.limits!r}: give Limits(...)")
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise AgentFault(f"{name!r} is no name for an agent: give 1 to 64 letters, digits, '_', '.' or '-'")
+
+
+def _check_model(agent: str, model: object) -> None:
+    if isinstance(model, str):
+        raise AgentFault(
+            f"the model of agent {agent!r} is the text {model!r}: providers come with a later release, "
+            "pass a Model such as FunctionModel"
+        )
+    if isinstance(model, type) or not isinstance(model, Model):
+        raise AgentFault(f"the model of agent {agent!r} is {model!r}: pass a Model such as FunctionModel(...)")
+
+
+def _check_tools(agent: str, tools: object) -> None:
+    if not isinstance(tools, tuple):
+        raise AgentFault(f"the tools of agent {agent!r} are {tools!r}: give a list of tools")
+    for each in tools:
+        if not isinstance(each, Tool):
+            raise AgentFault(f"the tool {each!r} of agent {agent!r} is no Tool: put @tool(risk=...) above the function")
+    twice = [name for name, times in Counter(each.name for each in tools).items() if times > 1]
+    if twice:
+        raise AgentFault(f"agent {agent!r} has several tools named {twice[0]!r}: give all but one another name=")

@@ -1,0 +1,167 @@
+"""What can go wrong in the agent runtime, as one tree.
+
+    ChoragusError
+    └─ AgentError
+       ├─ ToolFault (TypeError)      a tool declared wrongly
+       ├─ AgentFault (TypeError)     an agent declared wrongly
+       ├─ LimitFault (ValueError)    a limit that is none
+       ├─ ModelError                 a model failed; says whether to try again
+       ├─ BadArguments (ValueError)  a model's arguments do not fit the tool; it is told and can mend them
+       ├─ BadResult (TypeError)      a tool gave back what cannot be written as JSON
+       ├─ UnknownRun (LookupError)   no run of that id
+       └─ Outcome                    why a run has no result
+          ├─ LimitReached            a limit was used up
+          ├─ Denied                  a person or the guardrail said no
+          ├─ Cancelled               somebody cancelled it
+          ├─ Failed                  it could not go on
+          └─ Waiting (TimeoutError)  it has none yet
+
+Each error keeps its data as attributes, builds its text from them, and can be pickled.
+"""
+
+from __future__ import annotations
+
+from choragus.mailbox.errors import ChoragusError
+
+
+class AgentError(ChoragusError):
+    """Base of every error of the agent runtime."""
+
+
+class ToolFault(AgentError, TypeError):
+    """Raised when a function cannot be a tool as it is declared; nothing has run."""
+
+
+class AgentFault(AgentError, TypeError):
+    """Raised when an agent is put together wrongly; nothing has run."""
+
+
+class LimitFault(AgentError, ValueError):
+    """Raised when a limit is negative, no finite number, or of a wrong type."""
+
+
+class ModelError(AgentError):
+    """Raised when a model fails.
+
+    Args:
+        reason: what happened and what to do.
+        retryable: whether the same request may succeed later. False by default.
+    """
+
+    def __init__(self, reason: str, retryable: bool = False) -> None:
+        super().__init__(reason, retryable)
+        self.reason = reason
+        self.retryable = retryable
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class BadArguments(AgentError, ValueError):
+    """Raised when a call's arguments do not fit its tool.
+
+    Args:
+        tool: the tool's name.
+        detail: what is wrong, with the path in the arguments, as in "Expected `int`, got `str` - at `$.days`".
+        parameters: the names that the tool takes.
+    """
+
+    def __init__(self, tool: str, detail: str, parameters: tuple[str, ...]) -> None:
+        super().__init__(tool, detail, parameters)
+        self.tool = tool
+        self.detail = detail
+        self.parameters = parameters
+
+    def __str__(self) -> str:
+        takes = ", ".join(self.parameters) or "no arguments"
+        return (
+            f"bad arguments for tool {self.tool!r}: {self.detail}; it takes {takes}: call it again as its schema says"
+        )
+
+
+class BadResult(AgentError, TypeError):
+    """Raised when a tool's result cannot be written as JSON.
+
+    Args:
+        tool: the tool's name.
+        kind: the type of the result.
+        detail: what could not be written.
+    """
+
+    def __init__(self, tool: str, kind: str, detail: str) -> None:
+        super().__init__(tool, kind, detail)
+        self.tool = tool
+        self.kind = kind
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return (
+            f"tool {self.tool!r} gave back a {self.kind} that cannot be written as JSON ({self.detail}): "
+            "return text, numbers, lists, dictionaries, dates, enums, or attrs classes and dataclasses of these"
+        )
+
+
+class UnknownRun(AgentError, LookupError):
+    """Raised when no run has that id.
+
+    Args:
+        run: the id that was asked for.
+        place: the file that was searched, or "memory".
+    """
+
+    def __init__(self, run: str, place: str) -> None:
+        super().__init__(run, place)
+        self.run = run
+        self.place = place
+
+    def __str__(self) -> str:
+        return f"no run {self.run!r} in {self.place}: list the runs with `choragus runs FILE` or Runtime.runs()"
+
+
+class Outcome(AgentError):
+    """Base of the reasons why a run has no result.
+
+    Args:
+        run: the run's id.
+        reason: a sentence that names the value, the limit where there is one, and the remedy.
+    """
+
+    _verb = "has no result"
+
+    def __init__(self, run: str, reason: str) -> None:
+        super().__init__(run, reason)
+        self.run = run
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"run {self.run!r} {self._verb}: {self.reason}"
+
+
+class LimitReached(Outcome):
+    """Raised when a run ended because a limit left no room for its next step."""
+
+    _verb = "reached a limit"
+
+
+class Denied(Outcome):
+    """Raised when a run ended because a person or the guardrail denied what it needed."""
+
+    _verb = "was denied"
+
+
+class Cancelled(Outcome):
+    """Raised when a run ended because somebody cancelled it."""
+
+    _verb = "was cancelled"
+
+
+class Failed(Outcome):
+    """Raised when a run ended because it could not go on."""
+
+    _verb = "failed"
+
+
+class Waiting(Outcome, TimeoutError):
+    """Raised when a run has no result within the timeout; the run itself goes on."""
+
+    _verb = "is still waiting"

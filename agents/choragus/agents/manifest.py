@@ -1,0 +1,86 @@
+"""What a run ran on, as one content hash: the same in every process, another when anything in it changes."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+from attrs import frozen
+
+from .agent import Agent
+from .errors import AgentFault
+from .limits import Limits
+from .tool import Tool
+
+
+@frozen(kw_only=True)
+class ToolIdentity:
+    """A tool in a manifest: its risk, and hashes (SHA-256, hexadecimal) of what the model is told and of its source."""
+
+    name: str
+    risk: str
+    schema: str
+    source: str
+
+
+@frozen(kw_only=True)
+class Manifest:
+    """The identity of an agent at one time. Tools stand in the order of their names, so their order does not matter."""
+
+    agent: str
+    provider: str
+    model: str
+    settings: dict[str, object]
+    prompt: str
+    tools: tuple[ToolIdentity, ...]
+    limits: Limits
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 (64 hexadecimal digits) of the manifest as JSON with sorted keys."""
+        return _hash(self)
+
+    def as_dict(self) -> dict[str, object]:
+        """The manifest in plain JSON types, keys sorted, to be stored and compared."""
+        plain: dict[str, object] = msgspec.json.decode(_json(self))
+        return plain
+
+
+def manifest(agent: Agent) -> Manifest:
+    """The agent's manifest.
+
+    Raises:
+        AgentFault: the model's settings hold what JSON cannot carry.
+    """
+    return Manifest(
+        agent=agent.name,
+        provider=agent.model.provider,
+        model=agent.model.name,
+        settings=_settings(agent),
+        prompt=agent.prompt.digest,
+        tools=tuple(_identity(each) for each in sorted(agent.tools, key=lambda each: each.name)),
+        limits=agent.limits,
+    )
+
+
+def _settings(agent: Agent) -> dict[str, object]:
+    settings = agent.model.settings()
+    try:
+        plain: dict[str, object] = msgspec.json.decode(_json(settings))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise AgentFault(
+            f"the model settings of agent {agent.name!r} are {settings!r} ({error}): let settings() give JSON values"
+        ) from error
+    return plain
+
+
+def _identity(tool: Tool) -> ToolIdentity:
+    return ToolIdentity(name=tool.name, risk=tool.risk.value, schema=_hash(tool.schema), source=tool.source_hash())
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(_json(value)).hexdigest()
+
+
+def _json(value: object) -> bytes:
+    return msgspec.json.encode(value, order="sorted")

@@ -1,0 +1,154 @@
+"""What is said to a language model and what it says back, without any provider.
+
+Everything here is plain data that is stored as JSON with the run, and one protocol, `Model`, that a provider
+implements.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, Protocol, TypeVar, runtime_checkable
+
+import msgspec
+from attrs import Attribute, field, frozen
+
+N = TypeVar("N", int, float)
+
+CHARACTERS_PER_TOKEN = 4
+
+
+def _not_negative(owner: object, attribute: Attribute[N], value: N) -> None:
+    if not (math.isfinite(value) and value >= 0):
+        field_name = f"{type(owner).__name__}.{attribute.name}"
+        raise ValueError(f"{field_name} is {value!r}, below 0 or not finite: give a finite number, 0 or more")
+
+
+@frozen
+class ToolCall:
+    """One call that the model asks for; `arguments` are as the model wrote them, not yet checked.
+
+    `id` joins the call with its result and is unique within a run.
+    """
+
+    id: str
+    name: str
+    arguments: dict[str, object]
+
+
+@frozen(kw_only=True)
+class Usage:
+    """What one model call used, or may use at most: tokens, and US dollars.
+
+    >>> Usage(input_tokens=900, output_tokens=100).total_tokens
+    1000
+    """
+
+    input_tokens: int = field(default=0, validator=_not_negative)
+    output_tokens: int = field(default=0, validator=_not_negative)
+    cost_usd: float = field(default=0.0, validator=_not_negative)
+
+    @property
+    def total_tokens(self) -> int:
+        """Input and output tokens together."""
+        return self.input_tokens + self.output_tokens
+
+
+@frozen(kw_only=True)
+class Price:
+    """US dollars per million tokens; free by default.
+
+    >>> Price(input_per_million=2.0, output_per_million=8.0).cost(Usage(input_tokens=500_000, output_tokens=250_000))
+    3.0
+    """
+
+    input_per_million: float = field(default=0.0, validator=_not_negative)
+    output_per_million: float = field(default=0.0, validator=_not_negative)
+
+    def cost(self, usage: Usage) -> float:
+        """US dollars for the tokens of `usage`; its own `cost_usd` is not looked at."""
+        dollars = usage.input_tokens * self.input_per_million + usage.output_tokens * self.output_per_million
+        return dollars / 1_000_000
+
+    def priced(self, input_tokens: int, output_tokens: int) -> Usage:
+        """A usage of so many tokens with its cost filled in."""
+        usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
+        return Usage(input_tokens=input_tokens, output_tokens=output_tokens, cost_usd=self.cost(usage))
+
+
+@frozen
+class ChatMessage:
+    """One line of the conversation, in the order in which the model sees it.
+
+    A `user` line has text. An `assistant` line has text, calls or both. A `tool` line is the result of the call
+    `call_id` of the tool `name`; `is_error` says that the text tells what went wrong.
+    """
+
+    role: Literal["user", "assistant", "tool"]
+    text: str = ""
+    calls: tuple[ToolCall, ...] = ()
+    call_id: str = ""
+    name: str = ""
+    is_error: bool = False
+
+
+@frozen
+class ToolSchema:
+    """What the model is told of a tool; `parameters` is a JSON Schema of type object."""
+
+    name: str
+    description: str
+    parameters: dict[str, object]
+
+
+@frozen
+class ModelRequest:
+    """All that a model is sent for one call; a model keeps nothing between two calls."""
+
+    model: str
+    instructions: str
+    messages: tuple[ChatMessage, ...]
+    tools: tuple[ToolSchema, ...]
+
+
+@frozen
+class ModelReply:
+    """What the model answered; `stop` says why it ended, and `usage` is None when it was not told.
+
+    A `length` reply was cut off at the output limit, a `refusal` holds the model's own words for not answering.
+    """
+
+    text: str = ""
+    calls: tuple[ToolCall, ...] = ()
+    usage: Usage | None = None
+    stop: Literal["stop", "tool_calls", "length", "refusal"] = "stop"
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A language model. Without I/O it is `FunctionModel` or `ScriptedModel`; a provider's adapter is another."""
+
+    @property
+    def name(self) -> str:
+        """The model's name as its provider spells it."""
+
+    @property
+    def provider(self) -> str:
+        """Who runs it, in one lower-case word."""
+
+    def settings(self) -> dict[str, object]:
+        """What shapes its answers, as JSON values: part of the manifest, so a change of it changes a run's identity."""
+
+    def estimate(self, request: ModelRequest) -> Usage:
+        """The most that completing `request` may use. The budget is reserved by it before the call."""
+
+    async def complete(self, request: ModelRequest) -> ModelReply:
+        """Answer `request`. Cancellable at any await; called again with the same request after a crash.
+
+        Raises:
+            ModelError: the model failed; its `retryable` says whether the same request may succeed later.
+        """
+
+
+def tokens(value: ModelRequest | ModelReply) -> int:
+    """Tokens of a request or reply by its length: one for each 4 characters of its JSON, rounded up."""
+    return math.ceil(len(msgspec.json.encode(value).decode()) / CHARACTERS_PER_TOKEN)
