@@ -27,6 +27,7 @@ class Draft:
     ) -> None:
         self.actor = actor
         self.at = at
+        self.about = "" if consumed is None else consumed.then.partition("\n")[2]
         self.open = True
         self.ended = False
         self.actions: list[Callable[[], None]] = []
@@ -55,19 +56,18 @@ class Draft:
         return envelope
 
     def ask(self, receiver: ActorId, message: object, *, then: str, timeout: float) -> None:
-        """Send a message whose reply comes to method `then`, or AskFailed after `timeout` seconds.
+        """Send a message whose reply comes to `then`, or AskFailed after `timeout` seconds.
 
         The waiting timer is what makes the ask open: the reply takes its place, and without it is dropped.
         """
-        ask = f"{self.actor}#{self._sent + 1}"
-        timer = f"ask:{ask}"
+        timer = f"ask:{self._sent + 1}"
         late = AskFailed(receiver, f"no reply within {timeout:g} s")
-        self._sends.append(self._envelope(receiver, encode(message), reply_to=self.actor, reply_then=f"{then}@{timer}"))
-        self._sends.append(self._envelope(self.actor, encode(late), due=self.at + timeout, timer=timer, then=then))
+        asked = self._envelope(receiver, encode(message), reply_to=self.actor, reply_then=f"{timer}\n{then}")
+        self._sends += [asked, self._envelope(self.actor, encode(late), due=self.at + timeout, timer=timer, then=then)]
 
     def answer(self, asked: Envelope, record: Record) -> None:
         """Send the reply of a message that a durable actor asked."""
-        then, _, timer = asked.reply_then.partition("@")
+        timer, _, then = asked.reply_then.partition("\n")
         self._sends.append(
             self._envelope(ActorId(asked.reply_to), record, timer=timer, then=then, answer=True, trace=asked.trace)
         )

@@ -34,6 +34,9 @@ class DurableSystem(Protocol):
 
     def cancel_effect(self, effect: str) -> None: ...
 
+    @property
+    def resources(self) -> object: ...
+
 
 class DurableActor(Actor[M], Generic[S, M]):
     """An actor whose mailbox and state are on disk, addressed by its type and a key, there when it is needed.
@@ -84,6 +87,11 @@ class DurableActor(Actor[M], Generic[S, M]):
         return self._turn.at
 
     @property
+    def about(self) -> str:
+        """In a `@reply` method: what the ask or effect was about."""
+        return self._turn.about
+
+    @property
     def id(self) -> ActorId:
         """This actor's address."""
         return actor_id(self.type_name, self.key)
@@ -94,36 +102,65 @@ class DurableActor(Actor[M], Generic[S, M]):
         `message` is None when it could not even be decoded.
         """
 
+    @property
+    def resources(self) -> object:
+        """What was passed as `System(resources=...)`: never stored, there again after a reopening."""
+        return self._system.resources
+
     def ref(self, actor: type[Actor[T]], key: str) -> Ref[T]:
         """The durable actor of that type and key."""
         return self._system.durable_ref(actor, key)
 
     def ask(
-        self, ref: Ref[T], message: Request[object], *, then: Callable[[object], object], timeout: float = 30.0
+        self,
+        ref: Ref[T],
+        message: Request[object],
+        *,
+        then: Callable[..., object],
+        about: str = "",
+        timeout: float = 30.0,
     ) -> None:
         """Ask without waiting: the reply comes to the `@reply` method `then` as a message, in a later turn.
 
         In its place comes AskFailed when the receiver parked the message or did not answer within `timeout` seconds.
+        Either way `self.about` is then the text given here.
         """
         if ref.id is None:
             raise TypeError(f"{self.id} can ask durable actors only, not {ref!r}: tell it, and let it tell back")
-        self._turn.ask(ref.id, message, then=self._method(then), timeout=timeout)
+        self.ask_at(ref.id, message, then=then, about=about, timeout=timeout)
+
+    def ask_at(
+        self,
+        receiver: ActorId,
+        message: object,
+        *,
+        then: Callable[..., object],
+        about: str = "",
+        timeout: float = 30.0,
+    ) -> None:
+        """Ask a durable actor by its address, for those who cannot import its class; nothing checks the type."""
+        self._turn.ask(receiver, message, then=self._method(then, about), timeout=timeout)
+
+    def tell_at(self, receiver: ActorId, message: object) -> None:
+        """Tell a durable actor by its address; nothing checks the type."""
+        self._turn.send(receiver, message)
 
     def effect(
         self,
         runner: str,
         request: object,
         *,
-        then: Callable[[object], object],
+        then: Callable[..., object],
         on_interrupt: OnInterrupt,
+        about: str = "",
     ) -> str:
         """Intend a call to the outside; gives back the effect's id, which is stable over retries.
 
         It is run by the system's runner of that name once this turn is on disk. Its result comes to the `@reply`
         method `then`, or EffectFailed, or, when the process died while it was open and `on_interrupt` is UNKNOWN,
-        EffectUnknown.
+        EffectUnknown. Either way `self.about` is then the text given here.
         """
-        return self._turn.effect(runner, request, then=self._method(then), on_interrupt=on_interrupt)
+        return self._turn.effect(runner, request, then=self._method(then, about), on_interrupt=on_interrupt)
 
     def settle_effect(self, effect: str) -> None:
         """Close an effect of unknown outcome: somebody has said what became of it."""
@@ -169,11 +206,11 @@ class DurableActor(Actor[M], Generic[S, M]):
     def _system(self) -> DurableSystem:
         return self.system  # type: ignore[return-value]  # durable actors are attached to the durable system
 
-    def _method(self, then: Callable[[object], object]) -> str:
+    def _method(self, then: Callable[..., object], about: str) -> str:
         name: str = getattr(then, "__name__", "")
         if name not in self.__choragus_reply_names__:
             raise HandlerFault(f"{type(self).__name__}.{name or then!r} cannot take a reply: mark it with @reply")
-        return name
+        return f"{name}\n{about}"
 
 
 def _check(cls: type, name: str, state: type) -> None:

@@ -266,7 +266,7 @@ class DurableCell:
 
     async def _call(self, actor: DurableActor[object, object], envelope: Envelope, message: object) -> object:
         if envelope.then:
-            result = getattr(actor, envelope.then)(message)
+            result = getattr(actor, envelope.then.partition("\n")[0])(message)
             return await result if asyncio.iscoroutine(result) else result
         handler = self._class.__choragus_table__.get(type(message))
         if handler is None:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from time import monotonic
 from uuid import uuid4
 
-from choragus.mailbox.address import ActorId, actor_id, type_of
+from choragus.mailbox.address import ActorId, actor_id, key_of, type_of
 from choragus.mailbox.codec import encode
 from choragus.mailbox.errors import LeaseLost
 from choragus.mailbox.store import Store
@@ -53,6 +53,8 @@ class Kernel:
         self.fence = 0
         self.node = uuid4().hex
         self.clock = clock
+        self.resources: object = None
+        self.held: frozenset[str] = frozenset()
         self._fatal = fatal
         self._opened = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -72,13 +74,22 @@ class Kernel:
         store: Store,
         regions: Mapping[str, tuple[type[DurableActor[object, object]], Region]],
         runners: Mapping[str, Runner],
+        *,
+        resources: object = None,
+        held: frozenset[str] = frozenset(),
     ) -> None:
         """Claim the store and go on where it was left.
+
+        Args:
+            resources: for the actors, as they are.
+            held: keys whose actors are not woken; their messages and effects stay as they are.
 
         Raises:
             FileInUse: when a live process owns it.
         """
         self.store = store
+        self.resources = resources
+        self.held = held
         self._regions = regions
         claim = await store.claim(self.node, LEASE, self.clock())
         self._renewed = monotonic()
@@ -95,7 +106,8 @@ class Kernel:
     async def resume(self) -> None:
         """Settle open effects and wake every actor that has mail; called once the regions are up."""
         for effect in await self.store.effects():
-            self.effects.recover(effect)
+            if key_of(effect.actor) not in self.held:
+                self.effects.recover(effect)
         await self._sweep()
 
     async def quiesce(self, timeout: float) -> None:
@@ -190,9 +202,10 @@ class Kernel:
             cell.deliver(envelope)
 
     def cell(self, id: ActorId) -> DurableCell | None:
-        """The actor's cell, made when it is not there; None for a type that this system does not run."""
+        """The actor's cell, made when it is not there; None when this system does not run it."""
         cell = self._cells.get(id)
-        if cell is None and (known := self._regions.get(type_of(id))) is not None and not self.stopped:
+        known = self._regions.get(type_of(id))
+        if cell is None and known is not None and key_of(id) not in self.held and not self.stopped:
             cell = self._cells[id] = DurableCell(self, known[1], id, known[0])
         return cell
 

@@ -32,19 +32,34 @@ def chain_batch(previous: bytes, number: int, at: float, heads: Iterable[tuple[s
 
 
 def _frame(fields: Iterable[Field]) -> bytes:
-    return b"".join(_one(field) for field in fields)
-
-
-def _one(field: Field) -> bytes:
-    match field:
-        case None:
-            return b"n"
-        case bytes():
-            return b"b%d:%b" % (len(field), field)
-        case str():
+    parts: list[bytes] = []
+    for field in fields:
+        # the common types first and without a call: a commit frames some 50 fields per turn
+        if type(field) is str:
             text = field.encode("utf-8", "surrogatepass")
-            return b"s%d:%b" % (len(text), text)
+            parts.append(b"s%d:%b" % (len(text), text))
+        elif type(field) is int:
+            parts.append(b"i%d;" % field)
+        elif type(field) is bytes:
+            parts.append(b"b%d:%b" % (len(field), field))
+        elif type(field) is float:
+            parts.append(b"f%s;" % repr(field).encode())
+        elif field is None:
+            parts.append(b"n")
+        else:
+            parts.append(_frame((_bare(field),)))
+    return b"".join(parts)
+
+
+def _bare(field: Field) -> Field:
+    """The value of a subclass as SQLite keeps it: an enum's text, a boolean's number."""
+    match field:
+        case str():
+            return str.__str__(field)
         case int():
-            return b"i%d;" % field
+            return int(field)
         case float():
-            return b"f%s;" % repr(field).encode()
+            return float(field)
+        case bytes():
+            return bytes(field)
+    raise TypeError(f"{type(field).__name__} has no place in a digest: use str, int, float, bytes or None")

@@ -180,7 +180,7 @@ class Node:
         if self.status in (Status.STOPPING, Status.STOPPED):
             return
         self._jobs.append(job)
-        if self._working is None:
+        if self._working is None or self._working.done():
             self._working = self._kernel.loop.create_task(self._work(), name=f"choragus:{self.path or 'root'}")
             self._working.add_done_callback(self._worked)
 
@@ -189,6 +189,5 @@ class Node:
             await self._jobs.popleft()()
 
     def _worked(self, task: asyncio.Task[None]) -> None:
-        self._working = None
         if not task.cancelled() and (error := task.exception()) is not None:
             self._above.child_failed(self, Failure(self.path, error))

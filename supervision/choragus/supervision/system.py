@@ -47,6 +47,8 @@ class System:
         tree: supervisors or children, below the root.
         actors: the types of durable actors, or regions that say how they are supervised.
         runners: who runs the effects of durable actors, by name.
+        resources: what durable actors find as `self.resources`; never stored.
+        held: keys whose durable actors are not woken; what they have waiting stays.
         store: a store of your own instead of a path.
         signals: whether SIGINT and SIGTERM end the system in order; a second one ends the process at once.
         clock: wall time, seconds since the epoch.
@@ -66,6 +68,8 @@ class System:
         *,
         actors: Iterable[Durable] = (),
         runners: Mapping[str, Runner] | None = None,
+        resources: object = None,
+        held: Iterable[str] = (),
         store: Store | None = None,
         signals: bool = False,
         clock: Callable[[], float] = time.time,
@@ -76,6 +80,8 @@ class System:
         self._children = (tree,) if isinstance(tree, Supervisor | Child) else tuple(tree)
         self._regions = _regions(actors)
         self._runners = dict(runners or {})
+        self._resources = resources
+        self._held = frozenset(held)
         self._signals = signals
         self._clock = clock
         self._shutdown = shutdown
@@ -198,7 +204,7 @@ class System:
         if store is not None:
             regions = {spec.actor.type_name: (spec.actor, RegionNode(self._kernel, spec)) for spec in self._regions}
             try:
-                await self._kernel.open(store, regions, self._runners)
+                await self._kernel.open(store, regions, self._runners, resources=self._resources, held=self._held)
             except BaseException:
                 await store.close()
                 raise

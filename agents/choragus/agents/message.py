@@ -1,0 +1,280 @@
+"""The typed messages in which the five actors of a run talk. Role actors import these, never one another."""
+
+from __future__ import annotations
+
+import attrs
+
+from choragus.actors.message import Request
+from choragus.mailbox.codec import stored
+
+from .limits import Limits, Spent
+from .model import ChatMessage, ToolCall
+
+ORCHESTRATOR = "choragus.orchestrator"
+MEMORY = "choragus.memory"
+GUARDRAIL = "choragus.guardrail"
+TOOL_GATEWAY = "choragus.tool_gateway"
+
+
+# To the orchestrator.
+
+
+@stored("choragus.start_run")
+@attrs.frozen(kw_only=True)
+class StartRun(Request[bool]):
+    """Begin the run; False when it had begun before, and then nothing happens."""
+
+    agent: str
+    goal: str
+    key: str
+    manifest: str
+    identity: dict[str, object]
+    limits: Limits
+
+
+@stored("choragus.perceived")
+@attrs.frozen
+class Perceived:
+    """The working context of a step stands: the conversation up to and including position `upto`."""
+
+    step: int
+    upto: int
+
+
+@stored("choragus.call_finished")
+@attrs.frozen(kw_only=True)
+class CallFinished:
+    """A tool call has its result, or the reason why there is none, as the model will read it."""
+
+    call: str
+    text: str
+    is_error: bool = False
+
+
+@stored("choragus.call_waits")
+@attrs.frozen(kw_only=True)
+class CallWaits:
+    """A tool call waits for a person (`reason` says for what), or, with an empty reason, no longer does."""
+
+    call: str
+    reason: str = ""
+
+
+@stored("choragus.run_denied")
+@attrs.frozen(kw_only=True)
+class GiveUpRun:
+    """End the run as failed; `part` is the path of whoever asks for it."""
+
+    part: str
+    reason: str
+
+
+@stored("choragus.cancel_run")
+@attrs.frozen(kw_only=True)
+class CancelRun(Request[bool]):
+    """End the run as cancelled; False when it had ended before."""
+
+    by: str
+    reason: str = ""
+
+
+@stored("choragus.wall_reached")
+@attrs.frozen
+class WallReached:
+    """The run's wall time is used up."""
+
+
+@stored("choragus.retry_model")
+@attrs.frozen
+class RetryModel:
+    """Call the model of this step again."""
+
+    step: int
+    upto: int
+
+
+# To the memory.
+
+
+@stored("choragus.perceive")
+@attrs.frozen
+class Perceive:
+    """Append to the conversation, then assemble the context of a step; step 0 only appends."""
+
+    step: int
+    additions: tuple[ChatMessage, ...]
+
+
+# To the guardrail.
+
+
+@stored("choragus.set_limits")
+@attrs.frozen(kw_only=True)
+class SetLimits:
+    """The run's ceilings and when its clock began."""
+
+    limits: Limits
+    started: float
+
+
+@stored("choragus.verdict")
+@attrs.frozen(kw_only=True)
+class Verdict:
+    """What the guardrail says: allowed, denied with the reason, or `wait`, and then a Decided follows."""
+
+    allowed: bool
+    reason: str = ""
+    wait: bool = False
+
+
+@stored("choragus.reserve")
+@attrs.frozen(kw_only=True)
+class Reserve(Request[Verdict]):
+    """May this much be spent? If so it is set aside under `token` until a Settle of the same token."""
+
+    token: str
+    most: Spent
+
+
+@stored("choragus.spend")
+@attrs.frozen(kw_only=True)
+class Spend:
+    """What was reserved under `token` has cost this much."""
+
+    token: str
+    spent: Spent
+
+
+@stored("choragus.judge_call")
+@attrs.frozen(kw_only=True)
+class JudgeCall(Request[Verdict]):
+    """May this call run? Its arguments are already checked against the tool's schema."""
+
+    call: str
+    tool: str
+    risk: str
+    arguments: dict[str, object]
+    hash: str
+
+
+@stored("choragus.decide")
+@attrs.frozen(kw_only=True)
+class Decide(Request[str]):
+    """A person's decision about a call; `hash` is that of the arguments they saw. The reply is why not, or empty."""
+
+    call: str
+    approved: bool
+    by: str
+    hash: str
+    reason: str = ""
+
+
+@stored("choragus.run_ended")
+@attrs.frozen
+class RunEnded:
+    """The run is over: drop what waits."""
+
+
+# To the tool gateway.
+
+
+@stored("choragus.run_call")
+@attrs.frozen(kw_only=True)
+class RunCall:
+    """Carry out one call of the model; `call` is the runtime's own id for it, unique within the run."""
+
+    call: str
+    agent: str
+    asked: ToolCall
+
+
+@stored("choragus.decided")
+@attrs.frozen(kw_only=True)
+class Decided:
+    """The decision that a `wait` verdict announced."""
+
+    call: str
+    approved: bool
+    by: str
+    reason: str = ""
+
+
+@stored("choragus.settle_call")
+@attrs.frozen(kw_only=True)
+class SettleCall(Request[str]):
+    """A person says what became of a call of unknown outcome. The reply is why not, or empty.
+
+    `outcome` is `happened` (with its `result`, as JSON or text), `not` (run it again) or `give_up` (end the run).
+    """
+
+    call: str
+    outcome: str
+    by: str
+    result: str = ""
+
+
+# Requests and results of effects.
+
+
+@stored("choragus.call_model")
+@attrs.frozen(kw_only=True)
+class CallModel:
+    """Complete the conversation up to a position; its text is not repeated here."""
+
+    run: str
+    agent: str
+    step: int
+    upto: int
+
+
+@stored("choragus.model_replied")
+@attrs.frozen(kw_only=True)
+class ModelReplied:
+    """The model's answer, what it used, and when the call began and ended (seconds since the epoch)."""
+
+    text: str
+    calls: tuple[ToolCall, ...]
+    stop: str
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    started: float
+    ended: float
+
+
+@stored("choragus.model_failed")
+@attrs.frozen(kw_only=True)
+class ModelFailed:
+    """The model failed; `retryable` says whether the same request may succeed later."""
+
+    reason: str
+    retryable: bool
+    started: float
+    ended: float
+
+
+@stored("choragus.call_tool")
+@attrs.frozen(kw_only=True)
+class CallTool:
+    """Run a tool with arguments that were checked and allowed."""
+
+    run: str
+    agent: str
+    call: str
+    tool: str
+    arguments: dict[str, object]
+
+
+@stored("choragus.tool_returned")
+@attrs.frozen(kw_only=True)
+class ToolReturned:
+    """A tool's result as JSON, or with `is_error` what went wrong, and when the call began and ended.
+
+    `unknown`: it was cut off in the middle, and nobody knows what it did.
+    """
+
+    text: str
+    is_error: bool
+    unknown: bool = False
+    started: float
+    ended: float

@@ -1,0 +1,128 @@
+"""What the parts of a run reach for outside their turns: the agents, the conversation to read, models and tools to call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+import anyio
+import attrs
+
+from choragus.actors.effect import EffectContext
+from choragus.mailbox.codec import Record, decode_as
+from choragus.mailbox.store import Store
+
+from .agent import Agent
+from .errors import BadArguments, BadResult, ModelError
+from .manifest import Manifest, manifest
+from .message import CallModel, CallTool, ModelFailed, ModelReplied, ToolReturned
+from .model import ChatMessage, ModelRequest, Usage
+from .stream import conversation_stream
+from .tool import Risk, Tool, ToolContext
+
+PAGE = 500
+
+
+@attrs.frozen
+class Services:
+    """The agents of one runtime and the store that their runs live in; `clock` gives seconds since the epoch."""
+
+    agents: Mapping[str, Agent]
+    store: Store
+    clock: Callable[[], float] = time.time
+    _heard: dict[str, list[ChatMessage]] = attrs.field(factory=dict, init=False)
+
+    def agent(self, name: str) -> Agent:
+        """The agent of that name.
+
+        Raises:
+            LookupError: when the runtime was opened without it.
+        """
+        if name not in self.agents:
+            raise LookupError(f"no agent named {name!r} in this runtime: pass it in Runtime(agents=[...])")
+        return self.agents[name]
+
+    def tool(self, agent: str, name: str) -> Tool | None:
+        """The tool of that name, if the agent has been granted it."""
+        return next((tool for tool in self.agent(agent).tools if tool.name == name), None)
+
+    def manifest(self, agent: str) -> Manifest:
+        """What the agent is made of today."""
+        return manifest(self.agent(agent))
+
+    async def request(self, run: str, agent: str, upto: int) -> ModelRequest:
+        """All that the model is sent for a step, from the conversation on disk."""
+        who = self.agent(agent)
+        messages = await self._conversation(run, upto)
+        schemas = tuple(tool.schema for tool in who.tools)
+        return ModelRequest(who.model.name, who.prompt.text, tuple(messages[:upto]), schemas)
+
+    async def estimate(self, run: str, agent: str, upto: int) -> Usage:
+        """The most that the model call of a step may use."""
+        return self.agent(agent).model.estimate(await self.request(run, agent, upto))
+
+    async def call_model(self, request: object, context: EffectContext) -> object:
+        """Run a CallModel effect."""
+        assert isinstance(request, CallModel)
+        started = self.clock()
+        asked = await self.request(request.run, request.agent, request.upto)
+        model = self.agent(request.agent).model
+        try:
+            reply = await model.complete(asked)
+        except ModelError as error:
+            return ModelFailed(reason=str(error), retryable=error.retryable, started=started, ended=self.clock())
+        usage = reply.usage or model.estimate(asked)
+        return ModelReplied(
+            text=reply.text,
+            calls=reply.calls,
+            stop=reply.stop,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cost_usd=usage.cost_usd,
+            started=started,
+            ended=self.clock(),
+        )
+
+    async def call_tool(self, request: object, context: EffectContext) -> object:
+        """Run a CallTool effect. What the tool raises becomes a result that the model reads."""
+        assert isinstance(request, CallTool)
+        started = self.clock()
+        tool = self.tool(request.agent, request.tool)
+        if tool is None:
+            raise LookupError(f"agent {request.agent!r} has no tool {request.tool!r} any more")
+        where = ToolContext(run=request.run, call=request.call, idempotency_key=f"{request.run}/{request.call}")
+        text, is_error, unknown = await _outcome(tool, request.arguments, where)
+        return ToolReturned(text=text, is_error=is_error, unknown=unknown, started=started, ended=self.clock())
+
+    async def _conversation(self, run: str, upto: int) -> list[ChatMessage]:
+        heard = self._heard.setdefault(run, [])
+        while len(heard) < upto:
+            page = await self.store.read(conversation_stream(run), after=len(heard), limit=PAGE)
+            if not page:
+                raise LookupError(f"the conversation of run {run} ends at {len(heard)}, not at {upto}")
+            heard += [
+                decode_as(ChatMessage, Record("json", 1, entry.body)) for entry in page if entry.position > len(heard)
+            ]
+        return heard
+
+    def forget(self, run: str) -> None:
+        """The run has ended: keep nothing of it in memory."""
+        self._heard.pop(run, None)
+
+
+def repeatable(tool: Tool) -> bool:
+    """Whether an interrupted call may run again without asking: it only reads, or refuses a key it has seen."""
+    return tool.risk is Risk.READ or (tool.risk is Risk.REVERSIBLE and tool.idempotent)
+
+
+async def _outcome(tool: Tool, arguments: Mapping[str, object], where: ToolContext) -> tuple[str, bool, bool]:
+    """The text for the model, whether it tells of an error, and whether nobody knows what the call did."""
+    with anyio.move_on_after(tool.timeout) as patience:
+        try:
+            return tool.render(await tool.call(tool.parse(arguments), where)), False, False
+        except (BadArguments, BadResult) as error:
+            return str(error), True, False
+        except Exception as error:
+            return f"{tool.name} failed: {type(error).__name__}: {error}", True, False
+    assert patience.cancelled_caught
+    return f"{tool.name} took longer than {tool.timeout:g} s and was cancelled", True, not repeatable(tool)

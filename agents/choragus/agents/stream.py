@@ -1,0 +1,13 @@
+"""The streams of a run."""
+
+from __future__ import annotations
+
+
+def run_stream(run: str) -> str:
+    """The logbook: what happened, in the order in which it was committed."""
+    return f"run/{run}"
+
+
+def conversation_stream(run: str) -> str:
+    """The conversation: what the model is sent, one message an entry."""
+    return f"conversation/{run}"

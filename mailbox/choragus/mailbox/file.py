@@ -1,0 +1,170 @@
+"""Opening a database file: looked at before it is touched, then created or migrated, and set up for durable commits."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+from .address import SHARDS
+from .errors import CorruptRecord, NewerSchema, NotChoragusFile, StoreError
+from .lock import FileLock
+from .row import insert, sealed
+from .schema import APPLICATION_ID, MIGRATIONS, SQLITE_FLOOR
+
+Synchronous = Literal["FULL", "NORMAL"]
+
+BUSY_TIMEOUT = 30.0
+"""How long a transaction waits for another process's, in seconds."""
+
+_MAGIC = b"SQLite format 3\0"
+_HEADER = 108
+"""The file header of 100 bytes, and the head of the schema's first page."""
+
+
+def open_file(path: Path, *, visitor: bool, synchronous: Synchronous) -> sqlite3.Connection:
+    """A connection to the file, ready for use in another thread.
+
+    A missing or empty file is created, readable by its owner only; an old schema is brought up to date. A visitor does
+    neither. A file that is not ours, or newer than we are, keeps every byte.
+
+    Raises:
+        NotChoragusFile: when the path holds something else.
+        NewerSchema: when a newer choragus wrote the file.
+        StoreError: when the path cannot be opened, or a visitor finds nothing to visit.
+    """
+    if sqlite3.sqlite_version_info < SQLITE_FLOOR:
+        floor = ".".join(str(part) for part in SQLITE_FLOOR)
+        raise StoreError(f"Python's SQLite is {sqlite3.sqlite_version}, choragus needs {floor}: install a newer one")
+    with translated(path):
+        _inspect(path, visitor)
+        connection = sqlite3.connect(
+            _uri(path, "rw"),
+            uri=True,
+            timeout=BUSY_TIMEOUT,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        try:
+            _prepare(connection, path, visitor, synchronous)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """SQLite's and the system's errors as ours, naming the file."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        match getattr(error, "sqlite_errorcode", 0) & 0xFF:
+            case sqlite3.SQLITE_CORRUPT:
+                raise CorruptRecord(f"{path} is damaged: {error}; restore it from a backup") from error
+            case sqlite3.SQLITE_NOTADB:
+                raise NotChoragusFile(f"{path} is no SQLite database") from error
+        raise StoreError(f"{path} cannot be used: {error}") from error
+    except OSError as error:
+        raise StoreError(f"{path} cannot be opened: {error.strerror}") from error
+
+
+def _inspect(path: Path, visitor: bool) -> None:
+    """Refuse what is not ours by its first bytes; create the file when there is none."""
+    if visitor and not path.exists():
+        raise StoreError(f"{path} does not exist: name a file that a choragus system has opened")
+    if not visitor:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    with path.open("rb") as file:
+        header = file.read(_HEADER)
+    if not header:
+        if visitor:
+            raise StoreError(f"{path} is empty: name a file that a choragus system has opened")
+        return
+    if not header.startswith(_MAGIC):
+        raise NotChoragusFile(f"{path} is no SQLite database: choose another path")
+    if int.from_bytes(header[68:72], "big") == APPLICATION_ID:
+        _check_version(int.from_bytes(header[60:64], "big"), path)
+        _check_log(path)
+    elif not _is_blank(header):
+        raise NotChoragusFile(f"{path} is a database of another program: choose another path")
+
+
+def _is_blank(header: bytes) -> bool:
+    """Whether this is an SQLite database that nobody has used: no owner, no version, no log, no table."""
+    nobody = header[68:72] == header[60:64] == bytes(4)
+    return nobody and header[18] == 1 and header[100] == 0x0D and header[103:105] == bytes(2)
+
+
+def _check_log(path: Path) -> None:
+    """A crash may have left the newest version number in the write-ahead log; closing a writer would copy it over."""
+    log = path.with_name(f"{path.name}-wal")
+    if not log.exists() or log.stat().st_size == 0:
+        return
+    connection = sqlite3.connect(_uri(path, "ro"), uri=True, timeout=BUSY_TIMEOUT)
+    try:
+        _check_version(_number(connection, "PRAGMA user_version"), path)
+    finally:
+        connection.close()
+
+
+def _check_version(version: int, path: Path) -> None:
+    if version > len(MIGRATIONS):
+        raise NewerSchema(f"{path} has schema {version}, this choragus knows {len(MIGRATIONS)}: upgrade choragus")
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, visitor: bool, synchronous: Synchronous) -> None:
+    connection.execute("PRAGMA cell_size_check = ON")
+    version = _number(connection, "PRAGMA user_version")
+    _check_version(version, path)
+    if version < len(MIGRATIONS):
+        if visitor:
+            raise StoreError(f"{path} has the older schema {version}: open it once with a choragus system")
+        _migrate(connection, path, version)
+    shards = connection.execute("SELECT value FROM meta WHERE name = 'shards'").fetchone()
+    if shards != (str(SHARDS),):
+        raise StoreError(f"{path} is divided into {shards} shards, this choragus into {SHARDS}: use the other version")
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise StoreError(f"{path} is on a file system without write-ahead logging ({mode}): use a local disk")
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
+    if synchronous == "FULL":  # on macOS only this reaches the disk
+        connection.execute("PRAGMA fullfsync = ON")
+
+
+def _migrate(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    """Bring the schema up to date; never under the feet of an older choragus that is running."""
+    lock = FileLock(lock_path(path))
+    if version and not lock.acquire():
+        raise StoreError(f"{path} has the older schema {version} and process {lock.holder()} uses it: stop it first")
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+        version = _number(connection, "PRAGMA user_version")
+        for script in MIGRATIONS[version:]:
+            for statement in script.split(";"):
+                connection.execute(statement)
+        if version == 0:
+            insert(connection, "meta", "name, value, digest", [sealed("shards", str(SHARDS))])
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute("COMMIT")
+    finally:
+        lock.release()
+
+
+def lock_path(path: Path) -> Path:
+    """The file beside the database that its owner locks."""
+    return path.with_name(f"{path.name}.lock")
+
+
+def _uri(path: Path, mode: str) -> str:
+    return f"file:{quote(str(path.absolute()))}?mode={mode}"
+
+
+def _number(connection: sqlite3.Connection, query: str) -> int:
+    return int(connection.execute(query).fetchone()[0])

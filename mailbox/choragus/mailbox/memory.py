@@ -1,0 +1,290 @@
+"""The store in memory: the same semantics in dictionaries, for systems without a file and for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from operator import attrgetter
+from time import time
+
+import attrs
+
+from .address import ActorId
+from .audit import Findings, check_entries, check_heads
+from .digest import GENESIS
+from .errors import FileInUse
+from .plan import ActorChange, Facts, Head, Mail, Named, Needs, Plan, needs, plan
+from .turn import (
+    Batch,
+    Claim,
+    Committed,
+    Effect,
+    EffectState,
+    Envelope,
+    Known,
+    LogEntry,
+    Parked,
+    Rejected,
+    Snapshot,
+    Verification,
+    View,
+)
+
+
+@attrs.frozen(kw_only=True)
+class Ownership:
+    """Who owns the store. `open`: the owner has not closed it, so only its lease's end lets another in."""
+
+    node: str
+    fence: int
+    expires: float
+    clean: bool
+    open: bool
+
+
+class MemoryStore:
+    """A `Store` that lasts as long as the object.
+
+    To crash a system in a test, close the store without `release` (or let the lease run out) and open another system
+    over the same object: it finds what was committed and an unclean end. Records carry no digests here, for nothing
+    rots.
+    """
+
+    def __init__(self) -> None:
+        self._owner: Ownership | None = None
+        self._mail: dict[ActorId, dict[int, Envelope]] = {}
+        self._seqs: dict[Mail, int] = {}
+        self._timers: dict[Named, str] = {}
+        self._started: set[Mail] = set()
+        self._parked: dict[Mail, Parked] = {}
+        self._actors: dict[ActorId, Snapshot] = {}
+        self._effects: dict[str, Effect] = {}
+        self._log: list[LogEntry] = []
+        self._streams: dict[str, list[LogEntry]] = {}
+        self._heads: dict[str, Head] = {}
+        self._batches: list[tuple[float, bytes]] = []
+        self._views: dict[tuple[str, str], View] = {}
+        self._known: dict[Named, Known] = {}
+        self._keys: dict[Mail, str] = {}
+        self._cursors: dict[str, int] = {}
+        self._messages = 0
+        self._changed = False
+
+    async def claim(self, node: str, ttl: float, now: float) -> Claim:
+        """See `Store.claim`."""
+        last = self._owner
+        if last is not None and last.open and last.node != node and last.expires > now:
+            raise FileInUse(f"the store is owned by node {last.node}: stop it, or close it")
+        clean = last is None or last.clean
+        if not clean:
+            self._count_interruptions()
+        self._started.clear()
+        fence = last.fence + 1 if last else 1
+        self._owner = Ownership(node=node, fence=fence, expires=now + ttl, clean=False, open=True)
+        return Claim(fence=fence, clean=clean)
+
+    async def renew(self, node: str, ttl: float, now: float) -> bool:
+        """See `Store.renew`."""
+        if self._owner is None or self._owner.node != node or self._owner.clean:
+            return False
+        self._owner = attrs.evolve(self._owner, expires=now + ttl)
+        return True
+
+    async def release(self, node: str) -> None:
+        """See `Store.release`."""
+        if self._owner is not None and self._owner.node == node:
+            self._owner = attrs.evolve(self._owner, expires=0.0, clean=True, open=False)
+
+    async def commit(self, batch: Batch) -> Committed | Rejected:
+        """See `Store.commit`."""
+        if self._owner is None or (self._owner.node, self._owner.fence) != (batch.node, batch.fence):
+            return Rejected(fenced=True)
+        return self._write(batch)
+
+    async def append(self, envelopes: Sequence[Envelope]) -> Committed:
+        """See `Store.append`."""
+        outcome = self._write(Batch(node="", fence=0, at=time(), appends=tuple(envelopes)))
+        assert isinstance(outcome, Committed)  # a batch without turns has no offender
+        self._changed = True
+        return outcome
+
+    async def load(self, actor: ActorId) -> Snapshot:
+        """See `Store.load`."""
+        return self._actors.get(actor, Snapshot())
+
+    async def fetch(self, actor: ActorId, limit: int, now: float) -> list[Envelope]:
+        """See `Store.fetch`; a message that waits out a backoff is in its place, with its `not_before`."""
+        due = (envelope for envelope in self._mail.get(actor, {}).values() if envelope.due <= now)
+        return list(islice(due, limit))
+
+    async def waiting(self, now: float) -> list[ActorId]:
+        """See `Store.waiting`; the longest waiting first."""
+        first = {
+            actor: min((seq for seq, envelope in mail.items() if envelope.due <= now), default=None)
+            for actor, mail in self._mail.items()
+        }
+        return [actor for _, actor in sorted((seq, actor) for actor, seq in first.items() if seq is not None)]
+
+    async def next_due(self, now: float) -> float | None:
+        """See `Store.next_due`."""
+        times = (envelope.due for mail in self._mail.values() for envelope in mail.values() if envelope.due > now)
+        return min(times, default=None)
+
+    async def effects(self) -> list[Effect]:
+        """See `Store.effects`."""
+        unfinished = (EffectState.OPEN, EffectState.HELD)
+        found = [effect for effect in self._effects.values() if effect.state in unfinished]
+        return sorted(found, key=attrgetter("created", "id"))
+
+    async def read(self, stream: str, after: int = 0, limit: int = 1000) -> list[LogEntry]:
+        """See `Store.read`."""
+        return self._streams.get(stream, [])[after : after + limit]
+
+    async def log(self, after: int = 0, limit: int = 1000) -> list[LogEntry]:
+        """See `Store.log`."""
+        return self._log[after : after + limit]
+
+    async def views(self, kind: str, scope: str | None = None) -> list[View]:
+        """See `Store.views`."""
+        found = [view for view in self._views.values() if view.kind == kind and scope in (None, view.scope)]
+        return sorted(found, key=attrgetter("sort", "key"))
+
+    async def view(self, kind: str, key: str) -> View | None:
+        """See `Store.view`."""
+        return self._views.get((kind, key))
+
+    async def parked(self) -> list[Parked]:
+        """See `Store.parked`."""
+        return sorted(self._parked.values(), key=lambda parked: (parked.at, parked.envelope.seq))
+
+    async def requeue(self, receiver: ActorId, message: str) -> bool:
+        """See `Store.requeue`."""
+        parked = self._parked.pop((receiver, message), None)
+        if parked is None:
+            return False
+        timer = "" if (receiver, parked.envelope.timer) in self._timers else parked.envelope.timer
+        self._put(attrs.evolve(parked.envelope, attempts=0, interrupted=0, not_before=0.0, timer=timer))
+        self._changed = True
+        return True
+
+    async def cursor(self, name: str) -> int:
+        """See `Store.cursor`."""
+        return self._cursors.get(name, 0)
+
+    async def changed(self) -> bool:
+        """See `Store.changed`; whatever did not come by `commit` is somebody else's."""
+        changed, self._changed = self._changed, False
+        return changed
+
+    async def verify(self) -> Verification:
+        """See `Store.verify`."""
+        found = Findings(batches=len(self._batches), records=len(self._log))
+        check_entries(self._log, lambda number: self._batches[number - 1], found)
+        check_heads(self._heads, found)
+        return found.verification()
+
+    async def close(self) -> None:
+        """See `Store.close`; what was written stays, for whoever claims this object next."""
+        if self._owner is not None:
+            self._owner = attrs.evolve(self._owner, open=False)
+
+    def _count_interruptions(self) -> None:
+        for receiver, message in self._started:
+            mail, seq = self._mail.get(receiver, {}), self._seqs.get((receiver, message), 0)
+            if seq in mail:
+                mail[seq] = attrs.evolve(mail[seq], interrupted=mail[seq].interrupted + 1)
+        for effect in tuple(self._effects.values()):
+            if effect.state is EffectState.OPEN:
+                self._effects[effect.id] = attrs.evolve(effect, attempts=effect.attempts + 1)
+
+    def _write(self, batch: Batch) -> Committed | Rejected:
+        changes = plan(batch, self._facts(needs(batch)))
+        if isinstance(changes, Rejected):
+            return changes
+        self._write_mail(changes)
+        for actor, change in changes.actors.items():
+            self._actors[actor] = self._snapshot(actor, change)
+        self._effects.update(changes.effects)
+        for effect, state in changes.states.items():
+            self._effects[effect] = attrs.evolve(self._effects[effect], state=state)
+        self._write_rows(changes)
+        if changes.heads:
+            self._write_entries(changes, batch.at)
+        return Committed(batch=changes.batch, known=changes.known, dropped=frozenset(changes.dropped))
+
+    def _facts(self, wanted: Needs) -> Facts:
+        timers = {named: self._timers[named] for named in wanted.timers if named in self._timers}
+        mail = wanted.mail | wanted.envelopes | {(named[0], message) for named, message in timers.items()}
+        return Facts(
+            messages=self._messages,
+            entries=len(self._log),
+            batch=len(self._batches),
+            batch_hash=self._batches[-1][1] if self._batches else GENESIS,
+            revisions={actor: self._actors[actor].revision for actor in wanted.actors if actor in self._actors},
+            mail={one: self._seqs[one] for one in mail if one in self._seqs},
+            envelopes={one: self._mail[one[0]][self._seqs[one]] for one in wanted.envelopes if one in self._seqs},
+            parked=frozenset(one for one in wanted.appended if one in self._parked),
+            timers=timers,
+            effects={effect: self._effects[effect].state for effect in wanted.effects if effect in self._effects},
+            known=self._known,
+            keys=self._keys,
+            heads=self._heads,
+        )
+
+    def _write_mail(self, changes: Plan) -> None:
+        for mail in changes.taken:
+            self._take(mail)
+        for mail, envelope in changes.rewritten.items():
+            self._mail[mail[0]][envelope.seq] = envelope
+            self._started.discard(mail)
+        for parked in changes.parked:
+            self._parked[parked.envelope.receiver, parked.envelope.id] = parked
+        for envelope in changes.born.values():
+            self._put(envelope)
+        self._started.update(mail for mail in changes.started if mail in self._seqs)
+
+    def _put(self, envelope: Envelope) -> None:
+        mail = (envelope.receiver, envelope.id)
+        if mail in self._seqs:
+            return
+        self._messages += 1
+        self._seqs[mail] = self._messages
+        self._mail.setdefault(envelope.receiver, {})[self._messages] = attrs.evolve(envelope, seq=self._messages)
+        if envelope.timer and not envelope.answer:
+            self._timers[envelope.receiver, envelope.timer] = envelope.id
+
+    def _take(self, mail: Mail) -> None:
+        envelope = self._mail[mail[0]].pop(self._seqs.pop(mail))
+        self._started.discard(mail)
+        if self._timers.get((envelope.receiver, envelope.timer)) == envelope.id:
+            del self._timers[envelope.receiver, envelope.timer]
+        if not self._mail[mail[0]]:
+            del self._mail[mail[0]]
+
+    def _snapshot(self, actor: ActorId, change: ActorChange) -> Snapshot:
+        before = self._actors.get(actor, Snapshot())
+        return Snapshot(
+            revision=change.revision,
+            state=before.state if change.keeps_state else change.state,
+            last_turn=change.last_turn,
+            sent=change.sent,
+            ended=change.ended,
+        )
+
+    def _write_rows(self, changes: Plan) -> None:
+        for identity, view in changes.views.items():
+            if view.body is None:
+                self._views.pop(identity, None)
+            else:
+                self._views[identity] = view
+        for named, known in changes.keys.items():
+            self._known[named] = known
+            self._keys[named[0], known.id] = named[1]
+        self._cursors.update(changes.cursors)
+
+    def _write_entries(self, changes: Plan, at: float) -> None:
+        for entry in changes.entries:
+            self._log.append(entry)
+            self._streams.setdefault(entry.stream, []).append(entry)
+        self._heads.update(changes.heads)
+        self._batches.append((at + 0.0, changes.batch_hash))

@@ -1,0 +1,172 @@
+"""The reads of the SQLite store, as plain functions over a connection."""
+
+from __future__ import annotations
+
+from functools import partial
+from sqlite3 import Connection, DatabaseError
+
+import attrs
+
+from .address import ActorId
+from .batch import transact
+from .codec import Record
+from .digest import Field
+from .errors import CorruptRecord
+from .facts import highest
+from .row import (
+    ACTOR_COLUMNS,
+    EFFECT_COLUMNS,
+    ENTRY_COLUMNS,
+    MESSAGE_COLUMNS,
+    PARKED_COLUMNS,
+    VIEW_COLUMNS,
+    Row,
+    effect_of,
+    entry_of,
+    envelope_of,
+    insert,
+    is_whole,
+    message_row,
+    parked_of,
+    real,
+    sealed,
+    snapshot_of,
+    view_of,
+    whole,
+)
+from .turn import Effect, Envelope, LogEntry, Parked, Snapshot, View
+
+CORRUPT = "corrupt: "
+"""How the reason of a message begins that was parked because its bytes are not what was written."""
+
+
+def load(connection: Connection, actor: ActorId) -> Snapshot:
+    """The actor as last committed."""
+    row = connection.execute(f"SELECT {ACTOR_COLUMNS} FROM actor WHERE id = ?", (actor,)).fetchone()
+    return snapshot_of(row) if row else Snapshot()
+
+
+def fetch(connection: Connection, actor: ActorId, limit: int, now: float) -> list[Envelope]:
+    """What is due, in order; bad ones are parked."""
+    statement = f"SELECT {MESSAGE_COLUMNS} FROM message WHERE receiver = ? AND due <= ? ORDER BY seq LIMIT ?"
+    rows: list[Row] = connection.execute(statement, (actor, now, limit)).fetchall()
+    bad = [row for row in rows if not is_whole(row)]
+    if bad:
+        transact(connection, partial(_quarantine, connection, bad, now))
+    return [envelope_of(row) for row in rows if row not in bad]
+
+
+def waiting(connection: Connection, now: float) -> list[ActorId]:
+    """The actors that have due mail, the longest waiting first."""
+    statement = "SELECT receiver FROM message WHERE due <= ? GROUP BY receiver ORDER BY min(seq)"
+    return [receiver for (receiver,) in connection.execute(statement, (now,))]
+
+
+def next_due(connection: Connection, now: float) -> float | None:
+    """When the next message that is not due yet will be."""
+    (due,) = connection.execute("SELECT min(due) FROM message WHERE due > 0 AND due > ?", (now,)).fetchone()
+    return None if due is None else real(due)
+
+
+def effects(connection: Connection) -> list[Effect]:
+    """The effects that are open or held, the oldest first."""
+    statement = f"SELECT {EFFECT_COLUMNS} FROM effect WHERE state IN ('open', 'held') ORDER BY created, id"
+    return [effect_of(row) for row in connection.execute(statement)]
+
+
+def read(connection: Connection, stream: str, after: int, limit: int) -> list[LogEntry]:
+    """Entries of a stream behind a position."""
+    statement = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE stream = ? AND position > ? ORDER BY position LIMIT ?"
+    return [entry_of(row) for row in connection.execute(statement, (stream, after, limit))]
+
+
+def log(connection: Connection, after: int, limit: int) -> list[LogEntry]:
+    """Entries of all streams behind a `seq`."""
+    statement = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE seq > ? ORDER BY seq LIMIT ?"
+    return [entry_of(row) for row in connection.execute(statement, (after, limit))]
+
+
+def views(connection: Connection, kind: str, scope: str | None) -> list[View]:
+    """The rows of a kind, by sort and key."""
+    statement = f"SELECT {VIEW_COLUMNS} FROM view WHERE kind = ? AND scope = ifnull(?, scope) ORDER BY sort, key"
+    return [view_of(row) for row in connection.execute(statement, (kind, scope))]
+
+
+def view(connection: Connection, kind: str, key: str) -> View | None:
+    """One row."""
+    row = connection.execute(f"SELECT {VIEW_COLUMNS} FROM view WHERE kind = ? AND key = ?", (kind, key)).fetchone()
+    return view_of(row) if row else None
+
+
+def parked(connection: Connection) -> list[Parked]:
+    """The parked messages, oldest first."""
+    rows = connection.execute(f"SELECT {PARKED_COLUMNS} FROM parked ORDER BY at, seq").fetchall()
+    return [parked_of(row) if is_whole(row) else _damaged(row) for row in rows]
+
+
+def requeue(connection: Connection, receiver: ActorId, message: str) -> bool:
+    """Put a parked message back at the tail of its mailbox."""
+    return transact(connection, partial(_requeue, connection, receiver, message))
+
+
+def cursor(connection: Connection, name: str) -> int:
+    """A reader's position."""
+    row = connection.execute("SELECT name, position, digest FROM cursor WHERE name = ?", (name,)).fetchone()
+    if row and not is_whole(row):
+        raise CorruptRecord(f"cursor {name!r} does not match its digest")
+    return whole(row[1]) if row else 0
+
+
+def data_version(connection: Connection) -> int:
+    """A number that changes when another connection has written."""
+    return int(connection.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _damaged(row: Row) -> Parked:
+    parked = parked_of(row)
+    return attrs.evolve(parked, reason=f"{CORRUPT}{parked.reason}")
+
+
+def _quarantine(connection: Connection, rows: list[Row], now: float) -> None:
+    for row in rows:
+        reason = f"{CORRUPT}the stored message does not match its digest"
+        kept = [_fitting(value, model) for value, model in zip(row[:-1], _MODEL, strict=True)]
+        _delete(connection, row)
+        insert(connection, "parked", PARKED_COLUMNS, [sealed(*kept, reason, now + 0.0)], or_replace=True)
+
+
+_MODEL: Row = message_row(0, Envelope(id="", receiver=ActorId(""), sender="", record=Record("", 1, b"")))[:-1]
+"""One value of each column's type."""
+
+
+def _fitting(value: Field, model: Field) -> Field:
+    """The value where its type survived; a damaged row must still fit its table."""
+    return value if type(value) is type(model) else model
+
+
+def _delete(connection: Connection, row: Row) -> None:
+    try:
+        connection.execute("DELETE FROM message WHERE seq = ?", (row[0],))
+    except DatabaseError:  # the index still holds the key from before the damage
+        connection.execute("REINDEX message")
+        connection.execute("DELETE FROM message WHERE seq = ?", (row[0],))
+
+
+def _requeue(connection: Connection, receiver: ActorId, message: str) -> bool:
+    statement = f"SELECT {PARKED_COLUMNS} FROM parked WHERE receiver = ? AND id = ?"
+    row: Row | None = connection.execute(statement, (receiver, message)).fetchone()
+    if row is None:
+        return False
+    parked = parked_of(row)
+    if not is_whole(row) or parked.reason.startswith(CORRUPT):
+        raise CorruptRecord(f"message {message!r} to {receiver!r} is not what was sent, so it stays parked")
+    named = (receiver, parked.envelope.timer)
+    taken = connection.execute(
+        "SELECT 1 FROM message WHERE receiver = ? AND timer = ? AND timer <> '' AND answer = 0", named
+    )
+    timer = "" if taken.fetchone() else parked.envelope.timer
+    fresh = attrs.evolve(parked.envelope, attempts=0, interrupted=0, not_before=0.0, timer=timer)
+    connection.execute("DELETE FROM parked WHERE seq = ?", (row[0],))
+    again = (*message_row(highest(connection, "message") + 1, fresh), 0)
+    insert(connection, "message", f"{MESSAGE_COLUMNS}, started", [again], tail="ON CONFLICT (receiver, id) DO NOTHING")
+    return True

@@ -1,0 +1,256 @@
+"""Between values and rows of the SQLite store: every row leaves with its digest, and is checked against it on return.
+
+Times become `time + 0.0`, so that an integer or a negative zero is digested as the float that SQLite gives back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from sqlite3 import Connection
+from typing import TypeVar
+
+from .address import ActorId, shard_of
+from .audit import entry_name
+from .codec import Record
+from .digest import Field, digest
+from .errors import CorruptRecord
+from .plan import ActorChange
+from .schema import ACTOR, EFFECT, ENTRY, LEASE, MESSAGE, PARKED, VIEW, Table
+from .turn import Effect, EffectState, Envelope, LogEntry, OnInterrupt, Parked, Snapshot, View
+
+Row = tuple[Field, ...]
+"""What SQLite gives and takes; the digest of a row stands where its table says."""
+
+T = TypeVar("T")
+
+MESSAGE_COLUMNS = f"{', '.join(MESSAGE.sealed)}, digest"
+PARKED_COLUMNS = f"{', '.join(PARKED.sealed)}, digest"
+ACTOR_COLUMNS = f"{', '.join(ACTOR.sealed)}, digest, {', '.join(ACTOR.content[1:])}"
+EFFECT_COLUMNS = f"{', '.join(EFFECT.sealed)}, digest, {', '.join(EFFECT.content[1:])}"
+ENTRY_COLUMNS = f"{', '.join(ENTRY.sealed)}, digest"
+VIEW_COLUMNS = f"{', '.join(VIEW.sealed)}, digest"
+LEASE_COLUMNS = f"{', '.join(LEASE.sealed)}, digest"
+
+
+def sealed(*fields: Field) -> Row:
+    """The fields and their digest."""
+    return (*fields, digest(*fields))
+
+
+def is_whole(row: Row) -> bool:
+    """Whether the last column is the digest of those before it."""
+    return row[-1] == digest(*row[:-1])
+
+
+def message_row(seq: int, envelope: Envelope, error: str = "") -> Row:
+    """A row of `message`, in the order of MESSAGE_COLUMNS."""
+    return sealed(seq, *_envelope_fields(envelope, error))
+
+
+def parked_row(parked: Parked, error: str = "") -> Row:
+    """A row of `parked`, in the order of PARKED_COLUMNS."""
+    envelope = parked.envelope
+    return sealed(envelope.seq, *_envelope_fields(envelope, error), parked.reason, parked.at + 0.0)
+
+
+def envelope_of(row: Row) -> Envelope:
+    """The message in a row of `message` or `parked`, unchecked."""
+    return Envelope(
+        seq=whole(row[0]),
+        receiver=ActorId(text(row[1])),
+        id=text(row[2]),
+        sender=text(row[4]),
+        record=Record(text(row[5]), whole(row[6]), raw(row[7])),
+        due=real(row[8]),
+        timer=text(row[9]),
+        then=text(row[10]),
+        reply_to=text(row[11]),
+        reply_then=text(row[12]),
+        answer=bool(row[13]),
+        key=text(row[14]),
+        trace=text(row[15]),
+        attempts=whole(row[16]),
+        interrupted=whole(row[17]),
+        not_before=real(row[18]),
+    )
+
+
+def parked_of(row: Row) -> Parked:
+    """The parked message in a row of `parked`, unchecked."""
+    return Parked(envelope=envelope_of(row), reason=text(row[20]), at=real(row[21]))
+
+
+def record_fields(record: Record | None) -> tuple[str | None, int | None, bytes | None]:
+    """Tag, version and body of a record that may be absent."""
+    return (record.tag, record.version, record.body) if record else (None, None, None)
+
+
+def actor_row(actor: ActorId, change: ActorChange, content: bytes) -> Row:
+    """The columns of `actor` up to its digest; those of the state follow."""
+    return sealed(*(actor, shard_of(actor), change.revision, content, change.sent, change.last_turn, int(change.ended)))
+
+
+def snapshot_of(row: Row) -> Snapshot:
+    """The actor in a row of ACTOR_COLUMNS.
+
+    Raises:
+        CorruptRecord: when the row or the state is not what was written.
+    """
+    actor, _, revision, content, sent, last_turn, ended = row[:7]
+    if row[7] != digest(*row[:7]) or content != digest(actor, *row[8:]):
+        raise CorruptRecord(f"the state of actor {actor!r} does not match its digest: restore it from a backup")
+    return Snapshot(
+        revision=whole(revision),
+        state=record_of(*row[8:]),
+        last_turn=text(last_turn),
+        sent=whole(sent),
+        ended=bool(ended),
+    )
+
+
+def effect_row(effect: Effect) -> Row:
+    """A row of `effect`, in the order of EFFECT_COLUMNS."""
+    content: Row = (
+        *(effect.actor, effect.runner, effect.record.tag, effect.record.version, effect.record.body, effect.then),
+        *(effect.on_interrupt.value, effect.created + 0.0),
+    )
+    return (*sealed(effect.id, digest(effect.id, *content), effect.state.value, effect.attempts), *content)
+
+
+def effect_of(row: Row) -> Effect:
+    """The effect in a row of EFFECT_COLUMNS.
+
+    Raises:
+        CorruptRecord: when the row is not what was written.
+    """
+    identity, content, state, attempts = row[:4]
+    if row[4] != digest(*row[:4]) or content != digest(identity, *row[5:]):
+        raise CorruptRecord(f"effect {identity!r} does not match its digest: restore it from a backup")
+    return Effect(
+        id=text(identity),
+        state=EffectState(state),
+        attempts=whole(attempts),
+        actor=ActorId(text(row[5])),
+        runner=text(row[6]),
+        record=Record(text(row[7]), whole(row[8]), raw(row[9])),
+        then=text(row[10]),
+        on_interrupt=OnInterrupt(row[11]),
+        created=real(row[12]),
+    )
+
+
+def entry_row(entry: LogEntry) -> Row:
+    """A row of `entry`, in the order of ENTRY_COLUMNS."""
+    return sealed(*(entry.seq, entry.stream, entry.position, entry.kind, entry.at, entry.body, entry.batch, entry.hash))
+
+
+def entry_of(row: Row) -> LogEntry:
+    """The entry in a row of ENTRY_COLUMNS.
+
+    Raises:
+        CorruptRecord: when the row is not what was written.
+    """
+    if not is_whole(row):
+        raise CorruptRecord(f"{entry_name(row[1], row[2])} does not match its digest")
+    return unchecked_entry(row)
+
+
+def unchecked_entry(row: Row) -> LogEntry:
+    """The entry in a row of ENTRY_COLUMNS, whatever its digest says."""
+    return LogEntry(
+        seq=whole(row[0]),
+        stream=text(row[1]),
+        position=whole(row[2]),
+        kind=text(row[3]),
+        at=real(row[4]),
+        body=raw(row[5]),
+        batch=whole(row[6]),
+        hash=raw(row[7]),
+    )
+
+
+def view_row(view: View) -> Row:
+    """A row of `view`, in the order of VIEW_COLUMNS."""
+    return sealed(view.kind, view.key, view.scope, view.sort + 0.0, view.body)
+
+
+def view_of(row: Row) -> View:
+    """The view in a row of VIEW_COLUMNS.
+
+    Raises:
+        CorruptRecord: when the row is not what was written.
+    """
+    if not is_whole(row):
+        raise CorruptRecord(f"view {row[0]!r} {row[1]!r} does not match its digest")
+    return View(kind=text(row[0]), key=text(row[1]), scope=text(row[2]), sort=real(row[3]), body=raw(row[4]))
+
+
+def record_of(tag: Field, version: Field, body: Field) -> Record | None:
+    """The record of three columns; None when they are empty."""
+    return None if tag is None else Record(text(tag), whole(version), raw(body))
+
+
+def describe(table: Table, row: Sequence[Field]) -> str:
+    """How a record is named to people; the row holds the table's sealed columns first."""
+    names = [f"{column} {row[table.sealed.index(column)]!r}" for column in table.key]
+    return f"{table.name} with {' and '.join(names)}"
+
+
+def insert(
+    connection: Connection, table: str, columns: str, rows: Iterable[Row], *, or_replace: bool = False, tail: str = ""
+) -> None:
+    """Insert the rows in one statement; `columns` as in the constants above."""
+    marks = ", ".join("?" * (columns.count(",") + 1))
+    verb = "INSERT OR REPLACE" if or_replace else "INSERT"
+    connection.executemany(f"{verb} INTO {table} ({columns}) VALUES ({marks}) {tail}", rows)
+
+
+def text(value: Field) -> str:
+    """The value, which must be text."""
+    return _typed(value, str)
+
+
+def whole(value: Field) -> int:
+    """The value, which must be an integer."""
+    return _typed(value, int)
+
+
+def real(value: Field) -> float:
+    """The value, which must be a float."""
+    return _typed(value, float)
+
+
+def raw(value: Field) -> bytes:
+    """The value, which must be bytes."""
+    return _typed(value, bytes)
+
+
+def _typed(value: Field, kind: type[T]) -> T:
+    if not isinstance(value, kind):
+        raise CorruptRecord(f"a stored {kind.__name__} reads as {value!r}")
+    return value
+
+
+def _envelope_fields(envelope: Envelope, error: str) -> Row:
+    record = envelope.record
+    return (
+        envelope.receiver,
+        envelope.id,
+        shard_of(envelope.receiver),
+        envelope.sender,
+        record.tag,
+        record.version,
+        record.body,
+        envelope.due + 0.0,
+        envelope.timer,
+        envelope.then,
+        envelope.reply_to,
+        envelope.reply_then,
+        int(envelope.answer),
+        envelope.key,
+        envelope.trace,
+        envelope.attempts,
+        envelope.interrupted,
+        envelope.not_before + 0.0,
+        error,
+    )

@@ -1,0 +1,239 @@
+"""The tables: numbered migrations, and for each table which columns its digest covers.
+
+`user_version` counts the migrations that a file has seen. A migration is never changed once released; a new one is
+appended. Columns are named as the fields they hold.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+APPLICATION_ID = 0x63686F72
+"""`chor`: written into every file, so that another program's database is recognised before it is touched."""
+
+SQLITE_FLOOR = (3, 37, 0)
+"""STRICT tables came with 3.37; 3.40 is the oldest that the tests run on."""
+
+
+@attrs.frozen(kw_only=True)
+class Table:
+    """A table whose records carry a digest.
+
+    `key` are the columns that name a record to people, `sealed` those that `digest` covers, in this order. Where a
+    record has a large part that seldom changes, `content` covers that part, and `digest` covers `content`.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    sealed: tuple[str, ...]
+    content: tuple[str, ...] = ()
+
+
+LEASE = Table(name="lease", key=("id",), sealed=("id", "node", "fence", "expires", "clean", "pid", "locked"))
+
+META = Table(name="meta", key=("name",), sealed=("name", "value"))
+
+_ENVELOPE = (
+    *("receiver", "id", "shard", "sender", "tag", "version", "body", "due", "timer", '"then"', "reply_to"),
+    *("reply_then", "answer", "key", "trace", "attempts", "interrupted", "not_before", "error"),
+)
+
+MESSAGE = Table(name="message", key=("id", "receiver"), sealed=("seq", *_ENVELOPE))
+
+PARKED = Table(name="parked", key=("id", "receiver"), sealed=("seq", *_ENVELOPE, "reason", "at"))
+
+ACTOR = Table(
+    name="actor",
+    key=("id",),
+    sealed=("id", "shard", "revision", "content", "sent", "last_turn", "ended"),
+    content=("id", "tag", "version", "body"),
+)
+
+EFFECT = Table(
+    name="effect",
+    key=("id",),
+    sealed=("id", "content", "state", "attempts"),
+    content=("id", "actor", "runner", "tag", "version", "body", '"then"', "on_interrupt", "created"),
+)
+
+ENTRY = Table(name="entry", key=("seq",), sealed=("seq", "stream", "position", "kind", "at", "body", "batch", "hash"))
+
+HEAD = Table(name="head", key=("stream",), sealed=("stream", "position", "hash"))
+
+BATCH = Table(name="batch", key=("number",), sealed=("number", "at", "hash"))
+
+VIEW = Table(name="view", key=("kind", "key"), sealed=("kind", "key", "scope", "sort", "body"))
+
+DEDUP = Table(name="dedup", key=("receiver", "key"), sealed=("receiver", "key", "id", "tag", "version", "body", "at"))
+
+CURSOR = Table(name="cursor", key=("name",), sealed=("name", "position"))
+
+TABLES = (META, LEASE, MESSAGE, PARKED, ACTOR, EFFECT, ENTRY, HEAD, BATCH, VIEW, DEDUP, CURSOR)
+
+_FIRST = """
+CREATE TABLE meta (
+    name TEXT PRIMARY KEY NOT NULL,
+    value TEXT NOT NULL,
+    digest BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE lease (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    node TEXT NOT NULL,
+    fence INTEGER NOT NULL,
+    expires REAL NOT NULL,
+    clean INTEGER NOT NULL,
+    pid INTEGER NOT NULL,
+    locked INTEGER NOT NULL,
+    digest BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE message (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    receiver TEXT NOT NULL,
+    id TEXT NOT NULL,
+    shard INTEGER NOT NULL,
+    sender TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    due REAL NOT NULL,
+    timer TEXT NOT NULL,
+    "then" TEXT NOT NULL,
+    reply_to TEXT NOT NULL,
+    reply_then TEXT NOT NULL,
+    answer INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    trace TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    interrupted INTEGER NOT NULL,
+    not_before REAL NOT NULL,
+    error TEXT NOT NULL,
+    started INTEGER NOT NULL,
+    digest BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX message_id ON message (receiver, id);
+CREATE UNIQUE INDEX message_timer ON message (receiver, timer) WHERE timer <> '' AND answer = 0;
+CREATE INDEX message_mail ON message (receiver, seq, due);
+CREATE INDEX message_due ON message (due) WHERE due > 0;
+CREATE INDEX message_started ON message (seq) WHERE started = 1;
+
+CREATE TABLE parked (
+    seq INTEGER PRIMARY KEY,
+    receiver TEXT NOT NULL,
+    id TEXT NOT NULL,
+    shard INTEGER NOT NULL,
+    sender TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    due REAL NOT NULL,
+    timer TEXT NOT NULL,
+    "then" TEXT NOT NULL,
+    reply_to TEXT NOT NULL,
+    reply_then TEXT NOT NULL,
+    answer INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    trace TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    interrupted INTEGER NOT NULL,
+    not_before REAL NOT NULL,
+    error TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    at REAL NOT NULL,
+    digest BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX parked_id ON parked (receiver, id);
+
+CREATE TABLE actor (
+    id TEXT PRIMARY KEY NOT NULL,
+    shard INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    content BLOB NOT NULL,
+    sent INTEGER NOT NULL,
+    last_turn TEXT NOT NULL,
+    ended INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    tag TEXT,
+    version INTEGER,
+    body BLOB
+) STRICT;
+
+CREATE TABLE effect (
+    id TEXT PRIMARY KEY NOT NULL,
+    content BLOB NOT NULL,
+    state TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    actor TEXT NOT NULL,
+    runner TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    "then" TEXT NOT NULL,
+    on_interrupt TEXT NOT NULL,
+    created REAL NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+CREATE INDEX effect_unfinished ON effect (created, id) WHERE state IN ('open', 'held');
+CREATE INDEX effect_actor ON effect (actor);
+
+CREATE TABLE entry (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    stream TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    at REAL NOT NULL,
+    body BLOB NOT NULL,
+    batch INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    digest BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX entry_position ON entry (stream, position);
+
+CREATE TABLE head (
+    stream TEXT PRIMARY KEY NOT NULL,
+    position INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    digest BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE batch (
+    number INTEGER PRIMARY KEY,
+    at REAL NOT NULL,
+    hash BLOB NOT NULL,
+    digest BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE view (
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    sort REAL NOT NULL,
+    body BLOB NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (kind, key)
+) STRICT;
+CREATE INDEX view_scope ON view (kind, scope, sort, key);
+
+CREATE TABLE dedup (
+    receiver TEXT NOT NULL,
+    key TEXT NOT NULL,
+    id TEXT NOT NULL,
+    tag TEXT,
+    version INTEGER,
+    body BLOB,
+    at REAL NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (receiver, key)
+) STRICT;
+CREATE UNIQUE INDEX dedup_id ON dedup (receiver, id);
+
+CREATE TABLE cursor (
+    name TEXT PRIMARY KEY NOT NULL,
+    position INTEGER NOT NULL,
+    digest BLOB NOT NULL
+) STRICT;
+"""
+
+MIGRATIONS = (_FIRST,)
+"""The script at index n takes a file from `user_version` n to n + 1."""

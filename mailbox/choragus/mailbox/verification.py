@@ -1,0 +1,95 @@
+"""Checking a whole SQLite file: every digest, every chain, every head, and SQLite's own structures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from sqlite3 import Connection, DatabaseError
+
+from .audit import Findings, check_entries, check_heads
+from .digest import digest
+from .errors import CorruptRecord
+from .facts import highest
+from .plan import Head
+from .row import ENTRY_COLUMNS, Row, describe, unchecked_entry
+from .schema import TABLES, Table
+from .turn import Verification
+
+
+def verify(connection: Connection) -> Verification:
+    """What is wrong with the file, one sentence per problem; read in one transaction."""
+    found = Findings()
+    with _lenient(connection):
+        connection.execute("BEGIN")
+        try:
+            for check in (_check_digests, _check_entries, _check_batches, _check_heads, _check_file):
+                try:
+                    check(connection, found)
+                except (DatabaseError, CorruptRecord) as error:
+                    found.problems.append(f"the file cannot be read to its end: {error}")
+        finally:
+            connection.execute("ROLLBACK")
+    return found.verification()
+
+
+@contextmanager
+def _lenient(connection: Connection) -> Iterator[None]:
+    """Read damaged text too, so that its digest can be compared."""
+    before = connection.text_factory
+    connection.text_factory = lambda stored: stored.decode("utf-8", "surrogateescape")
+    try:
+        yield
+    finally:
+        connection.text_factory = before
+
+
+def _check_digests(connection: Connection, found: Findings) -> None:
+    for table in TABLES:
+        columns = ", ".join((*table.sealed, "digest", *table.content[1:]))
+        for row in connection.execute(f"SELECT {columns} FROM {table.name}"):
+            found.records += 1
+            if not _is_whole(table, row):
+                found.problems.append(f"{describe(table, row)} does not match its digest")
+
+
+def _is_whole(table: Table, row: Row) -> bool:
+    size = len(table.sealed)
+    if row[size] != digest(*row[:size]):
+        return False
+    return not table.content or row[table.sealed.index("content")] == digest(row[0], *row[size + 1 :])
+
+
+def _check_entries(connection: Connection, found: Findings) -> None:
+    rows = connection.execute(f"SELECT {ENTRY_COLUMNS} FROM entry ORDER BY seq")
+    check_entries((unchecked_entry(row) for row in rows), partial(_recorded, connection), found)
+    (last,) = connection.execute("SELECT ifnull(max(seq), 0) FROM entry").fetchone()
+    if highest(connection, "entry") > last:
+        found.problems.append(f"the entries of the file behind number {last} are missing")
+
+
+def _recorded(connection: Connection, number: int) -> tuple[float, bytes] | None:
+    row: tuple[float, bytes] | None
+    row = connection.execute("SELECT at, hash FROM batch WHERE number = ?", (number,)).fetchone()
+    return row
+
+
+def _check_batches(connection: Connection, found: Findings) -> None:
+    """Every batch row has entries, every entry a batch row, and the numbers have no gap."""
+    (found.batches,) = connection.execute("SELECT count(*) FROM batch").fetchone()
+    lost = connection.execute("SELECT number FROM batch EXCEPT SELECT batch FROM entry")
+    found.problems += [f"batch {number} has lost its entries" for (number,) in lost]
+    missing = connection.execute(
+        "SELECT batch FROM entry UNION SELECT number - 1 FROM batch WHERE number > 1 EXCEPT SELECT number FROM batch"
+    )
+    found.problems += [f"batch {number} is missing" for (number,) in missing]
+
+
+def _check_heads(connection: Connection, found: Findings) -> None:
+    rows = connection.execute("SELECT stream, position, hash FROM head")
+    check_heads({stream: Head(position=position, hash=hash_) for stream, position, hash_ in rows}, found)
+
+
+def _check_file(connection: Connection, found: Findings) -> None:
+    results = [result for (result,) in connection.execute("PRAGMA integrity_check(20)")]
+    found.problems += [f"the file is damaged: {result}" for result in results if result != "ok"]
