@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from enum import Enum
 from time import monotonic
-from typing import Protocol
+from typing import Never, Protocol
 
 import attrs
 
@@ -95,7 +95,7 @@ class Cell:
         "table",
     )
 
-    def __init__(self, host: Host, parent: Parent, path: str, factory: Callable[[], Actor[object]], limit: int) -> None:
+    def __init__(self, host: Host, parent: Parent, path: str, factory: Callable[[], Actor[Never]], limit: int) -> None:
         self.path = path
         self.table: Table = {}
         self.limit = limit
@@ -105,7 +105,7 @@ class Cell:
         self._host = host
         self._parent = parent
         self._factory = factory
-        self._actor: Actor[object] | None = None
+        self._actor: Actor[Never] | None = None
         self._box: list[Delivery] | None = None
         self._busy = False
         self._depth = 0
@@ -296,7 +296,7 @@ class Cell:
             _fail(delivery, ActorStopped(self.path))
         self._rest()
 
-    async def _run_on_stop(self, actor: Actor[object], deadline: float) -> None:
+    async def _run_on_stop(self, actor: Actor[Never], deadline: float) -> None:
         stopping = self._host.loop.create_task(actor.on_stop(), name=f"choragus:{self.path}:on_stop")
         await asyncio.wait({stopping}, timeout=max(GRACE, deadline - self._host.loop.time()))
         if not stopping.done():

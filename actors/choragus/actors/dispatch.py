@@ -93,16 +93,15 @@ def check_declared(cls: type, declared: object, table: Table) -> None:
 
 
 def declared_arguments(cls: type, base: type) -> tuple[object, ...] | None:
-    """The arguments that the class gives to its generic base, or None when it gives none."""
-    for origin in types.get_original_bases(cls) if hasattr(types, "get_original_bases") else _original_bases(cls):
-        if get_origin(origin) is base:
-            return get_args(origin)
+    """The arguments that the class gives to its generic base, also through generic classes between; None without any."""
+    for parameterized in cls.__dict__.get("__orig_bases__", ()):
+        origin = get_origin(parameterized)
+        if origin is base:
+            return get_args(parameterized)
+        if isinstance(origin, type) and issubclass(origin, base):
+            given = dict(zip(origin.__parameters__, get_args(parameterized), strict=True))  # type: ignore[attr-defined]  # generic
+            return tuple(given.get(one, one) for one in declared_arguments(origin, base) or ())
     return None
-
-
-def _original_bases(cls: type) -> tuple[object, ...]:
-    bases: tuple[object, ...] = cls.__dict__.get("__orig_bases__", cls.__bases__)
-    return bases
 
 
 def _message_types(cls: type, name: str, function: Callable[..., object], local: Names) -> list[type]:

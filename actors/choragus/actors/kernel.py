@@ -98,7 +98,7 @@ class Kernel:
         self.writer = Writer(store, self.node, claim.fence, self.clock, self._marks)
         self.effects = Effects(self, runners)
         for work in (self.writer.run(), self._renew(), self._poll()):
-            self._keep(work)
+            self.keep(work)
         opened = encode({"node": self.node, "fence": claim.fence, "clean": claim.clean}).body
         self.writer.submit(Entry(SYSTEM_STREAM, "system.opened", self.clock(), opened), lambda _: None)
         self._opened = True
@@ -252,7 +252,8 @@ class Kernel:
 
     # Kernel loops.
 
-    def _keep(self, work: Awaitable[None]) -> None:
+    def keep(self, work: Awaitable[None]) -> None:
+        """Run a loop as long as the system runs; when it fails, the system ends."""
         task = self.loop.create_task(_await(work), name="choragus:kernel")
         self._tasks.add(task)
         task.add_done_callback(self._loop_ended)
@@ -304,7 +305,7 @@ class Kernel:
         self._alarm = None
         self._alarm_at = float("inf")
         if not self.stopped:
-            self._keep(self._sweep())
+            self.keep(self._sweep())
 
     def _marks(self) -> tuple[tuple[ActorId, str], ...]:
         marks: list[tuple[ActorId, str]] = []

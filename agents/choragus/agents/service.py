@@ -1,4 +1,4 @@
-"""What the parts of a run reach for outside their turns: the agents, the conversation to read, models and tools to call."""
+"""What the parts of a run reach for outside their turns: agents, the conversation on disk, models and tools."""
 
 from __future__ import annotations
 

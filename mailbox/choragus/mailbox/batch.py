@@ -12,14 +12,18 @@ from sqlite3 import Connection, Error
 from typing import TypeVar
 
 from .address import ActorId
-from .digest import digest
+from .digest import Field, digest
 from .errors import CommitUnknown, NotStorable
 from .facts import look_up
 from .plan import ActorChange, Facts, Plan, needs, plan
 from .row import (
     ACTOR_COLUMNS,
+    BATCH_COLUMNS,
+    CURSOR_COLUMNS,
+    DEDUP_COLUMNS,
     EFFECT_COLUMNS,
     ENTRY_COLUMNS,
+    HEAD_COLUMNS,
     MESSAGE_COLUMNS,
     PARKED_COLUMNS,
     VIEW_COLUMNS,
@@ -27,7 +31,7 @@ from .row import (
     actor_row,
     effect_row,
     entry_row,
-    insert,
+    insertion,
     message_row,
     parked_row,
     record_fields,
@@ -37,6 +41,24 @@ from .row import (
 from .turn import Batch, Committed, Envelope, Rejected
 
 T = TypeVar("T")
+
+PUT_MESSAGE = f"{insertion('message', f'{MESSAGE_COLUMNS}, started')} ON CONFLICT (receiver, id) DO NOTHING"
+
+_TAKE = "DELETE FROM message WHERE seq = ?"
+_REWRITE = "UPDATE message SET attempts = ?, not_before = ?, error = ?, started = 0, digest = ? WHERE seq = ?"
+_MARK = "UPDATE message SET started = 1 WHERE receiver = ? AND id = ?"
+_PARK = insertion("parked", PARKED_COLUMNS, replace=True)
+_NEW = ", ".join(f"{column} = excluded.{column}" for column in ACTOR_COLUMNS.split(", ")[1:])
+_PUT_ACTOR = f"{insertion('actor', ACTOR_COLUMNS)} ON CONFLICT (id) DO UPDATE SET {_NEW}"
+_ADVANCE_ACTOR = "UPDATE actor SET revision = ?, sent = ?, last_turn = ?, ended = ?, digest = ? WHERE id = ?"
+_PUT_EFFECT = insertion("effect", EFFECT_COLUMNS)
+_SETTLE = "UPDATE effect SET state = ?, digest = ? WHERE id = ?"
+_PUT_VIEW = insertion("view", VIEW_COLUMNS, replace=True)
+_PUT_KEY = insertion("dedup", DEDUP_COLUMNS, replace=True)
+_PUT_CURSOR = insertion("cursor", CURSOR_COLUMNS, replace=True)
+_PUT_ENTRY = insertion("entry", ENTRY_COLUMNS)
+_PUT_HEAD = insertion("head", HEAD_COLUMNS, replace=True)
+_PUT_BATCH = insertion("batch", BATCH_COLUMNS)
 
 
 def apply(connection: Connection, batch: Batch) -> Committed | Rejected:
@@ -109,36 +131,26 @@ def _write(connection: Connection, changes: Plan, facts: Facts, at: float) -> No
     _write_mail(connection, changes, facts)
     _write_actors(connection, changes)
     _write_effects(connection, changes)
-    _write_views(connection, changes)
-    _write_keys(connection, changes, at)
+    _write_rows(connection, changes, at)
     _write_entries(connection, changes, at)
 
 
 def _write_mail(connection: Connection, changes: Plan, facts: Facts) -> None:
     errors, started = changes.errors, changes.started
-    connection.executemany("DELETE FROM message WHERE seq = ?", [(seq,) for seq in changes.taken.values()])
-    if changes.rewritten:
-        _rewrite(connection, changes)
-    if changes.parked:
-        rows = [parked_row(one, errors.get((one.envelope.receiver, one.envelope.id), "")) for one in changes.parked]
-        insert(connection, "parked", PARKED_COLUMNS, rows, or_replace=True)
+    _many(connection, _TAKE, [(seq,) for seq in changes.taken.values()])
+    _many(connection, _REWRITE, [_counts(envelope, errors[mail]) for mail, envelope in changes.rewritten.items()])
+    _many(connection, _PARK, [parked_row(one) for one in changes.parked])
     born = [
         (*message_row(seq, envelope, errors.get(mail, "")), mail in started)
         for seq, (mail, envelope) in enumerate(changes.born.items(), start=facts.messages + 1)
     ]
-    insert(connection, "message", f"{MESSAGE_COLUMNS}, started", born, tail="ON CONFLICT (receiver, id) DO NOTHING")
-    marks = [mail for mail in started if mail not in changes.born]
-    connection.executemany("UPDATE message SET started = 1 WHERE receiver = ? AND id = ?", marks)
+    _many(connection, PUT_MESSAGE, born)
+    _many(connection, _MARK, [mail for mail in started if mail not in changes.born])
 
 
-def _rewrite(connection: Connection, changes: Plan) -> None:
-    statement = "UPDATE message SET attempts = ?, not_before = ?, error = ?, started = 0, digest = ? WHERE seq = ?"
-    rows: list[Row] = []
-    for mail, envelope in changes.rewritten.items():
-        error = changes.errors[mail]
-        row = message_row(envelope.seq, envelope, error)
-        rows.append((envelope.attempts, envelope.not_before + 0.0, error, row[-1], envelope.seq))
-    connection.executemany(statement, rows)
+def _counts(envelope: Envelope, error: str) -> Row:
+    row = message_row(envelope.seq, envelope, error)
+    return (envelope.attempts, envelope.not_before + 0.0, error, row[-1], envelope.seq)
 
 
 def _write_actors(connection: Connection, changes: Plan) -> None:
@@ -150,11 +162,8 @@ def _write_actors(connection: Connection, changes: Plan) -> None:
         else:
             state = record_fields(change.state)
             given.append((*actor_row(actor, change, digest(actor, *state)), *state))
-    columns = ACTOR_COLUMNS.split(", ")[2:]
-    update = ", ".join(f"{column} = excluded.{column}" for column in columns)
-    insert(connection, "actor", ACTOR_COLUMNS, given, tail=f"ON CONFLICT (id) DO UPDATE SET {update}")
-    statement = "UPDATE actor SET revision = ?, sent = ?, last_turn = ?, ended = ?, digest = ? WHERE id = ?"
-    connection.executemany(statement, kept)
+    _many(connection, _PUT_ACTOR, given)
+    _many(connection, _ADVANCE_ACTOR, kept)
 
 
 def _kept_row(connection: Connection, actor: ActorId, change: ActorChange) -> Row:
@@ -164,36 +173,34 @@ def _kept_row(connection: Connection, actor: ActorId, change: ActorChange) -> Ro
 
 
 def _write_effects(connection: Connection, changes: Plan) -> None:
-    insert(connection, "effect", EFFECT_COLUMNS, [effect_row(effect) for effect in changes.effects.values()])
+    _many(connection, _PUT_EFFECT, [effect_row(effect) for effect in changes.effects.values()])
     settled: list[Row] = []
     for effect, state in changes.states.items():
         kept = connection.execute("SELECT content, attempts FROM effect WHERE id = ?", (effect,)).fetchone()
         settled.append((state.value, digest(effect, kept[0], state.value, kept[1]), effect))
-    connection.executemany("UPDATE effect SET state = ?, digest = ? WHERE id = ?", settled)
+    _many(connection, _SETTLE, settled)
 
 
-def _write_views(connection: Connection, changes: Plan) -> None:
+def _write_rows(connection: Connection, changes: Plan, at: float) -> None:
     gone = [identity for identity, view in changes.views.items() if view.body is None]
-    rows = [view_row(view) for view in changes.views.values() if view.body is not None]
-    connection.executemany("DELETE FROM view WHERE kind = ? AND key = ?", gone)
-    insert(connection, "view", VIEW_COLUMNS, rows, or_replace=True)
-
-
-def _write_keys(connection: Connection, changes: Plan, at: float) -> None:
+    _many(connection, "DELETE FROM view WHERE kind = ? AND key = ?", gone)
+    _many(connection, _PUT_VIEW, [view_row(view) for view in changes.views.values() if view.body is not None])
     keys = [
         sealed(receiver, key, known.id, *record_fields(known.reply), at)
         for (receiver, key), known in changes.keys.items()
     ]
-    insert(connection, "dedup", "receiver, key, id, tag, version, body, at, digest", keys, or_replace=True)
-    cursors = [sealed(name, position) for name, position in changes.cursors.items()]
-    insert(connection, "cursor", "name, position, digest", cursors, or_replace=True)
+    _many(connection, _PUT_KEY, keys)
+    _many(connection, _PUT_CURSOR, [sealed(name, position) for name, position in changes.cursors.items()])
 
 
 def _write_entries(connection: Connection, changes: Plan, at: float) -> None:
-    if not changes.heads:
-        return
-    insert(connection, "entry", ENTRY_COLUMNS, [entry_row(entry) for entry in changes.entries])
-    heads = [sealed(stream, head.position, head.hash) for stream, head in changes.heads.items()]
-    insert(connection, "head", "stream, position, hash, digest", heads, or_replace=True)
-    row = sealed(changes.batch, at, changes.batch_hash)
-    insert(connection, "batch", "number, at, hash, digest", [row])
+    if changes.heads:
+        _many(connection, _PUT_ENTRY, [entry_row(entry) for entry in changes.entries])
+        heads = [sealed(stream, head.position, head.hash) for stream, head in changes.heads.items()]
+        _many(connection, _PUT_HEAD, heads)
+        _many(connection, _PUT_BATCH, [sealed(changes.batch, at, changes.batch_hash)])
+
+
+def _many(connection: Connection, statement: str, rows: Sequence[Sequence[Field]]) -> None:
+    if rows:
+        connection.executemany(statement, rows)

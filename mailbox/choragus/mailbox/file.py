@@ -13,7 +13,7 @@ from urllib.parse import quote
 from .address import SHARDS
 from .errors import CorruptRecord, NewerSchema, NotChoragusFile, StoreError
 from .lock import FileLock
-from .row import insert, sealed
+from .row import META_COLUMNS, insertion, sealed
 from .schema import APPLICATION_ID, MIGRATIONS, SQLITE_FLOOR
 
 Synchronous = Literal["FULL", "NORMAL"]
@@ -149,7 +149,7 @@ def _migrate(connection: sqlite3.Connection, path: Path, version: int) -> None:
             for statement in script.split(";"):
                 connection.execute(statement)
         if version == 0:
-            insert(connection, "meta", "name, value, digest", [sealed("shards", str(SHARDS))])
+            connection.execute(insertion("meta", META_COLUMNS), sealed("shards", str(SHARDS)))
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
         connection.execute("COMMIT")

@@ -22,7 +22,7 @@ from .row import (
     MESSAGE_COLUMNS,
     Row,
     envelope_of,
-    insert,
+    insertion,
     is_whole,
     message_row,
     real,
@@ -131,7 +131,7 @@ def _release(connection: Connection, node: str) -> None:
 
 def _put(connection: Connection, lease: Lease) -> None:
     row = sealed(1, lease.node, lease.fence, lease.expires + 0.0, int(lease.clean), lease.pid, int(lease.locked))
-    insert(connection, "lease", LEASE_COLUMNS, [row], or_replace=True)
+    connection.execute(insertion("lease", LEASE_COLUMNS, replace=True), row)
 
 
 def _check_integrity(connection: Connection, path: Path) -> None:

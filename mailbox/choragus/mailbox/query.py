@@ -8,7 +8,7 @@ from sqlite3 import Connection, DatabaseError
 import attrs
 
 from .address import ActorId
-from .batch import transact
+from .batch import PUT_MESSAGE, transact
 from .codec import Record
 from .digest import Field
 from .errors import CorruptRecord
@@ -24,7 +24,7 @@ from .row import (
     effect_of,
     entry_of,
     envelope_of,
-    insert,
+    insertion,
     is_whole,
     message_row,
     parked_of,
@@ -130,12 +130,12 @@ def _damaged(row: Row) -> Parked:
 def _quarantine(connection: Connection, rows: list[Row], now: float) -> None:
     for row in rows:
         reason = f"{CORRUPT}the stored message does not match its digest"
-        kept = [_fitting(value, model) for value, model in zip(row[:-1], _MODEL, strict=True)]
+        kept = [_fitting(value, model) for value, model in zip(row[:-2], _MODEL, strict=True)]
         _delete(connection, row)
-        insert(connection, "parked", PARKED_COLUMNS, [sealed(*kept, reason, now + 0.0)], or_replace=True)
+        connection.execute(insertion("parked", PARKED_COLUMNS, replace=True), sealed(*kept, reason, now + 0.0))
 
 
-_MODEL: Row = message_row(0, Envelope(id="", receiver=ActorId(""), sender="", record=Record("", 1, b"")))[:-1]
+_MODEL: Row = message_row(0, Envelope(id="", receiver=ActorId(""), sender="", record=Record("", 1, b"")))[:-2]
 """One value of each column's type."""
 
 
@@ -167,6 +167,5 @@ def _requeue(connection: Connection, receiver: ActorId, message: str) -> bool:
     timer = "" if taken.fetchone() else parked.envelope.timer
     fresh = attrs.evolve(parked.envelope, attempts=0, interrupted=0, not_before=0.0, timer=timer)
     connection.execute("DELETE FROM parked WHERE seq = ?", (row[0],))
-    again = (*message_row(highest(connection, "message") + 1, fresh), 0)
-    insert(connection, "message", f"{MESSAGE_COLUMNS}, started", [again], tail="ON CONFLICT (receiver, id) DO NOTHING")
+    connection.execute(PUT_MESSAGE, (*message_row(highest(connection, "message") + 1, fresh), 0))
     return True

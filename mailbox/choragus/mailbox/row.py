@@ -5,8 +5,7 @@ Times become `time + 0.0`, so that an integer or a negative zero is digested as 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from sqlite3 import Connection
+from collections.abc import Sequence
 from typing import TypeVar
 
 from .address import ActorId, shard_of
@@ -15,7 +14,7 @@ from .codec import Record
 from .digest import Field, digest
 from .errors import CorruptRecord
 from .plan import ActorChange
-from .schema import ACTOR, EFFECT, ENTRY, LEASE, MESSAGE, PARKED, VIEW, Table
+from .schema import ACTOR, BATCH, CURSOR, DEDUP, EFFECT, ENTRY, HEAD, LEASE, MESSAGE, META, PARKED, VIEW, Table
 from .turn import Effect, EffectState, Envelope, LogEntry, OnInterrupt, Parked, Snapshot, View
 
 Row = tuple[Field, ...]
@@ -29,6 +28,11 @@ ACTOR_COLUMNS = f"{', '.join(ACTOR.sealed)}, digest, {', '.join(ACTOR.content[1:
 EFFECT_COLUMNS = f"{', '.join(EFFECT.sealed)}, digest, {', '.join(EFFECT.content[1:])}"
 ENTRY_COLUMNS = f"{', '.join(ENTRY.sealed)}, digest"
 VIEW_COLUMNS = f"{', '.join(VIEW.sealed)}, digest"
+META_COLUMNS = f"{', '.join(META.sealed)}, digest"
+HEAD_COLUMNS = f"{', '.join(HEAD.sealed)}, digest"
+BATCH_COLUMNS = f"{', '.join(BATCH.sealed)}, digest"
+DEDUP_COLUMNS = f"{', '.join(DEDUP.sealed)}, digest"
+CURSOR_COLUMNS = f"{', '.join(CURSOR.sealed)}, digest"
 LEASE_COLUMNS = f"{', '.join(LEASE.sealed)}, digest"
 
 
@@ -44,13 +48,13 @@ def is_whole(row: Row) -> bool:
 
 def message_row(seq: int, envelope: Envelope, error: str = "") -> Row:
     """A row of `message`, in the order of MESSAGE_COLUMNS."""
-    return sealed(seq, *_envelope_fields(envelope, error))
+    return sealed(seq, *_envelope_fields(envelope), error)
 
 
-def parked_row(parked: Parked, error: str = "") -> Row:
+def parked_row(parked: Parked) -> Row:
     """A row of `parked`, in the order of PARKED_COLUMNS."""
     envelope = parked.envelope
-    return sealed(envelope.seq, *_envelope_fields(envelope, error), parked.reason, parked.at + 0.0)
+    return sealed(envelope.seq, *_envelope_fields(envelope), parked.reason, parked.at + 0.0)
 
 
 def envelope_of(row: Row) -> Envelope:
@@ -77,7 +81,7 @@ def envelope_of(row: Row) -> Envelope:
 
 def parked_of(row: Row) -> Parked:
     """The parked message in a row of `parked`, unchecked."""
-    return Parked(envelope=envelope_of(row), reason=text(row[20]), at=real(row[21]))
+    return Parked(envelope=envelope_of(row), reason=text(row[19]), at=real(row[20]))
 
 
 def record_fields(record: Record | None) -> tuple[str | None, int | None, bytes | None]:
@@ -196,13 +200,14 @@ def describe(table: Table, row: Sequence[Field]) -> str:
     return f"{table.name} with {' and '.join(names)}"
 
 
-def insert(
-    connection: Connection, table: str, columns: str, rows: Iterable[Row], *, or_replace: bool = False, tail: str = ""
-) -> None:
-    """Insert the rows in one statement; `columns` as in the constants above."""
+def insertion(table: str, columns: str, *, replace: bool = False) -> str:
+    """The statement that inserts one row; `columns` as in the constants above.
+
+    >>> insertion("head", "stream, hash", replace=True)
+    'INSERT OR REPLACE INTO head (stream, hash) VALUES (?, ?)'
+    """
     marks = ", ".join("?" * (columns.count(",") + 1))
-    verb = "INSERT OR REPLACE" if or_replace else "INSERT"
-    connection.executemany(f"{verb} INTO {table} ({columns}) VALUES ({marks}) {tail}", rows)
+    return f"INSERT {'OR REPLACE ' if replace else ''}INTO {table} ({columns}) VALUES ({marks})"
 
 
 def text(value: Field) -> str:
@@ -231,7 +236,7 @@ def _typed(value: Field, kind: type[T]) -> T:
     return value
 
 
-def _envelope_fields(envelope: Envelope, error: str) -> Row:
+def _envelope_fields(envelope: Envelope) -> Row:
     record = envelope.record
     return (
         envelope.receiver,
@@ -252,5 +257,4 @@ def _envelope_fields(envelope: Envelope, error: str) -> Row:
         envelope.attempts,
         envelope.interrupted,
         envelope.not_before + 0.0,
-        error,
     )

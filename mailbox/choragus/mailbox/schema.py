@@ -35,10 +35,10 @@ META = Table(name="meta", key=("name",), sealed=("name", "value"))
 
 _ENVELOPE = (
     *("receiver", "id", "shard", "sender", "tag", "version", "body", "due", "timer", '"then"', "reply_to"),
-    *("reply_then", "answer", "key", "trace", "attempts", "interrupted", "not_before", "error"),
+    *("reply_then", "answer", "key", "trace", "attempts", "interrupted", "not_before"),
 )
 
-MESSAGE = Table(name="message", key=("id", "receiver"), sealed=("seq", *_ENVELOPE))
+MESSAGE = Table(name="message", key=("id", "receiver"), sealed=("seq", *_ENVELOPE, "error"))
 
 PARKED = Table(name="parked", key=("id", "receiver"), sealed=("seq", *_ENVELOPE, "reason", "at"))
 
@@ -138,7 +138,6 @@ CREATE TABLE parked (
     attempts INTEGER NOT NULL,
     interrupted INTEGER NOT NULL,
     not_before REAL NOT NULL,
-    error TEXT NOT NULL,
     reason TEXT NOT NULL,
     at REAL NOT NULL,
     digest BLOB NOT NULL

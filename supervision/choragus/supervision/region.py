@@ -16,7 +16,7 @@ class RegionNode:
     """Decides about the failures of one type's actors. On a message, the attempt limit takes the intensity's place."""
 
     def __init__(self, kernel: Kernel, spec: Region) -> None:
-        self.path = spec.actor.type_name
+        self.path = spec.durable.type_name
         self.attempts = spec.attempts
         self._kernel = kernel
         self._spec = spec

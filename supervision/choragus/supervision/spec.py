@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from typing import TypeAlias
+from typing import Never, TypeAlias, cast
 
 import attrs
 
@@ -66,7 +66,7 @@ class Child:
         mailbox: how many messages may wait.
     """
 
-    actor: Callable[..., Actor[object]] = attrs.field()
+    actor: Callable[..., Actor[Never]] = attrs.field()
     name: str = attrs.field(kw_only=True)
     args: tuple[object, ...] = attrs.field(kw_only=True, default=())
     kwargs: Mapping[str, object] = attrs.field(kw_only=True, factory=dict)
@@ -115,7 +115,7 @@ class Region:
     another key, and neither ends the system.
     """
 
-    actor: type[DurableActor[object, object]]
+    actor: type[Actor[Never]]
     attempts: int = attrs.field(kw_only=True, default=5)
     backoff: Backoff = attrs.field(kw_only=True, factory=lambda: Backoff(first=0.1, most=30.0))
 
@@ -124,6 +124,11 @@ class Region:
             raise SpecFault(f"{self.actor!r} is no durable actor: derive it from DurableActor[...] with a name")
         if self.attempts < 1:
             raise SpecFault(f"region of {self.actor.__name__}: attempts={self.attempts!r} must be 1 or more")
+
+    @property
+    def durable(self) -> type[DurableActor[object, object]]:
+        """The actor's class, as the kernel holds durable actors of every type."""
+        return cast("type[DurableActor[object, object]]", self.actor)
 
 
 def _check_name(name: str) -> None:

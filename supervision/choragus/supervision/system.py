@@ -9,20 +9,19 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Never, Self
 
 import anyio
-from choragus.mailbox.memory import MemoryStore
-from choragus.mailbox.sqlite import SqliteStore
 
 from choragus.actors.actor import Actor, M
 from choragus.actors.cell import Cell, Failure
-from choragus.actors.durable import DurableActor
 from choragus.actors.effect import Runner
 from choragus.actors.errors import ActorStopped, SystemStopped
 from choragus.actors.event import Events
 from choragus.actors.kernel import Kernel
 from choragus.actors.ref import LocalRef, Ref
+from choragus.mailbox.memory import MemoryStore
+from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.store import Store
 
 from .errors import Escalated, SpecFault, SystemFailed
@@ -31,7 +30,7 @@ from .signals import orderly_signals
 from .spec import MAILBOX, Child, Region, Restart, Supervisor
 from .supervisor import STOP, Node
 
-Durable = type[DurableActor[object, object]] | Region
+Durable = type[Actor[Never]] | Region
 
 
 class System:
@@ -165,7 +164,7 @@ class System:
             raise SystemStopped(f"the system has stopped; {actor.__name__} cannot be spawned")
         self._spawned += 1
         spec = Child(
-            actor,  # type: ignore[arg-type]  # a cell takes the messages of any actor, and its ref checks them
+            actor,
             name=name or f"{actor.__name__}-{self._spawned}",
             args=args,
             kwargs=kwargs,
@@ -202,7 +201,7 @@ class System:
     async def _start(self) -> None:
         store = await self._open_store()
         if store is not None:
-            regions = {spec.actor.type_name: (spec.actor, RegionNode(self._kernel, spec)) for spec in self._regions}
+            regions = {spec.durable.type_name: (spec.durable, RegionNode(self._kernel, spec)) for spec in self._regions}
             try:
                 await self._kernel.open(store, regions, self._runners, resources=self._resources, held=self._held)
             except BaseException:
@@ -244,10 +243,10 @@ def _regions(actors: Iterable[Durable]) -> tuple[Region, ...]:
     regions = tuple(one if isinstance(one, Region) else Region(one) for one in actors)
     seen: dict[str, Region] = {}
     for region in regions:
-        other = seen.setdefault(region.actor.type_name, region)
+        other = seen.setdefault(region.durable.type_name, region)
         if other is not region:
             raise SpecFault(
-                f"{region.actor.__name__} and {other.actor.__name__} are both stored as {region.actor.type_name!r}: "
+                f"{region.actor.__name__} and {other.actor.__name__} are both stored as {region.durable.type_name!r}: "
                 "give each its own name, once"
             )
     return regions

@@ -1,0 +1,138 @@
+"""Looking at a file from outside: runs, what waits for a person, and the timeline of a run. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+
+import attrs
+import msgspec
+
+from choragus.mailbox.store import Store
+from choragus.mailbox.turn import LogEntry, View
+
+from .approval import Approval
+from .errors import UnknownRun
+from .orchestrator import Status
+from .stream import run_stream
+
+PAGE = 500
+
+
+@attrs.frozen(kw_only=True)
+class RunSummary:
+    """A run as lists show it. Times are seconds since the epoch, `ended` 0.0 while it goes on."""
+
+    run: str
+    agent: str
+    goal: str
+    key: str
+    manifest: str
+    status: Status
+    phase: str
+    step: int
+    waits: tuple[str, ...]
+    outcome: str
+    steps: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    started: float
+    ended: float
+
+    @property
+    def tokens(self) -> int:
+        """Input and output tokens together."""
+        return self.input_tokens + self.output_tokens
+
+
+@attrs.frozen(kw_only=True)
+class Unknown:
+    """A call whose outcome nobody knows; a person settles it."""
+
+    run: str
+    call: str
+    tool: str
+    arguments: dict[str, object]
+    idempotency_key: str
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class RunEvent:
+    """One line of a run's logbook; `position` counts from 1 and is where to go on reading."""
+
+    position: int
+    kind: str
+    at: float
+    data: dict[str, object]
+
+
+@attrs.frozen(kw_only=True)
+class ApprovalRequested(RunEvent):
+    """A call waits for a person: decide with `run.approve(event.approval, by=...)` or `run.deny(...)`."""
+
+    approval: Approval
+
+
+async def runs(store: Store) -> list[RunSummary]:
+    """Every run, in the order of their starts."""
+    return [_summary(view) for view in await store.views("run")]
+
+
+async def find_run(store: Store, run: str, place: str) -> RunSummary:
+    """The run of that id, or of the only id that begins so.
+
+    Raises:
+        UnknownRun: when there is none, or more than one.
+    """
+    view = await store.view("run", run)
+    if view is not None:
+        return _summary(view)
+    found = [one for one in await runs(store) if run and one.run.startswith(run)]
+    if len(found) != 1:
+        raise UnknownRun(run, place)
+    return found[0]
+
+
+async def approvals(store: Store, run: str | None = None) -> list[Approval]:
+    """The calls that wait for a person's approval, oldest first."""
+    return [msgspec.convert(_body(view), Approval) for view in await store.views("approval", run)]
+
+
+async def unknowns(store: Store, run: str | None = None) -> list[Unknown]:
+    """The calls of unknown outcome, oldest first."""
+    return [msgspec.convert(_body(view), Unknown) for view in await store.views("attention", run)]
+
+
+async def timeline(store: Store, run: str, after: int = 0) -> AsyncIterator[RunEvent]:
+    """What the run's logbook holds behind a position."""
+    while page := await store.read(run_stream(run), after, PAGE):
+        for entry in page:
+            yield event(run, entry)
+        after = page[-1].position
+
+
+def event(run: str, entry: LogEntry) -> RunEvent:
+    """A logbook entry as an event."""
+    data: dict[str, object] = msgspec.json.decode(entry.body)
+    common = {"position": entry.position, "kind": entry.kind, "at": entry.at, "data": data}
+    if entry.kind != "approval.requested":
+        return RunEvent(**common)  # type: ignore[arg-type]  # the four fields above
+    told = {**data, "id": data["approval"], "run": run, "asked": entry.at}
+    wanted = {field.name for field in attrs.fields(Approval)}
+    approval = msgspec.convert({name: value for name, value in told.items() if name in wanted}, Approval)
+    return ApprovalRequested(**common, approval=approval)  # type: ignore[arg-type]  # the four fields above
+
+
+def _summary(view: View) -> RunSummary:
+    return msgspec.convert(_body(view), RunSummary)
+
+
+def _body(view: View) -> dict[str, object]:
+    body: dict[str, object] = msgspec.json.decode(view.body or b"{}")
+    return body
+
+
+def unfinished(summaries: Iterable[RunSummary]) -> list[RunSummary]:
+    """Those that have not ended."""
+    return [summary for summary in summaries if not summary.status.is_final]

@@ -1,0 +1,165 @@
+"""A run, in the hands of whoever started it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from choragus.actors.ref import Ref
+from choragus.mailbox.store import Store
+
+from .approval import Approval
+from .errors import AgentError, Cancelled, Denied, Failed, LimitReached, Outcome, Waiting
+from .inspection import RunEvent, RunSummary, Unknown, approvals, find_run, timeline, unknowns
+from .message import CancelRun, Decide, SettleCall
+from .orchestrator import Status
+
+_ERRORS: dict[Status, type[Outcome]] = {
+    Status.FAILED: Failed,
+    Status.CANCELLED: Cancelled,
+    Status.LIMIT: LimitReached,
+    Status.DENIED: Denied,
+}
+
+
+class Desk(Protocol):
+    """What a run needs from its runtime."""
+
+    place: str
+    store: Store
+
+    def orchestrator(self, run: str) -> Ref[CancelRun]: ...
+
+    def guardrail(self, run: str) -> Ref[Decide]: ...
+
+    def gateway(self, run: str) -> Ref[SettleCall]: ...
+
+    def reader(self) -> asyncio.Event: ...
+
+    def reader_done(self, event: asyncio.Event) -> None: ...
+
+
+class Run:
+    """One run of an agent. It goes on whether or not anybody holds this object."""
+
+    def __init__(self, id: str, desk: Desk) -> None:
+        self.id = id
+        self._desk = desk
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id}>"
+
+    async def status(self) -> RunSummary:
+        """Where the run stands now, as of the last commit."""
+        return await find_run(self._desk.store, self.id, self._desk.place)
+
+    async def result(self, timeout: float | None = None) -> str:
+        """The final answer, once the run has completed.
+
+        Args:
+            timeout: seconds to wait; None waits as long as the run takes, also for people.
+
+        Raises:
+            Waiting: when there is no result within `timeout`; the run goes on.
+            LimitReached, Denied, Cancelled, Failed: when the run ended without one, with the reason.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                summary = await self._ended()
+        except TimeoutError:
+            raise Waiting(self.id, await self._why_waiting(timeout)) from None
+        if summary.status is Status.COMPLETED:
+            return summary.outcome
+        raise _ERRORS[summary.status](self.id, summary.outcome)
+
+    async def events(self, after: int = 0) -> AsyncIterator[RunEvent]:
+        """The run's logbook behind a position, then each new line as it is committed; ends with the run.
+
+        The same position gives the same events in every process.
+        """
+        news = self._desk.reader()
+        try:
+            while True:
+                news.clear()
+                async for event in timeline(self._desk.store, self.id, after):
+                    after = event.position
+                    yield event
+                    if event.kind == "run.ended":
+                        return
+                if (await self.status()).status.is_final and not await self._more(after):
+                    return
+                await news.wait()
+        finally:
+            self._desk.reader_done(news)
+
+    async def cancel(self, *, by: str = "host", reason: str = "") -> bool:
+        """End the run as cancelled, also while a call is in flight; False when it had ended before."""
+        return await self._desk.orchestrator(self.id).ask(CancelRun(by=by, reason=reason))
+
+    async def pending(self) -> list[Approval]:
+        """The calls of this run that wait for a person's approval."""
+        return await approvals(self._desk.store, self.id)
+
+    async def unknown(self) -> list[Unknown]:
+        """The calls of this run whose outcome nobody knows."""
+        return await unknowns(self._desk.store, self.id)
+
+    async def approve(self, approval: Approval, *, by: str, reason: str = "") -> None:
+        """Let the call run with exactly the arguments of `approval`.
+
+        Raises:
+            AgentError: when the call no longer waits, or waits with other arguments.
+        """
+        await self._decide(approval, True, by, reason)
+
+    async def deny(self, approval: Approval, *, by: str, reason: str = "") -> None:
+        """Refuse the call; the model reads the reason and goes on.
+
+        Raises:
+            AgentError: when the call no longer waits, or waits with other arguments.
+        """
+        await self._decide(approval, False, by, reason)
+
+    async def settle(self, call: str, outcome: str, *, by: str, result: str = "") -> None:
+        """Say what became of a call of unknown outcome.
+
+        Args:
+            call: as in `unknown()`.
+            outcome: `happened` (with its `result`), `not` (it is run now), or `give_up` (the run ends).
+
+        Raises:
+            ValueError: for another outcome.
+            AgentError: when the call is not of unknown outcome.
+        """
+        if outcome not in ("happened", "not", "give_up"):
+            raise ValueError(f"outcome={outcome!r} is none of 'happened', 'not', 'give_up'")
+        refusal = await self._desk.gateway(self.id).ask(SettleCall(call=call, outcome=outcome, by=by, result=result))
+        if refusal:
+            raise AgentError(refusal)
+
+    async def _decide(self, approval: Approval, approved: bool, by: str, reason: str) -> None:
+        decision = Decide(call=approval.call, approved=approved, by=by, hash=approval.hash, reason=reason)
+        refusal = await self._desk.guardrail(self.id).ask(decision)
+        if refusal:
+            raise AgentError(refusal)
+
+    async def _ended(self) -> RunSummary:
+        news = self._desk.reader()
+        try:
+            while True:
+                news.clear()
+                summary = await self.status()
+                if summary.status.is_final:
+                    return summary
+                await news.wait()
+        finally:
+            self._desk.reader_done(news)
+
+    async def _more(self, after: int) -> bool:
+        return any([True async for _ in timeline(self._desk.store, self.id, after)])
+
+    async def _why_waiting(self, timeout: float | None) -> str:
+        summary = await self.status()
+        waits = f", waiting for {'; '.join(summary.waits)}" if summary.waits else ""
+        return f"no result within {timeout:g} s: it is at step {summary.step} ({summary.phase}{waits})"

@@ -1,0 +1,172 @@
+"""OpenTelemetry: spans built from the committed logbook, in the names of the GenAI conventions.
+
+Ids come from the run and the call alone, so a span that is exported twice after a crash is the same span, and a run
+that was killed and resumed is one trace. Nothing here runs while an agent does; a span is made when its end is on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from typing import TypeAlias
+
+import msgspec
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter, SpanExportResult
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+
+from choragus.mailbox.turn import LogEntry
+
+Exporter: TypeAlias = SpanExporter
+ConsoleExporter: TypeAlias = ConsoleSpanExporter
+Span: TypeAlias = ReadableSpan
+Fields: TypeAlias = dict[str, object]
+Attribute: TypeAlias = str | bool | int | float
+
+CONVENTIONS = "1.41.0"
+"""The version of the semantic conventions whose names stand in this table; those of choragus begin with its name."""
+
+OPERATION = "gen_ai.operation.name"
+PROVIDER = "gen_ai.provider.name"
+MODEL = "gen_ai.request.model"
+AGENT = "gen_ai.agent.name"
+CONVERSATION = "gen_ai.conversation.id"
+INPUT_TOKENS = "gen_ai.usage.input_tokens"
+OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
+FINISH_REASONS = "gen_ai.response.finish_reasons"
+TOOL = "gen_ai.tool.name"
+TOOL_CALL = "gen_ai.tool.call.id"
+TOOL_TYPE = "gen_ai.tool.type"
+ERROR_TYPE = "error.type"
+COST = "choragus.cost_usd"
+STEP = "choragus.step"
+RUN_STATUS = "choragus.run.status"
+
+_SCOPE = InstrumentationScope("choragus", schema_url=f"https://opentelemetry.io/schemas/{CONVENTIONS}")
+_NOT_ERRORS = ("completed", "cancelled")
+
+
+def spans(entries: Iterable[LogEntry], resource: Resource) -> list[ReadableSpan]:
+    """The spans that end with these entries: `invoke_agent`, `chat` and `execute_tool`."""
+    made: list[ReadableSpan] = []
+    for entry in entries:
+        if entry.stream.startswith("run/"):
+            run = entry.stream.removeprefix("run/")
+            fields: Fields = msgspec.json.decode(entry.body)
+            match entry.kind:
+                case "model.replied":
+                    made.append(_chat(run, fields, resource))
+                case "call.finished":
+                    made.append(_execute_tool(run, fields, resource))
+                case "run.ended":
+                    made.append(_invoke_agent(run, fields, resource))
+                case _:
+                    pass
+    return made
+
+
+def export(exporter: Exporter, made: Sequence[ReadableSpan]) -> bool:
+    """Hand spans to an exporter; whether it took them. Blocks as long as the exporter does."""
+    return exporter.export(made) is SpanExportResult.SUCCESS
+
+
+def default_resource() -> Resource:
+    """The resource that the environment names (`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`), else choragus."""
+    return Resource.create({"service.name": "choragus"} if not Resource.create().attributes.get("service.name") else {})
+
+
+def _chat(run: str, fields: Fields, resource: Resource) -> ReadableSpan:
+    attributes: dict[str, Attribute] = {
+        OPERATION: "chat",
+        PROVIDER: _text(fields, "provider"),
+        MODEL: _text(fields, "model"),
+        CONVERSATION: run,
+        INPUT_TOKENS: _whole(fields, "input_tokens"),
+        OUTPUT_TOKENS: _whole(fields, "output_tokens"),
+        COST: _number(fields, "cost_usd"),
+        STEP: _whole(fields, "step"),
+    }
+    name = f"chat {fields['model']}"
+    return _span(run, f"chat {fields['step']}", name, attributes, fields, resource, kind=SpanKind.CLIENT)
+
+
+def _execute_tool(run: str, fields: Fields, resource: Resource) -> ReadableSpan:
+    attributes: dict[str, Attribute] = {
+        OPERATION: "execute_tool",
+        TOOL: _text(fields, "tool"),
+        TOOL_TYPE: "function",
+        TOOL_CALL: _text(fields, "call"),
+        CONVERSATION: run,
+    }
+    error = "tool_error" if fields.get("is_error") else ""
+    return _span(
+        run, f"call {fields['call']}", f"execute_tool {fields['tool']}", attributes, fields, resource, error=error
+    )
+
+
+def _invoke_agent(run: str, fields: Fields, resource: Resource) -> ReadableSpan:
+    status = _text(fields, "status")
+    attributes: dict[str, Attribute] = {
+        OPERATION: "invoke_agent",
+        AGENT: _text(fields, "agent"),
+        CONVERSATION: run,
+        INPUT_TOKENS: _whole(fields, "input_tokens"),
+        OUTPUT_TOKENS: _whole(fields, "output_tokens"),
+        COST: _number(fields, "cost_usd"),
+        RUN_STATUS: status,
+    }
+    error = "" if status in _NOT_ERRORS else status
+    return _span(run, "", f"invoke_agent {fields['agent']}", attributes, fields, resource, error=error)
+
+
+def _span(
+    run: str,
+    part: str,
+    name: str,
+    attributes: dict[str, Attribute],
+    fields: Fields,
+    resource: Resource,
+    *,
+    kind: SpanKind = SpanKind.INTERNAL,
+    error: str = "",
+) -> ReadableSpan:
+    """One span; the part "" is the run itself, the parent of all others."""
+    if error:
+        attributes[ERROR_TYPE] = error
+    return ReadableSpan(
+        name=name,
+        context=_context(run, part),
+        parent=_context(run, "") if part else None,
+        resource=resource,
+        attributes=attributes,
+        kind=kind,
+        instrumentation_scope=_SCOPE,
+        status=Status(StatusCode.ERROR, error) if error else Status(StatusCode.UNSET),
+        start_time=_nanoseconds(fields, "started"),
+        end_time=_nanoseconds(fields, "ended"),
+    )
+
+
+def _context(run: str, part: str) -> SpanContext:
+    trace = int.from_bytes(sha256(b"trace:" + run.encode()).digest()[:16], "big")
+    span = int.from_bytes(sha256(f"span:{run}:{part}".encode()).digest()[:8], "big")
+    return SpanContext(trace or 1, span or 1, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+
+
+def _text(fields: Fields, name: str) -> str:
+    return str(fields[name])
+
+
+def _whole(fields: Fields, name: str) -> int:
+    return int(_number(fields, name))
+
+
+def _number(fields: Fields, name: str) -> float:
+    value = fields[name]
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _nanoseconds(fields: Fields, name: str) -> int:
+    return int(_number(fields, name) * 1_000_000_000)
