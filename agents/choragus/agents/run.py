@@ -93,6 +93,10 @@ class Run:
         finally:
             self._desk.reader_done(news)
 
+    def past(self, after: int = 0) -> AsyncIterator[RunEvent]:
+        """The run's logbook behind a position as it stands now, without waiting for more."""
+        return timeline(self._desk.store, self.id, after)
+
     async def cancel(self, *, by: str = "host", reason: str = "") -> bool:
         """End the run as cancelled, also while a call is in flight; False when it had ended before."""
         return await self._desk.orchestrator(self.id).ask(CancelRun(by=by, reason=reason))

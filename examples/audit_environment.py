@@ -1,0 +1,93 @@
+"""An agent audits a Python environment: metadata, requirements, licences, and every file against its RECORD.
+
+    python examples/audit_environment.py [--path SITE_PACKAGES] [--out FOLDER] [--yes] [--trace]
+
+It writes a Markdown report and files it in an archive, which cannot be undone and therefore waits for a person: at the
+prompt, by --yes, or by `choragus approve` in another terminal. Kill it at any moment and run the same line again: it
+goes on where it was. Everything is in audit.db, the report and the archive beside it. No key and no network: the model
+is a function that sees only what a real one would be sent.
+
+Exit codes: 0 completed (whatever was found), 1 ended without a result, 2 wrong usage, 3 waiting for an approval,
+4 waiting for a person to say what became of an interrupted filing, 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import sysconfig
+from pathlib import Path
+
+import anyio
+
+from choragus.agents import Agent, FunctionModel, Limits, Outcome, Price, Prompt, Runtime
+from choragus.agents.telemetry import ConsoleExporter
+from choragus.mailbox.errors import StoreError
+from environment_audit.analyst import decide
+from environment_audit.console import Console
+from environment_audit.toolbox import toolbox
+
+PROMPT = """You audit the Python environment in {root}.
+List its distributions, check each one's requirements, licence and files, look closer where a result gives cause,
+write the report, and file it. Report what the tools say and nothing else."""
+
+
+def auditor(root: Path, out: Path) -> Agent:
+    """The agent: a model, a prompt, tools that are bound to the two folders, and its ceilings."""
+    model = FunctionModel(
+        decide,
+        name="offline-analyst",
+        price=Price(input_per_million=0.25, output_per_million=2.0),
+        max_output_tokens=50_000,
+    )
+    return Agent(
+        "auditor",
+        model=model,
+        prompt=Prompt(PROMPT.format(root=root), name="auditor"),
+        tools=toolbox(root, out),
+        limits=Limits(steps=5_000, cost_usd=25.0, active_seconds=3_600.0),
+    )
+
+
+async def audit(root: Path, out: Path, *, yes: bool, trace: bool) -> int:
+    """Run the audit, or go on with it; gives back the exit code."""
+    agent = auditor(root, out)
+    database = out / "audit.db"
+    exporter = ConsoleExporter() if trace else None
+    async with Runtime(database, agents=[agent], exporter=exporter, signals=True) as runtime:
+        known = {summary.key: summary for summary in await runtime.runs()}.get(str(root))
+        run = await runtime.start(agent, f"Audit {root} and file the report.", key=str(root))
+        console = Console(run, database, out, yes=yes)
+        if known is not None and known.status.is_final:
+            return await console.already(known)
+        return await console.follow(known)
+
+
+def main() -> int:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--path", type=Path, help="the site-packages folder to audit (default: this Python's own)")
+    parser.add_argument(
+        "--out", type=Path, default=Path(), help="where database, report and archive go (default: here)"
+    )
+    parser.add_argument("--yes", action="store_true", help="approve the filing beforehand")
+    parser.add_argument("--trace", action="store_true", help="print the run's OpenTelemetry spans")
+    options = parser.parse_args()
+    root = (options.path or Path(sysconfig.get_path("purelib"))).resolve()
+    if not root.is_dir():
+        parser.error(f"--path {root} is no folder: give the site-packages folder of a Python environment")
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        return anyio.run(lambda: audit(root, options.out, yes=options.yes, trace=options.trace))
+    except (StoreError, Outcome) as error:
+        print(f"audit: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        parser.error(f"--out {options.out}: {error.strerror}")
+    except KeyboardInterrupt:
+        print("\nstopped; run the same command again to go on", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
