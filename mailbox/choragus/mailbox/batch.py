@@ -15,7 +15,8 @@ from .address import ActorId
 from .digest import Field, digest
 from .errors import CommitUnknown, NotStorable
 from .facts import look_up
-from .plan import ActorChange, Facts, Plan, needs, plan
+from .need import needs
+from .plan import ActorChange, Facts, Plan, plan
 from .row import (
     ACTOR_COLUMNS,
     BATCH_COLUMNS,

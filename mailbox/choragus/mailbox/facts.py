@@ -8,7 +8,8 @@ from sqlite3 import Connection
 from .address import ActorId
 from .digest import GENESIS
 from .errors import CorruptRecord
-from .plan import Facts, Head, Mail, Named, Needs
+from .need import Mail, Named, Needs
+from .plan import Facts, Head
 from .row import MESSAGE_COLUMNS, Row, envelope_of, is_whole, record_of
 from .turn import EffectState, Envelope, Known
 

@@ -79,7 +79,7 @@ def _inspect(path: Path, visitor: bool) -> None:
     if visitor and not path.exists():
         raise StoreError(f"{path} does not exist: name a file that a choragus system has opened")
     if not visitor:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     with path.open("rb") as file:
         header = file.read(_HEADER)
     if not header:
@@ -126,9 +126,9 @@ def _prepare(connection: sqlite3.Connection, path: Path, visitor: bool, synchron
         if visitor:
             raise StoreError(f"{path} has the older schema {version}: open it once with a choragus system")
         _migrate(connection, path, version)
-    shards = connection.execute("SELECT value FROM meta WHERE name = 'shards'").fetchone()
-    if shards != (str(SHARDS),):
-        raise StoreError(f"{path} is divided into {shards} shards, this choragus into {SHARDS}: use the other version")
+    shards = _number(connection, "SELECT value FROM meta WHERE name = 'shards'")
+    if shards != SHARDS:
+        raise StoreError(f"{path} has {shards} shards, this choragus {SHARDS}: use the version that made the file")
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise StoreError(f"{path} is on a file system without write-ahead logging ({mode}): use a local disk")

@@ -40,7 +40,7 @@ class FileLock:
         if fcntl is None:
             raise StoreError(f"{self.path}: this platform has no flock, so nobody can own the file; use Linux or macOS")
         try:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise StoreError(f"the lock file {self.path} cannot be opened: {error.strerror}") from error
         try:

@@ -13,7 +13,8 @@ from .address import ActorId
 from .audit import Findings, check_entries, check_heads
 from .digest import GENESIS
 from .errors import FileInUse
-from .plan import ActorChange, Facts, Head, Mail, Named, Needs, Plan, needs, plan
+from .need import Mail, Named, Needs, needs
+from .plan import ActorChange, Facts, Head, Plan, plan
 from .turn import (
     Batch,
     Claim,

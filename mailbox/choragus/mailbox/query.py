@@ -15,6 +15,7 @@ from .errors import CorruptRecord
 from .facts import highest
 from .row import (
     ACTOR_COLUMNS,
+    CURSOR_COLUMNS,
     EFFECT_COLUMNS,
     ENTRY_COLUMNS,
     MESSAGE_COLUMNS,
@@ -30,6 +31,7 @@ from .row import (
     parked_of,
     real,
     sealed,
+    select,
     snapshot_of,
     view_of,
     whole,
@@ -42,14 +44,14 @@ CORRUPT = "corrupt: "
 
 def load(connection: Connection, actor: ActorId) -> Snapshot:
     """The actor as last committed."""
-    row = connection.execute(f"SELECT {ACTOR_COLUMNS} FROM actor WHERE id = ?", (actor,)).fetchone()
-    return snapshot_of(row) if row else Snapshot()
+    rows = select(connection, f"SELECT {ACTOR_COLUMNS} FROM actor WHERE id = ?", actor)
+    return snapshot_of(rows[0]) if rows else Snapshot()
 
 
 def fetch(connection: Connection, actor: ActorId, limit: int, now: float) -> list[Envelope]:
     """What is due, in order; bad ones are parked."""
     statement = f"SELECT {MESSAGE_COLUMNS} FROM message WHERE receiver = ? AND due <= ? ORDER BY seq LIMIT ?"
-    rows: list[Row] = connection.execute(statement, (actor, now, limit)).fetchall()
+    rows = select(connection, statement, actor, now, limit)
     bad = [row for row in rows if not is_whole(row)]
     if bad:
         transact(connection, partial(_quarantine, connection, bad, now))
@@ -71,36 +73,37 @@ def next_due(connection: Connection, now: float) -> float | None:
 def effects(connection: Connection) -> list[Effect]:
     """The effects that are open or held, the oldest first."""
     statement = f"SELECT {EFFECT_COLUMNS} FROM effect WHERE state IN ('open', 'held') ORDER BY created, id"
-    return [effect_of(row) for row in connection.execute(statement)]
+    return [effect_of(row) for row in select(connection, statement)]
 
 
 def read(connection: Connection, stream: str, after: int, limit: int) -> list[LogEntry]:
     """Entries of a stream behind a position."""
     statement = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE stream = ? AND position > ? ORDER BY position LIMIT ?"
-    return [entry_of(row) for row in connection.execute(statement, (stream, after, limit))]
+    return [entry_of(row) for row in select(connection, statement, stream, after, limit)]
 
 
 def log(connection: Connection, after: int, limit: int) -> list[LogEntry]:
     """Entries of all streams behind a `seq`."""
     statement = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE seq > ? ORDER BY seq LIMIT ?"
-    return [entry_of(row) for row in connection.execute(statement, (after, limit))]
+    return [entry_of(row) for row in select(connection, statement, after, limit)]
 
 
 def views(connection: Connection, kind: str, scope: str | None) -> list[View]:
     """The rows of a kind, by sort and key."""
-    statement = f"SELECT {VIEW_COLUMNS} FROM view WHERE kind = ? AND scope = ifnull(?, scope) ORDER BY sort, key"
-    return [view_of(row) for row in connection.execute(statement, (kind, scope))]
+    within = "" if scope is None else "AND scope = ?"
+    statement = f"SELECT {VIEW_COLUMNS} FROM view WHERE kind = ? {within} ORDER BY sort, key"
+    return [view_of(row) for row in select(connection, statement, kind, *([] if scope is None else [scope]))]
 
 
 def view(connection: Connection, kind: str, key: str) -> View | None:
     """One row."""
-    row = connection.execute(f"SELECT {VIEW_COLUMNS} FROM view WHERE kind = ? AND key = ?", (kind, key)).fetchone()
-    return view_of(row) if row else None
+    rows = select(connection, f"SELECT {VIEW_COLUMNS} FROM view WHERE kind = ? AND key = ?", kind, key)
+    return view_of(rows[0]) if rows else None
 
 
 def parked(connection: Connection) -> list[Parked]:
     """The parked messages, oldest first."""
-    rows = connection.execute(f"SELECT {PARKED_COLUMNS} FROM parked ORDER BY at, seq").fetchall()
+    rows = select(connection, f"SELECT {PARKED_COLUMNS} FROM parked ORDER BY at, seq")
     return [parked_of(row) if is_whole(row) else _damaged(row) for row in rows]
 
 
@@ -111,10 +114,10 @@ def requeue(connection: Connection, receiver: ActorId, message: str) -> bool:
 
 def cursor(connection: Connection, name: str) -> int:
     """A reader's position."""
-    row = connection.execute("SELECT name, position, digest FROM cursor WHERE name = ?", (name,)).fetchone()
-    if row and not is_whole(row):
+    rows = select(connection, f"SELECT {CURSOR_COLUMNS} FROM cursor WHERE name = ?", name)
+    if rows and not is_whole(rows[0]):
         raise CorruptRecord(f"cursor {name!r} does not match its digest")
-    return whole(row[1]) if row else 0
+    return whole(rows[0][1]) if rows else 0
 
 
 def data_version(connection: Connection) -> int:
@@ -140,8 +143,10 @@ _MODEL: Row = message_row(0, Envelope(id="", receiver=ActorId(""), sender="", re
 
 
 def _fitting(value: Field, model: Field) -> Field:
-    """The value where its type survived; a damaged row must still fit its table."""
-    return value if type(value) is type(model) else model
+    """The value where it can still be kept: a damaged row must fit its table."""
+    if type(value) is not type(model):
+        return model
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def _delete(connection: Connection, row: Row) -> None:
@@ -154,9 +159,10 @@ def _delete(connection: Connection, row: Row) -> None:
 
 def _requeue(connection: Connection, receiver: ActorId, message: str) -> bool:
     statement = f"SELECT {PARKED_COLUMNS} FROM parked WHERE receiver = ? AND id = ?"
-    row: Row | None = connection.execute(statement, (receiver, message)).fetchone()
-    if row is None:
+    rows = select(connection, statement, receiver, message)
+    if not rows:
         return False
+    row = rows[0]
     parked = parked_of(row)
     if not is_whole(row) or parked.reason.startswith(CORRUPT):
         raise CorruptRecord(f"message {message!r} to {receiver!r} is not what was sent, so it stays parked")

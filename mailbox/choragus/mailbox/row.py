@@ -5,7 +5,9 @@ Times become `time + 0.0`, so that an integer or a negative zero is digested as 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from sqlite3 import Connection, OperationalError
 from typing import TypeVar
 
 from .address import ActorId, shard_of
@@ -198,6 +200,26 @@ def describe(table: Table, row: Sequence[Field]) -> str:
     """How a record is named to people; the row holds the table's sealed columns first."""
     names = [f"{column} {row[table.sealed.index(column)]!r}" for column in table.key]
     return f"{table.name} with {' and '.join(names)}"
+
+
+@contextmanager
+def lenient(connection: Connection) -> Iterator[None]:
+    """Read damaged text too, so that its digest can be compared."""
+    before = connection.text_factory
+    connection.text_factory = lambda stored: stored.decode("utf-8", "surrogateescape")
+    try:
+        yield
+    finally:
+        connection.text_factory = before
+
+
+def select(connection: Connection, statement: str, *parameters: Field) -> list[Row]:
+    """All rows, also those whose text is no longer text."""
+    try:
+        return connection.execute(statement, parameters).fetchall()
+    except OperationalError:
+        with lenient(connection):
+            return connection.execute(statement, parameters).fetchall()
 
 
 def insertion(table: str, columns: str, *, replace: bool = False) -> str:

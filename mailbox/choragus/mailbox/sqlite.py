@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from sqlite3 import Connection
@@ -11,7 +12,6 @@ from typing import TypeVar, TypeVarTuple
 import aiosqlite
 import anyio
 from anyio import to_thread
-from anyio.lowlevel import checkpoint_if_cancelled
 
 from . import batch as writing
 from . import lease as ownership
@@ -69,18 +69,20 @@ class SqliteStore:
             NewerSchema: when a newer choragus wrote the file; it is left untouched.
             StoreError: when the path cannot be used, or a visitor finds nothing there.
         """
-        path = Path(path)
-        with anyio.CancelScope(shield=True):  # a connection that nobody closes would keep the interpreter alive
-            connection = await to_thread.run_sync(lambda: open_file(path, visitor=visitor, synchronous=synchronous))
-            database = await aiosqlite.Connection(lambda: connection, iter_chunk_size=64)
-        store = cls(path, connection, database)
+        opening = asyncio.ensure_future(cls._open(Path(path), visitor, synchronous))
         try:
-            await checkpoint_if_cancelled()
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await store.close()
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            with anyio.CancelScope(shield=True):  # a connection that nobody closes keeps the interpreter alive
+                await asyncio.wait([opening])
+                if opening.exception() is None:
+                    await opening.result().close()
             raise
-        return store
+
+    @classmethod
+    async def _open(cls, path: Path, visitor: bool, synchronous: Synchronous) -> SqliteStore:
+        connection = await to_thread.run_sync(lambda: open_file(path, visitor=visitor, synchronous=synchronous))
+        return cls(path, connection, await aiosqlite.Connection(lambda: connection, iter_chunk_size=64))
 
     async def claim(self, node: str, ttl: float, now: float) -> Claim:
         """See `Store.claim`; the lock beside the file is taken too."""

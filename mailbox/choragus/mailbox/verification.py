@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from sqlite3 import Connection, DatabaseError
 
@@ -12,7 +10,7 @@ from .digest import digest
 from .errors import CorruptRecord
 from .facts import highest
 from .plan import Head
-from .row import ENTRY_COLUMNS, Row, describe, unchecked_entry
+from .row import ENTRY_COLUMNS, Row, describe, lenient, unchecked_entry
 from .schema import TABLES, Table
 from .turn import Verification
 
@@ -20,7 +18,7 @@ from .turn import Verification
 def verify(connection: Connection) -> Verification:
     """What is wrong with the file, one sentence per problem; read in one transaction."""
     found = Findings()
-    with _lenient(connection):
+    with lenient(connection):
         connection.execute("BEGIN")
         try:
             for check in (_check_digests, _check_entries, _check_batches, _check_heads, _check_file):
@@ -31,17 +29,6 @@ def verify(connection: Connection) -> Verification:
         finally:
             connection.execute("ROLLBACK")
     return found.verification()
-
-
-@contextmanager
-def _lenient(connection: Connection) -> Iterator[None]:
-    """Read damaged text too, so that its digest can be compared."""
-    before = connection.text_factory
-    connection.text_factory = lambda stored: stored.decode("utf-8", "surrogateescape")
-    try:
-        yield
-    finally:
-        connection.text_factory = before
 
 
 def _check_digests(connection: Connection, found: Findings) -> None:
