@@ -8,12 +8,13 @@ goes on where it was. Everything is in audit.db, the report and the archive besi
 is a function that sees only what a real one would be sent.
 
 Exit codes: 0 completed (whatever was found), 1 ended without a result, 2 wrong usage, 3 waiting for an approval,
-4 waiting for a person to say what became of an interrupted filing, 130 stopped by Ctrl-C.
+4 waiting for a person to say what became of an interrupted filing, 130 stopped by Ctrl-C, 141 nobody reads the output.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import sysconfig
 from pathlib import Path
@@ -23,8 +24,10 @@ import anyio
 from choragus.agents import Agent, FunctionModel, Limits, Outcome, Price, Prompt, Runtime
 from choragus.agents.telemetry import ConsoleExporter
 from choragus.mailbox.errors import StoreError
+from choragus.supervision.errors import SystemFailed
 from environment_audit.analyst import decide
 from environment_audit.console import Console
+from environment_audit.terminal import plain, say
 from environment_audit.toolbox import toolbox
 
 PROMPT = """You audit the Python environment in {root}.
@@ -52,12 +55,14 @@ def auditor(root: Path, out: Path) -> Agent:
 async def audit(root: Path, out: Path, *, yes: bool, trace: bool) -> int:
     """Run the audit, or go on with it; gives back the exit code."""
     agent = auditor(root, out)
-    database = out / "audit.db"
     exporter = ConsoleExporter() if trace else None
-    async with Runtime(database, agents=[agent], exporter=exporter, signals=True) as runtime:
+    async with Runtime(out / "audit.db", agents=[agent], exporter=exporter, signals=True) as runtime:
         known = {summary.key: summary for summary in await runtime.runs()}.get(str(root))
         run = await runtime.start(agent, f"Audit {root} and file the report.", key=str(root))
-        console = Console(run, database, out, yes=yes)
+        for other in [held.run for held in runtime.held]:
+            path = (await (await runtime.run(other)).status()).key
+            say(f"run {other} is unfinished and stays so: go on with it by --path {plain(path)}")
+        console = Console(runtime, run, out, yes=yes)
         if known is not None and known.status.is_final:
             return await console.already(known)
         return await console.follow(known)
@@ -75,18 +80,29 @@ def main() -> int:
     options = parser.parse_args()
     root = (options.path or Path(sysconfig.get_path("purelib"))).resolve()
     if not root.is_dir():
-        parser.error(f"--path {root} is no folder: give the site-packages folder of a Python environment")
+        return failed(f"--path {root} is no folder: give the site-packages folder of a Python environment", 2)
     try:
         options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return failed(f"--out {options.out} cannot be a folder ({error.strerror}): name another", 2)
+    try:
         return anyio.run(lambda: audit(root, options.out, yes=options.yes, trace=options.trace))
     except (StoreError, Outcome) as error:
-        print(f"audit: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        parser.error(f"--out {options.out}: {error.strerror}")
+        return failed(str(error), 1)
+    except SystemFailed as error:
+        return failed("; ".join([str(error), *map(str, error.exceptions)]), 1)
+    except BrokenPipeError:  # whoever read the output went away: let the interpreter's last flush go nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
-        print("\nstopped; run the same command again to go on", file=sys.stderr)
-        return 130
+        print(file=sys.stderr)  # behind the terminal's ^C
+        return failed("stopped; run the same command again to go on", 130)
+
+
+def failed(why: str, code: int) -> int:
+    """Say on one line why it ended, and give back the exit code."""
+    print(f"audit: {plain(why)}", file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from choragus.agents import (
@@ -16,21 +16,27 @@ from choragus.agents import (
     Run,
     RunEvent,
     RunSummary,
+    Runtime,
     Unknown,
 )
+from choragus.mailbox.address import key_of
+
+from .terminal import ask, can_ask, nobody_here, plain, say, show
 
 WAITS_FOR_APPROVAL = 3
 OUTCOME_UNKNOWN = 4
 
 SETTLE = {"h": "happened", "n": "not", "g": "give_up"}
+SHOWN = 160  # characters of a result that failed
 
 
 class Console:
     """Follows one run on the terminal."""
 
-    def __init__(self, run: Run, database: Path, out: Path, *, yes: bool) -> None:
+    def __init__(self, runtime: Runtime, run: Run, out: Path, *, yes: bool) -> None:
+        self._runtime = runtime
         self._run = run
-        self._database = database
+        self._database = shlex.quote(runtime.place)
         self._out = out
         self._yes = yes
         self._calls: dict[object, str] = {}
@@ -47,10 +53,12 @@ class Console:
             say(f"run {self._run.id}: begun")
         else:
             say(f"run {self._run.id}: going on at step {known.step}, {known.phase}")
-        asked = await self._ask_what_waits()
-        if asked is not None:
-            return asked
-        async for event in self._run.events(after=await self._length() if known else 0):
+        # The logbook's end is looked up before what waits: what begins to wait in between is seen twice, not never.
+        after = await self._length() if known else 0
+        code = await self._ask_what_waits()
+        if code is not None:
+            return code
+        async for event in self._run.events(after=after):
             self._show(event)
             code = await self._answer(event)
             if code is not None:
@@ -67,99 +75,126 @@ class Console:
 
     async def _ask_what_waits(self) -> int | None:
         for unknown in await self._run.unknown():
-            return await self._settle(unknown)
+            code = await self._settle(unknown)
+            if code is not None:
+                return code
         for approval in await self._run.pending():
-            return await self._approve(approval)
+            code = await self._approve(approval)
+            if code is not None:
+                return code
         return None
 
     async def _answer(self, event: RunEvent) -> int | None:
-        if isinstance(event, ApprovalRequested):
-            return await self._approve(event.approval)
-        if event.kind == "call.unknown":
-            for unknown in await self._run.unknown():
-                return await self._settle(unknown)
+        if isinstance(event, ApprovalRequested) or event.kind == "call.unknown":
+            return await self._ask_what_waits()
         return None
 
     async def _approve(self, approval: Approval) -> int | None:
+        async def waits() -> bool:
+            return approval.id in [one.id for one in await self._run.pending()]
+
+        if not (self._yes or can_ask() or await self._waits_still(waits)):
+            return None
         say(f"\n{approval.tool} cannot be undone. It would run with exactly:")
-        for name, value in approval.arguments.items():
-            say(f"  {name} = {value!r}")
+        show(approval.arguments)
+        command = f"choragus approve {self._database} {approval.id}"
         if self._yes:
-            await self._run.approve(approval, by="--yes")
             say("approved by --yes")
-        elif not sys.stdin.isatty():
-            say("it waits for a person. Decide with")
-            say(f"  choragus approve {self._database} {approval.id}")
-            say("and run the same command again")
-            return WAITS_FOR_APPROVAL
-        else:
-            say(f"(or in another terminal: choragus approve {self._database} {approval.id})")
-            await self._decide(approval)
+            await self._decided(self._run.approve(approval, by="--yes"))
+            return None
+        if not can_ask():
+            return nobody_here("it waits for a person; decide with", [command], WAITS_FOR_APPROVAL)
+        say(f"(or in another terminal: {command})")
+        answer = await self._ask("file it? [y/n] ", "yn", waits)
+        if answer is None:
+            return nobody_here("\nit waits for a person; decide with", [command], WAITS_FOR_APPROVAL)
+        if answer:
+            decide = self._run.approve if answer == "y" else self._run.deny
+            await self._decided(decide(approval, by="terminal"))
         return None
-
-    async def _decide(self, approval: Approval) -> None:
-        asking = asyncio.ensure_future(ask("file it? [y/n] ", "yn"))
-        elsewhere = asyncio.ensure_future(self._decided_elsewhere(approval))
-        done, waiting = await asyncio.wait({asking, elsewhere}, return_when=asyncio.FIRST_COMPLETED)
-        for task in waiting:
-            task.cancel()
-        if elsewhere in done:
-            say("decided in another terminal")
-            return
-        try:
-            if asking.result() == "y":
-                await self._run.approve(approval, by="terminal")
-            else:
-                await self._run.deny(approval, by="terminal")
-        except AgentError as error:
-            say(f"too late: {error}")
-
-    async def _decided_elsewhere(self, approval: Approval) -> None:
-        async for event in self._run.events(after=await self._last()):
-            if event.kind in ("approval.decided", "run.ended") and approval not in await self._run.pending():
-                return
-
-    async def _last(self) -> int:
-        return max([event.position async for event in self._run.past()], default=0)
 
     async def _settle(self, unknown: Unknown) -> int | None:
-        archive = self._out / "audit-archive"
-        say(f"\nnobody knows whether {unknown.tool} was carried out: {unknown.reason}.")
-        for name, value in unknown.arguments.items():
-            say(f"  {name} = {value!r}")
-        say(f"look into {archive} and then say")
-        for option in ("--happened", "--not", "--give-up"):
-            say(f"  choragus settle {self._database} {unknown.run} {unknown.call} {option}")
-        if not sys.stdin.isatty():
-            say("and run the same command again")
-            return OUTCOME_UNKNOWN
-        answer = await ask("or here: [h]appened, [n]ot, [g]ive up? ", "hng")
-        await self._run.settle(unknown.call, SETTLE[answer], by="terminal")
+        async def waits() -> bool:
+            return unknown.call in [one.call for one in await self._run.unknown()]
+
+        if not (can_ask() or await self._waits_still(waits)):
+            return None
+        say(f"\nnobody knows whether {unknown.tool} was carried out: {unknown.reason}. It was to run with:")
+        show(unknown.arguments)
+        command = f"choragus settle {self._database} {unknown.run} {unknown.call}"
+        commands = [f"{command} {option}" for option in ("--happened", "--not", "--give-up")]
+        look = f"look into {self._out / 'audit-archive'} and then say"
+        if not can_ask():
+            return nobody_here(look, commands, OUTCOME_UNKNOWN)
+        say("\n  ".join([look, *commands]))
+        answer = await self._ask("or here: [h]appened, [n]ot, [g]ive up? ", "hng", waits)
+        if answer is None:
+            return nobody_here("", [], OUTCOME_UNKNOWN)
+        if answer:
+            await self._decided(self._run.settle(unknown.call, SETTLE[answer], by="terminal"))
         return None
+
+    async def _decided(self, decision: Awaitable[None]) -> None:
+        try:
+            await decision
+        except AgentError as error:
+            say(f"too late: {plain(str(error))}")
+
+    async def _waits_still(self, waits: Callable[[], Awaitable[bool]]) -> bool:
+        """Whether it waits when all mail of the run is handled: a decision made meanwhile may be among it."""
+        end = time.monotonic() + 5.0
+        while time.monotonic() < end:
+            mail = await self._runtime.store.waiting(time.time())
+            if self._run.id not in map(key_of, mail):
+                break
+            await asyncio.sleep(0.02)
+        return await waits()
+
+    async def _ask(self, question: str, choices: str, waits: Callable[[], Awaitable[bool]]) -> str | None:
+        """The letter that was typed; "" when it was decided elsewhere meanwhile, None when the terminal is closed."""
+        asking = asyncio.ensure_future(ask(question, choices))
+        elsewhere = asyncio.ensure_future(self._decided_elsewhere(waits))
+        try:
+            await asyncio.wait({asking, elsewhere}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            asking.cancel()
+            elsewhere.cancel()
+        if not elsewhere.done():
+            return asking.result()
+        elsewhere.result()
+        say("\ndecided in another terminal")
+        return ""
+
+    async def _decided_elsewhere(self, waits: Callable[[], Awaitable[bool]]) -> None:
+        after = await self._length()
+        if await waits():
+            async for _ in self._run.events(after=after):
+                if not await waits():
+                    return
 
     def _note(self, event: RunEvent) -> None:
         if event.kind == "call.requested":
             arguments = event.data["arguments"]
             subject = arguments.get("distribution", "") if isinstance(arguments, Mapping) else ""
-            self._calls[event.data["call"]] = f"{event.data['tool']} {subject}".strip()
+            self._calls[event.data["call"]] = plain(f"{event.data['tool']} {subject}".strip())
 
     def _show(self, event: RunEvent) -> None:
         self._note(event)
         data = event.data
         if event.kind == "call.finished":
-            mark = "FAILED" if data["is_error"] else "ok"
+            mark = f"FAILED: {plain(str(data['text']))[:SHOWN]}" if data["is_error"] else "ok"
             say(f"  step {data['call']:<7} {self._calls.get(data['call'], data['tool'])}: {mark}")
         elif event.kind in ("model.failed", "actor.failed", "message.parked"):
-            say(f"  {event.kind}: {data['reason']}")
+            say(f"  {event.kind}: {plain(str(data['reason']))}")
 
     async def _finish(self) -> int:
         summary = await self._run.status()
         say()
         try:
-            say(await self._run.result())
+            say(plain(await self._run.result()))
             code = 0
         except Outcome as error:
-            say(str(error))
+            say(plain(str(error)))
             code = 1
         seconds = summary.ended - summary.started
         say(
@@ -171,31 +206,3 @@ class Console:
             say(f"report: {report}")
         say(f"timeline: choragus show {self._database} {summary.run}")
         return code
-
-
-def say(text: str = "") -> None:
-    """Print at once, also into a pipe."""
-    print(text, flush=True)
-
-
-async def ask(question: str, choices: str) -> str:
-    """One of the letters, typed at the terminal; asks until it is one. Cancelling it leaves the terminal alone."""
-    while True:
-        print(question, end="", flush=True)
-        answer = (await _line()).strip().lower()[:1]
-        if answer and answer in choices:
-            return answer
-
-
-async def _line() -> str:
-    loop = asyncio.get_running_loop()
-    ready = asyncio.Event()
-    loop.add_reader(sys.stdin.fileno(), ready.set)
-    try:
-        await ready.wait()
-    finally:
-        loop.remove_reader(sys.stdin.fileno())
-    line = sys.stdin.readline()
-    if not line:
-        raise KeyboardInterrupt
-    return line

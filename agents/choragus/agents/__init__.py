@@ -10,6 +10,7 @@ from .errors import (
     Cancelled,
     Denied,
     Failed,
+    Held,
     LimitFault,
     LimitReached,
     ModelError,
@@ -18,14 +19,15 @@ from .errors import (
     UnknownRun,
     Waiting,
 )
+from .holding import HeldRun
 from .inspection import ApprovalRequested, RunEvent, RunSummary, Unknown
 from .limits import Limits
 from .model import ChatMessage, Model, ModelReply, ModelRequest, Price, ToolCall, ToolSchema, Usage
-from .orchestrator import Status
 from .prompt import Prompt
 from .run import Run
-from .runtime import HeldRun, Runtime, run_sync
+from .runtime import Runtime, run_sync
 from .scripted import FunctionModel, ScriptedModel
+from .state import Status
 from .tool import Risk, Tool, ToolContext, tool
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "Denied",
     "Failed",
     "FunctionModel",
+    "Held",
     "HeldRun",
     "LimitFault",
     "LimitReached",

@@ -14,6 +14,7 @@
           ├─ Denied                  a person or the guardrail said no
           ├─ Cancelled               somebody cancelled it
           ├─ Failed                  it could not go on
+          ├─ Held                    this runtime does not go on with it
           └─ Waiting (TimeoutError)  it has none yet
 
 Each error keeps its data as attributes, builds its text from them, and can be pickled.
@@ -159,6 +160,12 @@ class Failed(Outcome):
     """Raised when a run ended because it could not go on."""
 
     _verb = "failed"
+
+
+class Held(Outcome):
+    """Raised when this runtime does not go on with an unfinished run: its agent is missing or has changed."""
+
+    _verb = "is held"
 
 
 class Waiting(Outcome, TimeoutError):

@@ -30,26 +30,33 @@ from .tool import Risk
 @stored("choragus.guardrail_state")
 @attrs.define
 class GuardrailState:
-    """What may be spent, what is spent, what is set aside, which calls wait for a person, and since when."""
+    """What may be spent, what is spent, what is set aside, which calls wait for a person, and since when.
+
+    `idle` is the time in which nobody worked: a call waited for a person, or no process had the run open since `seen`.
+    """
 
     limits: Limits = attrs.field(factory=Limits)
     started: float = 0.0
     spent: Spent = attrs.field(factory=Spent)
     reserved: dict[str, Spent] = attrs.field(factory=dict)
     pending: dict[str, JudgeCall] = attrs.field(factory=dict)
+    unknown: list[str] = attrs.field(factory=list)
     waiting_since: float = 0.0
-    waited: float = 0.0
+    idle: float = 0.0
+    seen: float = 0.0
     over: bool = False
 
 
-class Guardrail(Part[GuardrailState, SetLimits | Reserve | Spend | JudgeCall | Decide | RunEnded], name=GUARDRAIL):
+class Guardrail(
+    Part[GuardrailState, SetLimits | Reserve | Spend | JudgeCall | Decide | CallWaits | RunEnded], name=GUARDRAIL
+):
     """Says what may be spent and what may run. Whoever asks takes silence for no."""
 
     @handle
     def set_limits(self, message: SetLimits) -> None:
         """The run begins."""
         self.state.limits = message.limits
-        self.state.started = message.started
+        self.state.started = self.state.seen = message.started
 
     @handle
     def reserve(self, message: Reserve) -> Verdict:
@@ -81,12 +88,11 @@ class Guardrail(Part[GuardrailState, SetLimits | Reserve | Spend | JudgeCall | D
     @handle
     def decide(self, message: Decide) -> str:
         """Take a person's decision, if it is about what they saw."""
-        asked = self.state.pending.get(message.call)
-        if asked is None:
-            return f"call {message.call} of run {self.key} is not waiting for a decision: see `choragus approvals`"
-        if asked.hash != message.hash:
-            return f"call {message.call} of run {self.key} has other arguments than those decided on: look again"
-        del self.state.pending[message.call]
+        refusal = self._refusal(message)
+        if refusal:
+            self.log("approval.refused", call=message.call, by=message.by, hash=message.hash, reason=refusal)
+            return refusal
+        asked = self.state.pending.pop(message.call)
         self._clock_waiting()
         self.view("approval", approval_id(self.key, message.call), None)
         self.log(
@@ -106,12 +112,29 @@ class Guardrail(Part[GuardrailState, SetLimits | Reserve | Spend | JudgeCall | D
         return ""
 
     @handle
+    def waits(self, message: CallWaits) -> None:
+        """A call of unknown outcome waits for a person too, or no longer does."""
+        if message.reason and message.call not in self.state.unknown:
+            self.state.unknown.append(message.call)
+        elif not message.reason and message.call in self.state.unknown:
+            self.state.unknown.remove(message.call)
+        self._clock_waiting()
+
+    @handle
     def ended(self, message: RunEnded) -> None:
         """Nothing waits any longer, and nothing is allowed any more."""
         for call in self.state.pending:
             self.view("approval", approval_id(self.key, call), None)
         self.state.pending = {}
         self.state.over = True
+
+    def _refusal(self, message: Decide) -> str:
+        asked = self.state.pending.get(message.call)
+        if asked is None:
+            return f"call {message.call} of run {self.key} is not waiting for a decision: see `choragus approvals`"
+        if asked.hash != message.hash:
+            return f"call {message.call} of run {self.key} has other arguments than those decided on: look again"
+        return ""
 
     def _set_aside(self, token: str, most: Spent) -> str:
         state = self.state
@@ -120,9 +143,8 @@ class Guardrail(Part[GuardrailState, SetLimits | Reserve | Spend | JudgeCall | D
         asked = most
         for other, amount in state.reserved.items():
             asked = asked if other == token else asked.add(amount)
-        waited = state.waited + (self.now - state.waiting_since if state.waiting_since else 0.0)
         wall = self.now - state.started
-        spent = state.spent.add(Spent(active_seconds=max(0.0, wall - waited)))
+        spent = state.spent.add(Spent(active_seconds=max(0.0, wall - self._idle())))
         reason = exceeded(state.limits, spent, asked, wall)
         if reason:
             self.log("limit.reached", token=token, reason=reason)
@@ -151,14 +173,25 @@ class Guardrail(Part[GuardrailState, SetLimits | Reserve | Spend | JudgeCall | D
         )
         self.tell(ORCHESTRATOR, CallWaits(call=message.call, reason="approval"))
 
-    def _clock_waiting(self) -> None:
-        """Time spent waiting for people is not active time."""
+    def _idle(self) -> float:
+        """Seconds of the run so far in which nobody worked."""
         state = self.state
-        if state.pending and not state.waiting_since:
+        if state.waiting_since:
+            return state.idle + self.now - state.waiting_since
+        if state.seen < self.services.opened:
+            state.idle += self.services.opened - state.seen
+        state.seen = self.now
+        return state.idle
+
+    def _clock_waiting(self) -> None:
+        """Take note that a call waits for a person now, or that none does any longer."""
+        state = self.state
+        idle = self._idle()
+        waits = bool(state.pending or state.unknown)
+        if waits and not state.waiting_since:
             state.waiting_since = self.now
-        elif not state.pending and state.waiting_since:
-            state.waited += self.now - state.waiting_since
-            state.waiting_since = 0.0
+        elif not waits and state.waiting_since:
+            state.idle, state.seen, state.waiting_since = idle, self.now, 0.0
 
     def _say(self, message: JudgeCall, verdict: Verdict) -> Verdict:
         said = "wait" if verdict.wait else "allow" if verdict.allowed else "deny"

@@ -12,7 +12,7 @@ from choragus.mailbox.turn import LogEntry, View
 
 from .approval import Approval
 from .errors import UnknownRun
-from .orchestrator import Status
+from .state import Status
 from .stream import run_stream
 
 PAGE = 500

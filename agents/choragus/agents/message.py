@@ -16,20 +16,21 @@ GUARDRAIL = "choragus.guardrail"
 TOOL_GATEWAY = "choragus.tool_gateway"
 
 
-# To the orchestrator.
+# To the orchestrator (CallWaits to the guardrail too).
 
 
 @stored("choragus.start_run")
 @attrs.frozen(kw_only=True)
 class StartRun(Request[bool]):
-    """Begin the run; False when it had begun before, and then nothing happens."""
+    """Begin the run; False when it had begun before, and then nothing happens.
+
+    `manifest` is the hash of the agent as whoever starts the run has it: a start that survives a crash is held with it.
+    """
 
     agent: str
     goal: str
     key: str
     manifest: str
-    identity: dict[str, object]
-    limits: Limits
 
 
 @stored("choragus.perceived")
@@ -60,7 +61,7 @@ class CallWaits:
     reason: str = ""
 
 
-@stored("choragus.run_denied")
+@stored("choragus.give_up_run")
 @attrs.frozen(kw_only=True)
 class GiveUpRun:
     """End the run as failed; `part` is the path of whoever asks for it."""
@@ -130,7 +131,7 @@ class Verdict:
 @stored("choragus.reserve")
 @attrs.frozen(kw_only=True)
 class Reserve(Request[Verdict]):
-    """May this much be spent? If so it is set aside under `token` until a Settle of the same token."""
+    """May this much be spent? If so it is set aside under `token` until a Spend of the same token."""
 
     token: str
     most: Spent
@@ -139,7 +140,7 @@ class Reserve(Request[Verdict]):
 @stored("choragus.spend")
 @attrs.frozen(kw_only=True)
 class Spend:
-    """What was reserved under `token` has cost this much."""
+    """What was reserved under `token` has cost this much; nothing gives the reservation back."""
 
     token: str
     spent: Spent

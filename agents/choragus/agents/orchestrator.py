@@ -8,17 +8,17 @@ here.
 
 from __future__ import annotations
 
-from enum import Enum
+from collections.abc import Iterator, Sequence
 
 import attrs
 
 from choragus.actors.dispatch import handle, reply
 from choragus.actors.message import AskFailed, EffectFailed
 from choragus.mailbox.address import actor_id
-from choragus.mailbox.codec import stored
 from choragus.mailbox.turn import OnInterrupt, Parking
 
-from .limits import Limits, Spent
+from .approval import approval_id
+from .limits import Spent
 from .message import (
     GUARDRAIL,
     MEMORY,
@@ -45,74 +45,13 @@ from .message import (
 )
 from .model import ChatMessage, ToolCall
 from .part import Part
+from .state import OpenCall, Phase, RunState, Status
 
 MODEL_TRIES = 4
-"""How often a model that fails in a way that may pass is called for one step: waits of 1, 2 and 4 s between."""
+"""How often a model that fails in a way that may pass is called for one step."""
 
-
-class Phase(Enum):
-    """Where in the loop a run stands."""
-
-    NEW = "new"
-    PERCEIVE = "perceive"
-    REASON = "reason"
-    ACT = "act"
-    CHECK = "check"
-    UPDATE = "update"
-    STOP = "stop"
-
-
-class Status(Enum):
-    """What a run is for those who look at it from outside."""
-
-    RUNNING = "running"
-    WAITING = "waiting"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    LIMIT = "limit"
-    DENIED = "denied"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether the run has ended."""
-        return self not in (Status.RUNNING, Status.WAITING)
-
-
-@attrs.define
-class OpenCall:
-    """A call of the current step: what was asked, its result once it is there, what it waits for."""
-
-    id: str
-    asked: ToolCall
-    done: bool = False
-    text: str = ""
-    is_error: bool = False
-    waits: str = ""
-
-
-@stored("choragus.run_state")
-@attrs.define
-class RunState:
-    """The state of one run. The conversation is a stream; here stands only how far it goes."""
-
-    phase: Phase = Phase.NEW
-    status: Status = Status.RUNNING
-    agent: str = ""
-    goal: str = ""
-    key: str = ""
-    manifest: str = ""
-    limits: Limits = attrs.field(factory=Limits)
-    step: int = 0
-    upto: int = 0
-    tries: int = 0
-    effect: str = ""
-    text: str = ""
-    calls: list[OpenCall] = attrs.field(factory=list)
-    spent: Spent = attrs.field(factory=Spent)
-    started: float = 0.0
-    ended: float = 0.0
-    outcome: str = ""
+RETRY = 1.0
+"""Seconds before the second of these calls; then twice as many each time: 1, 2 and 4."""
 
 
 class Orchestrator(
@@ -126,17 +65,18 @@ class Orchestrator(
 
     @handle
     def start(self, message: StartRun) -> bool:
-        """Begin; a second start of the same run changes nothing."""
+        """Begin, on the agent as it is now; a second start of the same run changes nothing."""
         state = self.state
         if state.phase is not Phase.NEW:
             return False
+        identity = self.services.manifest(message.agent)
         state.agent, state.goal, state.key = message.agent, message.goal, message.key
-        state.manifest, state.limits, state.started = message.manifest, message.limits, self.now
-        self.log("run.started", agent=message.agent, goal=message.goal, key=message.key, manifest=message.manifest)
-        self.log("run.manifest", hash=message.manifest, identity=message.identity)
-        self.tell(GUARDRAIL, SetLimits(limits=message.limits, started=self.now))
-        if message.limits.wall_seconds is not None:
-            self.timer("wall", WallReached(), after=message.limits.wall_seconds)
+        state.manifest, state.limits, state.started = identity.hash, identity.limits, self.now
+        self.log("run.started", agent=state.agent, goal=state.goal, key=state.key, manifest=state.manifest)
+        self.log("run.manifest", hash=state.manifest, identity=identity.as_dict())
+        self.tell(GUARDRAIL, SetLimits(limits=state.limits, started=self.now))
+        if state.limits.wall_seconds is not None:
+            self.timer("wall", WallReached(), after=state.limits.wall_seconds)
         self._perceive(ChatMessage("user", message.goal))
         return True
 
@@ -159,51 +99,54 @@ class Orchestrator(
     @reply
     def reserved(self, verdict: Verdict | AskFailed) -> None:
         """The budget is set aside, or there is none."""
-        if self._is_over or self.state.phase is not Phase.REASON:
+        state = self.state
+        if self._is_over or state.phase is not Phase.REASON or self.about != self._token:
             return
         if isinstance(verdict, AskFailed):
-            self._end(Status.DENIED, f"the guardrail did not answer ({verdict.reason}), and without it nothing runs")
+            self._end(Status.DENIED, f"{verdict.actor}: {verdict.reason}; without the guardrail nothing runs")
         elif not verdict.allowed:
             self._end(Status.LIMIT, verdict.reason)
         else:
-            state = self.state
             request = CallModel(run=self.key, agent=state.agent, step=state.step, upto=state.upto)
-            state.effect = self.effect("model", request, then=self.replied, on_interrupt=OnInterrupt.RERUN)
+            state.effect = self.effect(
+                "model", request, then=self.replied, on_interrupt=OnInterrupt.RERUN, about=self._token
+            )
 
     @reply
     def replied(self, answer: ModelReplied | ModelFailed | EffectFailed) -> None:
         """The model has answered: with calls, go on to act; without, this is the result."""
-        if self._is_over or self.state.phase is not Phase.REASON:
-            return
-        self.state.effect = ""
-        if isinstance(answer, ModelReplied):
-            self._account(answer)
-            self._act(answer)
-        elif isinstance(answer, ModelFailed):
-            self.tell(GUARDRAIL, Spend(token=self._token, spent=Spent()))
-            self._model_failed(answer)
-        else:
-            self._end(Status.FAILED, f"the model call failed: {answer.error}: {answer.reason}")
+        if self._is_over:
+            self._replied_late(answer)
+        elif self.state.phase is Phase.REASON and self.about == self._token:
+            self.state.effect = ""
+            if isinstance(answer, ModelReplied):
+                self._account(answer)
+                self._act(answer)
+            elif isinstance(answer, ModelFailed):
+                self.tell(GUARDRAIL, Spend(token=self._token, spent=Spent()))
+                self._model_failed(answer)
+            else:
+                self._end(Status.FAILED, f"the model call failed: {answer.error}: {answer.reason}")
 
     @handle
     def finished(self, message: CallFinished) -> None:
         """A call has its result: check it, and when all have theirs, update and go on."""
-        call = next((one for one in self.state.calls if one.id == message.call), None)
-        if self._is_over or call is None or call.done:
+        call = self.state.call(message.call)
+        if self._is_over or call is None:
             return
         call.done, call.text, call.is_error, call.waits = True, message.text, message.is_error, ""
         self._enter(Phase.CHECK, call=call.id, tool=call.asked.name, is_error=call.is_error)
-        self._show()
         if all(one.done for one in self.state.calls):
             self._update()
         else:
             self._enter(Phase.ACT)
+            self._show()
 
     @handle
     def waits(self, message: CallWaits) -> None:
         """A call waits for a person, or no longer does."""
-        call = next((one for one in self.state.calls if one.id == message.call), None)
-        if not self._is_over and call is not None and not call.done:
+        call = self.state.call(message.call)
+        if not self._is_over and call is not None:
             call.waits = message.reason
             self._show()
 
@@ -224,14 +167,15 @@ class Orchestrator(
 
     @handle
     def give_up(self, message: GiveUpRun) -> None:
-        """Another part cannot go on."""
+        """Another part cannot go on. A guardrail that is down has denied."""
         if not self._is_over:
-            self._end(Status.FAILED, f"{message.part}: {message.reason}")
+            denied = message.part == actor_id(GUARDRAIL, self.key)
+            self._end(Status.DENIED if denied else Status.FAILED, f"{message.part}: {message.reason}")
 
     def on_parked(self, message: object, parking: Parking) -> None:
         """The orchestrator itself failed on a message for good."""
         if not self._is_over:
-            self._end(Status.FAILED, f"{self.type_name}/{self.key}: {parking.reason}")
+            self._end(Status.FAILED, f"{self.id}: {parking.reason}")
 
     @property
     def _is_over(self) -> bool:
@@ -239,6 +183,7 @@ class Orchestrator(
 
     @property
     def _token(self) -> str:
+        """The name of the model call in hand."""
         return f"step-{self.state.step}.{self.state.tries}"
 
     def _enter(self, phase: Phase, **fields: object) -> None:
@@ -256,51 +201,49 @@ class Orchestrator(
         state = self.state
         state.tries += 1
         most = await self.services.estimate(self.key, state.agent, state.upto)
-        asked = Spent(
-            steps=1 if state.tries == 1 else 0,
-            input_tokens=most.input_tokens,
-            output_tokens=most.output_tokens,
-            cost_usd=most.cost_usd,
-        )
-        self.ask_at(actor_id(GUARDRAIL, self.key), Reserve(token=self._token, most=asked), then=self.reserved)
+        asked = Spent(steps=1, input_tokens=most.input_tokens, output_tokens=most.output_tokens, cost_usd=most.cost_usd)
+        self.ask_guardrail(Reserve(token=self._token, most=asked), then=self.reserved, about=self._token)
 
     def _account(self, answer: ModelReplied) -> None:
+        state = self.state
         spent = Spent(
             steps=1, input_tokens=answer.input_tokens, output_tokens=answer.output_tokens, cost_usd=answer.cost_usd
         )
-        self.state.spent = self.state.spent.add(spent)
+        state.spent = state.spent.add(spent)
         self.tell(GUARDRAIL, Spend(token=self._token, spent=spent))
-        model = self.services.agent(self.state.agent).model
-        self.log(
+        self._log_model(
             "model.replied",
-            step=self.state.step,
-            agent=self.state.agent,
-            model=model.name,
-            provider=model.provider,
+            answer,
             text=answer.text,
             calls=[{"name": call.name, "arguments": call.arguments} for call in answer.calls],
             stop=answer.stop,
             input_tokens=answer.input_tokens,
             output_tokens=answer.output_tokens,
             cost_usd=answer.cost_usd,
-            started=answer.started,
-            ended=answer.ended,
         )
+
+    def _replied_late(self, answer: ModelReplied | ModelFailed | EffectFailed) -> None:
+        """The run ended while the model answered: what it cost is spent all the same."""
+        if isinstance(answer, ModelReplied):
+            self._account(answer)
+            self._show()
 
     def _act(self, answer: ModelReplied) -> None:
         state = self.state
         state.text = answer.text
-        if not answer.calls:
+        if answer.stop in ("length", "refusal") or not answer.calls:
             self._stop(answer)
             return
-        state.calls = [OpenCall(f"{state.step}.{n}", call) for n, call in enumerate(answer.calls, start=1)]
+        state.calls = [
+            OpenCall(f"{state.step}.{n}", call) for n, call in enumerate(_named(state.step, answer.calls), 1)
+        ]
         self._enter(Phase.ACT, calls=[call.id for call in state.calls])
         self._show()
         for call in state.calls:
             self.tell(TOOL_GATEWAY, RunCall(call=call.id, agent=state.agent, asked=call.asked))
 
     def _stop(self, answer: ModelReplied) -> None:
-        if answer.stop == "stop" or answer.stop == "tool_calls":
+        if answer.stop == "stop":
             self._end(Status.COMPLETED, answer.text)
         else:
             self._end(
@@ -309,18 +252,27 @@ class Orchestrator(
 
     def _model_failed(self, answer: ModelFailed) -> None:
         state = self.state
+        self._log_model("model.failed", answer, reason=answer.reason, tries=state.tries)
+        if answer.retryable and state.tries < MODEL_TRIES:
+            self.timer("retry", RetryModel(state.step, state.upto), after=RETRY * 2.0 ** (state.tries - 1))
+        else:
+            times = "once" if state.tries == 1 else f"{state.tries} times"
+            self._end(Status.FAILED, f"the model failed {times}: {answer.reason}")
+
+    def _log_model(self, kind: str, answer: ModelReplied | ModelFailed, **fields: object) -> None:
+        state = self.state
+        model = self.services.agent(state.agent).model
         self.log(
-            "model.failed",
+            kind,
             step=state.step,
-            reason=answer.reason,
-            tries=state.tries,
+            attempt=state.tries,
+            agent=state.agent,
+            model=model.name,
+            provider=model.provider,
             started=answer.started,
             ended=answer.ended,
+            **fields,
         )
-        if answer.retryable and state.tries < MODEL_TRIES:
-            self.timer("retry", RetryModel(state.step, state.upto), after=2.0 ** (state.tries - 1))
-        else:
-            self._end(Status.FAILED, f"the model failed {state.tries} times: {answer.reason}")
 
     def _update(self) -> None:
         state = self.state
@@ -339,43 +291,26 @@ class Orchestrator(
         if status is Status.COMPLETED:
             self.tell(MEMORY, Perceive(0, (ChatMessage("assistant", outcome),)))
         state.status, state.outcome, state.ended, state.effect = status, outcome, self.now, ""
+        for call in state.calls:
+            call.waits = ""
+            self.view("approval", approval_id(self.key, call.id), None)
         self.cancel_timer("wall")
         self.cancel_timer("retry")
         self._enter(Phase.STOP)
         self.tell(TOOL_GATEWAY, RunEnded())
         self.tell(GUARDRAIL, RunEnded())
-        self.log("run.ended", status=status.value, outcome=outcome, agent=state.agent, **self._figures())
+        self.log("run.ended", status=status.value, outcome=outcome, agent=state.agent, **state.figures())
         self._show()
         self._turn.after_commit(lambda: self.services.forget(self.key))
 
-    def _figures(self) -> dict[str, object]:
-        spent = self.state.spent
-        return {
-            "steps": spent.steps,
-            "input_tokens": spent.input_tokens,
-            "output_tokens": spent.output_tokens,
-            "cost_usd": spent.cost_usd,
-            "started": self.state.started,
-            "ended": self.state.ended,
-        }
-
     def _show(self) -> None:
-        """The row that lists of runs are made of."""
-        state = self.state
-        waits = [f"{call.id} {call.asked.name}: {call.waits}" for call in state.calls if call.waits]
-        if not state.status.is_final:
-            state.status = Status.WAITING if waits else Status.RUNNING
-        body: dict[str, object] = {
-            "run": self.key,
-            "agent": state.agent,
-            "goal": state.goal,
-            "key": state.key,
-            "manifest": state.manifest,
-            "status": state.status.value,
-            "phase": state.phase.value,
-            "step": state.step,
-            "waits": waits,
-            "outcome": state.outcome,
-            **self._figures(),
-        }
-        self.view("run", self.key, body, sort=state.started)
+        self.view("run", self.key, self.state.row(self.key), sort=self.state.started)
+
+
+def _named(step: int, calls: Sequence[ToolCall]) -> Iterator[ToolCall]:
+    """The calls with an id each: a model that gives none, or one twice, could not tell their results apart."""
+    seen: set[str] = set()
+    for number, call in enumerate(calls, start=1):
+        id = call.id if call.id and call.id not in seen else f"call-{step}.{number}"
+        seen.add(id)
+        yield attrs.evolve(call, id=id)

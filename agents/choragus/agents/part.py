@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import ClassVar, Generic, TypeVar
 
 from choragus.actors.actor import M
 from choragus.actors.durable import DurableActor
 from choragus.mailbox.address import actor_id
 from choragus.mailbox.turn import Parking
 
-from .message import ORCHESTRATOR, GiveUpRun
+from .message import GUARDRAIL, ORCHESTRATOR, GiveUpRun
 from .service import Services
 from .stream import run_stream
 
 S = TypeVar("S")
 
+PATIENCE = 90.0
+"""Seconds that a part waits for the guardrail: longer than five attempts take that each hang until their timeout."""
+
 
 class Part(DurableActor[S, M], Generic[S, M]):
     """One of a run's actors; its key is the run's id."""
+
+    turn_timeout: ClassVar[float] = 10.0
+    """A part's handlers compute and read; whatever may take long is an effect."""
 
     @property
     def stream(self) -> str:
@@ -35,6 +42,10 @@ class Part(DurableActor[S, M], Generic[S, M]):
         """Send to the actor of this run that is named by its type."""
         self.tell_at(actor_id(part, self.key), message)
 
+    def ask_guardrail(self, message: object, *, then: Callable[..., object], about: str) -> None:
+        """Ask this run's guardrail; `then` gets its Verdict or AskFailed, with `about`."""
+        self.ask_at(actor_id(GUARDRAIL, self.key), message, then=then, about=about, timeout=PATIENCE)
+
     def on_parked(self, message: object, parking: Parking) -> None:
         """A part that fails on a message for good fails its run."""
-        self.tell(ORCHESTRATOR, GiveUpRun(part=f"{self.type_name}/{self.key}", reason=parking.reason))
+        self.tell(ORCHESTRATOR, GiveUpRun(part=self.id, reason=parking.reason))

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Protocol
-
-from choragus.actors.ref import Ref
-from choragus.mailbox.store import Store
 
 from .approval import Approval
+from .desk import Desk
 from .errors import AgentError, Cancelled, Denied, Failed, LimitReached, Outcome, Waiting
 from .inspection import RunEvent, RunSummary, Unknown, approvals, find_run, timeline, unknowns
 from .message import CancelRun, Decide, SettleCall
-from .orchestrator import Status
+from .state import Status
 
 _ERRORS: dict[Status, type[Outcome]] = {
     Status.FAILED: Failed,
@@ -21,23 +18,6 @@ _ERRORS: dict[Status, type[Outcome]] = {
     Status.LIMIT: LimitReached,
     Status.DENIED: Denied,
 }
-
-
-class Desk(Protocol):
-    """What a run needs from its runtime."""
-
-    place: str
-    store: Store
-
-    def orchestrator(self, run: str) -> Ref[CancelRun]: ...
-
-    def guardrail(self, run: str) -> Ref[Decide]: ...
-
-    def gateway(self, run: str) -> Ref[SettleCall]: ...
-
-    def reader(self) -> asyncio.Event: ...
-
-    def reader_done(self, event: asyncio.Event) -> None: ...
 
 
 class Run:
@@ -63,12 +43,16 @@ class Run:
         Raises:
             Waiting: when there is no result within `timeout`; the run goes on.
             LimitReached, Denied, Cancelled, Failed: when the run ended without one, with the reason.
+            Held: when this runtime does not go on with the run.
+            SystemStopped: when the runtime is closed before the run has ended.
         """
-        try:
-            async with asyncio.timeout(timeout):
-                summary = await self._ended()
-        except TimeoutError:
-            raise Waiting(self.id, await self._why_waiting(timeout)) from None
+        summary = await self.status()
+        if not summary.status.is_final:
+            try:
+                async with asyncio.timeout(timeout):
+                    summary = await self._ended()
+            except TimeoutError:
+                raise Waiting(self.id, await self._why_waiting(timeout)) from None
         if summary.status is Status.COMPLETED:
             return summary.outcome
         raise _ERRORS[summary.status](self.id, summary.outcome)
@@ -77,21 +61,23 @@ class Run:
         """The run's logbook behind a position, then each new line as it is committed; ends with the run.
 
         The same position gives the same events in every process.
+
+        Raises:
+            Held: behind what there is, when this runtime does not go on with the run.
+            SystemStopped: when the runtime is closed before the run has ended.
         """
-        news = self._desk.reader()
-        try:
+        with self._desk.news() as news:
             while True:
                 news.clear()
-                async for event in timeline(self._desk.store, self.id, after):
+                is_final = (await self.status()).status.is_final
+                async for event in self.past(after):
                     after = event.position
                     yield event
                     if event.kind == "run.ended":
                         return
-                if (await self.status()).status.is_final and not await self._more(after):
+                if is_final:
                     return
-                await news.wait()
-        finally:
-            self._desk.reader_done(news)
+                await self._desk.wait(self.id, news)
 
     def past(self, after: int = 0) -> AsyncIterator[RunEvent]:
         """The run's logbook behind a position as it stands now, without waiting for more."""
@@ -113,6 +99,7 @@ class Run:
         """Let the call run with exactly the arguments of `approval`.
 
         Raises:
+            ValueError: when `by` is empty.
             AgentError: when the call no longer waits, or waits with other arguments.
         """
         await self._decide(approval, True, by, reason)
@@ -121,6 +108,7 @@ class Run:
         """Refuse the call; the model reads the reason and goes on.
 
         Raises:
+            ValueError: when `by` is empty.
             AgentError: when the call no longer waits, or waits with other arguments.
         """
         await self._decide(approval, False, by, reason)
@@ -133,37 +121,39 @@ class Run:
             outcome: `happened` (with its `result`), `not` (it is run now), or `give_up` (the run ends).
 
         Raises:
-            ValueError: for another outcome.
+            ValueError: for another outcome, or when `by` is empty.
             AgentError: when the call is not of unknown outcome.
         """
         if outcome not in ("happened", "not", "give_up"):
             raise ValueError(f"outcome={outcome!r} is none of 'happened', 'not', 'give_up'")
+        _check_named(by)
         refusal = await self._desk.gateway(self.id).ask(SettleCall(call=call, outcome=outcome, by=by, result=result))
         if refusal:
             raise AgentError(refusal)
 
     async def _decide(self, approval: Approval, approved: bool, by: str, reason: str) -> None:
+        _check_named(by)
         decision = Decide(call=approval.call, approved=approved, by=by, hash=approval.hash, reason=reason)
         refusal = await self._desk.guardrail(self.id).ask(decision)
         if refusal:
             raise AgentError(refusal)
 
     async def _ended(self) -> RunSummary:
-        news = self._desk.reader()
-        try:
+        with self._desk.news() as news:
             while True:
                 news.clear()
                 summary = await self.status()
                 if summary.status.is_final:
                     return summary
-                await news.wait()
-        finally:
-            self._desk.reader_done(news)
-
-    async def _more(self, after: int) -> bool:
-        return any([True async for _ in timeline(self._desk.store, self.id, after)])
+                await self._desk.wait(self.id, news)
 
     async def _why_waiting(self, timeout: float | None) -> str:
         summary = await self.status()
         waits = f", waiting for {'; '.join(summary.waits)}" if summary.waits else ""
         return f"no result within {timeout:g} s: it is at step {summary.step} ({summary.phase}{waits})"
+
+
+def _check_named(by: str) -> None:
+    """Refuse a decision that nobody stands for."""
+    if not by.strip():
+        raise ValueError(f"by={by!r} names nobody: say who decides")

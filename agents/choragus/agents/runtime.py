@@ -8,15 +8,14 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 from uuid import uuid4
 
 import anyio
-import attrs
+import anyio.lowlevel
 
-from choragus.actors.errors import AskTimeout, MailboxFull
+from choragus.actors.errors import ActorStopped, MailboxFull
 from choragus.actors.event import Events
-from choragus.actors.ref import Ref
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.store import Store
@@ -25,30 +24,27 @@ from choragus.supervision.spec import Child, OneForOne, Region, Supervisor
 from choragus.supervision.system import System
 
 from .agent import Agent
-from .errors import AgentFault, Failed
-from .guardrail import Guardrail
-from .inspection import RunSummary, find_run, runs, unfinished
+from .desk import PARTS, Desk
+from .errors import AgentFault
+from .holding import HeldRun, OnChange, held_runs
+from .inspection import RunSummary, find_run, runs
 from .manifest import manifest
-from .memory import Memory
-from .message import CancelRun, Decide, SettleCall, StartRun
-from .orchestrator import Orchestrator
+from .message import StartRun
 from .run import Run
 from .service import Services
 from .telemetry import Exporter
-from .tool_gateway import ToolGateway
 from .tracer import Export, Tracer
 
-OnChange = Literal["refuse", "warn"]
-PARTS = (Orchestrator, Memory, Guardrail, ToolGateway)
+TRACER = "runtime/tracer"
 
+TRACING = OneForOne(max_restarts=5, within=60.0, backoff=Backoff(first=0.1, most=10.0))
+"""How the tracer is supervised; its end does not end the runtime before this."""
 
-@attrs.frozen
-class HeldRun:
-    """An unfinished run that this runtime does not go on with, and why."""
+PART_BACKOFF = Backoff(first=0.1, most=30.0)
+"""How long a part of a run waits before it tries a message again that it failed on."""
 
-    run: str
-    agent: str
-    reason: str
+NUDGE = 10.0
+"""Seconds after which the tracer is sent to look also without news: an exporter may be back."""
 
 
 class Runtime:
@@ -57,15 +53,19 @@ class Runtime:
     Args:
         path: the SQLite file, made when it is missing. None keeps everything in memory.
         agents: the agents that may be started here, and that the runs in the file belong to.
-        exporter: where the logbook goes as OpenTelemetry spans; any exporter of the SDK. None: nowhere.
+        exporter: where the logbook goes as OpenTelemetry spans; any exporter of the SDK. None: nowhere. It is not
+            shut down at the end, for it is yours.
         on_change: what happens to an unfinished run whose agent is not what it was when the run began (model, prompt,
-            tools, limits): "refuse" holds it until the agent is as before, "warn" goes on.
+            tools, limits): "refuse" holds it until the agent is as before, "warn" goes on. A run whose agent is missing
+            is held either way.
         signals: whether SIGINT and SIGTERM end the runtime in order; a second one ends the process at once.
         clock: wall time, seconds since the epoch.
         attempts: how often a part of a run may fail on one message before the run fails.
+        store: a store of your own instead of a path; it is closed with the runtime.
 
     Raises:
-        AgentFault: when two agents share a name.
+        AgentFault: when two agents share a name, or one is no agent.
+        ValueError: when an option is none of those it may be, or there are both a path and a store.
         FileInUse, NotChoragusFile, NewerSchema: when the file cannot be run.
     """
 
@@ -79,47 +79,55 @@ class Runtime:
         signals: bool = False,
         clock: Callable[[], float] = time.time,
         attempts: int = 5,
+        store: Store | None = None,
     ) -> None:
+        if path is not None and store is not None:
+            raise ValueError(f"both path={str(path)!r} and a store were given: give one of them")
+        if on_change not in ("refuse", "warn"):
+            raise ValueError(f"on_change={on_change!r} is neither 'refuse' nor 'warn'")
         self.place = "memory" if path is None else str(path)
         self.held: tuple[HeldRun, ...] = ()
         self._path = path
+        self._given = store
         self._agents = _by_name(agents)
         self._exporter = exporter
         self._on_change = on_change
         self._signals = signals
         self._clock = clock
-        self._attempts = attempts
+        self._is_open = False
+        self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in PARTS]
 
     async def __aenter__(self) -> Self:
-        self.store: Store = MemoryStore() if self._path is None else await SqliteStore.open(self._path)
+        if self._is_open:
+            raise RuntimeError(f"this Runtime on {self.place} is open already: make another")
+        self.store = await self._open_store()
         try:
-            self.held = tuple(self._hold(unfinished(await runs(self.store))))
-            services = Services(self._agents, self.store, self._clock)
-            self._system = System(
-                tree=self._tree(),
-                actors=[Region(part, attempts=self._attempts) for part in PARTS],
-                runners={"model": services.call_model, "tool": services.call_tool},
-                resources=services,
-                held=[one.run for one in self.held],
-                store=self.store,
-                signals=self._signals,
-                clock=self._clock,
-            )
+            self.held = await held_runs(self.store, self._agents, self._on_change, self._clock())
+            self._system = self._build()
             await self._system.__aenter__()
         except BaseException:
-            await self.store.close()
+            with anyio.CancelScope(shield=True):
+                await self.store.close()
+            raise
+        self._is_open = True
+        self._desk = Desk(self.place, self.store, self._system, {one.run: one.reason for one in self.held})
+        try:
+            await self._desk.look()
+        except BaseException as error:
+            await self.__aexit__(type(error), error, error.__traceback__)
             raise
         if self._exporter is not None:
-            self._tracer = self._system.find(Tracer, "runtime/tracer")
             self._system.kernel.keep(self._nudge())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
-        with anyio.CancelScope(shield=True):
-            await self._last_export()
-        return await self._system.__aexit__(kind, error, trace)
+        try:
+            return await self._system.__aexit__(kind, error, trace)
+        finally:
+            self._is_open = False
+            self._desk.close()
 
     @property
     def events(self) -> Events:
@@ -130,25 +138,19 @@ class Runtime:
         """Start a run; with a key that was used for this agent before, give back that run and start nothing.
 
         Raises:
-            AgentFault: when the agent is not among the runtime's.
-            Failed: when the run of that key is held because its agent has changed.
+            AgentFault: when the agent is not among the runtime's, or the goal or the key is no text.
+            Held: when the run of that key is held.
+            MessageParked: when the run could not begin.
         """
-        if self._agents.get(agent.name) is not agent:
-            raise AgentFault(f"agent {agent.name!r} is not among this runtime's: pass it in Runtime(agents=[...])")
-        id = _run_id(agent.name, key)
-        self._check_held(id)
-        identity = manifest(agent)
-        await self._system.ref(Orchestrator, id).ask(
-            StartRun(
-                agent=agent.name,
-                goal=goal,
-                key=key,
-                manifest=identity.hash,
-                identity=identity.as_dict(),
-                limits=agent.limits,
+        self._check(agent, goal, key)
+        identity = manifest(agent).hash
+        while True:
+            id = _run_id(agent.name, key)
+            begun = await self._desk.orchestrator(id).ask(
+                StartRun(agent=agent.name, goal=goal, key=key, manifest=identity)
             )
-        )
-        return Run(id, self)
+            if begun or key:  # else another run drew the same id
+                return Run(id, self._desk)
 
     async def run(self, id: str) -> Run:
         """The run of that id, or of the only id that begins so.
@@ -156,74 +158,60 @@ class Runtime:
         Raises:
             UnknownRun: when there is none.
         """
-        return Run((await find_run(self.store, id, self.place)).run, self)
+        return Run((await find_run(self.store, id, self.place)).run, self._desk)
 
     async def runs(self) -> list[RunSummary]:
         """Every run in the file, in the order of their starts."""
         return await runs(self.store)
 
-    def orchestrator(self, run: str) -> Ref[CancelRun]:
-        """The run's orchestrator."""
-        return self._system.ref(Orchestrator, run)
+    async def _open_store(self) -> Store:
+        if self._given is not None:
+            return self._given
+        return MemoryStore() if self._path is None else await SqliteStore.open(self._path)
 
-    def guardrail(self, run: str) -> Ref[Decide]:
-        """The run's guardrail."""
-        return self._system.ref(Guardrail, run)
-
-    def gateway(self, run: str) -> Ref[SettleCall]:
-        """The run's tool gateway."""
-        return self._system.ref(ToolGateway, run)
-
-    def reader(self) -> asyncio.Event:
-        """An event that is set when log entries were committed."""
-        return self._system.kernel.reader()
-
-    def reader_done(self, event: asyncio.Event) -> None:
-        """Give a reader's event back."""
-        self._system.kernel.reader_done(event)
+    def _build(self) -> System:
+        services = Services(self._agents, self.store, self._clock)
+        return System(
+            tree=self._tree(),
+            actors=self._regions,
+            runners={"model": services.call_model, "tool": services.call_tool},
+            resources=services,
+            held=[one.run for one in self.held],
+            store=self.store,
+            signals=self._signals,
+            clock=self._clock,
+        )
 
     def _tree(self) -> list[Supervisor]:
         if self._exporter is None:
             return []
-        tracer = Child(Tracer, name="tracer", args=(self._exporter,), mailbox=2)
-        again = OneForOne(max_restarts=5, within=60.0, backoff=Backoff(first=0.1, most=10.0))
-        return [Supervisor(name="runtime", strategy=again, children=(tracer,))]
+        above, _, name = TRACER.partition("/")
+        tracer = Child(Tracer, name=name, args=(self._exporter,), mailbox=2)
+        return [Supervisor(name=above, strategy=TRACING, children=(tracer,))]
 
-    def _hold(self, unfinished: Iterable[RunSummary]) -> Iterable[HeldRun]:
-        for summary in unfinished:
-            agent = self._agents.get(summary.agent)
-            if agent is None:
-                yield HeldRun(summary.run, summary.agent, f"its agent {summary.agent!r} is not among the runtime's")
-            elif self._on_change == "refuse" and manifest(agent).hash != summary.manifest:
-                reason = (
-                    f"agent {agent.name!r} has changed since it began (manifest {summary.manifest[:12]} then, "
-                    f"{manifest(agent).hash[:12]} now): open it with the agent as it was, or with "
-                    "Runtime(on_change='warn')"
-                )
-                yield HeldRun(summary.run, summary.agent, reason)
-
-    def _check_held(self, id: str) -> None:
-        held = next((one for one in self.held if one.run == id), None)
-        if held is not None:
-            raise Failed(id, f"it is held: {held.reason}")
+    def _check(self, agent: object, goal: object, key: object) -> None:
+        if not isinstance(agent, Agent):
+            raise AgentFault(f"{agent!r} is no Agent: start one of those passed in Runtime(agents=[...])")
+        known = self._agents.get(agent.name)
+        if known is None:
+            raise AgentFault(f"agent {agent.name!r} is not among this runtime's: pass it in Runtime(agents=[...])")
+        if known is not agent:
+            raise AgentFault(f"another agent of this runtime is named {agent.name!r}: start that one, or rename one")
+        if not isinstance(goal, str) or not isinstance(key, str):
+            raise AgentFault(f"goal={goal!r} and key={key!r} must both be text")
 
     async def _nudge(self) -> None:
-        """Tell the tracer whenever there is something new."""
-        news = self.reader()
-        while True:
-            await news.wait()
-            news.clear()
-            try:
-                self._tracer.tell(Export())
-            except MailboxFull:
-                await asyncio.sleep(0.05)
-
-    async def _last_export(self) -> None:
-        if self._exporter is not None and not self._system.kernel.stopped:
-            try:
-                await self._tracer.ask(Export(), timeout=5.0)
-            except (AskTimeout, MailboxFull):
-                return
+        """Send the tracer to look whenever there is something new, and at once for what was left last time."""
+        with self._desk.news() as news:
+            while True:
+                news.clear()
+                try:
+                    self._system.find(Tracer, TRACER).tell(Export())
+                except (MailboxFull, ActorStopped):
+                    await asyncio.sleep(0.05)
+                await anyio.lowlevel.checkpoint()
+                with anyio.move_on_after(NUDGE):
+                    await news.wait()
 
 
 def run_sync(agent: Agent, goal: str, *, path: str | Path | None = None, key: str = "") -> str:

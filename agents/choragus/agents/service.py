@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-import anyio
 import attrs
 
 from choragus.actors.effect import EffectContext
@@ -17,20 +16,32 @@ from .errors import BadArguments, BadResult, ModelError
 from .manifest import Manifest, manifest
 from .message import CallModel, CallTool, ModelFailed, ModelReplied, ToolReturned
 from .model import ChatMessage, ModelRequest, Usage
+from .patience import CutOff, TookTooLong, told, within
 from .stream import conversation_stream
 from .tool import Risk, Tool, ToolContext
 
 PAGE = 500
 
+MODEL_TIMEOUT = 600.0
+"""Seconds for one model call, as the clients of the large providers have it; then it counts as failed."""
+
 
 @attrs.frozen
 class Services:
-    """The agents of one runtime and the store that their runs live in; `clock` gives seconds since the epoch."""
+    """The agents of one runtime and the store that their runs live in.
+
+    `clock` gives seconds since the epoch, `opened` is when the runtime was opened.
+    """
 
     agents: Mapping[str, Agent]
     store: Store
     clock: Callable[[], float] = time.time
+    opened: float = attrs.field(init=False)
     _heard: dict[str, list[ChatMessage]] = attrs.field(factory=dict, init=False)
+
+    @opened.default
+    def _now(self) -> float:
+        return self.clock()
 
     def agent(self, name: str) -> Agent:
         """The agent of that name.
@@ -62,15 +73,20 @@ class Services:
         return self.agent(agent).model.estimate(await self.request(run, agent, upto))
 
     async def call_model(self, request: object, context: EffectContext) -> object:
-        """Run a CallModel effect."""
+        """Run a CallModel effect. A ModelError or a model that takes too long is a result; anything else is a bug."""
         assert isinstance(request, CallModel)
         started = self.clock()
         asked = await self.request(request.run, request.agent, request.upto)
         model = self.agent(request.agent).model
         try:
-            reply = await model.complete(asked)
+            reply = await within(MODEL_TIMEOUT, model.complete(asked))
+        except TookTooLong:
+            reason = f"{model.name} did not answer within {MODEL_TIMEOUT:g} s"
+            return ModelFailed(reason=reason, retryable=True, started=started, ended=self.clock())
         except ModelError as error:
-            return ModelFailed(reason=str(error), retryable=error.retryable, started=started, ended=self.clock())
+            return ModelFailed(
+                reason=_storable(str(error)), retryable=error.retryable, started=started, ended=self.clock()
+            )
         usage = reply.usage or model.estimate(asked)
         return ModelReplied(
             text=reply.text,
@@ -92,7 +108,9 @@ class Services:
             raise LookupError(f"agent {request.agent!r} has no tool {request.tool!r} any more")
         where = ToolContext(run=request.run, call=request.call, idempotency_key=f"{request.run}/{request.call}")
         text, is_error, unknown = await _outcome(tool, request.arguments, where)
-        return ToolReturned(text=text, is_error=is_error, unknown=unknown, started=started, ended=self.clock())
+        return ToolReturned(
+            text=_storable(text), is_error=is_error, unknown=unknown, started=started, ended=self.clock()
+        )
 
     async def _conversation(self, run: str, upto: int) -> list[ChatMessage]:
         heard = self._heard.setdefault(run, [])
@@ -117,12 +135,20 @@ def repeatable(tool: Tool) -> bool:
 
 async def _outcome(tool: Tool, arguments: Mapping[str, object], where: ToolContext) -> tuple[str, bool, bool]:
     """The text for the model, whether it tells of an error, and whether nobody knows what the call did."""
-    with anyio.move_on_after(tool.timeout) as patience:
-        try:
-            return tool.render(await tool.call(tool.parse(arguments), where)), False, False
-        except (BadArguments, BadResult) as error:
-            return str(error), True, False
-        except Exception as error:
-            return f"{tool.name} failed: {type(error).__name__}: {error}", True, False
-    assert patience.cancelled_caught
-    return f"{tool.name} took longer than {tool.timeout:g} s and was cancelled", True, not repeatable(tool)
+    try:
+        return tool.render(await within(tool.timeout, tool.call(tool.parse(arguments), where))), False, False
+    except TookTooLong:
+        return f"{tool.name} took longer than {tool.timeout:g} s and was cancelled", True, not repeatable(tool)
+    except CutOff:
+        return f"{tool.name} was cancelled from inside", True, not repeatable(tool)
+    except BadArguments as error:
+        return str(error), True, False
+    except BadResult as error:
+        return f"{tool.name} has run, but {error}", True, False
+    except Exception as error:
+        return f"{tool.name} failed: {told(error)}", True, False
+
+
+def _storable(text: str) -> str:
+    """The text without what UTF-8 cannot carry (half a surrogate pair, say)."""
+    return text.encode("utf-8", "replace").decode()

@@ -23,7 +23,7 @@ Exporter: TypeAlias = SpanExporter
 ConsoleExporter: TypeAlias = ConsoleSpanExporter
 Span: TypeAlias = ReadableSpan
 Fields: TypeAlias = dict[str, object]
-Attribute: TypeAlias = str | bool | int | float
+Attribute: TypeAlias = str | bool | int | float | tuple[str, ...]
 
 CONVENTIONS = "1.41.0"
 """The version of the semantic conventions whose names stand in this table; those of choragus begin with its name."""
@@ -43,6 +43,7 @@ ERROR_TYPE = "error.type"
 COST = "choragus.cost_usd"
 STEP = "choragus.step"
 RUN_STATUS = "choragus.run.status"
+CALL_END = "choragus.call.end"
 
 _SCOPE = InstrumentationScope("choragus", schema_url=f"https://opentelemetry.io/schemas/{CONVENTIONS}")
 _NOT_ERRORS = ("completed", "cancelled")
@@ -56,9 +57,9 @@ def spans(entries: Iterable[LogEntry], resource: Resource) -> list[ReadableSpan]
             run = entry.stream.removeprefix("run/")
             fields: Fields = msgspec.json.decode(entry.body)
             match entry.kind:
-                case "model.replied":
+                case "model.replied" | "model.failed":
                     made.append(_chat(run, fields, resource))
-                case "call.finished":
+                case "call.finished" if fields["ran"]:
                     made.append(_execute_tool(run, fields, resource))
                 case "run.ended":
                     made.append(_invoke_agent(run, fields, resource))
@@ -74,7 +75,9 @@ def export(exporter: Exporter, made: Sequence[ReadableSpan]) -> bool:
 
 def default_resource() -> Resource:
     """The resource that the environment names (`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`), else choragus."""
-    return Resource.create({"service.name": "choragus"} if not Resource.create().attributes.get("service.name") else {})
+    named = Resource.create()
+    known = str(named.attributes.get("service.name", "unknown_service"))
+    return Resource.create({"service.name": "choragus"}) if known.startswith("unknown_service") else named
 
 
 def _chat(run: str, fields: Fields, resource: Resource) -> ReadableSpan:
@@ -83,13 +86,14 @@ def _chat(run: str, fields: Fields, resource: Resource) -> ReadableSpan:
         PROVIDER: _text(fields, "provider"),
         MODEL: _text(fields, "model"),
         CONVERSATION: run,
-        INPUT_TOKENS: _whole(fields, "input_tokens"),
-        OUTPUT_TOKENS: _whole(fields, "output_tokens"),
-        COST: _number(fields, "cost_usd"),
         STEP: _whole(fields, "step"),
     }
-    name = f"chat {fields['model']}"
-    return _span(run, f"chat {fields['step']}", name, attributes, fields, resource, kind=SpanKind.CLIENT)
+    failed = "reason" in fields
+    if not failed:
+        attributes |= {FINISH_REASONS: (_text(fields, "stop"),), **_usage(fields)}
+    part = f"chat {fields['step']}.{fields['attempt']}"
+    error = "model_error" if failed else ""
+    return _span(run, part, f"chat {fields['model']}", attributes, fields, resource, kind=SpanKind.CLIENT, error=error)
 
 
 def _execute_tool(run: str, fields: Fields, resource: Resource) -> ReadableSpan:
@@ -99,11 +103,11 @@ def _execute_tool(run: str, fields: Fields, resource: Resource) -> ReadableSpan:
         TOOL_TYPE: "function",
         TOOL_CALL: _text(fields, "call"),
         CONVERSATION: run,
+        CALL_END: _text(fields, "end"),
     }
-    error = "tool_error" if fields.get("is_error") else ""
-    return _span(
-        run, f"call {fields['call']}", f"execute_tool {fields['tool']}", attributes, fields, resource, error=error
-    )
+    error = "tool_error" if fields["is_error"] else ""
+    part = f"call {fields['call']}"
+    return _span(run, part, f"execute_tool {fields['tool']}", attributes, fields, resource, error=error)
 
 
 def _invoke_agent(run: str, fields: Fields, resource: Resource) -> ReadableSpan:
@@ -112,13 +116,19 @@ def _invoke_agent(run: str, fields: Fields, resource: Resource) -> ReadableSpan:
         OPERATION: "invoke_agent",
         AGENT: _text(fields, "agent"),
         CONVERSATION: run,
-        INPUT_TOKENS: _whole(fields, "input_tokens"),
-        OUTPUT_TOKENS: _whole(fields, "output_tokens"),
-        COST: _number(fields, "cost_usd"),
         RUN_STATUS: status,
+        **_usage(fields),
     }
     error = "" if status in _NOT_ERRORS else status
     return _span(run, "", f"invoke_agent {fields['agent']}", attributes, fields, resource, error=error)
+
+
+def _usage(fields: Fields) -> dict[str, Attribute]:
+    return {
+        INPUT_TOKENS: _whole(fields, "input_tokens"),
+        OUTPUT_TOKENS: _whole(fields, "output_tokens"),
+        COST: _number(fields, "cost_usd"),
+    }
 
 
 def _span(

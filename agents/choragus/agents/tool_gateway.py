@@ -12,7 +12,6 @@ import attrs
 
 from choragus.actors.dispatch import handle, reply
 from choragus.actors.message import AskFailed, EffectFailed, EffectUnknown
-from choragus.mailbox.address import actor_id
 from choragus.mailbox.codec import stored
 from choragus.mailbox.turn import OnInterrupt
 
@@ -40,6 +39,9 @@ from .service import repeatable
 SHOWN = 2_000
 """Characters of a result that the logbook repeats; the conversation holds all of it."""
 
+SETTLED = ("happened", "not", "give_up")
+"""What a person may say of a call of unknown outcome."""
+
 
 class Stage(Enum):
     """Where a call stands."""
@@ -50,20 +52,39 @@ class Stage(Enum):
     """A person decides."""
     RUNNING = "running"
     UNKNOWN = "unknown"
-    """The process died while it ran."""
-    FINISHED = "finished"
+    """It was cut off while it ran."""
+
+
+class End(Enum):
+    """How a call ended."""
+
+    RETURNED = "returned"
+    FAILED = "failed"
+    DENIED = "denied"
+    """It never ran."""
+    SETTLED = "settled"
+    """A person said that it happened."""
+    CANCELLED = "cancelled"
+    """The run ended first."""
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the model is told of an error."""
+        return self in (End.FAILED, End.DENIED)
 
 
 @attrs.define
 class Call:
-    """One call in the gateway's hands."""
+    """One call in the gateway's hands. `repeatable` as it was when the call was judged; `since`: it runs."""
 
     id: str
     agent: str
     tool: str
     arguments: dict[str, object]
+    repeatable: bool = False
     stage: Stage = Stage.JUDGED
     effect: str = ""
+    since: float = 0.0
 
 
 @stored("choragus.tool_gateway_state")
@@ -73,6 +94,11 @@ class GatewayState:
 
     calls: dict[str, Call] = attrs.field(factory=dict)
     over: bool = False
+
+    def call(self, id: str, stage: Stage) -> Call | None:
+        """The call of that id, if it stands there."""
+        call = self.calls.get(id)
+        return call if call is not None and call.stage is stage else None
 
 
 class ToolGateway(Part[GatewayState, RunCall | Decided | SettleCall | RunEnded], name=TOOL_GATEWAY):
@@ -95,108 +121,130 @@ class ToolGateway(Part[GatewayState, RunCall | Decided | SettleCall | RunEnded],
         except BadArguments as error:
             self._refuse(message.call, str(error))
             return
-        self.state.calls[message.call] = Call(message.call, message.agent, asked.name, asked.arguments)
-        hash = arguments_hash(self.key, message.call, asked.name, asked.arguments)
-        judged = JudgeCall(
-            call=message.call, tool=asked.name, risk=tool.risk.value, arguments=asked.arguments, hash=hash
-        )
-        self.ask_at(actor_id(GUARDRAIL, self.key), judged, then=self.judged, about=message.call)
+        call = Call(message.call, message.agent, asked.name, asked.arguments, repeatable=repeatable(tool))
+        self.state.calls[call.id] = call
+        hash = arguments_hash(self.key, call.id, call.tool, call.arguments)
+        judged = JudgeCall(call=call.id, tool=call.tool, risk=tool.risk.value, arguments=call.arguments, hash=hash)
+        self.ask_guardrail(judged, then=self.judged, about=call.id)
 
     @reply
     def judged(self, verdict: Verdict | AskFailed) -> None:
         """The guardrail's word on a call. Silence is no."""
-        call = self.state.calls.get(self.about)
-        if call is None or call.stage is not Stage.JUDGED or self.state.over:
+        call = self.state.call(self.about, Stage.JUDGED)
+        if call is None:
             return
         if isinstance(verdict, AskFailed):
-            self._finish(call, f"denied: the guardrail is not there ({verdict.reason})", is_error=True)
+            self._finish(call, End.DENIED, f"denied: {verdict.actor} did not answer: {verdict.reason}")
         elif verdict.wait:
             call.stage = Stage.WAITING
         elif verdict.allowed:
             self._run(call)
         else:
-            self._finish(call, f"denied: {verdict.reason}", is_error=True)
+            self._finish(call, End.DENIED, f"denied: {verdict.reason}")
 
     @handle
     def decided(self, message: Decided) -> None:
         """A person has decided about a call that waited."""
-        call = self.state.calls.get(message.call)
-        if call is None or call.stage is not Stage.WAITING or self.state.over:
+        call = self.state.call(message.call, Stage.WAITING)
+        if call is None:
             return
         if message.approved:
             self._run(call)
         else:
             why = f": {message.reason}" if message.reason else ""
-            self._finish(call, f"denied by {message.by}{why}", is_error=True)
+            self._finish(call, End.DENIED, f"denied by {message.by}{why}")
 
     @reply
     def returned(self, result: ToolReturned | EffectFailed | EffectUnknown) -> None:
-        """The call came to an end, or nobody knows whether it did."""
-        call = self.state.calls.get(self.about)
-        if call is None or call.stage is not Stage.RUNNING or self.state.over:
+        """The call came to an end, or nobody knows whether it did. It is entered also when the run is over."""
+        call = self.state.call(self.about, Stage.RUNNING)
+        if call is None:
             return
         if isinstance(result, EffectFailed):
-            self._finish(call, f"{call.tool} failed: {result.error}: {result.reason}", is_error=True)
+            self._finish(call, End.FAILED, f"{call.tool} failed: {result.error}: {result.reason}")
         elif isinstance(result, EffectUnknown):
-            self._unknown(call, "the process died while it ran")
+            self._unknown(call, "the process ended while it ran")
         elif result.unknown:
             self._unknown(call, result.text)
         else:
-            self._finish(call, result.text, is_error=result.is_error, started=result.started, ended=result.ended)
+            end = End.FAILED if result.is_error else End.RETURNED
+            self._finish(call, end, result.text, started=result.started, ended=result.ended)
 
     @handle
     def settle(self, message: SettleCall) -> str:
-        """A person says what became of a call of unknown outcome."""
-        call = self.state.calls.get(message.call)
-        if call is None or call.stage is not Stage.UNKNOWN or self.state.over:
-            return f"call {message.call} of run {self.key} has no unknown outcome to settle: see `choragus show`"
+        """A person says what became of a call of unknown outcome; when the run is over, for the logbook only."""
+        call = self.state.call(message.call, Stage.UNKNOWN)
+        if call is None or message.outcome not in SETTLED:
+            refusal = self._refusal(call, message)
+            self.log("settle.refused", call=message.call, outcome=message.outcome, by=message.by, reason=refusal)
+            return refusal
         self.log("call.settled", call=call.id, outcome=message.outcome, by=message.by, result=message.result)
         self.view("attention", approval_id(self.key, call.id), None)
         self.settle_effect(call.effect)
-        self.tell(ORCHESTRATOR, CallWaits(call=call.id))
+        self._wait(call, "")
         if message.outcome == "happened":
-            self._finish(call, message.result or "done, as a person has confirmed", is_error=False)
-        elif message.outcome == "not":
-            self._run(call)
+            self._finish(call, End.SETTLED, message.result or "done, as a person has confirmed")
+        elif message.outcome == "give_up":
+            self._give_up(call, message.by)
+        elif self.state.over:
+            self._finish(call, End.CANCELLED, "it did not happen, as a person has confirmed")
         else:
-            reason = f"{message.by} gave up on call {call.id} ({call.tool}), whose outcome is unknown"
-            self._finish(call, reason, is_error=True)
-            self.tell(ORCHESTRATOR, GiveUpRun(part=f"{self.type_name}/{self.key}", reason=reason))
+            self._run(call)
         return ""
 
     @handle
     def ended(self, message: RunEnded) -> None:
-        """Stop what runs and may be stopped; forget what waits."""
-        for call in self.state.calls.values():
-            if call.stage is Stage.RUNNING and self._repeatable(call):
-                self.cancel_effect(call.effect)
-            self.view("attention", approval_id(self.key, call.id), None)
+        """Stop what runs and may be stopped, and what waits. What must not be stopped comes to its end."""
         self.state.over = True
+        for call in tuple(self.state.calls.values()):
+            if call.stage is Stage.RUNNING and call.repeatable:
+                self.cancel_effect(call.effect)
+            if call.stage in (Stage.JUDGED, Stage.WAITING) or (call.stage is Stage.RUNNING and call.repeatable):
+                self._finish(call, End.CANCELLED, "the run ended first")
+
+    def _refusal(self, call: Call | None, message: SettleCall) -> str:
+        if call is None:
+            return f"call {message.call} of run {self.key} has no unknown outcome to settle: see `choragus show`"
+        return f"outcome {message.outcome!r} is none of {', '.join(SETTLED)}"
 
     def _refuse(self, call: str, text: str) -> None:
         self.log("call.refused", call=call, reason=text)
         self.tell(ORCHESTRATOR, CallFinished(call=call, text=text, is_error=True))
 
     def _run(self, call: Call) -> None:
+        if self.state.over:
+            return
         call.stage = Stage.RUNNING
+        call.since = self.now
         request = CallTool(run=self.key, agent=call.agent, call=call.id, tool=call.tool, arguments=call.arguments)
-        on_interrupt = OnInterrupt.RERUN if self._repeatable(call) else OnInterrupt.UNKNOWN
+        on_interrupt = OnInterrupt.RERUN if call.repeatable else OnInterrupt.UNKNOWN
         call.effect = self.effect("tool", request, then=self.returned, on_interrupt=on_interrupt, about=call.id)
         self.log("call.intended", call=call.id, tool=call.tool, effect=call.effect)
 
-    def _finish(self, call: Call, text: str, *, is_error: bool, started: float = 0.0, ended: float = 0.0) -> None:
+    def _finish(self, call: Call, end: End, text: str, *, started: float = 0.0, ended: float = 0.0) -> None:
         del self.state.calls[call.id]
         self.log(
             "call.finished",
             call=call.id,
             tool=call.tool,
             agent=call.agent,
-            is_error=is_error,
+            end=end.value,
+            ran=bool(call.effect),
+            is_error=end.is_error,
             text=text[:SHOWN],
-            started=started or self.now,
+            started=started or call.since or self.now,
             ended=ended or self.now,
         )
-        self.tell(ORCHESTRATOR, CallFinished(call=call.id, text=text, is_error=is_error))
+        if not self.state.over:
+            self.tell(ORCHESTRATOR, CallFinished(call=call.id, text=text, is_error=end.is_error))
+
+    def _give_up(self, call: Call, by: str) -> None:
+        """End the run with the call's outcome unknown; the model is not told, for it is not asked again."""
+        over, self.state.over = self.state.over, True
+        reason = f"{by} gave up on call {call.id} ({call.tool}), whose outcome is unknown"
+        self._finish(call, End.FAILED, reason)
+        if not over:
+            self.tell(ORCHESTRATOR, GiveUpRun(part=self.id, reason=reason))
 
     def _unknown(self, call: Call, why: str) -> None:
         call.stage = Stage.UNKNOWN
@@ -210,8 +258,9 @@ class ToolGateway(Part[GatewayState, RunCall | Decided | SettleCall | RunEnded],
             "reason": why,
         }
         self.view("attention", approval_id(self.key, call.id), body, scope=self.key, sort=self.now)
-        self.tell(ORCHESTRATOR, CallWaits(call=call.id, reason="outcome unknown"))
+        self._wait(call, "outcome unknown")
 
-    def _repeatable(self, call: Call) -> bool:
-        tool = self.services.tool(call.agent, call.tool)
-        return tool is not None and repeatable(tool)
+    def _wait(self, call: Call, reason: str) -> None:
+        """The run waits for a person, or no longer does: the one who shows it and the one who takes the time know."""
+        self.tell(ORCHESTRATOR, CallWaits(call=call.id, reason=reason))
+        self.tell(GUARDRAIL, CallWaits(call=call.id, reason=reason))

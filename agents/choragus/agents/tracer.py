@@ -6,9 +6,11 @@ spans, so they are exported at least once, with the same ids.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
+import anyio
 import anyio.to_thread
 import attrs
 
@@ -22,6 +24,12 @@ from .telemetry import Exporter, Span, default_resource, export, spans
 
 CURSOR = "tracer"
 PAGE = 500
+
+TAKING = 10.0
+"""Seconds that an exporter has for a page, as OpenTelemetry's own exporters; then it is tried again later."""
+
+TURN = 30.0
+"""Seconds for a page in all; a tracer that takes longer has failed, and its supervisor builds another."""
 
 
 @attrs.frozen
@@ -39,36 +47,73 @@ class Logbook(Protocol):
 
 
 class Tracer(Actor[Export]):
-    """Exports the logbook as spans.
+    """Exports the logbook as spans, last when it is stopped.
 
     Args:
-        exporter: any exporter of the OpenTelemetry SDK. One that fails or raises is tried again with the next export.
+        exporter: any exporter of the OpenTelemetry SDK. One that fails, raises or takes too long is tried again with
+            the next export; it is never called twice at a time.
     """
 
     def __init__(self, exporter: Exporter) -> None:
         self._exporter = exporter
         self._resource = default_resource()
         self._position = -1
+        self._taking: asyncio.Task[bool] | None = None
 
     @handle
     async def export(self, message: Export) -> int:
         """Export page by page, as far as the exporter goes along."""
+        exported = 0
+        while True:
+            async with asyncio.timeout(TURN):
+                taken = await self._export_page()
+            if taken is None:
+                return exported
+            exported += taken
+
+    async def on_stop(self) -> None:
+        """What the last turns entered."""
+        await self.export(Export())
+        if self._taking is not None:
+            self._taking.cancel()
+
+    async def _export_page(self) -> int | None:
+        """How many spans the exporter took; None when there is nothing new, or the exporter does not go along."""
         logbook: Logbook = self.system  # type: ignore[assignment]  # the tracer runs in a system with a store
         if self._position < 0:
             self._position = await logbook.store.cursor(CURSOR)
-        exported = 0
-        while page := await logbook.store.log(after=self._position, limit=PAGE):
-            made = spans(page, self._resource)
-            if made and not await self._hand_over(made, logbook.events):
-                break
-            exported += len(made)
-            self._position = page[-1].seq
-            logbook.move_cursor(CURSOR, self._position)
-        return exported
+        page = await logbook.store.log(after=self._position, limit=PAGE)
+        if not page:
+            return None
+        made = spans(page, self._resource)
+        if made and not await self._hand_over(made, logbook.events):
+            return None
+        self._position = page[-1].seq
+        logbook.move_cursor(CURSOR, self._position)
+        return len(made)
 
     async def _hand_over(self, made: Sequence[Span], events: Events) -> bool:
+        if await self._is_taking():
+            return self._not_taken(events, TimeoutError("the exporter still holds on to an earlier page"))
+        self._taking = taking = asyncio.ensure_future(self._export_in_thread(made))
+        if await self._is_taking():
+            return self._not_taken(events, TimeoutError(f"the exporter took longer than {TAKING:g} s"))
         try:
-            return await anyio.to_thread.run_sync(export, self._exporter, made, abandon_on_cancel=True)
+            taken = taking.result()
         except Exception as error:
-            events.publish(Failed(self.path, error, "Export"))
-            return False
+            return self._not_taken(events, error)
+        return taken or self._not_taken(events, RuntimeError("the exporter did not take the spans"))
+
+    async def _is_taking(self) -> bool:
+        """Whether the exporter is still busy after the time that it has."""
+        if self._taking is not None and (await asyncio.wait({self._taking}, timeout=TAKING))[0]:
+            self._taking = None
+        return self._taking is not None
+
+    def _not_taken(self, events: Events, error: Exception) -> bool:
+        events.publish(Failed(self.path, error, "Export"))
+        return False
+
+    async def _export_in_thread(self, made: Sequence[Span]) -> bool:
+        limiter = anyio.CapacityLimiter(1)
+        return await anyio.to_thread.run_sync(export, self._exporter, made, abandon_on_cancel=True, limiter=limiter)

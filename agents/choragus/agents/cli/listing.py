@@ -1,0 +1,50 @@
+"""`choragus runs`: every run of a file, one line each."""
+
+from __future__ import annotations
+
+from choragus.agents.inspection import RunSummary, runs
+
+from .exit import Exit
+from .session import Session
+from .text import block, counted, moment, money, page, table, visible
+
+HEADER = ("RUN", "AGENT", "STATUS", "STEPS", "TOKENS", "COST", "STARTED", "GOAL")
+RIGHT = frozenset({"STEPS", "TOKENS", "COST"})
+
+
+async def show_runs(session: Session) -> Exit:
+    """Print the runs, and under each what it waits for."""
+    found = await runs(session.store)
+    if not found:
+        print(visible(f"no runs in {session.file}"))
+        return Exit.OK
+    width = page()
+    header, *lines = table(HEADER, map(_row, found), width, RIGHT)
+    print(header)
+    for summary, line in zip(found, lines, strict=True):
+        print(line)
+        for waits in () if summary.status.is_final else block(summary.waits, width):
+            print(waits)
+    for hint in _hints(session, found):
+        print(hint)
+    return Exit.OK
+
+
+def _row(summary: RunSummary) -> tuple[str, ...]:
+    return (
+        summary.run,
+        summary.agent,
+        summary.status.value,
+        str(summary.steps),
+        str(summary.tokens),
+        money(summary.cost_usd),
+        moment(summary.started),
+        summary.goal,
+    )
+
+
+def _hints(session: Session, found: list[RunSummary]) -> list[str]:
+    waiting = [summary for summary in found if summary.waits and not summary.status.is_final]
+    if not waiting:
+        return []
+    return ["", visible(f"{counted(len(waiting), 'run')} waiting for a person: {session.command('approvals')}")]

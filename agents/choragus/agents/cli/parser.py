@@ -1,0 +1,213 @@
+"""The words of the command line: every command, its arguments, and an example of each."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, RawDescriptionHelpFormatter, _SubParsersAction
+from collections.abc import Awaitable, Callable
+from importlib.metadata import PackageNotFoundError, version
+from typing import TypeAlias
+
+from .approval import decide, show_approvals
+from .exit import Exit
+from .listing import show_runs
+from .logbook import show
+from .parking import requeue, show_parked
+from .session import Session
+from .settlement import cancel, settle
+from .verification import verify
+
+Command: TypeAlias = Callable[[Session], Awaitable[Exit]]
+Commands: TypeAlias = "_SubParsersAction[ArgumentParser]"
+
+DESCRIPTION = """\
+Look into a file of agent runs, and decide what waits for a person.
+
+Every command works beside the process that owns the file, and also when none does. It reads, or it
+leaves one message for the owner and says what became of it; it never runs an agent itself."""
+
+EPILOG = """\
+an example:
+  choragus runs runs.db                               what runs are there
+  choragus show runs.db 5f2c                          what did this one do
+  choragus approvals runs.db                          what waits for me
+  choragus approve runs.db 7f3a --by mia              let it happen
+
+exit codes:
+  0    done
+  1    problems found in the file, or a message could not be handled
+  2    bad usage, or no such run, approval, call or message waits; nothing was changed
+  3    the file is missing, no choragus database, too new, or damaged; nothing was changed
+  130  interrupted by Ctrl-C; 141 when nobody reads the output any more
+
+`choragus COMMAND --help` explains a command and gives an example."""
+
+RUN = "the run's id, or the beginning of it when no other run begins so"
+
+
+def parser() -> ArgumentParser:
+    """The parser; it puts the command's function into `command`."""
+    top = ArgumentParser(
+        prog="choragus",
+        usage="choragus [-h] [--version] COMMAND FILE ...",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"choragus {_version()}")
+    commands = top.add_subparsers(prog="choragus", title="commands", metavar="COMMAND FILE", required=True)
+    _add_reading(commands)
+    _add_deciding(commands)
+    _add_mending(commands)
+    return top
+
+
+def _add_reading(commands: Commands) -> None:
+    _command(
+        commands,
+        "runs",
+        show_runs,
+        "list the runs of a file",
+        "One line for each run: its state, what it used, since when; and what it waits for.",
+        "choragus runs runs.db",
+    )
+    one = _command(
+        commands,
+        "show",
+        show,
+        "show what a run did",
+        "The run's timeline: model calls with tokens, cost and time; tool calls with arguments, verdict,\n"
+        "who decided, and result; failures, restarts, reopened files; the outcome. Long texts are cut;\n"
+        "--json prints everything, one logbook entry to a line.",
+        "choragus show runs.db 5f2c --follow\n  choragus show runs.db 5f2c --json | jq .kind",
+    )
+    one.add_argument("run", metavar="RUN", help=RUN)
+    one.add_argument("--json", action="store_true", help="the raw entries, as JSON lines")
+    one.add_argument("-f", "--follow", action="store_true", help="go on printing until the run ends")
+
+
+def _add_deciding(commands: Commands) -> None:
+    _command(
+        commands,
+        "approvals",
+        show_approvals,
+        "list the calls that wait for a person",
+        "Each call that waits for approval, and each whose outcome is unknown since its process died, with\n"
+        "its exact arguments and the commands that decide. Arguments are JSON, one to a line behind `|`; a\n"
+        "line behind `:` continues the one above. What cannot be seen plainly, such as control\n"
+        "characters and marks that turn text around, is shown as an escape.",
+        "choragus approvals runs.db",
+    )
+    for name, approved, then in (
+        ("approve", True, "the call runs with exactly these arguments"),
+        ("deny", False, "the call does not run; the model reads the reason and goes on"),
+    ):
+        one = _command(
+            commands,
+            name,
+            decide,
+            f"{name} a call that waits",
+            f"Decide about one call: {then}.\nThe decision is bound to the hash of the arguments, which are printed.",
+            f"choragus {name} runs.db 7f3a --by mia --reason 'as agreed on Monday'",
+        )
+        one.set_defaults(approved=approved)
+        one.add_argument("approval", metavar="ID", help="as in `choragus approvals`, or the beginning of it")
+        one.add_argument("--seen", metavar="HASH", help="as listed; refuse when the arguments are others by now")
+        _add_person(one)
+        _add_reason(one)
+
+
+def _add_mending(commands: Commands) -> None:
+    one = _command(
+        commands,
+        "settle",
+        settle,
+        "say what became of a call of unknown outcome",
+        "The process died in the middle of a call that cannot be undone. Nobody guesses: look whether it\n"
+        "happened, and say so. `choragus approvals` lists such calls.",
+        "choragus settle runs.db 5f2c 2.1 --happened --result '\"receipt 17\"' --by mia",
+    )
+    one.add_argument("run", metavar="RUN", help=RUN)
+    one.add_argument("call", metavar="CALL", help="the call's number in the run, such as 2.1")
+    ways = one.add_mutually_exclusive_group(required=True)
+    for option, outcome, meaning in (
+        ("--happened", "happened", "it happened: it is not run again, and the model is given the result"),
+        ("--not", "not", "it did not happen: it is run now"),
+        ("--give-up", "give_up", "it cannot be found out: end the run as failed"),
+    ):
+        ways.add_argument(option, dest="outcome", action="store_const", const=outcome, help=meaning)
+    one.add_argument("--result", metavar="TEXT", help="with --happened: what the call gave back, as JSON or text")
+    _add_person(one)
+    one = _command(
+        commands,
+        "cancel",
+        cancel,
+        "end a run",
+        "End a run as cancelled, also while a call is in flight.",
+        "choragus cancel runs.db 5f2c --by mia --reason 'wrong week'",
+    )
+    one.add_argument("run", metavar="RUN", help=RUN)
+    _add_person(one)
+    _add_reason(one)
+    _add_parking(commands)
+
+
+def _add_parking(commands: Commands) -> None:
+    _command(
+        commands,
+        "parked",
+        show_parked,
+        "list the messages that could not be handled",
+        "A message that its receiver fails on again and again is parked, so that it blocks nothing. Mend\n"
+        "the cause, then requeue it.",
+        "choragus parked runs.db",
+    )
+    one = _command(
+        commands,
+        "requeue",
+        requeue,
+        "put a parked message back",
+        "Put a parked message at the end of its mailbox, as if it had just been sent.",
+        "choragus requeue runs.db 3fa9c1d2\n  choragus requeue runs.db choragus.memory/5f2c9a1b7d3e "
+        "'choragus.orchestrator/5f2c9a1b7d3e#4'",
+    )
+    one.add_argument("parked", metavar="ID", help="as in `choragus parked`, or its beginning; or the receiver")
+    one.add_argument("message", metavar="MESSAGE", nargs="?", help="with a receiver: the message's id")
+    _command(
+        commands,
+        "verify",
+        verify,
+        "check that the file is what was written",
+        "Check every digest, every hash chain and the database itself. Prints one problem to a line and\n"
+        "exits with 1 when there are any.",
+        "choragus verify runs.db",
+    )
+
+
+def _command(
+    commands: Commands, name: str, command: Command, summary: str, description: str, example: str
+) -> ArgumentParser:
+    made = commands.add_parser(
+        name,
+        help=summary,
+        description=description,
+        epilog=f"an example:\n  {example}",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    made.set_defaults(command=command)
+    made.add_argument("file", metavar="FILE", help="the database that a Runtime was opened with")
+    return made
+
+
+def _add_person(one: ArgumentParser) -> None:
+    one.add_argument("--by", metavar="NAME", help="who decides; the login name by default")
+
+
+def _add_reason(one: ArgumentParser) -> None:
+    one.add_argument("--reason", metavar="TEXT", default="", help="why; it stands in the logbook")
+
+
+def _version() -> str:
+    try:
+        return version("choragus")
+    except PackageNotFoundError:
+        return "of an unknown version: it runs from a source tree that is not installed"

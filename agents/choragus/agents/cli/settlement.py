@@ -1,0 +1,53 @@
+"""`choragus settle` and `cancel`: a person's word on a call of unknown outcome, and on a run."""
+
+from __future__ import annotations
+
+from choragus.agents.inspection import unknowns
+from choragus.agents.message import ORCHESTRATOR, TOOL_GATEWAY, CancelRun, SettleCall
+from choragus.agents.visit import Handled, post
+from choragus.mailbox.address import actor_id
+
+from .approval import arguments, settlement
+from .exit import Exit, Refused
+from .session import Session
+from .text import visible
+
+AFTER = {
+    "happened": "the model is given the result and the run goes on",
+    "not": "the call is run now",
+    "give_up": "the run ends as failed",
+}
+TOO_LATE = "the run has ended, so it stands in the logbook and changes nothing else"
+
+
+async def settle(session: Session) -> Exit:
+    """Post what became of a call of unknown outcome."""
+    outcome: str = session.asked.outcome
+    if session.asked.result is not None and outcome != "happened":
+        raise Refused("--result says what a call gave back, so it goes with --happened only")
+    summary = await session.run(session.asked.run)
+    by = session.by
+    lost = {one.call: one for one in await unknowns(session.store, summary.run)}
+    call = lost.get(session.asked.call)
+    if call is None:
+        there = f"the calls of unknown outcome are: {', '.join(lost)}" if lost else "no call of this run is"
+        raise Refused(f"call {session.asked.call!r} of run {summary.run} is not of unknown outcome: {there}")
+    if earlier := await settlement(session, call):
+        raise Refused(f"call {call.call} of run {call.run} is already settled by {earlier.by}: {session.later}")
+    print(visible(f"call {call.call} of run {call.run}: {call.tool}"))
+    for line in arguments(call.arguments):
+        print(line)
+    message = SettleCall(call=call.call, outcome=outcome, by=by, result=session.asked.result or "")
+    fate = await post(session.store, actor_id(TOOL_GATEWAY, summary.run), message)
+    return session.report(fate, f"settled by {by}: {TOO_LATE if summary.status.is_final else AFTER[outcome]}")
+
+
+async def cancel(session: Session) -> Exit:
+    """Post the end of a run."""
+    summary = await session.run(session.asked.run)
+    session.check_alive(summary, "cancel")
+    message = CancelRun(by=session.by, reason=session.asked.reason)
+    fate = await post(session.store, actor_id(ORCHESTRATOR, summary.run), message)
+    if fate == Handled(False):
+        raise Refused(f"run {summary.run} has ended just now: there is nothing to cancel")
+    return session.report(fate, f"run {summary.run} is cancelled by {message.by}")

@@ -1,0 +1,220 @@
+"""A run's logbook as a person reads it: rows of time, step or call, what happened, and the gist. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+import attrs
+import msgspec
+
+from choragus.mailbox.turn import SYSTEM_STREAM, LogEntry
+
+from .text import as_json, block, chunks, columns, counted, duration, money, short, visible
+
+Fields = dict[str, object]
+
+HEADER = "TIME      STEP   WHAT"
+LEAST = 30
+"""Columns that the gist of a row gets, however narrow the page."""
+
+
+@attrs.frozen
+class Row:
+    """One thing that happened. `tail` is never cut; a `whole` gist takes as many lines as it needs."""
+
+    at: float
+    step: str
+    what: str
+    gist: str = ""
+    tail: str = ""
+    whole: bool = False
+    below: str = ""
+    """Foreign text, in full, under the row."""
+
+
+class Timeline:
+    """Turns entries into lines, in the order in which they were committed; remembers what a later entry needs.
+
+    Args:
+        width: columns of the page.
+    """
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._day = ""
+        self._asked: dict[str, str] = {}
+        self._denied: set[str] = set()
+        self._begun = False
+        self.ended = False
+
+    def lines(self, entries: Iterable[LogEntry]) -> list[str]:
+        """What to print for these entries; many say nothing to a person."""
+        return [line for entry in entries for row in self._rows(entry) for line in self._print(row)]
+
+    def unjudged(self, at: float) -> list[str]:
+        """The calls that were asked for and that nobody has judged so far, as of a time."""
+        return [line for call in tuple(self._asked) for line in self._print(self._call(at, call, "asked"))]
+
+    def _rows(self, entry: LogEntry) -> list[Row]:
+        data: Fields = msgspec.json.decode(entry.body)
+        if entry.stream == SYSTEM_STREAM:
+            return _opened(entry.at, data) if self._begun and not self.ended and entry.kind == "system.opened" else []
+        make = _KINDS.get(entry.kind)
+        return [] if make is None else make(self, entry.at, data)
+
+    # One method for each kind of entry that is shown.
+
+    def _started(self, at: float, data: Fields) -> list[Row]:
+        self._begun = True
+        return [Row(at, "", "started", f"{_text(data, 'agent')}: {_text(data, 'goal')}")]
+
+    def _replied(self, at: float, data: Fields) -> list[Row]:
+        used = (
+            f"{_whole(data, 'input_tokens')} + {_whole(data, 'output_tokens')} tokens, "
+            f"{money(_number(data, 'cost_usd'))}, {_took(data)}"
+        )
+        said = _text(data, "text")
+        return [Row(at, _text(data, "step"), "model", f"{used}: {said}" if said else used)]
+
+    def _model_failed(self, at: float, data: Fields) -> list[Row]:
+        tries = f"try {_whole(data, 'tries')}, {_took(data)}: {_text(data, 'reason')}"
+        return [Row(at, _text(data, "step"), "failed", f"model, {tries}", whole=True)]
+
+    def _requested(self, at: float, data: Fields) -> list[Row]:
+        self._asked[_text(data, "call")] = f"{_text(data, 'tool')} {as_json(data.get('arguments'))}"
+        return []
+
+    def _refused(self, at: float, data: Fields) -> list[Row]:
+        call = _text(data, "call")
+        return [self._call(at, call, "refused"), Row(at, call, "error", _text(data, "reason"), whole=True)]
+
+    def _judged(self, at: float, data: Fields) -> list[Row]:
+        call, verdict = _text(data, "call"), _text(data, "verdict")
+        if verdict == "wait":
+            return []  # the approval says it
+        return [self._call(at, call, "allowed" if verdict == "allow" else "denied")]
+
+    def _approval(self, at: float, data: Fields) -> list[Row]:
+        call = _text(data, "call")
+        return [self._call(at, call, "waits", f"  (approval {_text(data, 'approval')})")]
+
+    def _decided(self, at: float, data: Fields) -> list[Row]:
+        call, approved = _text(data, "call"), data.get("approved") is True
+        if not approved:
+            self._denied.add(call)
+        return [Row(at, call, "approved" if approved else "denied", _by(data, "reason"), whole=True)]
+
+    def _finished(self, at: float, data: Fields) -> list[Row]:
+        call = _text(data, "call")
+        if call in self._denied:
+            return []
+        end = _text(data, "end")
+        tail = f"  ({_took(data)})" if data.get("ran") and end in ("returned", "failed") else ""
+        return [Row(at, call, _ENDS.get(end, end), _text(data, "text"), tail)]
+
+    def _unknown(self, at: float, data: Fields) -> list[Row]:
+        return [Row(at, _text(data, "call"), "unknown", f"{_text(data, 'tool')}: {_text(data, 'reason')}", whole=True)]
+
+    def _settled(self, at: float, data: Fields) -> list[Row]:
+        said = {"happened": "it happened", "not": "it did not happen", "give_up": "give up"}
+        outcome = _text(data, "outcome")
+        gist = f"{said.get(outcome, outcome)}, says {_text(data, 'by')}"
+        return [Row(at, _text(data, "call"), "settled", gist, whole=True)]
+
+    def _word_refused(self, at: float, data: Fields) -> list[Row]:
+        gist = f"the decision of {_text(data, 'by')}: {_text(data, 'reason')}"
+        return [Row(at, _text(data, "call"), "refused", gist, whole=True)]
+
+    def _failed(self, at: float, data: Fields) -> list[Row]:
+        gist = (
+            f"{_part(data)} on {_name(data, 'type')}, try {_whole(data, 'attempts')}, restarted: "
+            f"{_text(data, 'reason')}"
+        )
+        return [Row(at, "", "failed", gist, whole=True)]
+
+    def _parked(self, at: float, data: Fields) -> list[Row]:
+        return [Row(at, "", "parked", f"{_name(data, 'type')} to {_part(data)}: {_text(data, 'reason')}", whole=True)]
+
+    def _ended(self, at: float, data: Fields) -> list[Row]:
+        self.ended = True
+        used = (
+            f"{counted(_whole(data, 'steps'), 'step')}, "
+            f"{_whole(data, 'input_tokens')} + {_whole(data, 'output_tokens')} tokens, "
+            f"{money(_number(data, 'cost_usd'))}, {_took(data)}"
+        )
+        return [Row(at, "", _text(data, "status"), used, below=_text(data, "outcome"))]
+
+    def _call(self, at: float, call: str, what: str, tail: str = "") -> Row:
+        return Row(at, call, what, self._asked.pop(call, ""), tail)
+
+    def _print(self, row: Row) -> list[str]:
+        when = datetime.fromtimestamp(row.at)
+        lines: list[str] = []
+        if str(when.date()) != self._day:
+            self._day = str(when.date())
+            lines.append(self._day)
+        begin = f"{when:%H:%M:%S}  {visible(row.step):<5}  {visible(row.what):<9}  "
+        room = max(LEAST, self._width - columns(begin))
+        gist, tail = visible(row.gist), visible(row.tail)
+        pieces = list(chunks(gist, room)) if row.whole else [short(gist, max(LEAST, room - columns(tail)))]
+        lines.append(f"{begin}{pieces[0]}{tail}".rstrip())
+        lines += [f"{'':{len(begin)}}{piece}" for piece in pieces[1:]]
+        return lines + (block(row.below.splitlines(), self._width) if row.below else [])
+
+
+def _opened(at: float, data: Fields) -> list[Row]:
+    how = "in order" if data.get("clean") else "uncleanly: killed, or crashed"
+    return [Row(at, "", "reopened", f"by a new process; the one before ended {how}")]
+
+
+def _by(data: Fields, reason: str) -> str:
+    why = _text(data, reason)
+    return f"by {_text(data, 'by')}" + (f": {why}" if why else "")
+
+
+def _part(data: Fields) -> str:
+    return _name(data, "actor").partition("/")[0]
+
+
+def _name(data: Fields, field: str) -> str:
+    return _text(data, field).removeprefix("choragus.")
+
+
+def _took(data: Fields) -> str:
+    return duration(_number(data, "ended") - _number(data, "started"))
+
+
+def _text(data: Fields, field: str) -> str:
+    return str(data.get(field, ""))
+
+
+def _whole(data: Fields, field: str) -> int:
+    return int(_number(data, field))
+
+
+def _number(data: Fields, field: str) -> float:
+    value = data.get(field)
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+_ENDS = {"returned": "result", "settled": "result", "failed": "error", "denied": "error"}
+
+_KINDS: dict[str, Callable[[Timeline, float, Fields], list[Row]]] = {
+    "run.started": Timeline._started,
+    "model.replied": Timeline._replied,
+    "model.failed": Timeline._model_failed,
+    "call.requested": Timeline._requested,
+    "call.refused": Timeline._refused,
+    "call.judged": Timeline._judged,
+    "approval.requested": Timeline._approval,
+    "approval.decided": Timeline._decided,
+    "call.finished": Timeline._finished,
+    "call.unknown": Timeline._unknown,
+    "call.settled": Timeline._settled,
+    "approval.refused": Timeline._word_refused,
+    "settle.refused": Timeline._word_refused,
+    "actor.failed": Timeline._failed,
+    "message.parked": Timeline._parked,
+    "run.ended": Timeline._ended,
+}

@@ -1,0 +1,128 @@
+"""What runs need from the runtime around them: their actors, news from the logbook, and why there will be none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from choragus.actors.errors import MailboxFull, SystemStopped
+from choragus.actors.event import Event, Parked, Suspended
+from choragus.actors.ref import Ref
+from choragus.mailbox.address import ActorId, actor_id, key_of, type_of
+from choragus.mailbox.codec import tag_of
+from choragus.mailbox.store import Store
+from choragus.supervision.system import System
+
+from .errors import Failed, Held
+from .guardrail import Guardrail
+from .inspection import find_run
+from .memory import Memory
+from .message import CancelRun, Decide, GiveUpRun, SettleCall, StartRun
+from .orchestrator import Orchestrator
+from .tool_gateway import ToolGateway
+
+PARTS = (Orchestrator, Memory, Guardrail, ToolGateway)
+
+
+class Desk:
+    """The runtime, as its runs see it.
+
+    Args:
+        place: the file, or "memory".
+        held: the runs that are not gone on with, and why.
+    """
+
+    def __init__(self, place: str, store: Store, system: System, held: Mapping[str, str]) -> None:
+        self.place = place
+        self.store = store
+        self._system = system
+        self._held = held
+        self._broken: dict[str, str] = {}
+        self._suspects: set[str] = set()
+        self._is_closed = False
+        system.events.subscribe(self._noticed)
+
+    def orchestrator(self, run: str) -> Ref[StartRun | CancelRun]:
+        """The run's orchestrator; raises Held."""
+        self._check_held(run)
+        return self._system.ref(Orchestrator, run)
+
+    def guardrail(self, run: str) -> Ref[Decide]:
+        """The run's guardrail; raises Held."""
+        self._check_held(run)
+        return self._system.ref(Guardrail, run)
+
+    def gateway(self, run: str) -> Ref[SettleCall]:
+        """The run's tool gateway; raises Held."""
+        self._check_held(run)
+        return self._system.ref(ToolGateway, run)
+
+    @contextmanager
+    def news(self) -> Iterator[asyncio.Event]:
+        """An event that is set whenever something was committed; for `wait`."""
+        event = self._system.kernel.reader()
+        try:
+            yield event
+        finally:
+            self._system.kernel.reader_done(event)
+
+    async def wait(self, run: str, news: asyncio.Event) -> None:
+        """Wait for news about a run that is not finished.
+
+        Raises:
+            Held: this runtime does not go on with it.
+            Failed: its orchestrator cannot go on, and cannot say so itself.
+            SystemStopped: the runtime has been closed.
+        """
+        self._check_held(run)
+        why = await self._why_stuck(run)
+        if why and not (await find_run(self.store, run, self.place)).status.is_final:
+            raise Failed(run, why)
+        if not self._is_closed:
+            await news.wait()
+        if self._is_closed:
+            raise SystemStopped(f"the runtime on {self.place} was closed while run {run} goes on: open it again")
+
+    async def look(self) -> None:
+        """Take note of the orchestrators that had parked a message before the file was opened."""
+        self._suspects.update(key_of(parked.envelope.receiver) for parked in await self.store.parked())
+
+    def close(self) -> None:
+        """Nothing will come any more: whoever waits is told."""
+        self._is_closed = True
+        self._system.kernel.wake_readers()
+
+    def _check_held(self, run: str) -> None:
+        if run in self._held:
+            raise Held(run, self._held[run])
+
+    async def _why_stuck(self, run: str) -> str:
+        """Why the run's orchestrator cannot go on, or nothing; a start that failed leaves no run behind."""
+        if run in self._suspects:
+            orchestrator = actor_id(Orchestrator.type_name, run)
+            for parked in await self.store.parked():
+                if parked.envelope.receiver == orchestrator and parked.envelope.record.tag != tag_of(StartRun):
+                    return f"{orchestrator}: {parked.reason}; its message is parked, see `choragus parked`"
+        return self._broken.get(run, "")
+
+    def _noticed(self, event: Event) -> None:
+        """A part that cannot be loaded ends its run; an orchestrator that cannot go on is looked into."""
+        above, _, run = event.actor.rpartition("/")
+        part = above.rpartition("/")[2]
+        if part not in {one.type_name for one in PARTS}:
+            return
+        if isinstance(event, Suspended):
+            self._suspended(actor_id(part, run), run, f"it cannot be loaded: {event.error}")
+        elif isinstance(event, Parked) and part == Orchestrator.type_name:
+            self._suspects.add(run)
+        self._system.kernel.wake_readers()
+
+    def _suspended(self, part: ActorId, run: str, reason: str) -> None:
+        if type_of(part) == Orchestrator.type_name:
+            self._broken[run] = f"{part}: {reason}; its messages wait until the file is opened again"
+            return
+        try:
+            self._system.ref(Orchestrator, run).tell(GiveUpRun(part=part, reason=reason))
+        except (MailboxFull, SystemStopped) as error:
+            self._broken[run] = f"{part}: {reason} ({error})"

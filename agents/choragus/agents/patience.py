@@ -1,0 +1,66 @@
+"""Waiting for code that somebody else wrote: no longer than allowed, and whatever it does with its cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+GRACE = 1.0
+"""Seconds that cancelled work has to end; then it is left behind, and what it still does counts for nothing."""
+
+
+class TookTooLong(Exception):
+    """Raised when the time was up; the work has been cancelled."""
+
+
+class CutOff(Exception):
+    """Raised when the work was cancelled though nobody here did it."""
+
+
+async def within(seconds: float, work: Awaitable[T]) -> T:
+    """What the work gives, if it comes in time. When the caller is cancelled, so is the work.
+
+    Raises:
+        TookTooLong: the time was up.
+        CutOff: the work cancelled itself.
+        Exception: what the work raised; SystemExit and KeyboardInterrupt come as RuntimeError.
+    """
+    task = asyncio.ensure_future(_contained(work))
+    task.add_done_callback(_look_at)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=GRACE)
+    if not done:
+        raise TookTooLong
+    if task.cancelled():
+        raise CutOff
+    return task.result()
+
+
+def told(error: BaseException) -> str:
+    """The error in one line; survives one whose text cannot be made."""
+    try:
+        text = str(error)
+    except Exception:
+        text = "(its text cannot be made)"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+async def _contained(work: Awaitable[T]) -> T:
+    try:
+        return await work
+    except (SystemExit, KeyboardInterrupt) as error:
+        # Out of a task either would end the event loop, and with it every run.
+        raise RuntimeError(f"it tried to end the process with {told(error)}") from error
+
+
+def _look_at(task: asyncio.Future[T]) -> None:
+    """Retrieve the outcome of work that was left behind, so that nothing is said of it at the end."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,192 @@
+"""Durable actors: turns per second, and what of that SQLite would take for the same rows alone."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from statistics import mean, median
+from time import perf_counter
+from typing import cast
+
+import attrs
+from benchmarks.figure import Figure, Section, cost, rate
+from benchmarks.raw_commit import flush, fresh, replay, rows_of, write
+
+from choragus.actors.dispatch import handle
+from choragus.actors.durable import DurableActor
+from choragus.actors.message import Request
+from choragus.mailbox.codec import stored
+from choragus.mailbox.sqlite import SqliteStore
+from choragus.mailbox.turn import Batch, Committed, Rejected
+from choragus.supervision.system import System
+
+HELD = "book"
+NOTES = (
+    "a turn: the message off, ~1 KB of state (12 nested lines), a message sent on to an actor that is not woken, a "
+    "line of the actor's stream with its head, a batch row; the host's message came with the commit before",
+    "each actor is asked in sequence; with 100 the asks of different actors share commits",
+    "raw sqlite3: the same rows, tables and batches, prepared beforehand: no codec, digest, look-up, thread or loop",
+    "store alone: the recorded batches through SqliteStore.commit, so the rest is what actors and asks add",
+    "every commit is flushed on both sides (synchronous=FULL); keeping the batches costs the actors' side about 5 %",
+)
+
+
+@attrs.frozen
+class Line:
+    """One line of an account."""
+
+    number: int
+    amount: int
+    note: str
+
+
+@stored("benchmark.ledger")
+@attrs.define
+class Ledger:
+    """About 1 KB of JSON."""
+
+    count: int = 0
+    lines: list[Line] = attrs.field(
+        factory=lambda: [Line(n, n, "a note of forty characters, more or less") for n in range(12)]
+    )
+
+
+@stored("benchmark.deposit")
+@attrs.frozen
+class Deposit(Request[int]):
+    """Asked by the host."""
+
+    amount: int
+    note: str
+
+
+@stored("benchmark.notice")
+@attrs.frozen
+class Notice:
+    """Sent on."""
+
+    number: int
+    note: str
+
+
+class Book(DurableActor[Ledger, Notice], name="benchmark.book"):
+    """Where the notices go; its key is held, so it never takes them."""
+
+    @handle
+    def notice(self, message: Notice) -> None:
+        raise AssertionError("held")
+
+
+class Account(DurableActor[Ledger, Deposit], name="benchmark.account"):
+    """Takes deposits."""
+
+    @property
+    def stream(self) -> str:
+        return f"account/{self.key}"
+
+    @handle
+    async def deposit(self, message: Deposit) -> int:
+        state = self.state
+        state.count += 1
+        state.lines[state.count % len(state.lines)] = Line(state.count, message.amount, message.note)
+        self.ref(Book, HELD).tell(Notice(state.count, message.note))
+        self.log("deposited", amount=message.amount, number=state.count)
+        return state.count
+
+
+class Recording(SqliteStore):
+    """The store, keeping the batches that it was given."""
+
+    batches: list[Batch]
+
+    async def commit(self, batch: Batch) -> Committed | Rejected:
+        self.batches.append(batch)
+        return await super().commit(batch)
+
+
+@attrs.frozen(kw_only=True)
+class Observed:
+    """One measured run: its seconds, the seconds of each ask, all batches, and where the measured ones begin."""
+
+    seconds: float
+    asks: list[float] = attrs.field(repr=False)  # asyncio.run spells its result out when it gives SIGINT back
+    batches: list[Batch] = attrs.field(repr=False)
+    begin: int
+
+
+async def observe(path: Path, actors: int, turns: int) -> Observed:
+    """Ask `actors` accounts `turns` times each."""
+    store = cast("Recording", await Recording.open(path))
+    store.batches = []
+    async with System(store=store, actors=[Account, Book], held=[HELD]) as system:
+        refs = [system.ref(Account, f"account-{n}") for n in range(actors)]
+        asks: list[float] = []
+
+        async def customer(number: int, times: int) -> None:
+            for turn in range(times):
+                begin = perf_counter()
+                await refs[number].ask(Deposit(turn, "a note of forty characters, more or less"))
+                asks.append(perf_counter() - begin)
+
+        await asyncio.gather(*(customer(number, 3) for number in range(actors)))
+        asks.clear()
+        first = len(store.batches)
+        begin = perf_counter()
+        await asyncio.gather(*(customer(number, turns) for number in range(actors)))
+        took = perf_counter() - begin
+        return Observed(seconds=took, asks=asks, batches=list(store.batches), begin=first)
+
+
+@attrs.define
+class Series:
+    """What the rounds gave, in seconds."""
+
+    ours: list[float] = attrs.field(factory=list)
+    raw: list[float] = attrs.field(factory=list)
+    store: list[float] = attrs.field(factory=list)
+    ask: list[float] = attrs.field(factory=list)
+    commit: list[float] = attrs.field(factory=list)
+    flush: list[float] = attrs.field(factory=list)
+    size: list[float] = attrs.field(factory=list)
+
+    def measure(self, folder: Path, actors: int, turns: int) -> None:
+        """One round: the actors, then the same batches raw and through the store."""
+        self.flush.append(flush(folder))
+        seen = asyncio.run(observe(fresh(folder, "actors"), actors, turns))
+        commits = write(folder, rows_of(folder, seen.batches), seen.begin)
+        self.ours.append(seen.seconds)
+        self.raw.append(sum(commits))
+        self.store.append(replay(folder, seen.batches, seen.begin))
+        self.ask.append(median(seen.asks))
+        self.commit.append(median(commits))
+        self.size.append(mean(len(one.turns) + len(one.appends) for one in seen.batches[seen.begin :]))
+
+
+def section(folder: Path, quick: bool) -> Section:
+    """Measure 1 and 100 actors: 3 rounds, or 5."""
+    rounds, share = (3, 4) if quick else (5, 1)
+    figures: list[Figure] = []
+    sizes: list[str] = []
+    for actors, turns in ((1, 2_000 // share), (100, 100 // share)):
+        series = Series()
+        for _ in range(rounds):
+            series.measure(folder, actors, turns)
+        figures += _figures(actors, turns, series)
+        sizes.append(f"{median(series.size):.1f} with {actors}")
+    flushed = median(series.flush) * 1e3
+    figures.append(Figure(name="fsync of 4 KiB, at this moment", unit="ms", ours=flushed))
+    return Section(
+        "Durable turns", "raw sqlite3", figures, (*NOTES, f"turns and messages per commit: {', '.join(sizes)}")
+    )
+
+
+def _figures(actors: int, turns: int, series: Series) -> list[Figure]:
+    amount, who = actors * turns, f"{actors} actor{'s' if actors > 1 else ''}"
+    figures = [
+        rate(f"turns, {who}", "turns/s", amount, series.ours, series.raw),
+        rate(f"the same, store alone, {who}", "turns/s", amount, series.store, series.raw),
+    ]
+    if actors == 1:
+        asks, commits = [one * 1e3 for one in series.ask], [one * 1e3 for one in series.commit]
+        figures.append(cost("one ask (two commits), median, against one commit", "ms", asks, commits))
+    return figures

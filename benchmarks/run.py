@@ -1,0 +1,71 @@
+"""Measure choragus and print the figures, each beside what it is compared with.
+
+    python benchmarks/run.py [--quick] [--only actors,durable,example,imports,approval] [--folder DIR]
+
+Both sides of a ratio are measured in the same run, in turns; absolute figures are medians and depend on the machine and
+on what else it does. On Linux `chrt -f 10 python benchmarks/run.py` gives calmer ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sqlite3
+import sys
+import tempfile
+from pathlib import Path
+
+# a script's own folder comes first on the path, but these modules are imported as `benchmarks.…` everywhere
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks import actor_rate, approval_latency, audit_cost, durable_rate, import_time
+from benchmarks.figure import Section
+
+SECTIONS = ("actors", "durable", "example", "imports", "approval")
+
+
+def main() -> None:
+    """Read the command line, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    parser.add_argument("--only", default=",".join(SECTIONS), help=f"some of {','.join(SECTIONS)}")
+    parser.add_argument("--folder", type=Path, help="where databases go: a real disk (default: the system's temporary)")
+    options = parser.parse_args()
+    chosen = options.only.split(",")
+    unknown = sorted(set(chosen) - set(SECTIONS))
+    if unknown:
+        parser.error(f"--only {unknown[0]}: choose from {','.join(SECTIONS)}")
+    print(surroundings(), flush=True)
+    with tempfile.TemporaryDirectory(prefix="choragus-bench-", dir=options.folder) as folder:
+        for name in SECTIONS:
+            if name in chosen:
+                print(f"\n{measure(name, Path(folder), options.quick)}", flush=True)
+
+
+def measure(name: str, folder: Path, quick: bool) -> Section:
+    """One section's figures."""
+    match name:
+        case "actors":
+            return actor_rate.section(quick)
+        case "durable":
+            return durable_rate.section(folder, quick)
+        case "example":
+            return audit_cost.section(folder, quick)
+        case "imports":
+            return import_time.section(folder, quick)
+        case _:
+            return approval_latency.section(folder, quick)
+
+
+def surroundings() -> str:
+    """What the figures depend on."""
+    parts = [f"Python {platform.python_version()}", f"SQLite {sqlite3.sqlite_version}", f"{os.cpu_count()} CPUs"]
+    if sys.platform == "linux":
+        priority = "real-time" if os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR) else "normal"
+        parts += [f"{priority} priority", f"load {os.getloadavg()[0]:.1f}"]
+    return ", ".join([platform.system(), *parts])
+
+
+if __name__ == "__main__":
+    main()

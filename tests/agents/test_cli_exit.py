@@ -1,0 +1,178 @@
+"""What commands refuse, with which exit code, and what they say of themselves."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+import pytest
+
+from choragus.agents.agent import Agent
+from choragus.agents.cli import main
+from choragus.agents.cli.exit import Exit
+from choragus.agents.runtime import Runtime
+from choragus.agents.scripted import ScriptedModel
+from choragus.mailbox.schema import MIGRATIONS
+
+from .cli_clerk import RUN, complete, leave_waiting
+
+FORGERY = "UPDATE entry SET body = CAST(replace(body, 'mia', 'eve') AS BLOB) WHERE kind = 'approval.decided'"
+COMMANDS = ["runs", "show", "approvals", "approve", "deny", "settle", "cancel", "parked", "requeue", "verify"]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A file with one completed run."""
+    path = tmp_path_factory.mktemp("done") / "runs.db"
+    anyio.run(complete, path)
+    return str(path)
+
+
+@pytest.fixture
+def told(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command that must succeed, and gives what it printed."""
+
+    def tell(*argv: str) -> str:
+        assert main(argv) == Exit.OK
+        return capsys.readouterr().out
+
+    return tell
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command that must fail with a code, and gives the one line that it says."""
+
+    def refuse(code: Exit, *argv: str) -> str:
+        assert main(argv) == code
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        (line,) = printed.err.splitlines()
+        return line
+
+    return refuse
+
+
+# what cannot be used
+
+
+def test_show_of_a_changed_entry_names_verify(tmp_path: Path, refused: Callable[..., str]) -> None:
+    path = tmp_path / "runs.db"
+    anyio.run(complete, path)
+    _change(path, FORGERY)
+
+    line = refused(Exit.FILE, "show", str(path), RUN, "--json")
+
+    assert line.endswith(f"check the file with `choragus verify {path}`")
+
+
+def _missing(path: Path) -> None: ...
+
+
+def _newer(path: Path) -> None:
+    anyio.run(leave_waiting, path)
+    _change(path, f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        pytest.param(_missing, "does not exist: name a file", id="missing"),
+        pytest.param(lambda path: path.write_text("Dear diary, today"), "is no SQLite database", id="text"),
+        pytest.param(lambda path: path.write_bytes(b""), "is empty: name a file", id="empty"),
+        pytest.param(lambda path: path.mkdir(), "is a folder: name the database in it", id="folder"),
+        pytest.param(lambda path: _change(path, "CREATE TABLE t (a)"), "of another program", id="other program"),
+        pytest.param(_newer, "upgrade choragus", id="newer"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_and_left_alone(
+    tmp_path: Path, make: Callable[[Path], object], says: str, refused: Callable[..., str]
+) -> None:
+    path = tmp_path / "file.db"
+    make(path)
+    before = _bytes(path)
+
+    line = refused(Exit.FILE, "runs", str(path))
+
+    assert line.startswith(f"choragus: {path} ")
+    assert says in line
+    assert _bytes(path) == before
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        pytest.param(["show", "FILE", "beef"], "no run 'beef' in FILE: list them with `choragus runs", id="run"),
+        pytest.param(["show", "FILE", ""], "no run '' in FILE", id="empty run"),
+        pytest.param(["approve", "FILE", "beef"], "no approval 'beef' in FILE", id="approval"),
+        pytest.param(["settle", "FILE", RUN, "1.1", "--not"], "call '1.1' of run .* is not of unknown", id="call"),
+        pytest.param(["settle", "FILE", RUN, "1.1", "--not", "--result", "x"], "--result says", id="result"),
+        pytest.param(["cancel", "FILE", RUN], "run .* has ended \\(completed\\)", id="ended"),
+        pytest.param(["cancel", "FILE", "beef"], "no run 'beef'", id="cancel"),
+        pytest.param(["requeue", "FILE", "beef"], "no parked message 'beef'", id="parked"),
+        pytest.param(["requeue", "FILE", "a/b", "c"], "no parked message 'c' to 'a/b'", id="parked by receiver"),
+        pytest.param(["show", "FILE", "\x1b[2J"], r"no run '\\x1b\[2J'", id="nasty"),
+    ],
+)
+def test_what_is_not_there_is_refused(done: str, argv: list[str], says: str, refused: Callable[..., str]) -> None:
+    line = refused(Exit.USAGE, *(done if one == "FILE" else one for one in argv))
+
+    assert re.match(f"choragus: {says.replace('FILE', re.escape(done))}", line)
+
+
+def test_the_beginning_of_two_ids_is_refused(tmp_path: Path, refused: Callable[..., str]) -> None:
+    path = tmp_path / "runs.db"
+
+    async def make() -> list[str]:
+        agent = Agent("quick", model=ScriptedModel(["Done."]))
+        async with Runtime(path, agents=[agent]) as runtime:
+            started = [await runtime.start(agent, "Go.", key=str(n)) for n in range(17)]
+            return [run.id for run in started]
+
+    ids = anyio.run(make)
+    digit = next(id[0] for id in ids if sum(other[0] == id[0] for other in ids) > 1)
+
+    assert re.match(rf"choragus: \d+ runs begin with '{digit}': ", refused(Exit.USAGE, "show", str(path), digit))
+
+
+# help
+
+
+@pytest.mark.parametrize("argv", [[], ["dance"], ["runs"], ["settle", "runs.db", "5f2c", "2.1"]], ids="-".join)
+def test_bad_usage_ends_with_its_code(argv: list[str]) -> None:
+    assert main(argv) == Exit.USAGE
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_an_example(command: str, told: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+
+    text = told(command, "--help")
+
+    assert f"example:\n  choragus {command} runs.db" in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_help_names_every_command_and_exit_code(told: Callable[..., str]) -> None:
+    text = told("--help")
+
+    assert all(f"\n    {command} " in text for command in COMMANDS)
+    assert all(re.search(rf"\b{code.value}\b", text.partition("exit codes:")[2]) for code in Exit)
+
+
+def test_version_is_told(told: Callable[..., str]) -> None:
+    assert re.fullmatch(r"choragus \d+\.\d+\.\d+\n", told("--version"))
+
+
+def _change(path: Path, statement: str) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
