@@ -15,12 +15,16 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 PRINTED = ["Take one.", "All paid.", "3", "10"]
 
 
-@pytest.mark.parametrize(("block", "printed"), zip(BLOCKS, PRINTED, strict=True), ids=["hello", "approval", "tree", "durable"])
+@pytest.mark.parametrize(
+    ("block", "printed"), list(zip(BLOCKS, PRINTED, strict=True)), ids=["hello", "approval", "tree", "durable"]
+)
 def test_readme_block_runs_as_it_stands(block: str, printed: str, tmp_path: Path) -> None:
     script = tmp_path / "block.py"
     script.write_text(block, encoding="utf-8")
 
-    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
+    )
 
     assert (done.stdout.strip(), done.returncode) == (printed, 0), done.stderr
 

@@ -1,1 +1,47 @@
 """What a message is, where it waits, and how a turn commits. No task, no actor."""
+
+from .address import ActorId, actor_id, key_of, type_of
+from .codec import Record, stored
+from .errors import (
+    ChoragusError,
+    CommitUnknown,
+    CorruptRecord,
+    FileInUse,
+    LeaseLost,
+    NewerSchema,
+    NotChoragusFile,
+    NotStorable,
+    StoredFault,
+    StoreError,
+    UnknownRecord,
+)
+from .memory import MemoryStore
+from .sqlite import SqliteStore
+from .store import Store
+from .turn import OnInterrupt, Parking, Turn
+
+__all__ = [
+    "ActorId",
+    "ChoragusError",
+    "CommitUnknown",
+    "CorruptRecord",
+    "FileInUse",
+    "LeaseLost",
+    "MemoryStore",
+    "NewerSchema",
+    "NotChoragusFile",
+    "NotStorable",
+    "OnInterrupt",
+    "Parking",
+    "Record",
+    "SqliteStore",
+    "Store",
+    "StoreError",
+    "StoredFault",
+    "Turn",
+    "UnknownRecord",
+    "actor_id",
+    "key_of",
+    "stored",
+    "type_of",
+]
