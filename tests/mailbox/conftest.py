@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from sqlite3 import Connection
 
+import aiosqlite
 import pytest
 
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.store import Store
+
+
+@pytest.fixture(autouse=True)
+def no_thread_outlives_its_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A test that fails before it closes its store must not keep the whole run alive."""
+    opened: list[aiosqlite.Connection] = []
+    make = SqliteStore.__init__
+
+    def record(store: SqliteStore, path: Path, connection: Connection, database: aiosqlite.Connection) -> None:
+        opened.append(database)
+        make(store, path, connection, database)
+
+    monkeypatch.setattr(SqliteStore, "__init__", record)
+    yield
+    for database in opened:
+        database.stop()
 
 
 @pytest.fixture(params=["memory", "sqlite"])

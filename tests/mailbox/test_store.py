@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import attrs
 import pytest
 
@@ -153,7 +155,9 @@ async def test_a_turn_of_an_older_incarnation_is_named(store: Store) -> None:
     assert await store.commit(batch(attrs.evolve(TURN, fence=0))) == Rejected(offenders={"t1": "fence"})
 
 
-@pytest.mark.parametrize("stranger", [attrs.evolve(BATCH, node="b"), attrs.evolve(BATCH, fence=2)], ids=["node", "fence"])
+@pytest.mark.parametrize(
+    "stranger", [attrs.evolve(BATCH, node="b"), attrs.evolve(BATCH, fence=2)], ids=["node", "fence"]
+)
 async def test_only_the_owner_commits(store: Store, stranger: Batch) -> None:
     result = await store.commit(attrs.evolve(stranger, turns=(TURN,)))
 
@@ -216,11 +220,12 @@ async def test_a_rejected_batch_leaves_nothing(store: Store) -> None:
     assert (await store.append([attrs.evolve(MAIL, id="host#3", key="k")])).known == {}
 
 
-async def test_a_committed_batch_outlives_the_process(store: Store, reopen: object) -> None:
+async def test_a_committed_batch_is_found_when_the_store_is_opened_again(
+    store: Store, reopen: Callable[[], Awaitable[Store]]
+) -> None:
     await store.commit(batch(TURN))
     await store.close()
-    assert callable(reopen)
 
-    again: Store = await reopen()
+    again = await reopen()
 
     assert await again.load(ALICE) == Snapshot(revision=1, state=RICH, last_turn="t1", sent=1)

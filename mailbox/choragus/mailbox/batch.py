@@ -44,11 +44,11 @@ from .turn import Batch, Committed, Envelope, Rejected
 T = TypeVar("T")
 
 PUT_MESSAGE = f"{insertion('message', f'{MESSAGE_COLUMNS}, started')} ON CONFLICT (receiver, id) DO NOTHING"
+PUT_PARKED = insertion("parked", PARKED_COLUMNS, replace=True)
 
 _TAKE = "DELETE FROM message WHERE seq = ?"
 _REWRITE = "UPDATE message SET attempts = ?, not_before = ?, error = ?, started = 0, digest = ? WHERE seq = ?"
 _MARK = "UPDATE message SET started = 1 WHERE receiver = ? AND id = ?"
-_PARK = insertion("parked", PARKED_COLUMNS, replace=True)
 _NEW = ", ".join(f"{column} = excluded.{column}" for column in ACTOR_COLUMNS.split(", ")[1:])
 _PUT_ACTOR = f"{insertion('actor', ACTOR_COLUMNS)} ON CONFLICT (id) DO UPDATE SET {_NEW}"
 _ADVANCE_ACTOR = "UPDATE actor SET revision = ?, sent = ?, last_turn = ?, ended = ?, digest = ? WHERE id = ?"
@@ -140,7 +140,7 @@ def _write_mail(connection: Connection, changes: Plan, facts: Facts) -> None:
     errors, started = changes.errors, changes.started
     _many(connection, _TAKE, [(seq,) for seq in changes.taken.values()])
     _many(connection, _REWRITE, [_counts(envelope, errors[mail]) for mail, envelope in changes.rewritten.items()])
-    _many(connection, _PARK, [parked_row(one) for one in changes.parked])
+    _many(connection, PUT_PARKED, [parked_row(one) for one in changes.parked])
     born = [
         (*message_row(seq, envelope, errors.get(mail, "")), mail in started)
         for seq, (mail, envelope) in enumerate(changes.born.items(), start=facts.messages + 1)

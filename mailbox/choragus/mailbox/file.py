@@ -13,7 +13,7 @@ from urllib.parse import quote
 from .address import SHARDS
 from .errors import CorruptRecord, NewerSchema, NotChoragusFile, StoreError
 from .lock import FileLock
-from .row import META_COLUMNS, insertion, sealed
+from .row import META_COLUMNS, insertion, is_whole, sealed, select, text
 from .schema import APPLICATION_ID, MIGRATIONS, SQLITE_FLOOR
 
 Synchronous = Literal["FULL", "NORMAL"]
@@ -70,6 +70,8 @@ def translated(path: Path) -> Iterator[None]:
             case sqlite3.SQLITE_NOTADB:
                 raise NotChoragusFile(f"{path} is no SQLite database") from error
         raise StoreError(f"{path} cannot be used: {error}") from error
+    except UnicodeDecodeError as error:  # SQLite quotes what it could not read
+        raise CorruptRecord(f"{path} is damaged: {error}; restore it from a backup") from error
     except OSError as error:
         raise StoreError(f"{path} cannot be opened: {error.strerror}") from error
 
@@ -103,7 +105,8 @@ def _is_blank(header: bytes) -> bool:
 
 def _check_log(path: Path) -> None:
     """A crash may have left the newest version number in the write-ahead log; closing a writer would copy it over."""
-    log = path.with_name(f"{path.name}-wal")
+    real = path.resolve()
+    log = real.with_name(f"{real.name}-wal")
     if not log.exists() or log.stat().st_size == 0:
         return
     connection = sqlite3.connect(_uri(path, "ro"), uri=True, timeout=BUSY_TIMEOUT)
@@ -126,8 +129,8 @@ def _prepare(connection: sqlite3.Connection, path: Path, visitor: bool, synchron
         if visitor:
             raise StoreError(f"{path} has the older schema {version}: open it once with a choragus system")
         _migrate(connection, path, version)
-    shards = _number(connection, "SELECT value FROM meta WHERE name = 'shards'")
-    if shards != SHARDS:
+    shards = _shards(connection, path)
+    if shards != str(SHARDS):
         raise StoreError(f"{path} has {shards} shards, this choragus {SHARDS}: use the version that made the file")
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
@@ -157,9 +160,17 @@ def _migrate(connection: sqlite3.Connection, path: Path, version: int) -> None:
         lock.release()
 
 
+def _shards(connection: sqlite3.Connection, path: Path) -> str:
+    rows = select(connection, f"SELECT {META_COLUMNS} FROM meta WHERE name = 'shards'")
+    if not rows or not is_whole(rows[0]):
+        raise CorruptRecord(f"{path}: the number of shards does not match its digest; restore the file from a backup")
+    return text(rows[0][1])
+
+
 def lock_path(path: Path) -> Path:
-    """The file beside the database that its owner locks."""
-    return path.with_name(f"{path.name}.lock")
+    """The file beside the database that its owner locks; one, by whatever link the database is reached."""
+    real = path.resolve()
+    return real.with_name(f"{real.name}.lock")
 
 
 def _uri(path: Path, mode: str) -> str:

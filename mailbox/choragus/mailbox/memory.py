@@ -156,7 +156,7 @@ class MemoryStore:
 
     async def parked(self) -> list[Parked]:
         """See `Store.parked`."""
-        return sorted(self._parked.values(), key=lambda parked: (parked.at, parked.envelope.seq))
+        return sorted(self._parked.values(), key=attrgetter("at"))
 
     async def requeue(self, receiver: ActorId, message: str) -> bool:
         """See `Store.requeue`."""
@@ -239,7 +239,9 @@ class MemoryStore:
             self._mail[mail[0]][envelope.seq] = envelope
             self._started.discard(mail)
         for parked in changes.parked:
-            self._parked[parked.envelope.receiver, parked.envelope.id] = parked
+            mail = (parked.envelope.receiver, parked.envelope.id)
+            self._parked.pop(mail, None)  # a second one of that name goes to the end
+            self._parked[mail] = parked
         for envelope in changes.born.values():
             self._put(envelope)
         self._started.update(mail for mail in changes.started if mail in self._seqs)

@@ -32,36 +32,27 @@ class Needs:
 def needs(batch: Batch) -> Needs:
     """What `Facts` must hold for this batch."""
     found = Needs(effects={closure.effect for closure in batch.closures} | set(batch.held))
-    born = {(closure.envelope.receiver, closure.envelope.id) for closure in batch.closures}
     for envelope in batch.appends:
         found.appended.append((envelope.receiver, envelope.id))
         if envelope.key:
             found.keys.add((envelope.receiver, envelope.key))
     found.mail.update(found.appended)
-    sent = [envelope for turn in batch.turns for envelope in turn.sends]
-    sent += [closure.envelope for closure in batch.closures]
-    found.timers.update((envelope.receiver, envelope.timer) for envelope in (*sent, *batch.appends) if envelope.timer)
-    born.update((envelope.receiver, envelope.id) for envelope in sent)
+    sends = (envelope for turn in batch.turns for envelope in turn.sends)
+    given = (*batch.appends, *(closure.envelope for closure in batch.closures), *sends)
+    found.timers.update((envelope.receiver, envelope.timer) for envelope in given if envelope.timer)
     for turn in batch.turns:
-        _needs_of(turn, born, found)
+        _needs_of(turn, found)
     found.streams.update(entry.stream for entry in batch.entries)
     return found
 
 
-def _needs_of(turn: Turn, born: set[Mail], found: Needs) -> None:
+def _needs_of(turn: Turn, found: Needs) -> None:
     actor = turn.actor
     found.actors.add(actor)
-    for message in turn.consumed:
-        if (actor, message) not in born:
-            found.mail.add((actor, message))
-    for message in (*(one.message for one in turn.attempts), *(one.message for one in turn.parked)):
-        if (actor, message) not in born:
-            found.envelopes.add((actor, message))
-    for timer in turn.timers_cancelled:
-        found.timers.add((actor, timer))
-    for effect, _ in turn.effects_settled:
-        found.effects.add(effect)
-    for message, _ in turn.replies:
-        found.replied.add((actor, message))
-    for entry in turn.entries:
-        found.streams.add(entry.stream)
+    found.mail.update((actor, message) for message in turn.consumed)
+    found.envelopes.update((actor, attempt.message) for attempt in turn.attempts)
+    found.envelopes.update((actor, parking.message) for parking in turn.parked)
+    found.timers.update((actor, timer) for timer in turn.timers_cancelled)
+    found.effects.update(effect for effect, _ in turn.effects_settled)
+    found.replied.update((actor, message) for message, _ in turn.replies)
+    found.streams.update(entry.stream for entry in turn.entries)

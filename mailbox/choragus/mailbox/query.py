@@ -8,7 +8,8 @@ from sqlite3 import Connection, DatabaseError
 import attrs
 
 from .address import ActorId
-from .batch import PUT_MESSAGE, transact
+from .audit import entry_name
+from .batch import PUT_MESSAGE, PUT_PARKED, transact
 from .codec import Record
 from .digest import Field
 from .errors import CorruptRecord
@@ -25,7 +26,6 @@ from .row import (
     effect_of,
     entry_of,
     envelope_of,
-    insertion,
     is_whole,
     message_row,
     parked_of,
@@ -54,7 +54,7 @@ def fetch(connection: Connection, actor: ActorId, limit: int, now: float) -> lis
     rows = select(connection, statement, actor, now, limit)
     bad = [row for row in rows if not is_whole(row)]
     if bad:
-        transact(connection, partial(_quarantine, connection, bad, now))
+        transact(connection, partial(_quarantine, connection, actor, bad, now))
     return [envelope_of(row) for row in rows if row not in bad]
 
 
@@ -77,9 +77,13 @@ def effects(connection: Connection) -> list[Effect]:
 
 
 def read(connection: Connection, stream: str, after: int, limit: int) -> list[LogEntry]:
-    """Entries of a stream behind a position."""
+    """Entries of a stream behind a position, without a gap."""
     statement = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE stream = ? AND position > ? ORDER BY position LIMIT ?"
-    return [entry_of(row) for row in select(connection, statement, stream, after, limit)]
+    entries = [entry_of(row) for row in select(connection, statement, stream, after, limit)]
+    for position, entry in enumerate(entries, start=after + 1):
+        if entry.position != position:
+            raise CorruptRecord(f"{entry_name(stream, position)} is missing: restore the file from a backup")
+    return entries
 
 
 def log(connection: Connection, after: int, limit: int) -> list[LogEntry]:
@@ -103,7 +107,7 @@ def view(connection: Connection, kind: str, key: str) -> View | None:
 
 def parked(connection: Connection) -> list[Parked]:
     """The parked messages, oldest first."""
-    rows = select(connection, f"SELECT {PARKED_COLUMNS} FROM parked ORDER BY at, seq")
+    rows = select(connection, f"SELECT {PARKED_COLUMNS} FROM parked ORDER BY at, rowid")
     return [parked_of(row) if is_whole(row) else _damaged(row) for row in rows]
 
 
@@ -130,12 +134,12 @@ def _damaged(row: Row) -> Parked:
     return attrs.evolve(parked, reason=f"{CORRUPT}{parked.reason}")
 
 
-def _quarantine(connection: Connection, rows: list[Row], now: float) -> None:
+def _quarantine(connection: Connection, actor: ActorId, rows: list[Row], now: float) -> None:
     for row in rows:
         reason = f"{CORRUPT}the stored message does not match its digest"
-        kept = [_fitting(value, model) for value, model in zip(row[:-2], _MODEL, strict=True)]
+        seq, _, *kept = (_fitting(value, model) for value, model in zip(row[:-2], _MODEL, strict=True))
         _delete(connection, row)
-        connection.execute(insertion("parked", PARKED_COLUMNS, replace=True), sealed(*kept, reason, now + 0.0))
+        connection.execute(PUT_PARKED, sealed(seq, actor, *kept, reason, now + 0.0))
 
 
 _MODEL: Row = message_row(0, Envelope(id="", receiver=ActorId(""), sender="", record=Record("", 1, b"")))[:-2]
@@ -172,6 +176,6 @@ def _requeue(connection: Connection, receiver: ActorId, message: str) -> bool:
     )
     timer = "" if taken.fetchone() else parked.envelope.timer
     fresh = attrs.evolve(parked.envelope, attempts=0, interrupted=0, not_before=0.0, timer=timer)
-    connection.execute("DELETE FROM parked WHERE seq = ?", (row[0],))
+    connection.execute("DELETE FROM parked WHERE receiver = ? AND id = ?", (receiver, message))
     connection.execute(PUT_MESSAGE, (*message_row(highest(connection, "message") + 1, fresh), 0))
     return True

@@ -119,7 +119,7 @@ CREATE INDEX message_due ON message (due) WHERE due > 0;
 CREATE INDEX message_started ON message (seq) WHERE started = 1;
 
 CREATE TABLE parked (
-    seq INTEGER PRIMARY KEY,
+    seq INTEGER NOT NULL,
     receiver TEXT NOT NULL,
     id TEXT NOT NULL,
     shard INTEGER NOT NULL,

@@ -31,7 +31,8 @@ class Store(Protocol):
     async def claim(self, node: str, ttl: float, now: float) -> Claim:
         """Own the store: the fence is one higher than any before.
 
-        On an unclean end of the last owner, messages marked `started` get one more `interrupted`.
+        On an unclean end of the last owner, messages marked `started` get one more `interrupted`, and open effects one
+        more of their `attempts`.
 
         Raises:
             FileInUse: when a live owner holds it, with a lease that has not expired.
@@ -67,7 +68,10 @@ class Store(Protocol):
         ...
 
     async def fetch(self, actor: ActorId, limit: int, now: float) -> list[Envelope]:
-        """What is due for the actor, in order; a message whose digest is wrong is parked instead."""
+        """What is due for the actor, in order; a message whose digest is wrong is parked instead.
+
+        A message in backoff is due: it comes in its place, with its `not_before`.
+        """
         ...
 
     async def waiting(self, now: float) -> list[ActorId]:
@@ -83,7 +87,11 @@ class Store(Protocol):
         ...
 
     async def read(self, stream: str, after: int = 0, limit: int = 1000) -> list[LogEntry]:
-        """Entries of one stream behind a position, in order."""
+        """Entries of one stream behind a position, in order.
+
+        Raises:
+            CorruptRecord: when one of them is missing or not what was written.
+        """
         ...
 
     async def log(self, after: int = 0, limit: int = 1000) -> list[LogEntry]:
@@ -103,7 +111,11 @@ class Store(Protocol):
         ...
 
     async def requeue(self, receiver: ActorId, message: str) -> bool:
-        """Put a parked message at the tail of its mailbox, its counts at zero; False when it is not parked."""
+        """Put a parked message at the tail of its mailbox, its counts at zero; False when it is not parked.
+
+        Raises:
+            CorruptRecord: when it was parked because its bytes are not what was sent.
+        """
         ...
 
     async def cursor(self, name: str) -> int:
@@ -111,7 +123,10 @@ class Store(Protocol):
         ...
 
     async def changed(self) -> bool:
-        """Whether somebody else has written since the last call."""
+        """Whether somebody else has written since the last call, or since the store was opened.
+
+        Whatever did not come by `commit` is somebody else's, `append` and `requeue` on this object included.
+        """
         ...
 
     async def verify(self) -> Verification:

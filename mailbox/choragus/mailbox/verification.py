@@ -10,7 +10,7 @@ from .digest import digest
 from .errors import CorruptRecord
 from .facts import highest
 from .plan import Head
-from .row import ENTRY_COLUMNS, Row, describe, lenient, unchecked_entry
+from .row import ENTRY_COLUMNS, Row, describe, lenient, raw, text, unchecked_entry, whole
 from .schema import TABLES, Table
 from .turn import Verification
 
@@ -24,7 +24,7 @@ def verify(connection: Connection) -> Verification:
             for check in (_check_digests, _check_entries, _check_batches, _check_heads, _check_file):
                 try:
                     check(connection, found)
-                except (DatabaseError, CorruptRecord) as error:
+                except (DatabaseError, CorruptRecord, UnicodeDecodeError) as error:
                     found.problems.append(f"the file cannot be read to its end: {error}")
         finally:
             connection.execute("ROLLBACK")
@@ -74,7 +74,7 @@ def _check_batches(connection: Connection, found: Findings) -> None:
 
 def _check_heads(connection: Connection, found: Findings) -> None:
     rows = connection.execute("SELECT stream, position, hash FROM head")
-    check_heads({stream: Head(position=position, hash=hash_) for stream, position, hash_ in rows}, found)
+    check_heads({text(stream): Head(position=whole(place), hash=raw(hash_)) for stream, place, hash_ in rows}, found)
 
 
 def _check_file(connection: Connection, found: Findings) -> None:

@@ -1,0 +1,233 @@
+"""Whatever batches come, the SQLite file and the dictionaries in memory tell the same story, and the file is whole."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Coroutine, Iterator
+from contextlib import closing, contextmanager
+from typing import TypeVar
+
+import attrs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from choragus.mailbox import query
+from choragus.mailbox.address import ActorId, actor_id
+from choragus.mailbox.batch import append, apply
+from choragus.mailbox.codec import Record
+from choragus.mailbox.memory import MemoryStore
+from choragus.mailbox.row import LEASE_COLUMNS, insertion, sealed
+from choragus.mailbox.schema import MIGRATIONS
+from choragus.mailbox.turn import (
+    Attempt,
+    Batch,
+    Closure,
+    Effect,
+    EffectState,
+    Entry,
+    Envelope,
+    OnInterrupt,
+    Parking,
+    Turn,
+    View,
+)
+from choragus.mailbox.verification import verify
+
+T = TypeVar("T")
+
+ACTORS = [actor_id("a", "x"), actor_id("b", "y")]
+RECORD = Record("test.record", 1, b"{}")
+
+ids = st.sampled_from([f"m{number}" for number in range(5)])
+actors = st.sampled_from(ACTORS)
+effect_ids = st.sampled_from(["e1", "e2"])
+states = st.sampled_from(list(EffectState))
+timers = st.sampled_from(["", "", "tick", "tock"])
+streams = st.sampled_from(["run/1", "system"])
+
+envelopes = st.builds(
+    Envelope,
+    id=ids,
+    receiver=actors,
+    sender=st.just("host"),
+    record=st.just(RECORD),
+    due=st.sampled_from([0.0, 5.0, 50.0]),
+    timer=timers,
+    answer=st.booleans(),
+    key=st.sampled_from(["", "", "k"]),
+)
+EFFECTS = [
+    Effect(id=name, actor=ACTORS[0], runner="r", record=RECORD, then="f", on_interrupt=OnInterrupt.RERUN, created=1.0)
+    for name in ("e1", "e2")
+]
+entries = st.builds(Entry, streams, st.just("line"), st.sampled_from([1, 2.5]), st.binary(max_size=3))
+views = st.builds(
+    View,
+    kind=st.just("run"),
+    key=ids,
+    scope=streams,
+    sort=st.sampled_from([0.0, 1.0]),
+    body=st.sampled_from([None, b"{}"]),
+)
+turns = st.builds(
+    Turn,
+    id=st.uuids(version=4).map(str),
+    actor=actors,
+    fence=st.just(1),
+    revision=st.sampled_from([0] * 11 + [1]),
+    consumed=st.lists(ids, max_size=1).map(tuple),
+    state=st.sampled_from([None, RECORD]),
+    sent=st.integers(0, 5),
+    sends=st.lists(envelopes, max_size=2).map(tuple),
+    timers_cancelled=st.lists(st.sampled_from(["tick", "tock"]), max_size=1).map(tuple),
+    effects_settled=st.lists(st.tuples(effect_ids, states), max_size=1).map(tuple),
+    entries=st.lists(entries, max_size=2).map(tuple),
+    views=st.lists(views, max_size=2).map(tuple),
+    replies=st.lists(st.tuples(ids, st.just(RECORD)), max_size=1).map(tuple),
+    ended=st.sampled_from([False, False, True]),
+)
+
+
+fates = st.lists(st.sampled_from(["consumed", "consumed", "tried", "parked"]), min_size=3, max_size=3)
+"""What becomes of the messages of a batch's turns."""
+
+
+batches = st.builds(
+    Batch,
+    node=st.just("a"),
+    fence=st.just(1),
+    at=st.sampled_from([1, 2.5]),
+    turns=st.lists(turns, max_size=3).map(tuple),
+    appends=st.lists(envelopes, max_size=2).map(tuple),
+    closures=st.lists(st.builds(Closure, effect=effect_ids, state=states, envelope=envelopes), max_size=1).map(tuple),
+    started=st.lists(st.tuples(actors, ids), max_size=1).map(tuple),
+    held=st.lists(effect_ids, max_size=1).map(tuple),
+    entries=st.lists(entries, max_size=1).map(tuple),
+    cursors=st.dictionaries(st.just("c"), st.integers(0, 9), max_size=1),
+)
+
+
+def done(coroutine: Coroutine[object, None, T]) -> T:
+    """What a coroutine gives that never waits."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
+    raise AssertionError("the memory store waited")
+
+
+@contextmanager
+def database() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        for script in MIGRATIONS:
+            connection.executescript(script)
+        connection.execute(insertion("lease", LEASE_COLUMNS), sealed(1, "a", 1, 0.0, 0, 0, 0))
+        yield connection
+
+
+def in_place(batch: Batch, fates: list[str], memory: MemoryStore) -> Batch:
+    """The batch with most of its revisions, messages and effects such as a kernel would name.
+
+    Revisions count on from what is stored. A message stands for one that waits, or that the batch has sent. Each turn
+    intends an effect while there is an unused one: ids of effects are made once.
+    """
+    revisions = {actor: done(memory.load(actor)).revision for actor in ACTORS}
+    mail = {actor: [envelope.id for envelope in done(memory.fetch(actor, 99, 99.0))] for actor in ACTORS}
+    unused = [effect for effect in EFFECTS if effect.id not in memory._effects]
+    placed: list[Turn] = []
+    for turn, fate in zip(batch.turns, fates, strict=False):
+        revision = turn.revision + revisions[turn.actor]
+        placed_turn = attrs.evolve(turn, revision=revision, effects=tuple(unused[:1]))
+        placed.append(on_messages(placed_turn, fate, mail[turn.actor]))
+        unused = unused[1:]
+        revisions[turn.actor] += 1
+        for send in turn.sends:
+            mail[send.receiver].append(send.id)
+    return attrs.evolve(batch, turns=tuple(placed))
+
+
+def on_messages(turn: Turn, fate: str, waiting: list[str]) -> Turn:
+    """The turn on messages that wait; of names that stand for nothing only `m4` stays."""
+    names = [name for name in turn.consumed if waiting or name == "m4"]
+    real = tuple(waiting[int(name[1:]) % len(waiting)] if waiting else name for name in names)
+    if fate == "consumed":
+        return attrs.evolve(turn, consumed=real)
+    if fate == "parked":
+        return attrs.evolve(turn, consumed=(), parked=tuple(Parking(message=name, reason="bad") for name in real))
+    attempts = tuple(Attempt(message=name, attempts=2, error="e", not_before=3.0) for name in real)
+    return attrs.evolve(turn, consumed=(), attempts=attempts)
+
+
+def without_seq(envelopes: list[Envelope]) -> list[Envelope]:
+    """Numbers may have gaps; only their order counts."""
+    return [attrs.evolve(envelope, seq=0) for envelope in envelopes]
+
+
+def told_by_memory(memory: MemoryStore) -> list[object]:
+    return [
+        [done(memory.load(actor)) for actor in ACTORS],
+        [without_seq(done(memory.fetch(actor, 99, now))) for actor in ACTORS for now in (0.0, 99.0)],
+        [(done(memory.waiting(now)), done(memory.next_due(now))) for now in (0.0, 5.0, 50.0)],
+        done(memory.effects()),
+        without_seq([parked.envelope for parked in done(memory.parked())]),
+        [(parked.reason, parked.at) for parked in done(memory.parked())],
+        done(memory.log()),
+        done(memory.views("run")),
+        done(memory.cursor("c")),
+    ]
+
+
+def told_by_sqlite(connection: sqlite3.Connection) -> list[object]:
+    return [
+        [query.load(connection, actor) for actor in ACTORS],
+        [without_seq(query.fetch(connection, actor, 99, now)) for actor in ACTORS for now in (0.0, 99.0)],
+        [(query.waiting(connection, now), query.next_due(connection, now)) for now in (0.0, 5.0, 50.0)],
+        query.effects(connection),
+        without_seq([parked.envelope for parked in query.parked(connection)]),
+        [(parked.reason, parked.at) for parked in query.parked(connection)],
+        query.log(connection, 0, 999),
+        query.views(connection, "run", None),
+        query.cursor(connection, "c"),
+    ]
+
+
+stories = st.lists(st.tuples(batches, fates), max_size=6)
+letters = st.lists(envelopes, max_size=2)
+requeues = st.lists(st.tuples(actors, ids), max_size=2)
+
+
+@settings(deadline=None, max_examples=50)
+@given(stories, letters, requeues)
+def test_both_stores_tell_the_same_story(
+    story: list[tuple[Batch, list[str]]], letters: list[Envelope], requeued: list[tuple[ActorId, str]]
+) -> None:
+    compare(story, letters, requeued)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@settings(deadline=None, max_examples=3000)
+@given(stories, letters, requeues)
+def test_both_stores_tell_the_same_long_story(
+    story: list[tuple[Batch, list[str]]], letters: list[Envelope], requeued: list[tuple[ActorId, str]]
+) -> None:
+    compare(story, letters, requeued)
+
+
+def compare(story: list[tuple[Batch, list[str]]], letters: list[Envelope], requeued: list[tuple[ActorId, str]]) -> None:
+    memory = MemoryStore()
+    done(memory.claim("a", 30.0, 0.0))
+    with database() as connection:
+        for chapter, fates in story:
+            batch = in_place(chapter, fates, memory)
+            assert apply(connection, batch) == done(memory.commit(batch))
+            assert told_by_sqlite(connection) == told_by_memory(memory)
+        assert append(connection, letters, 1.0) == done(memory.append(letters))
+        for receiver, message in requeued:
+            assert query.requeue(connection, receiver, message) == done(memory.requeue(receiver, message))
+
+        assert told_by_sqlite(connection) == told_by_memory(memory)
+        assert verify(connection).problems == ()
+        assert done(memory.verify()).problems == ()
