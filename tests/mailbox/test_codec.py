@@ -233,3 +233,12 @@ def test_each_older_version_needs_its_upcaster(version: int, upcasters: dict[int
 def test_errors_are_ours_and_the_builtin_ones(error: type[Exception], builtin: type[Exception]) -> None:
     assert issubclass(error, ChoragusError)
     assert issubclass(error, builtin)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")], ids=str)
+def test_a_number_that_json_cannot_carry_is_refused(number: float) -> None:
+    """It would be kept as null, and the state that holds it could never be loaded again."""
+    with pytest.raises(NotStorable, match=r"^Invoice cannot be stored: JSON has no NaN and no infinity"):
+        encode(attrs.evolve(INVOICE, rate=number))
+    with pytest.raises(NotStorable, match=r"^dict cannot be stored: JSON has no NaN"):
+        encode({"a": [number]})

@@ -7,6 +7,7 @@ are no attrs class (the reply of an ask, say) are stored as JSON under the tag `
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -143,12 +144,24 @@ def _upcast(record: Record, fields: object) -> object:
 
 def _dump(value: object) -> bytes:
     try:
-        return _converter.dumps(value)
+        body = _converter.dumps(value)
+        if b"null" in body and _holds_no_number(_converter.unstructure(value)):
+            raise ValueError("JSON has no NaN and no infinity")
+        return body
     except (TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
         raise NotStorable(
             f"{type(value).__name__} cannot be stored: {error}; use numbers, text, bytes, lists, dictionaries, "
             "dates, enums, and attrs classes of these"
         ) from error
+
+
+def _holds_no_number(value: object) -> bool:
+    """Whether a float in it is NaN or infinite: JSON would keep null in its place, and that is not what was given."""
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, Mapping):
+        return any(_holds_no_number(one) for one in value.values())
+    return isinstance(value, list | tuple) and any(_holds_no_number(one) for one in value)
 
 
 def _check(cls: type, tag: str, version: int, upcasters: Mapping[int, Upcaster]) -> None:
