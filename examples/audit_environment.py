@@ -57,11 +57,13 @@ async def audit(root: Path, out: Path, *, yes: bool, trace: bool) -> int:
     agent = auditor(root, out)
     exporter = ConsoleExporter() if trace else None
     async with Runtime(out / "audit.db", agents=[agent], exporter=exporter, signals=True) as runtime:
-        known = {summary.key: summary for summary in await runtime.runs()}.get(str(root))
+        before = await runtime.runs()
+        known = {summary.key: summary for summary in before}.get(str(root))
         run = await runtime.start(agent, f"Audit {root} and file the report.", key=str(root))
-        for other in [held.run for held in runtime.held]:
-            path = (await (await runtime.run(other)).status()).key
-            say(f"run {other} is unfinished and stays so: go on with it by --path {plain(path)}")
+        paths = {summary.run: plain(summary.key) for summary in before}
+        for other in runtime.held:
+            path = paths.get(other.run, "and the folder that it was started with")
+            say(f"run {other.run} is unfinished and stays so: go on with it by --path {path}")
         console = Console(runtime, run, out, yes=yes)
         if known is not None and known.status.is_final:
             return await console.already(known)
