@@ -1,1 +1,59 @@
-"""What an actor is: messages, handlers, refs, durable actors."""
+"""What an actor is: messages, handlers, refs, durable actors, their effects and their events."""
+
+from .actor import Actor
+from .dispatch import handle, reply
+from .durable import DurableActor
+from .effect import EffectContext, Runner
+from .errors import (
+    ActorFailed,
+    ActorStopped,
+    ActorSuspended,
+    AskInsideTurn,
+    AskTimeout,
+    HandlerFault,
+    MailboxFull,
+    MessageParked,
+    NotCommitted,
+    SystemStopped,
+    TurnTimeout,
+    Unhandled,
+)
+from .event import DeadLetter, Event, Events, Failed, Parked, Restarted, Suspended, Zombie
+from .message import AskFailed, EffectFailed, EffectUnknown, Request
+from .ref import Ref
+from .status import Failure
+
+__all__ = [
+    "Actor",
+    "ActorFailed",
+    "ActorStopped",
+    "ActorSuspended",
+    "AskFailed",
+    "AskInsideTurn",
+    "AskTimeout",
+    "DeadLetter",
+    "DurableActor",
+    "EffectContext",
+    "EffectFailed",
+    "EffectUnknown",
+    "Event",
+    "Events",
+    "Failed",
+    "Failure",
+    "HandlerFault",
+    "MailboxFull",
+    "MessageParked",
+    "NotCommitted",
+    "Parked",
+    "Ref",
+    "Request",
+    "Restarted",
+    "Runner",
+    "Suspended",
+    "SystemStopped",
+    "TurnTimeout",
+    "Unhandled",
+    "Zombie",
+    "handle",
+    "reply",
+]

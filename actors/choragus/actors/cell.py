@@ -9,39 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from enum import Enum
-from time import monotonic
+from types import CoroutineType
 from typing import Never, Protocol
-
-import attrs
 
 from .actor import Actor
 from .dispatch import Table
 from .errors import ActorFailed, ActorStopped, MailboxFull, SystemStopped
 from .event import DeadLetter, Events, Failed, Restarted, Zombie
+from .hook import Starting, run_on_stop
+from .room import Room
 from .scheduler import BUDGET, Scheduler
-
-GRACE = 1.0
-"""Seconds that a cancelled handler has before it is cut off as a zombie."""
-
-
-class Status(Enum):
-    """Where a cell stands."""
-
-    STARTING = "starting"
-    RUNNING = "running"
-    FAILED = "failed"
-    STOPPING = "stopping"
-    STOPPED = "stopped"
-
-
-@attrs.frozen
-class Failure:
-    """What a parent is told: which incarnation failed, with what, on which message (empty: on none)."""
-
-    path: str
-    error: BaseException
-    message: str = ""
+from .status import GRACE, Failure, Status
 
 
 class Parent(Protocol):
@@ -64,16 +42,15 @@ class Host(Protocol):
 class Delivery:
     """A message on its way to a volatile actor: the object itself, and the future of its reply, if it was asked."""
 
-    __slots__ = ("message", "reply", "sent")
+    __slots__ = ("message", "reply")
 
     def __init__(self, message: object, reply: asyncio.Future[object] | None) -> None:
         self.message = message
         self.reply = reply
-        self.sent = monotonic()
 
 
 class Cell:
-    """A volatile actor's cell. `start` before anything else."""
+    """A volatile actor's cell. `start` before anything else; a stopped one may be started again."""
 
     __slots__ = (
         "_actor",
@@ -81,11 +58,13 @@ class Cell:
         "_box",
         "_busy",
         "_depth",
+        "_ending",
         "_factory",
         "_host",
         "_idle",
         "_parent",
         "_room",
+        "_starter",
         "_worker",
         "current",
         "incarnation",
@@ -110,8 +89,10 @@ class Cell:
         self._busy = False
         self._depth = 0
         self._batch: list[Delivery] = []
-        self._room: list[asyncio.Future[None]] = []
+        self._room = Room(host.loop)
         self._worker: asyncio.Task[object] | None = None
+        self._starter: Starting | None = None
+        self._ending: asyncio.Task[None] | None = None
         self._idle: asyncio.Future[None] | None = None
 
     @property
@@ -119,12 +100,13 @@ class Cell:
         """How many messages wait."""
         return self._depth
 
+    # Mail.
+
     def put(self, delivery: Delivery) -> None:
-        """Take a message without waiting.
+        """Take a message without waiting; a stopped cell makes it a dead letter, and fails its asker.
 
         Raises:
             MailboxFull: when `limit` messages wait already.
-            ActorStopped: when the cell has stopped and somebody waits for the reply.
         """
         if self.status is Status.STOPPED:
             self._refuse(delivery)
@@ -140,26 +122,42 @@ class Cell:
         else:
             self._box.append(delivery)
 
+    def put_late(self, delivery: Delivery) -> None:
+        """Take a message whose sender can no longer be told anything: what does not fit is a dead letter."""
+        if self._depth >= self.limit:
+            self._host.events.publish(DeadLetter(self.path, delivery.message))
+        else:
+            self.put(delivery)
+
     async def put_when_room(self, delivery: Delivery) -> None:
         """Take a message, waiting for room as long as it takes; a cell that stops meanwhile raises ActorStopped."""
         while self._depth >= self.limit and self.status is not Status.STOPPED:
-            waiter = self._host.loop.create_future()
-            self._room.append(waiter)
-            await waiter
+            await self._room.wait()
         if self.status is Status.STOPPED:
             raise ActorStopped(self.path)
         self.put(delivery)
 
+    # Life.
+
     async def start(self) -> None:
-        """Build the actor and run its `on_start`; what it raises goes to the caller."""
+        """Build the actor and run its `on_start`; what it raises goes to the caller.
+
+        Raises:
+            ActorStopped: when the cell is stopped meanwhile.
+        """
         self.status = Status.STARTING
         self.incarnation += 1
+        incarnation = self.incarnation
         actor = self._factory()
         self.table = type(actor).__choragus_table__
         actor.attach(self.path, self._host)
-        await actor.on_start()
+        if type(actor).on_start is not Actor.on_start:
+            await self._run_on_start(actor)
+        if self.status is not Status.STARTING or incarnation != self.incarnation:
+            raise ActorStopped(self.path)
         self._actor = actor
-        self._resume()
+        self.status = Status.RUNNING
+        self._go_on()
 
     async def restart(self) -> None:
         """A new incarnation behind the same ref and mailbox. What `on_start` raises goes to the caller."""
@@ -169,118 +167,39 @@ class Cell:
     async def stop(self, timeout: float) -> None:
         """End after the message in hand; past `timeout` seconds cancel it, past the grace cut it off.
 
-        Messages that still wait are refused: their askers get ActorStopped. `on_stop` runs within what is left.
+        Messages that still wait are refused: their askers get ActorStopped. `on_stop` runs within what is left, at
+        least the grace. Called again meanwhile, it waits for the first call; a caller that is cancelled leaves the
+        cell stopping.
         """
-        if self.status is Status.STOPPED:
-            return
-        self.status = Status.STOPPING
-        deadline = self._host.loop.time() + timeout
-        await self._settle(deadline)
-        actor, self._actor = self._actor, None
-        if actor is not None:
-            await self._run_on_stop(actor, deadline)
-        self._finish()
+        if self._ending is None:
+            if self.status is Status.STOPPED:
+                return
+            self.status = Status.STOPPING
+            work = self._end(self._host.loop.time() + timeout)
+            self._ending = self._host.loop.create_task(work, name=f"choragus:{self.path}:stop")
+        await asyncio.shield(self._ending)
 
-    def kill(self) -> None:
-        """Cancel the handler in hand, as a watchdog does; the failure goes to the parent."""
-        if self._worker is not None:
-            self._worker.cancel()
+    async def _run_on_start(self, actor: Actor[Never]) -> None:
+        starter = self._starter = Starting(actor, self._host.loop, self._host.events)
+        try:
+            await starter.finish()
+        finally:
+            if self._starter is starter:
+                self._starter = None
 
-    async def drain(self) -> int:
-        """Handle the messages that wait, one after the other."""
-        self._batch, self._box = self._box or [], None
-        batch = self._batch
-        batch.reverse()
-        incarnation = self.incarnation
-        self._worker = asyncio.current_task()
-        done = 0
-        while batch and self.status is Status.RUNNING:
-            delivery = self.current = batch.pop()
-            done += 1
-            self._depth -= 1
-            try:
-                result = await self._call(delivery.message)
-            except asyncio.CancelledError as error:
-                if incarnation == self.incarnation:
-                    self._interrupted(delivery, error)
-                raise
-            except Exception as error:
-                self._still(incarnation)
-                self._failed(delivery, error)
-                return done
-            self._still(incarnation)
-            _reply(self._host.events, self.path, delivery, result)
-            if not done % BUDGET:
-                await asyncio.sleep(0)
-        self._rest()
-        return done
-
-    async def _call(self, message: object) -> object:
-        handler = self.table[type(message)]
-        result = handler.function(self._actor, message)
-        return await result if handler.is_async else result  # type: ignore[misc]  # a coroutine when it is async
-
-    def _resume(self) -> None:
-        self.status = Status.RUNNING
-        if self._box is not None and not self._busy:
-            self._busy = True
-            self._host.scheduler.activate(self)
-
-    def _still(self, incarnation: int) -> None:
-        """End the worker of a handler that was cut off: a worker that was cancelled is never used again."""
-        if incarnation != self.incarnation:
-            raise asyncio.CancelledError(f"{self.path} was cut off")
-
-    def _rest(self) -> None:
-        """Put back what was not handled, let go of the worker, and go on or fall idle."""
-        self._worker = None
-        self.current = None
-        if self._batch:
-            self._box = self._batch[::-1] + (self._box or [])
-            self._batch = []
-        self._busy = False
-        if self._idle is not None and not self._idle.done():
-            self._idle.set_result(None)
-        self._let_in()
-        if self.status is Status.RUNNING and self._box is not None:
-            self._busy = True
-            self._host.scheduler.activate(self)
-
-    def _let_in(self) -> None:
-        room, self._room = self._room, []
-        for waiter in room:
-            if not waiter.done():
-                waiter.set_result(None)
-
-    def _failed(self, delivery: Delivery, error: BaseException) -> None:
-        name = type(delivery.message).__name__
-        failure = ActorFailed(self.path, name)
-        failure.__cause__ = error
-        _fail(delivery, failure)
-        stopping = self.status is Status.STOPPING
-        if not stopping:
-            self.status = Status.FAILED
-        self._rest()
-        self._host.events.publish(Failed(self.path, error, name))
-        if not stopping:
-            self._parent.child_failed(self, Failure(self.path, error, name))
-
-    def _interrupted(self, delivery: Delivery, error: asyncio.CancelledError) -> None:
-        """A handler was cancelled: by the system's end, its stop deadline, a watchdog, or it raised that itself."""
-        if self._host.stopped:
-            _fail(delivery, SystemStopped(f"the system stopped while {self.path} was busy with the message"))
-            self._rest()
-        else:
-            self._failed(delivery, error)
-
-    async def _settle(self, deadline: float) -> None:
-        """Wait until no handler runs: until the deadline in patience, then by cancelling, then by cutting it off."""
+    async def _end(self, deadline: float) -> None:
+        if self._starter is not None:
+            await self._starter.end()
         await self._until_idle(deadline)
         if self._worker is not None:
             self._worker.cancel()
             await self._until_idle(self._host.loop.time() + GRACE)
         if self._worker is not None:
             self._cut_off()
+        actor, self._actor = self._actor, None
+        if actor is not None and type(actor).on_stop is not Actor.on_stop:
+            await run_on_stop(actor, max(GRACE, deadline - self._host.loop.time()), self._host.events)
+        self._finish()
 
     async def _until_idle(self, deadline: float) -> None:
         if self._worker is not None:
@@ -291,44 +210,116 @@ class Cell:
     def _cut_off(self) -> None:
         delivery = self.current
         self.incarnation += 1
+        self._actor = None
         self._host.events.publish(Zombie(self.path, "" if delivery is None else type(delivery.message).__name__))
         if delivery is not None:
             _fail(delivery, ActorStopped(self.path))
         self._rest()
 
-    async def _run_on_stop(self, actor: Actor[Never], deadline: float) -> None:
-        stopping = self._host.loop.create_task(actor.on_stop(), name=f"choragus:{self.path}:on_stop")
-        await asyncio.wait({stopping}, timeout=max(GRACE, deadline - self._host.loop.time()))
-        if not stopping.done():
-            stopping.cancel()
-            self._host.events.publish(Zombie(self.path, "on_stop"))
-        elif not stopping.cancelled() and (error := stopping.exception()) is not None:
-            self._host.events.publish(Failed(self.path, error, "on_stop"))
-
     def _finish(self) -> None:
         self.status = Status.STOPPED
         self.incarnation += 1
-        box, self._box = self._box or [], None
+        left = self._batch[::-1] + (self._box or [])
+        self._batch, self._box = [], None
         self._depth = 0
-        for delivery in box:
+        self._ending = None
+        for delivery in left:
             self._refuse(delivery)
-        self._let_in()
+        self._room.let_all_in()
+
+    # One batch of messages: runs in a worker.
+
+    async def drain(self) -> int:
+        """Handle the messages that wait, one after the other, at most a budget of them."""
+        if not self._batch:
+            self._batch, self._box = self._box or [], None
+            self._batch.reverse()
+        batch = self._batch
+        incarnation = self.incarnation
+        self._worker = asyncio.current_task()
+        done = 0
+        while batch and done < BUDGET and self.status is Status.RUNNING:
+            delivery = self.current = batch.pop()
+            done += 1
+            self._depth -= 1
+            if self._room:
+                self._room.let_in(self.limit - self._depth)
+            try:
+                result = await self._call(delivery.message)
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                if incarnation != self.incarnation:  # it was cut off, and a cancelled worker is never used again
+                    raise asyncio.CancelledError(f"{self.path} was cut off") from error
+                self._failed(delivery, error)
+                if isinstance(error, Exception):
+                    return done
+                raise
+            if incarnation != self.incarnation:
+                raise asyncio.CancelledError(f"{self.path} was cut off")
+            if delivery.reply is not None:
+                self._reply(delivery.reply, result)
+        self._rest()
+        return done
+
+    async def _call(self, message: object) -> object:
+        handler = self.table[type(message)]
+        result = handler.function(self._actor, message)
+        if handler.is_async or type(result) is CoroutineType:
+            return await result  # type: ignore[misc]  # a coroutine
+        return result
+
+    def _rest(self) -> None:
+        """Let go of the worker, and go on or fall idle; what was not handled stays where it is."""
+        self._worker = None
+        self.current = None
+        self._busy = False
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if (self._batch or self._box) and not self._busy and self.status is Status.RUNNING:
+            self._busy = True
+            self._host.scheduler.activate(self)
+
+    def _failed(self, delivery: Delivery, error: BaseException) -> None:
+        """The handler raised, or was cancelled: by the system's end, its stop's deadline, or by itself."""
+        cancelled = isinstance(error, asyncio.CancelledError)
+        name = type(delivery.message).__name__
+        _fail(delivery, self._why(cancelled, name, error))
+        self._actor = None
+        stopping = self.status is Status.STOPPING
+        if not stopping:
+            self.status = Status.FAILED
+        self._rest()
+        if cancelled and self._host.stopped:
+            return
+        self._host.events.publish(Failed(self.path, error, name))
+        if not stopping:
+            self._parent.child_failed(self, Failure(self.path, error, name))
+
+    def _why(self, cancelled: bool, message: str, error: BaseException) -> Exception:
+        """What the asker is told."""
+        why: Exception = ActorFailed(self.path, message)
+        if cancelled and self._host.stopped:
+            why = SystemStopped(f"the system stopped while {self.path} was busy with {message}")
+        elif cancelled and self.status is Status.STOPPING:
+            why = ActorStopped(self.path)
+        why.__cause__ = error
+        return why
+
+    def _reply(self, reply: asyncio.Future[object], result: object) -> None:
+        if reply.done():
+            self._host.events.publish(DeadLetter(self.path, result))
+        else:
+            reply.set_result(result)
 
     def _refuse(self, delivery: Delivery) -> None:
         if delivery.reply is None:
             self._host.events.publish(DeadLetter(self.path, delivery.message))
         else:
             _fail(delivery, ActorStopped(self.path))
-
-
-def _reply(events: Events, path: str, delivery: Delivery, result: object) -> None:
-    reply = delivery.reply
-    if reply is None:
-        return
-    if reply.done():
-        events.publish(DeadLetter(path, result))
-    else:
-        reply.set_result(result)
 
 
 def _fail(delivery: Delivery, error: BaseException) -> None:

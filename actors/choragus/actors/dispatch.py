@@ -44,10 +44,16 @@ def reply(function: F) -> F:
 
 
 def replies(cls: type) -> frozenset[str]:
-    """The names of the methods marked `@reply`."""
-    return frozenset(
-        name for name in dir(cls) if getattr(inspect.getattr_static(cls, name), "__choragus_reply__", False)
-    )
+    """The names of the methods marked `@reply`.
+
+    Raises:
+        HandlerFault: when one takes not exactly one message.
+    """
+    found = {name: inspect.getattr_static(cls, name) for name in dir(cls)}
+    names = frozenset(name for name, function in found.items() if getattr(function, "__choragus_reply__", False))
+    for name in names:
+        only_parameter(f"{cls.__name__}.{name}", name, found[name])
+    return names
 
 
 def handlers(cls: type, local: Names) -> Table:
@@ -57,7 +63,7 @@ def handlers(cls: type, local: Names) -> Table:
         local: the names visible where the class is defined, for annotations that are not module globals.
 
     Raises:
-        HandlerFault: when a handler takes not exactly one annotated message, or two take the same type.
+        HandlerFault: when a handler takes not exactly one annotated message, is a generator, or two take the same type.
     """
     table: dict[type, Handler] = {}
     for name in dir(cls):
@@ -80,9 +86,9 @@ def check_declared(cls: type, declared: object, table: Table) -> None:
     Raises:
         HandlerFault: when a message of M has no handler, or a handler takes what M does not hold.
     """
-    if isinstance(declared, TypeVar):
-        return
     wanted = set(_members(declared))
+    if any(isinstance(member, TypeVar) for member in wanted):
+        return  # a generic class: its subclasses say the rest
     for missing in wanted - set(table):
         raise HandlerFault(f"{cls.__name__} says that it handles {_name(missing)}: add a @handle method for it")
     for extra in set(table) - wanted:
@@ -93,34 +99,60 @@ def check_declared(cls: type, declared: object, table: Table) -> None:
 
 
 def declared_arguments(cls: type, base: type) -> tuple[object, ...] | None:
-    """The arguments that the class gives to its generic base, also through generic classes between; None without any."""
+    """What the class gives to its generic base, also through generic classes between; None without any."""
     for parameterized in cls.__dict__.get("__orig_bases__", ()):
         origin = get_origin(parameterized)
         if origin is base:
             return get_args(parameterized)
         if isinstance(origin, type) and issubclass(origin, base):
-            given = dict(zip(origin.__parameters__, get_args(parameterized), strict=True))  # type: ignore[attr-defined]  # generic
-            return tuple(given.get(one, one) for one in declared_arguments(origin, base) or ())
+            inner = declared_arguments(origin, base)
+            if inner is not None:
+                given = dict(zip(origin.__parameters__, get_args(parameterized), strict=True))  # type: ignore[attr-defined]  # generic
+                return tuple(_filled_in(argument, given) for argument in inner)
     return None
+
+
+def _filled_in(argument: object, given: Mapping[object, object]) -> object:
+    """The argument with its type variables replaced."""
+    if isinstance(argument, TypeVar):
+        return given.get(argument, argument)
+    open_ones: tuple[object, ...] = getattr(argument, "__parameters__", ())
+    if not open_ones:
+        return argument
+    filled: object = argument[tuple(given.get(one, one) for one in open_ones)]  # type: ignore[index]  # a generic alias
+    return filled
 
 
 def _message_types(cls: type, name: str, function: Callable[..., object], local: Names) -> list[type]:
     where = f"{cls.__name__}.{name}"
-    parameters = list(inspect.signature(function).parameters.values())[1:]
-    if len(parameters) != 1 or parameters[0].kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD:
-        raise HandlerFault(f"{where} must take exactly one message: def {name}(self, message: SomeMessage)")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise HandlerFault(f"{where} yields: a handler returns its one reply")
+    parameter = only_parameter(where, name, function)
+    if parameter.annotation is inspect.Parameter.empty:
+        raise HandlerFault(f"{where}: annotate its message, as in def {name}(self, message: SomeMessage)")
+    annotated = types.SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
+    names: dict[str, object] = getattr(inspect.unwrap(function), "__globals__", {})
     try:
-        hints = typing.get_type_hints(function, localns=dict(local))
+        annotation = typing.get_type_hints(annotated, globalns=names, localns=dict(local))[parameter.name]
     except NameError as error:
         raise HandlerFault(f"{where}: its annotation cannot be resolved ({error}): import the message class") from error
-    annotation = hints.get(parameters[0].name)
-    if annotation is None:
-        raise HandlerFault(f"{where}: annotate its message, as in def {name}(self, message: SomeMessage)")
     members = _members(annotation)
     for member in members:
         if not (isinstance(member, type) and attrs.has(member)):
             raise HandlerFault(f"{where} takes {_name(member)}, which is no attrs class: messages are attrs classes")
     return [member for member in members if isinstance(member, type)]
+
+
+def only_parameter(where: str, name: str, function: Callable[..., object]) -> inspect.Parameter:
+    """The one parameter of a handler beside `self`.
+
+    Raises:
+        HandlerFault: when it takes none, several, or not by position.
+    """
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    if len(parameters) != 1 or parameters[0].kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD:
+        raise HandlerFault(f"{where} must take exactly one message: def {name}(self, message: SomeMessage)")
+    return parameters[0]
 
 
 def _members(annotation: object) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from choragus.mailbox.address import ActorId
 from choragus.mailbox.codec import Record, encode
+from choragus.mailbox.errors import NotStorable
 from choragus.mailbox.turn import (
     Effect,
     EffectState,
@@ -23,13 +24,22 @@ class Draft:
     """What one handler call has asked for so far. Values are encoded as they come, so a bad one fails at its line."""
 
     def __init__(
-        self, actor: ActorId, *, id: str, fence: int, revision: int, sent: int, at: float, consumed: Envelope | None
+        self,
+        actor: ActorId,
+        *,
+        id: str,
+        fence: int,
+        revision: int,
+        sent: int,
+        at: float,
+        consumed: Envelope | None,
+        ended: bool = False,
     ) -> None:
         self.actor = actor
         self.at = at
         self.about = "" if consumed is None else consumed.then.partition("\n")[2]
         self.open = True
-        self.ended = False
+        self.ended = ended
         self.actions: list[Callable[[], None]] = []
         self._id = id
         self._fence = fence
@@ -79,6 +89,7 @@ class Draft:
 
     def effect(self, runner: str, request: object, *, then: str, on_interrupt: OnInterrupt) -> str:
         """Intend a call to the outside; gives back its id."""
+        check_text(runner, then)
         effect = Effect(
             id=f"{self.actor}!{self._revision + 1}.{len(self._effects) + 1}",
             actor=self.actor,
@@ -97,10 +108,12 @@ class Draft:
 
     def entry(self, stream: str, kind: str, body: bytes) -> None:
         """Append a line to a stream."""
+        check_text(stream, kind)
         self._entries.append(Entry(stream, kind, self.at, body))
 
     def view(self, view: View) -> None:
         """Replace or delete a row for readers."""
+        check_text(view.kind, view.key, view.scope)
         self._views.append(view)
 
     def close(self, state: Record | None, replies: tuple[tuple[str, Record], ...]) -> Turn:
@@ -137,6 +150,7 @@ class Draft:
         answer: bool = False,
         trace: str = "",
     ) -> Envelope:
+        check_text(receiver, timer, then, reply_then)
         self._sent += 1
         return Envelope(
             id=f"{self.actor}#{self._sent}",
@@ -151,3 +165,15 @@ class Draft:
             answer=answer,
             trace=trace or ("" if self._consumed is None else self._consumed.trace),
         )
+
+
+def check_text(*texts: str) -> None:
+    """Refuse what no file can keep, before it is part of anything.
+
+    Raises:
+        NotStorable: naming the text.
+    """
+    try:
+        "".join(texts).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise NotStorable(f"{error.object!r} cannot be stored: it is no valid Unicode text ({error.reason})") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -67,10 +69,9 @@ class DurableActor(Actor[M], Generic[S, M]):
         define(cls, DurableActor, local)
         cls.__choragus_reply_names__ = replies(cls)
         arguments = declared_arguments(cls, DurableActor)
-        if arguments is not None and isinstance(arguments[0], type):
-            cls.__choragus_state__ = arguments[0]
-            _check(cls, name, arguments[0])
-            cls.type_name = name
+        if arguments is not None and not isinstance(arguments[0], TypeVar):
+            cls.type_name = name or cls.type_name
+            cls.__choragus_state__ = _checked_state(cls, cls.type_name, arguments[0])
 
     def initial(self) -> S:
         """The state before the first turn: the state class without arguments, unless overridden."""
@@ -139,6 +140,8 @@ class DurableActor(Actor[M], Generic[S, M]):
         timeout: float = 30.0,
     ) -> None:
         """Ask a durable actor by its address, for those who cannot import its class; nothing checks the type."""
+        if not timeout > 0:
+            raise ValueError(f"timeout={timeout!r} for asking {receiver}: give seconds above 0")
         self._turn.ask(receiver, message, then=self._method(then, about), timeout=timeout)
 
     def tell_at(self, receiver: ActorId, message: object) -> None:
@@ -173,6 +176,8 @@ class DurableActor(Actor[M], Generic[S, M]):
 
     def timer(self, name: str, message: object, *, after: float) -> None:
         """Send a message to itself in `after` seconds, also over a restart. Setting a name again replaces it."""
+        if not math.isfinite(after):
+            raise ValueError(f"after={after!r} for timer {name!r} of {self.id}: give seconds")
         self._turn.send(self.id, message, due=self.now + after, timer=name)
 
     def cancel_timer(self, name: str) -> None:
@@ -209,20 +214,30 @@ class DurableActor(Actor[M], Generic[S, M]):
     def _method(self, then: Callable[..., object], about: str) -> str:
         name: str = getattr(then, "__name__", "")
         if name not in self.__choragus_reply_names__:
-            raise HandlerFault(f"{type(self).__name__}.{name or then!r} cannot take a reply: mark it with @reply")
+            raise HandlerFault(f"{type(self).__name__}.{name or repr(then)} cannot take a reply: mark it with @reply")
         return f"{name}\n{about}"
 
 
-def _check(cls: type, name: str, state: type) -> None:
+def _checked_state(cls: type[DurableActor[S, M]], name: str, state: object) -> type:
+    for hook in ("on_start", "on_stop"):
+        if getattr(cls, hook) is not getattr(Actor, hook):
+            raise HandlerFault(
+                f"{cls.__name__}.{hook}: a durable actor comes and goes with its messages and has no {hook}; "
+                "override initial(), or set it up in a handler"
+            )
+    if inspect.iscoroutinefunction(cls.on_parked):
+        raise HandlerFault(f"{cls.__name__}.on_parked is part of a turn and cannot wait: write it with def")
     if not _NAME.fullmatch(name):
         raise HandlerFault(
             f"{cls.__name__} needs a stable name for its stored data, lower-case words with dots, not {name!r}: "
             f"class {cls.__name__}(DurableActor[...], name='shop.account')"
         )
-    if not (attrs.has(state) and is_stored(state)):
-        raise HandlerFault(f"{cls.__name__}'s state {state.__name__} is not stored: put @stored('a.name') above it")
-    for message in cls.__choragus_table__:  # type: ignore[attr-defined]  # set just before
+    if not (isinstance(state, type) and attrs.has(state) and is_stored(state)):
+        said = getattr(state, "__name__", state)
+        raise HandlerFault(f"{cls.__name__}'s state {said} is not stored: put @stored('a.name') above its attrs class")
+    for message in cls.__choragus_table__:
         if not is_stored(message):
             raise HandlerFault(
                 f"{cls.__name__}'s message {message.__name__} is not stored: put @stored('a.name') above it"
             )
+    return state

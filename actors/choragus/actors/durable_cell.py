@@ -9,96 +9,81 @@ from typing import Protocol
 import attrs
 
 from choragus.mailbox.address import ActorId, key_of
-from choragus.mailbox.codec import Record, decode, decode_as, encode
 from choragus.mailbox.errors import CorruptRecord, UnknownRecord
-from choragus.mailbox.store import Store
-from choragus.mailbox.turn import Attempt, Committed, Envelope, Parking, Rejected, Turn
+from choragus.mailbox.turn import Committed, Envelope, Rejected, Turn
 
-from .cell import GRACE, Failure, Status
-from .draft import Draft
+from .asked import Asked
 from .durable import DurableActor
-from .errors import MessageParked, TurnTimeout
+from .errors import ActorSuspended, MessageParked, TurnTimeout
 from .event import Events, Failed, Parked, Restarted, Suspended, Zombie
+from .execution import Execution, Work, admit
 from .inbox import Inbox
-from .inside import CURRENT
-from .message import AskFailed
+from .reason import reason
+from .region import Region
 from .scheduler import Scheduler
+from .setback import failed_turn, parked_turn
+from .standing import Around, Standing
+from .status import GRACE, Failure, Status
 from .writer import Mark, Writer
 
-INTERRUPTIONS = 20
-"""How often a message may be interrupted by the process's death before it is parked."""
+LIVE = (Status.STARTING, Status.RUNNING)
 
 Action = Callable[[], None]
 
 
-class Region(Protocol):
-    """Who decides about the failures of durable actors of one type."""
-
-    path: str
-    attempts: int
-
-    def delay(self, attempts: int) -> float:
-        """Seconds before the next try at a message that failed that often."""
-        ...
-
-    def durable_failed(self, child: DurableCell, failure: Failure) -> None:
-        """Take note; the child waits for `restart` or `suspend`. Never blocks."""
-        ...
-
-
-class DurableHost(Protocol):
+class DurableHost(Around, Protocol):
     """What a durable cell needs from the kernel."""
 
     loop: asyncio.AbstractEventLoop
     scheduler: Scheduler
     events: Events
+    asked: Asked
     stopped: bool
-    store: Store
     writer: Writer
-    fence: int
     cautious: bool
     running: set[DurableCell]
-
-    def clock(self) -> float: ...
 
     def turn_committed(self, turn: Turn, dropped: frozenset[str], actions: list[Action]) -> None:
         """Let out what waited for the turn."""
         ...
 
-    def answer_host(self, envelope: Envelope, result: object, error: BaseException | None) -> None:
-        """Resolve the future of a host that asked, if there is one."""
-        ...
-
 
 class DurableCell:
-    """One durable actor in memory. `current` is the message whose handler runs, `marked` whether disk knows of it."""
+    """One durable actor in memory. `current` is the message whose handler runs, `marked` whether disk knows of it.
+
+    `faults` counts the failures in a row that had nothing to do with a message: the actor could not be loaded.
+    """
 
     def __init__(self, host: DurableHost, region: Region, id: ActorId, cls: type[DurableActor[object, object]]) -> None:
         self.id = id
         self.path = f"{region.path}/{key_of(id)}"
         self.status = Status.STARTING
-        self.incarnation = 0
-        self.current: Envelope | None = None
+        self.incarnation = 1
+        self.current: Work | None = None
         self.marked = False
+        self.faults = 0
         self.inbox = Inbox(id, host.store)
         self._host = host
         self._region = region
-        self._class = cls
-        self._actor: DurableActor[object, object] | None = None
-        self._loaded = False
-        self._revision = 0
-        self._sent = 0
-        self._record: Record | None = None
-        self._ended = False
+        self._standing = Standing(host, id, self.path, cls)
+        self._execution: Execution | None = None
         self._busy = False
-        self._overdue = False
+        self._hold: asyncio.TimerHandle | None = None
+        self._suspended: BaseException | None = None
         self._worker: asyncio.Task[object] | None = None
-        self._idle = asyncio.Event()
+        self._idle: asyncio.Future[None] | None = None
 
     # Mail and life: called on the loop by the kernel and the region.
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs, waits or is held back: the cell may be dropped, for everything is on disk."""
+        return not self._busy and self._hold is None and not self.inbox and self.status in LIVE
+
     def deliver(self, envelope: Envelope) -> None:
         """Take a message that is on disk and due."""
+        if self._suspended is not None:
+            self._host.asked.answer(self.id, envelope.id, None, ActorSuspended(self.path, self._suspended))
         self.inbox.deliver(envelope)
         self.activate()
 
@@ -108,41 +93,48 @@ class DurableCell:
         self.activate()
 
     def activate(self) -> None:
-        """Stand in the ready queue, unless busy, failed or stopping."""
-        if not self._busy and self.status in (Status.STARTING, Status.RUNNING):
+        """Stand in the ready queue, unless busy, held back, failed or stopping."""
+        if not self._busy and self._hold is None and self.status in LIVE:
             self._busy = True
-            self._idle.clear()
             self._host.scheduler.activate(self)
 
     def restart(self) -> None:
         """A new incarnation, from the state of the last completed turn."""
-        if self.status is not Status.FAILED:
-            return
-        self.status = Status.STARTING
-        self._host.events.publish(Restarted(self.path, self.incarnation + 1))
-        self._rest()
+        if self.status is Status.FAILED:
+            self.status = Status.STARTING
+            self._host.events.publish(Restarted(self.path, self.incarnation))
+            self.activate()
 
     def suspend(self, error: BaseException) -> None:
-        """Give the actor up until the next opening; its messages wait on disk."""
+        """Give the actor up until the next opening; its messages wait on disk, and those who ask are told."""
         self.status = Status.STOPPED
-        self._rest()
+        self._suspended = error
         self._host.events.publish(Suspended(self.path, error))
+        self._host.asked.fail(self.id, lambda: ActorSuspended(self.path, error))
 
     async def stop(self, timeout: float) -> None:
         """Finish the turn in hand and its commit; past `timeout` seconds cancel it. What waits stays on disk."""
-        self.status = Status.STOPPED if self.status is Status.STOPPED else Status.STOPPING
-        if self._busy and not await self._rested(timeout) and self._worker is not None:
+        if self.status is not Status.STOPPED:
+            self.status = Status.STOPPING
+        if self._hold is not None:
+            self._hold.cancel()
+            self._hold = None
+        await self._until_idle(timeout)
+        if self._busy and self._worker is not None:
             self._worker.cancel()
-            await self._rested(GRACE)
-        self.incarnation += 1
+            await self._until_idle(GRACE)
+        if self._execution is not None:
+            self._execution.is_cut_off = True
+            self._host.events.publish(Zombie(self.path, self._execution.work.envelope.record.tag))
+        self._finished()
+        self._drop()
         self.status = Status.STOPPED
 
-    async def _rested(self, timeout: float) -> bool:
-        try:
-            await asyncio.wait_for(self._idle.wait(), timeout)
-        except TimeoutError:
-            return False
-        return True
+    async def _until_idle(self, timeout: float) -> None:
+        if self._busy:
+            self._idle = self._host.loop.create_future()
+            await asyncio.wait({self._idle}, timeout=timeout)
+            self._idle = None
 
     # One turn: runs in a worker.
 
@@ -150,151 +142,123 @@ class DurableCell:
         """Run one turn, or load what is needed for it."""
         worker = self._worker = asyncio.current_task()
         try:
-            envelope = await self._head()
-            if envelope is not None:
-                await self._handle(envelope)
+            work = await self._prepare()
+            if work is not None:
+                await self._run(work)
         finally:
             if self._worker is worker:
                 self._worker = None
         return 1
 
+    async def _prepare(self) -> Work | None:
+        try:
+            envelope = await self._head()
+            work = None if envelope is None else self._open(envelope)
+            if work is not None:
+                await self._begin(work)
+            return work
+        except asyncio.CancelledError:
+            self._finished()
+            self._rest()
+            raise
+
     async def _head(self) -> Envelope | None:
         """The message to try now. Without one the cell rests, or holds its mailbox until the retry is due."""
         try:
-            await self._load()
+            await self._standing.load()
             await self.inbox.refill(self._host.clock())
         except (CorruptRecord, UnknownRecord) as error:
             self._broken(error)
             return None
         head = self.inbox.head
-        if head is None or self.status not in (Status.STARTING, Status.RUNNING):
+        wait = 0.0 if head is None else head.not_before - self._host.clock()
+        if head is not None and wait > 0 and self.status in LIVE:
+            self._hold = self._host.loop.call_later(wait, self._due)
+        if head is None or wait > 0 or self.status not in LIVE:
             self._rest()
             return None
         self.status = Status.RUNNING
-        wait = head.not_before - self._host.clock()
-        if wait > 0:
-            self._host.loop.call_later(wait, self._rest)
-            return None
         return head
 
-    async def _load(self) -> None:
-        if not self._loaded:
-            snapshot = await self._host.store.load(self.id)
-            self._revision, self._sent, self._record = snapshot.revision, snapshot.sent, snapshot.state
-            self._ended = snapshot.ended
-            self._loaded = True
+    def _due(self) -> None:
+        """The head's backoff is over."""
+        self._hold = None
+        self.activate()
 
-    async def _handle(self, envelope: Envelope) -> None:
+    def _open(self, envelope: Envelope) -> Work | None:
+        """What to do for the message; None when it cannot be handled, or the actor cannot be loaded."""
         try:
-            message = self._admit(envelope)
-        except (UnknownRecord, CorruptRecord) as error:
-            self._park(envelope, None, str(error))
-            return
-        try:
-            actor = self._incarnate()
-        except (UnknownRecord, CorruptRecord) as error:
-            self._broken(error)
-            return
-        await self._run(actor, envelope, message)
-
-    def _admit(self, envelope: Envelope) -> object:
-        if self._ended:
-            raise UnknownRecord(f"{self.id} has ended")
-        if envelope.interrupted > INTERRUPTIONS:
-            raise CorruptRecord(f"the process died {envelope.interrupted} times over it (the limit is {INTERRUPTIONS})")
-        return decode(envelope.record)
-
-    def _incarnate(self) -> DurableActor[object, object]:
-        if self._actor is None:
-            self.incarnation += 1
-            actor = self._blank()
-            declared = self._class.__choragus_state__
-            actor.state = actor.initial() if self._record is None else decode_as(declared, self._record)
-            self._actor = actor
-        return self._actor
-
-    def _blank(self) -> DurableActor[object, object]:
-        actor = self._class()
-        actor.key = key_of(self.id)
-        actor.attach(self.path, self._host)
-        return actor
-
-    async def _run(self, actor: DurableActor[object, object], envelope: Envelope, message: object) -> None:
-        incarnation = self.incarnation
-        draft = self._draft(envelope)
-        await self._begin(envelope)
-        watchdog = self._host.loop.call_later(self._class.turn_timeout, self._expire)
-        token = CURRENT.set(draft)
-        actor._draft = draft
-        try:
-            result = await self._call(actor, envelope, message)
-            self._still(incarnation)
-            turn = self._close(actor, draft, envelope, result)
-        except asyncio.CancelledError as error:
-            if incarnation == self.incarnation and not self._host.stopped:
-                why = self._why(error)
-                self._finished(incarnation)
-                self._failed(envelope, message, why)
-            raise
+            message = admit(self._standing, envelope)
         except Exception as error:
-            self._still(incarnation)
-            self._finished(incarnation)
-            self._failed(envelope, message, error)
-        else:
-            self._submit(turn, draft.actions, lambda: self._succeeded(envelope, turn, result))
-        finally:
-            draft.open = False
-            watchdog.cancel()
-            CURRENT.reset(token)
-            self._finished(incarnation)
+            self._park(envelope, None, reason(error))
+            return None
+        try:
+            actor = self._standing.instance()
+        except Exception as error:
+            self._broken(error)
+            return None
+        self.faults = 0
+        return Work(envelope, message, actor)
 
-    async def _begin(self, envelope: Envelope) -> None:
-        """After an unclean end the message is first marked as started: it may be what killed the process."""
-        self.current = envelope
+    async def _begin(self, work: Work) -> None:
+        """After an unclean end, what was there is first marked as started: it may be what killed the process."""
+        self.current = work
         self.marked = False
         self._host.running.add(self)
-        if self._host.cautious:
+        if self._host.cautious and work.envelope.seq:
             marked = self._host.loop.create_future()
-            self._host.writer.submit(Mark(), marked.set_result)
+            self._host.writer.submit(Mark(), lambda _: None if marked.done() else marked.set_result(None))
             await marked
 
-    def _finished(self, incarnation: int) -> None:
-        if incarnation == self.incarnation:
-            self.current = None
-            self._overdue = False
-            self._host.running.discard(self)
+    async def _run(self, work: Work) -> None:
+        execution = self._execution = Execution(self, self._host.loop, self._standing, work)
+        try:
+            result = await execution.run()
+            if execution.is_cut_off:
+                raise asyncio.CancelledError
+            wanted = self._host.asked.waits_for(self.id, work.envelope.id)
+            turn, reply = execution.turn(result, wanted=wanted)
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            if execution.is_cut_off:  # a cancelled worker is never used again
+                raise asyncio.CancelledError(f"{self.path} was cut off") from error
+            self._interrupted(execution, error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            self._finished()
+            self._submit(turn, execution.draft.actions, lambda: self._succeeded(work.envelope, reply))
 
-    async def _call(self, actor: DurableActor[object, object], envelope: Envelope, message: object) -> object:
-        if envelope.then:
-            result = getattr(actor, envelope.then.partition("\n")[0])(message)
-            return await result if asyncio.iscoroutine(result) else result
-        handler = self._class.__choragus_table__.get(type(message))
-        if handler is None:
-            raise TypeError(f"{self.id} has no handler for {type(message).__name__}")
-        result = handler.function(actor, message)
-        return await result if handler.is_async else result  # type: ignore[misc]  # a coroutine when it is async
+    def _interrupted(self, execution: Execution, error: BaseException) -> None:
+        """The handler raised, or was cancelled: as overdue, by the cell's stop or the system's end, or by itself."""
+        self._finished()
+        ours = self._host.stopped or self.status is Status.STOPPING
+        if execution.is_overdue:
+            self._failed(execution.work, execution.timed_out())
+        elif isinstance(error, asyncio.CancelledError) and ours:
+            self._drop()
+            self._rest()
+        else:
+            self._failed(execution.work, error)
 
-    def _draft(self, envelope: Envelope | None) -> Draft:
-        return Draft(
-            self.id,
-            id=f"{self.id}@{self._host.fence}.{self._revision + 1}",
-            fence=self._host.fence,
-            revision=self._revision,
-            sent=self._sent,
-            at=self._host.clock(),
-            consumed=envelope,
-        )
+    def cut_off(self, execution: Execution, error: TurnTimeout) -> None:
+        """The handler resists its cancellation: go on without it."""
+        if execution is self._execution:
+            self._finished()
+            self._worker = None
+            self._host.events.publish(Zombie(self.path, execution.work.envelope.record.tag))
+            self._failed(execution.work, error)
 
-    def _close(self, actor: DurableActor[object, object], draft: Draft, envelope: Envelope, result: object) -> Turn:
-        """Encode what the handler left behind; a value that cannot be stored fails the turn here."""
-        declared = self._class.__choragus_state__
-        if type(actor.state) is not declared:
-            raise TypeError(f"{self.id}.state is a {type(actor.state).__name__}: it is declared as {declared.__name__}")
-        state = encode(actor.state)
-        replies = ((envelope.id, encode(result)),) if envelope.key else ()
-        if envelope.reply_to:
-            draft.answer(envelope, encode(result))
-        return draft.close(None if state == self._record else state, replies)
+    def _finished(self) -> None:
+        self.current = None
+        self._execution = None
+        self._host.running.discard(self)
+
+    def _drop(self) -> None:
+        """The incarnation is over: whatever it still does is refused."""
+        self._standing.fresh()
+        self.incarnation += 1
 
     # What becomes of a turn: called on the loop when it is on disk.
 
@@ -303,139 +267,79 @@ class DurableCell:
             if isinstance(result, Rejected):
                 self._reload()
                 return
-            self._revision = turn.revision + 1
-            self._sent = turn.sent
-            self._record = turn.state or self._record
-            self._ended = turn.ended
+            own = {send.timer for send in turn.sends if send.receiver == self.id and not send.answer}
+            self.inbox.drop_timers((own | set(turn.timers_cancelled)) - {""})
+            self._standing.advance(turn)
             self._host.turn_committed(turn, result.dropped, actions)
             then()
 
         self._host.writer.submit(turn, done)
 
-    def _succeeded(self, envelope: Envelope, turn: Turn, result: object) -> None:
-        self._host.answer_host(envelope, result, None)
+    def _succeeded(self, envelope: Envelope, result: object) -> None:
+        self._host.asked.answer(self.id, envelope.id, result, None)
         self.inbox.take(envelope)
         self._rest()
 
-    def _failed(self, envelope: Envelope, message: object, error: BaseException) -> None:
+    def _failed(self, work: Work, error: BaseException) -> None:
         """Record the failure; the retry and the supervisor's decision wait until it is on disk."""
-        self._actor = None
+        envelope = work.envelope
+        self._drop()
         self._host.events.publish(Failed(self.path, error, envelope.record.tag))
         attempts = envelope.attempts + 1
-        reason = f"{type(error).__name__}: {error}"
+        why = f"{type(error).__name__}: {reason(error)}"
         if attempts >= self._region.attempts:
-            self._park(envelope, message, f"failed {attempts} times, last with {reason}", error)
+            self._park(envelope, work.message, f"failed {attempts} times, last with {why}", error)
             return
         later = self._host.clock() + self._region.delay(attempts)
-        draft = self._draft(None)
-        draft.entry(self._stream(), "actor.failed", self._note(envelope, reason=reason, attempts=attempts))
-        attempt = Attempt(message=envelope.id, attempts=attempts, error=reason, not_before=later)
-        turn = attrs.evolve(draft.close(None, ()), attempts=(attempt,))
+        turn = failed_turn(self._standing, self.path, envelope, why, later)
 
         def done() -> None:
             self.inbox.replace_head(attrs.evolve(envelope, attempts=attempts, not_before=later))
-            self._tell_region(Failure(self.path, error, envelope.record.tag))
+            self._report(Failure(self.path, error, envelope.record.tag))
 
         self._submit(turn, [], done)
 
-    def _park(self, envelope: Envelope, message: object, reason: str, cause: BaseException | None = None) -> None:
+    def _park(self, envelope: Envelope, message: object, why: str, cause: BaseException | None = None) -> None:
         """Take a message that cannot be handled out of the way, and tell whoever waits for it."""
-        parking = Parking(message=envelope.id, reason=reason)
-        draft = self._draft(None)
-        state = self._on_parked(draft, message, parking)
-        if state is None:
-            draft = self._draft(None)
-        draft.entry(self._stream(), "message.parked", self._note(envelope, reason=reason))
-        if envelope.reply_to:
-            draft.answer(envelope, encode(AskFailed(self.id, reason)))
-        turn = attrs.evolve(draft.close(None if state == self._record else state, ()), parked=(parking,))
+        turn, draft = parked_turn(self._standing, self.path, envelope, message, why, self._host.events)
 
         def done() -> None:
-            error = MessageParked(self.path, envelope.id, reason)
-            error.__cause__ = cause
-            self._host.events.publish(Parked(self.path, envelope.id, reason))
-            self._host.answer_host(envelope, None, error)
+            error = MessageParked(self.path, envelope.id, why, cause)
+            self._host.events.publish(Parked(self.path, envelope.id, why))
+            self._host.asked.answer(self.id, envelope.id, None, error)
             self.inbox.take(envelope)
             self._rest()
 
         self._submit(turn, draft.actions, done)
 
-    def _on_parked(self, draft: Draft, message: object, parking: Parking) -> Record | None:
-        """The state after the actor's own `on_parked`; None when that failed as well and nothing of it counts."""
-        token = CURRENT.set(draft)
-        try:
-            actor = self._incarnate()
-            actor._draft = draft
-            actor.on_parked(message, parking)
-            return encode(actor.state)
-        except Exception as error:
-            self._actor = None
-            self._host.events.publish(Failed(self.path, error, "on_parked"))
-            return None
-        finally:
-            CURRENT.reset(token)
-
     def _broken(self, error: Exception) -> None:
         """The actor cannot be loaded: a failure without a message."""
-        self._loaded = False
-        self._actor = None
+        self.faults += 1
+        self._standing.forget()
+        self.incarnation += 1
         self._host.events.publish(Failed(self.path, error))
-        self._tell_region(Failure(self.path, error))
+        self._report(Failure(self.path, error))
 
-    def _tell_region(self, failure: Failure) -> None:
-        if self.status in (Status.STARTING, Status.RUNNING):
+    def _report(self, failure: Failure) -> None:
+        """Wait for the region's decision, unless stopping."""
+        live = self.status in LIVE
+        if live:
             self.status = Status.FAILED
+        self._rest()
+        if live:
             self._region.durable_failed(self, failure)
-        else:
-            self._rest()
 
     def _rest(self) -> None:
         """Nothing in hand: go on with what waits, or fall idle."""
         self._busy = False
-        if self.inbox and self.status in (Status.STARTING, Status.RUNNING):
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+        if self.inbox:
             self.activate()
-        else:
-            self._idle.set()
 
     def _reload(self) -> None:
         """Another turn came first, or the message is gone: begin again from what is on disk."""
-        self._loaded = False
-        self._actor = None
+        self._standing.forget()
+        self.incarnation += 1
         self.inbox.forget()
         self._rest()
-
-    # Handlers that take too long.
-
-    def _expire(self) -> None:
-        """The handler is overdue: cancel it; when it resists, cut it off and let the failure stand."""
-        if self._worker is not None and self.current is not None:
-            self._overdue = True
-            self._worker.cancel()
-            self._host.loop.call_later(GRACE, self._cut_off, self.incarnation, self.current)
-
-    def _cut_off(self, incarnation: int, envelope: Envelope) -> None:
-        if incarnation != self.incarnation or self.current is not envelope:
-            return
-        error = self._why(TurnTimeout())
-        self._finished(incarnation)
-        self.incarnation += 1
-        self._worker = None
-        self._host.events.publish(Zombie(self.path, envelope.record.tag))
-        self._failed(envelope, None, error)
-
-    def _why(self, error: BaseException) -> BaseException:
-        if not self._overdue:
-            return error
-        limit = self._class.turn_timeout
-        return TurnTimeout(f"{self.path} took longer than {limit:g} s (turn_timeout of {self._class.__name__})")
-
-    def _still(self, incarnation: int) -> None:
-        """End the worker of a handler that was cut off: a worker that was cancelled is never used again."""
-        if incarnation != self.incarnation:
-            raise asyncio.CancelledError(f"{self.path} was cut off")
-
-    def _stream(self) -> str:
-        return self._blank().stream
-
-    def _note(self, envelope: Envelope, **fields: object) -> bytes:
-        return encode({"actor": self.path, "message": envelope.id, "type": envelope.record.tag, **fields}).body

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Protocol
 
 from choragus.mailbox.address import ActorId
-from choragus.mailbox.codec import decode
 from choragus.mailbox.turn import Committed, Envelope, Rejected
 
 from .actor import Actor, table_of
+from .asked import Asked
 from .errors import NotCommitted
 from .inside import current_turn
-from .message import Request
+from .message import Request, decode_reply
 from .ref import ASK_TIMEOUT, M, R, Ref, answer, check_ask, unhandled
 from .writer import Writer
 
@@ -23,14 +23,15 @@ class Post(Protocol):
 
     loop: asyncio.AbstractEventLoop
     writer: Writer
+    asked: Asked
 
     def envelope(self, receiver: ActorId, message: object, *, key: str = "") -> Envelope: ...
 
     def post(self, envelope: Envelope, done: Callable[[Committed | Rejected], None]) -> None: ...
 
-    def expect(self, envelope: Envelope) -> asyncio.Future[object]: ...
+    def check_open(self, receiver: ActorId) -> None: ...
 
-    def join(self, envelope: Envelope, earlier: str, future: asyncio.Future[object]) -> None: ...
+    def look_for_parked(self, receiver: ActorId, message: str) -> None: ...
 
 
 class DurableRef(Ref[M]):
@@ -75,37 +76,52 @@ class DurableRef(Ref[M]):
         if turn is not None:
             turn.send(self._id, message)
             return
+        envelope = self._post.envelope(self._id, message)
         await self._post.writer.has_room()
-        appended: asyncio.Future[Committed | Rejected] = self._post.loop.create_future()
-        self._post.post(self._post.envelope(self._id, message), lambda result: _settle(appended, result))
-        if isinstance(await appended, Rejected):
-            raise NotCommitted(f"the message to {self._id} was not written: send it again")
+        written = self._post.asked.written()
+        self._post.post(envelope, lambda result: _settle(written, self._id, result))
+        await written
 
     async def ask(self, message: Request[R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> R:
         check_ask(self._id, message, type(message) in self._table, timeout)
+        self._post.check_open(self._id)
         self._post.writer.check_room(self._id)
         envelope = self._post.envelope(self._id, message, key=key)
-        reply = self._post.expect(envelope)
-        self._post.post(envelope, lambda result: self._appended(envelope, reply, result))
+        reply = self._post.asked.expect(self._id, envelope.id)
+        self._post.post(envelope, lambda result: self._appended(envelope, type(message), reply, result))
         return await answer(self._post.loop, reply, timeout, self._id, message)  # type: ignore[return-value]  # the handler's type
 
-    def _appended(self, envelope: Envelope, reply: asyncio.Future[object], result: Committed | Rejected) -> None:
+    def _appended(
+        self, envelope: Envelope, message: type, reply: asyncio.Future[object], result: Committed | Rejected
+    ) -> None:
+        """Asked before under this key: take the first reply, or wait with the one who asked first."""
         known = result.known.get(envelope.id) if isinstance(result, Committed) else None
-        if known is None or reply.done():
+        if known is None:
             return
-        if known.reply is None:
-            self._post.join(envelope, known.id, reply)
-        else:
-            reply.set_result(decode(known.reply))
+        asked = self._post.asked
+        asked.leave(self._id, envelope.id, reply)
+        if reply.done():
+            return
+        if known.reply is not None:
+            asked.leave(self._id, known.id, reply)
+            reply.set_result(decode_reply(message, known.reply))
+        elif asked.joins(self._id, known.id, reply):
+            # The reply may be in this very batch, or the message parked: ask the store once more, now that we listen.
+            self._post.post(envelope, lambda result: self._appended(envelope, message, reply, result))
+            self._post.look_for_parked(self._id, known.id)
 
     def _check(self, message: object) -> None:
         if type(message) not in self._table:
             raise unhandled(self._id, message)
 
 
-def _settle(future: asyncio.Future[Committed | Rejected], result: Committed | Rejected) -> None:
-    if not future.done():
-        future.set_result(result)
+def _settle(written: asyncio.Future[None], receiver: ActorId, result: Committed | Rejected) -> None:
+    if written.done():
+        return
+    if isinstance(result, Rejected):
+        written.set_exception(NotCommitted(f"the message to {receiver} was not written: send it again"))
+    else:
+        written.set_result(None)
 
 
 def _ignore(result: Committed | Rejected) -> None:

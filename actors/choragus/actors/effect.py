@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 import attrs
@@ -13,8 +14,10 @@ from choragus.mailbox.address import ActorId
 from choragus.mailbox.codec import Record, decode, encode
 from choragus.mailbox.turn import Closure, Committed, Effect, EffectState, Envelope, OnInterrupt, Rejected
 
-from .event import Events, Failed
+from .event import Events, Failed, Zombie
 from .message import EffectFailed, EffectUnknown
+from .reason import reason
+from .status import GRACE
 from .writer import Held, Writer
 
 PARALLEL = 256
@@ -43,10 +46,27 @@ class Outside(Protocol):
     loop: asyncio.AbstractEventLoop
     events: Events
     writer: Writer
+    stopped: bool
+
+    def fail(self, error: BaseException) -> None: ...
 
     def lease_is_fresh(self) -> bool: ...
 
     def deliver(self, envelope: Envelope) -> None: ...
+
+
+class Running:
+    """An effect in its task; `is_cancelled` tells a cancellation of ours from one that the runner raised itself."""
+
+    def __init__(self, effect: Effect, task: asyncio.Task[None]) -> None:
+        self.effect = effect
+        self.task = task
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        """Ask it to end."""
+        self.is_cancelled = True
+        self.task.cancel()
 
 
 class Effects:
@@ -56,8 +76,8 @@ class Effects:
         self._outside = outside
         self._runners = runners
         self._waiting: deque[Effect] = deque()
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._kinds: dict[str, OnInterrupt] = {}
+        self._running: dict[str, Running] = {}
+        self._retry: asyncio.TimerHandle | None = None
         self._closing = False
 
     def start(self, effect: Effect) -> None:
@@ -66,62 +86,72 @@ class Effects:
         self._next()
 
     def recover(self, effect: Effect) -> None:
-        """Settle what was open when the file was last used: run again what may be, say unknown of the rest."""
-        if effect.state is EffectState.HELD:
-            self.start(effect)
-        elif effect.on_interrupt is OnInterrupt.UNKNOWN:
+        """Settle an effect that was open when the file was last used: run it again if it may be, else say unknown."""
+        if effect.on_interrupt is OnInterrupt.UNKNOWN:
             self._close(effect, EffectState.UNKNOWN, encode(EffectUnknown(effect.id)))
         elif effect.attempts > INTERRUPTIONS:
-            reason = f"the process died {effect.attempts} times while it ran (the limit is {INTERRUPTIONS})"
-            self._close(effect, EffectState.FAILED, encode(EffectFailed(effect.id, "Interrupted", reason)))
+            why = f"the process died {effect.attempts} times while it ran (the limit is {INTERRUPTIONS})"
+            self._close(effect, EffectState.FAILED, encode(EffectFailed(effect.id, "Interrupted", why)))
         else:
             self.start(effect)
 
     def cancel(self, effect: str) -> None:
         """Stop an effect whose row has been settled; its result, if it still comes, is dropped."""
         self._waiting = deque(one for one in self._waiting if one.id != effect)
-        if effect in self._tasks:
-            self._tasks[effect].cancel()
+        if (running := self._running.get(effect)) is not None:
+            running.cancel()
 
     async def close(self, timeout: float) -> None:
         """Hold what has not started, wait for what must not be interrupted, cancel the rest."""
         self._closing = True
+        if self._retry is not None:
+            self._retry.cancel()
         for effect in self._waiting:
             self._outside.writer.submit(Held(effect.id), lambda _: None)
         self._waiting.clear()
-        for id, task in self._tasks.items():
-            if self._kinds[id] is OnInterrupt.RERUN:
-                task.cancel()
-        if self._tasks:
-            await asyncio.wait(set(self._tasks.values()), timeout=timeout)
-        for task in self._tasks.values():
-            task.cancel()
+        for running in self._running.values():
+            if running.effect.on_interrupt is OnInterrupt.RERUN:
+                running.cancel()
+        await self._ended(timeout)
+        for running in self._running.values():
+            running.cancel()
+        await self._ended(GRACE)
+        for running in self._running.values():
+            self._outside.events.publish(Zombie(running.effect.actor, running.effect.runner))
+
+    async def _ended(self, timeout: float) -> None:
+        if self._running:
+            await asyncio.wait({running.task for running in self._running.values()}, timeout=timeout)
+
+    def _try_again(self) -> None:
+        self._retry = None
+        self._next()
 
     def _next(self) -> None:
-        while self._waiting and len(self._tasks) < PARALLEL and not self._closing:
+        while self._waiting and len(self._running) < PARALLEL and not self._closing:
             if not self._outside.lease_is_fresh():
-                self._outside.loop.call_later(0.1, self._next)
+                self._retry = self._retry or self._outside.loop.call_later(0.1, self._try_again)
                 return
             effect = self._waiting.popleft()
             task = self._outside.loop.create_task(self._run(effect), name=f"choragus:{effect.id}")
-            self._tasks[effect.id] = task
-            self._kinds[effect.id] = effect.on_interrupt
-            task.add_done_callback(lambda _, id=effect.id: self._ended(id))  # type: ignore[misc]  # mypy cannot see the default's type
+            self._running[effect.id] = Running(effect, task)
+            task.add_done_callback(partial(self._done, effect.id))
 
-    def _ended(self, effect: str) -> None:
-        del self._tasks[effect]
-        del self._kinds[effect]
+    def _done(self, effect: str, task: asyncio.Task[None]) -> None:
+        del self._running[effect]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._outside.fail(error)
         self._next()
 
     async def _run(self, effect: Effect) -> None:
         try:
             result = encode(await self._call(effect))
-        except asyncio.CancelledError:
-            raise
+        except asyncio.CancelledError as error:
+            if self._running[effect.id].is_cancelled or self._outside.stopped:
+                raise
+            self._failed(effect, error)
         except Exception as error:
-            self._outside.events.publish(Failed(effect.actor, error, effect.runner))
-            reason = str(error) or type(error).__name__
-            self._close(effect, EffectState.FAILED, encode(EffectFailed(effect.id, type(error).__name__, reason)))
+            self._failed(effect, error)
         else:
             self._close(effect, EffectState.DONE, result)
 
@@ -130,6 +160,11 @@ class Effects:
         if runner is None:
             raise LookupError(f"no runner named {effect.runner!r}: pass it in System(runners=...)")
         return await runner(decode(effect.record), EffectContext(effect.id, effect.actor, effect.attempts + 1))
+
+    def _failed(self, effect: Effect, error: BaseException) -> None:
+        self._outside.events.publish(Failed(effect.actor, error, effect.runner))
+        failed = EffectFailed(effect.id, type(error).__name__, reason(error))
+        self._close(effect, EffectState.FAILED, encode(failed))
 
     def _close(self, effect: Effect, state: EffectState, record: Record) -> None:
         envelope = Envelope(

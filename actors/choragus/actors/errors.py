@@ -9,6 +9,7 @@
     ├─ TurnTimeout (TimeoutError)      a durable handler ran longer than its limit
     ├─ ActorFailed                     the actor failed on the message that was asked
     ├─ ActorStopped (LookupError)      the actor has stopped, or stopped with the message waiting
+    │  └─ ActorSuspended               the durable actor cannot be loaded
     ├─ MessageParked                   the message failed too often and was set aside
     ├─ NotCommitted                    the message never became durable
     └─ SystemStopped                   the system ended before there was a reply
@@ -19,6 +20,8 @@ Names are those of the outcome and carry no suffix.
 from __future__ import annotations
 
 from choragus.mailbox.errors import ChoragusError
+
+from .reason import reason
 
 
 class HandlerFault(ChoragusError, TypeError):
@@ -61,14 +64,26 @@ class ActorStopped(ChoragusError, LookupError):
         self.actor = actor
 
 
+class ActorSuspended(ActorStopped):
+    """Raised to the asker when the durable actor cannot be loaded; its messages wait for the next opening."""
+
+    def __init__(self, actor: str, error: BaseException) -> None:
+        super().__init__(actor)
+        why = reason(error)
+        self.args = (f"{actor} cannot be loaded ({why}): mend that and open the file again; the message is kept",)
+        self.reason = why
+        self.__cause__ = error
+
+
 class MessageParked(ChoragusError):
     """Raised to the asker when the message was set aside; it waits in the parked list and can be requeued."""
 
-    def __init__(self, actor: str, message: str, reason: str) -> None:
+    def __init__(self, actor: str, message: str, reason: str, cause: BaseException | None = None) -> None:
         super().__init__(f"{actor} could not handle message {message}: {reason}; it is parked and can be requeued")
         self.actor = actor
         self.message = message
         self.reason = reason
+        self.__cause__ = cause
 
 
 class NotCommitted(ChoragusError):

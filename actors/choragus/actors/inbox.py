@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Set
 
 from choragus.mailbox.address import ActorId
 from choragus.mailbox.store import Store
@@ -23,6 +24,7 @@ class Inbox:
         self._store = store
         self._held: deque[Envelope] = deque()
         self._more = True
+        self._fetching = False
 
     def __bool__(self) -> bool:
         return bool(self._held) or self._more
@@ -33,8 +35,10 @@ class Inbox:
         return self._held[0] if self._held else None
 
     def deliver(self, envelope: Envelope) -> None:
-        """Take a message that is on disk and due."""
-        if self._more or len(self._held) >= WINDOW:
+        """Take a message that is on disk and due; an answer takes the place of the timer that waited for it."""
+        if envelope.answer:
+            self.drop_timers({envelope.timer})
+        if self._more or self._fetching or len(self._held) >= WINDOW:
             self._more = True
         else:
             self._held.append(envelope)
@@ -45,7 +49,14 @@ class Inbox:
 
     def replace_head(self, envelope: Envelope) -> None:
         """The head has been tried: hold it as it stands on disk now."""
-        self._held[0] = envelope
+        if self._held and self._held[0].id == envelope.id:
+            self._held[0] = envelope
+
+    def drop_timers(self, names: Set[str]) -> None:
+        """Timers of these names were taken back or replaced: those that are held are not on disk any more."""
+        if any(envelope.timer in names and not envelope.answer for envelope in self._held):
+            kept = [one for one in self._held if one.answer or one.timer not in names]
+            self._held = deque(kept)
 
     def take(self, envelope: Envelope) -> None:
         """The message is off the disk."""
@@ -61,6 +72,13 @@ class Inbox:
         """Read what is due, when nothing is held."""
         if not self._held and self._more:
             self._more = False
-            found = await self._store.fetch(self._actor, WINDOW, now)
+            self._fetching = True
+            try:
+                found = await self._store.fetch(self._actor, WINDOW, now)
+            except BaseException:
+                self._more = True
+                raise
+            finally:
+                self._fetching = False
             self._held = deque(found)
             self._more = self._more or len(found) == WINDOW

@@ -7,32 +7,36 @@ the effects, renews the lease, notices what visitors wrote, and wakes actors who
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from time import monotonic
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from uuid import uuid4
 
-from choragus.mailbox.address import ActorId, actor_id, key_of, type_of
+from choragus.mailbox.address import ActorId, actor_id
 from choragus.mailbox.codec import encode
-from choragus.mailbox.errors import LeaseLost
 from choragus.mailbox.store import Store
 from choragus.mailbox.turn import SYSTEM_STREAM, Committed, Entry, Envelope, Rejected, Turn
 
 from .actor import Actor, M
-from .durable import DurableActor
-from .durable_cell import Action, DurableCell, Region
+from .alarm import Alarm
+from .asked import Asked
+from .draft import check_text
+from .durable_cell import Action, DurableCell
 from .durable_ref import DurableRef
 from .effect import Effects, Runner
-from .errors import SystemStopped
+from .errors import MessageParked, SystemStopped
 from .event import Events
+from .lease import Lease
+from .news import News
+from .population import Population, Regions
+from .recovery import unfinished_effects
 from .ref import Ref
 from .scheduler import Scheduler
 from .writer import Cursor, Mark, Writer
 
-LEASE = 10.0
-"""Seconds that a claim holds without being renewed."""
-
 POLL = 0.04
 """Seconds between two looks for what visitors wrote."""
+
+FLUSH = 10.0
+"""Seconds that the last commits have at the end."""
 
 
 class Kernel:
@@ -46,7 +50,8 @@ class Kernel:
     def __init__(self, clock: Callable[[], float], fatal: Callable[[BaseException], None]) -> None:
         self.loop = asyncio.get_running_loop()
         self.events = Events()
-        self.scheduler = Scheduler(self.loop, fatal)
+        self.scheduler = Scheduler(self.loop, self.fail)
+        self.asked = Asked(self.loop, self.events)
         self.stopped = False
         self.running: set[DurableCell] = set()
         self.cautious = False
@@ -54,25 +59,36 @@ class Kernel:
         self.node = uuid4().hex
         self.clock = clock
         self.resources: object = None
-        self.held: frozenset[str] = frozenset()
         self._fatal = fatal
+        self._died: asyncio.Future[None] = self.loop.create_future()
         self._opened = False
+        self._closing = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._regions: Mapping[str, tuple[type[DurableActor[object, object]], Region]] = {}
-        self._cells: dict[ActorId, DurableCell] = {}
-        self._asked: dict[tuple[ActorId, str], asyncio.Future[object]] = {}
+        self._regions: Regions = {}
+        self._population = Population(self, {}, frozenset())
         self._count = 0
-        self._renewed = 0.0
-        self._alarm: asyncio.TimerHandle | None = None
-        self._alarm_at = float("inf")
-        self._readers: set[asyncio.Event] = set()
+        self._alarm = Alarm(self.loop, clock, self._ring)
+        self._news = News()
+
+    @property
+    def has_died(self) -> bool:
+        """Whether a loop of the kernel has failed, so that nothing more can be written or promised."""
+        return self._died.done()
+
+    def fail(self, error: BaseException) -> None:
+        """The kernel cannot go on: everybody who waits is told, and the system ends."""
+        self.stopped = True
+        if not self._died.done():
+            self._died.set_result(None)
+        self._end_waits()
+        self._fatal(error)
 
     # Opening and closing.
 
     async def open(
         self,
         store: Store,
-        regions: Mapping[str, tuple[type[DurableActor[object, object]], Region]],
+        regions: Regions,
         runners: Mapping[str, Runner],
         *,
         resources: object = None,
@@ -89,15 +105,15 @@ class Kernel:
         """
         self.store = store
         self.resources = resources
-        self.held = held
         self._regions = regions
-        claim = await store.claim(self.node, LEASE, self.clock())
-        self._renewed = monotonic()
+        self._population = Population(self, regions, held)
+        self._lease = Lease(store, self.node, self.clock)
+        claim = await self._lease.claim()
         self.fence = claim.fence
         self.cautious = not claim.clean
         self.writer = Writer(store, self.node, claim.fence, self.clock, self._marks)
         self.effects = Effects(self, runners)
-        for work in (self.writer.run(), self._renew(), self._poll()):
+        for work in (self.writer.run(), self._lease.keep(self._renewed), self._poll()):
             self.keep(work)
         opened = encode({"node": self.node, "fence": claim.fence, "clean": claim.clean}).body
         self.writer.submit(Entry(SYSTEM_STREAM, "system.opened", self.clock(), opened), lambda _: None)
@@ -105,34 +121,73 @@ class Kernel:
 
     async def resume(self) -> None:
         """Settle open effects and wake every actor that has mail; called once the regions are up."""
-        for effect in await self.store.effects():
-            if key_of(effect.actor) not in self.held:
-                self.effects.recover(effect)
+        if not self._opened:
+            return
+        mine = [effect for effect in await self.store.effects() if self._population.runs(effect.actor)]
+        started, interrupted = await unfinished_effects(self.store, self.writer, self.fence, mine)
+        for effect in started:
+            self.effects.start(effect)
+        for effect in interrupted:
+            self.effects.recover(effect)
         await self._sweep()
 
     async def quiesce(self, timeout: float) -> None:
-        """Durable actors finish their turns; then effects end, each by its kind."""
+        """Refuse questions; durable actors finish their turns; then effects end, each by its kind."""
+        self._closing = True
         if self._opened:
-            await asyncio.gather(*(cell.stop(timeout) for cell in tuple(self._cells.values())))
-            await self.effects.close(timeout)
+            await self._unless_dead(self._population.stop(timeout))
+            await self._unless_dead(self.effects.close(timeout))
+            self.asked.give_up_replies()
 
-    async def close(self, clean: bool) -> None:
-        """Flush, end every task, give the file up; `clean` False leaves it as a crash would."""
-        if self._opened and clean:
+    async def close(self) -> None:
+        """Flush, end every task, give the file up. After a failure the file is left as a crash would leave it."""
+        if self._opened and not self.has_died:
             await self._flush()
-        self.stopped = True
-        if self._alarm is not None:
-            self._alarm.cancel()
+        if self._opened and not self._closing:
+            await self.effects.close(0.0)
+        self.stopped = self._closing = True
+        self._alarm.off()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=10.0)
+            await asyncio.wait(set(self._tasks), timeout=FLUSH)
         await self.scheduler.close()
-        self._give_up_asks()
+        self._end_waits()
         if self._opened:
-            if clean:
+            self._opened = False
+            await self._give_file_up()
+
+    async def _flush(self) -> None:
+        flushed = self.loop.create_task(self.writer.flushed())
+        await asyncio.wait({flushed, self._died}, timeout=FLUSH, return_when=asyncio.FIRST_COMPLETED)
+        if not flushed.done():
+            flushed.cancel()
+            if not self.has_died:
+                self.fail(TimeoutError(f"{self.writer.backlog} writes did not reach the disk within {FLUSH:g} s"))
+
+    async def _give_file_up(self) -> None:
+        try:
+            if not self.has_died:
                 await self.store.release(self.node)
+        except Exception as error:
+            self.fail(error)
+        finally:
             await self.store.close()
+
+    async def _unless_dead(self, work: Coroutine[object, object, None]) -> None:
+        """Wait for the work, or for the kernel's death."""
+        task = self.loop.create_task(work)
+        await asyncio.wait({task, self._died}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+        if not task.cancelled():
+            task.result()
+
+    def _end_waits(self) -> None:
+        if self._opened:
+            self.writer.end()
+        self.asked.give_up()
 
     # Mail.
 
@@ -151,6 +206,7 @@ class Kernel:
             )
         if not key:
             raise ValueError(f"a {actor.__name__} needs a key, any text that is not empty")
+        check_text(key)
         return DurableRef(actor_id(name, key), actor, self)
 
     def post(self, envelope: Envelope, done: Callable[[Committed | Rejected], None]) -> None:
@@ -167,47 +223,41 @@ class Kernel:
         """A message from the host, encoded; refused when the system has stopped."""
         if self.stopped:
             raise SystemStopped(f"the system has stopped; nothing can be sent to {receiver}")
+        check_text(key, trace)
         self._count += 1
         sender = f"host:{self.fence}"
         return Envelope(
             id=f"{sender}#{self._count}", receiver=receiver, sender=sender, record=encode(message), key=key, trace=trace
         )
 
-    def expect(self, envelope: Envelope) -> asyncio.Future[object]:
-        """The future of the reply to a message from the host."""
-        future: asyncio.Future[object] = self.loop.create_future()
-        where = (envelope.receiver, envelope.id)
-        self._asked[where] = future
-        future.add_done_callback(lambda _: self._asked.pop(where, None))
-        return future
+    def check_open(self, receiver: ActorId) -> None:
+        """Refuse a question that could not be answered any more.
 
-    def join(self, envelope: Envelope, earlier: str, future: asyncio.Future[object]) -> None:
-        """The message was asked before under another id: take the reply of that one."""
-        self._asked[(envelope.receiver, earlier)] = future
+        Raises:
+            SystemStopped: from the beginning of the shutdown.
+        """
+        if self._closing or self.stopped:
+            raise SystemStopped(f"the system is stopping; {receiver} cannot be asked")
 
-    def answer_host(self, envelope: Envelope, result: object, error: BaseException | None) -> None:
-        """Resolve the future of a host that asked, if there is one."""
-        future = self._asked.get((envelope.receiver, envelope.id))
-        if future is not None and not future.done():
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
+    def look_for_parked(self, receiver: ActorId, message: str) -> None:
+        """Tell whoever waits for the reply to that message when it is parked: there will be none."""
+        self.keep(self._look_for_parked(receiver, message))
+
+    async def _look_for_parked(self, receiver: ActorId, message: str) -> None:
+        for parked in await self.store.parked():
+            if (parked.envelope.receiver, parked.envelope.id) == (receiver, message):
+                self.asked.answer(receiver, message, None, MessageParked(receiver, message, parked.reason))
 
     def deliver(self, envelope: Envelope) -> None:
         """Bring a message that is on disk to its actor, when it is due."""
         if envelope.due > self.clock():
-            self._set_alarm(envelope.due)
+            self._alarm.set(envelope.due)
         elif (cell := self.cell(envelope.receiver)) is not None:
             cell.deliver(envelope)
 
     def cell(self, id: ActorId) -> DurableCell | None:
         """The actor's cell, made when it is not there; None when this system does not run it."""
-        cell = self._cells.get(id)
-        known = self._regions.get(type_of(id))
-        if cell is None and known is not None and key_of(id) not in self.held and not self.stopped:
-            cell = self._cells[id] = DurableCell(self, known[1], id, known[0])
-        return cell
+        return self._population.cell(id)
 
     def turn_committed(self, turn: Turn, dropped: frozenset[str], actions: list[Action]) -> None:
         """Let out what waited for the turn."""
@@ -218,8 +268,10 @@ class Kernel:
             self.effects.start(effect)
         for action in actions:
             action()
+        if turn.ended:
+            self.loop.call_soon(self._population.ended, turn.actor)
         if turn.entries:
-            self.wake_readers()
+            self._news.wake()
 
     def cancel_effect(self, effect: str) -> None:
         """Stop an effect whose row has been settled."""
@@ -229,18 +281,15 @@ class Kernel:
 
     def reader(self) -> asyncio.Event:
         """An event that is set whenever entries were committed; give it back with `reader_done`."""
-        event = asyncio.Event()
-        self._readers.add(event)
-        return event
+        return self._news.reader()
 
     def reader_done(self, event: asyncio.Event) -> None:
         """The reader needs no more wake-ups."""
-        self._readers.discard(event)
+        self._news.done(event)
 
     def wake_readers(self) -> None:
         """Set every reader's event."""
-        for event in self._readers:
-            event.set()
+        self._news.wake()
 
     def move_cursor(self, name: str, position: int) -> None:
         """Keep a reader's position with the next batch."""
@@ -248,7 +297,7 @@ class Kernel:
 
     def lease_is_fresh(self) -> bool:
         """Whether less than half of the lease has passed: only then may an effect start."""
-        return monotonic() - self._renewed < LEASE / 2
+        return self._lease.is_fresh
 
     # Kernel loops.
 
@@ -261,49 +310,29 @@ class Kernel:
     def _loop_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._fatal(error)
+            self.fail(error)
 
-    async def _renew(self) -> None:
-        while True:
-            await asyncio.sleep(LEASE / 4)
-            asked = monotonic()
-            if not await self.store.renew(self.node, LEASE, self.clock()):
-                raise LeaseLost(f"the lease of node {self.node} was taken over by another process: stop one of them")
-            self._renewed = asked
-            if self.running:
-                self.writer.submit(Mark(), lambda _: None)
+    def _renewed(self) -> None:
+        """Have disk know of turns that take long."""
+        if self.running:
+            self.writer.submit(Mark(), lambda _: None)
 
     async def _poll(self) -> None:
         while True:
             await asyncio.sleep(POLL)
             if await self.store.changed():
                 await self._sweep()
-                self.wake_readers()
+                self._news.wake()
 
     async def _sweep(self) -> None:
         """Hint every actor that has due mail, and be woken when the next is due."""
         now = self.clock()
-        self._hint(await self.store.waiting(now))
+        self._population.hint(await self.store.waiting(now))
         due = await self.store.next_due(now)
         if due is not None:
-            self._set_alarm(due)
-
-    def _hint(self, actors: Iterable[ActorId]) -> None:
-        for id in actors:
-            if (cell := self.cell(id)) is not None:
-                cell.hint()
-
-    def _set_alarm(self, due: float) -> None:
-        if due >= self._alarm_at:
-            return
-        if self._alarm is not None:
-            self._alarm.cancel()
-        self._alarm_at = due
-        self._alarm = self.loop.call_later(max(0.0, due - self.clock()), self._ring)
+            self._alarm.set(due)
 
     def _ring(self) -> None:
-        self._alarm = None
-        self._alarm_at = float("inf")
         if not self.stopped:
             self.keep(self._sweep())
 
@@ -312,23 +341,8 @@ class Kernel:
         for cell in self.running:
             if not cell.marked and cell.current is not None:
                 cell.marked = True
-                marks.append((cell.id, cell.current.id))
+                marks.append((cell.id, cell.current.envelope.id))
         return tuple(marks)
-
-    async def _flush(self) -> None:
-        try:
-            await asyncio.wait_for(asyncio.shield(self.writer.flushed()), 10.0)
-        except TimeoutError as error:
-            self._fatal(error)
-
-    def _give_up_asks(self) -> None:
-        for (receiver, id), future in tuple(self._asked.items()):
-            if not future.done():
-                future.set_exception(
-                    SystemStopped(
-                        f"the system stopped before {receiver} answered {id}; what is on disk is handled next time"
-                    )
-                )
 
 
 async def _await(work: Awaitable[None]) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Generic, TypeVar
 
 import attrs
 
-from choragus.mailbox.codec import stored
+from choragus.mailbox.codec import PLAIN, Record, decode, decode_as, stored
+from choragus.mailbox.errors import CorruptRecord
+
+from .dispatch import declared_arguments
 
 R = TypeVar("R", covariant=True)
 
@@ -47,3 +51,22 @@ class EffectUnknown:
     """In place of an effect's result: the process died while it was open and it must not be run again by guess."""
 
     effect: str
+
+
+@cache
+def reply_type(message: type) -> type | None:
+    """What a `Request[...]` names as its reply; None when it names nothing that is known now."""
+    declared = (declared_arguments(cls, Request) for cls in message.__mro__)
+    found = next((arguments[0] for arguments in declared if arguments), None)
+    return None if found is None or isinstance(found, TypeVar) else found  # type: ignore[return-value]  # also int | None
+
+
+def decode_reply(message: type, record: Record) -> object:
+    """A stored reply, as the type that the message names; as plain JSON when that does not fit."""
+    wanted = reply_type(message)
+    if wanted is None or record.tag != PLAIN:
+        return decode(record)
+    try:
+        return decode_as(wanted, record)
+    except CorruptRecord:
+        return decode(record)

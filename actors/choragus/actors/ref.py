@@ -37,6 +37,9 @@ class Ref(Generic[M]):
     def tell(self, message: M) -> None:
         """Send without waiting and without a reply. Nothing is promised before it is handled.
 
+        Inside a turn it leaves with the turn, or not at all; what a volatile mailbox then has no room for is a dead
+        letter.
+
         Raises:
             Unhandled: when the actor has no handler for the message's type.
             MailboxFull: when there is no room.
@@ -44,11 +47,12 @@ class Ref(Generic[M]):
         raise NotImplementedError
 
     async def send(self, message: M) -> None:
-        """Send, waiting for room; to a durable actor, until the message is on disk.
+        """Send, waiting for room; to a durable actor, until the message is on disk. Inside a turn it is `tell`.
 
         Raises:
             Unhandled: when the actor has no handler for the message's type.
             ActorStopped: when the actor has stopped.
+            SystemStopped: when the system ended first.
         """
         raise NotImplementedError
 
@@ -61,6 +65,7 @@ class Ref(Generic[M]):
 
         Raises:
             Unhandled: when the actor has no handler for the message's type.
+            MailboxFull: when there is no room.
             AskTimeout: when no reply came in time.
             ActorFailed: when a volatile actor failed on the message.
             MessageParked: when a durable actor failed on it too often.
@@ -101,9 +106,12 @@ class LocalRef(Ref[M]):
         if turn is None:
             cell.put(Delivery(message, None))
         else:
-            turn.after_commit(lambda: cell.put(Delivery(message, None)))
+            turn.after_commit(lambda: cell.put_late(Delivery(message, None)))
 
     async def send(self, message: M) -> None:
+        if current_turn() is not None:
+            self.tell(message)
+            return
         if type(message) not in self._cell.table:
             raise unhandled(self._cell.path, message)
         await self._cell.put_when_room(Delivery(message, None))

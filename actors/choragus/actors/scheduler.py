@@ -10,27 +10,36 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Protocol
 
 BUDGET = 256
+"""Messages that a cell handles in a row before others have their turn, and a worker before the loop has its."""
+
 SPARE = 64
+"""Workers that wait for work; more than these end when there is none."""
 
 
 class Runnable(Protocol):
     """What stands in the ready queue."""
 
     async def drain(self) -> int:
-        """Handle what is waiting now; give back how many messages that were."""
+        """Handle what is waiting now, at most a budget of it; give back how many messages that were."""
         ...
 
 
 class Scheduler:
-    """Runs ready cells on a pool of workers of one event loop."""
+    """Runs ready cells on a pool of workers of one event loop.
+
+    Args:
+        fatal: told when a worker dies of something else than its cancellation.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, fatal: Callable[[BaseException], None]) -> None:
         self.ready: deque[Runnable] = deque()
         self._loop = loop
         self._fatal = fatal
+        self._context = copy_context()
         self._parked: list[asyncio.Future[None]] = []
         self._workers: set[asyncio.Task[None]] = set()
         self._waking = False
@@ -60,7 +69,8 @@ class Scheduler:
             if not parked.done():
                 parked.set_result(None)
                 return
-        worker = self._loop.create_task(self._work(), name="choragus:worker")
+        # A context of its own: the one that happens to wake it may be inside a turn.
+        worker = self._loop.create_task(self._work(), name="choragus:worker", context=self._context.copy())
         self._workers.add(worker)
         worker.add_done_callback(self._ended)
 
@@ -68,11 +78,13 @@ class Scheduler:
         self._workers.discard(worker)
         if not worker.cancelled() and (error := worker.exception()) is not None:
             self._fatal(error)
-        elif self.ready and not self._waking:
+        if self.ready and not self._waking:
             self._wake()
 
     async def _work(self) -> None:
         ready = self.ready
+        me = asyncio.current_task()
+        assert me is not None
         while not self._closed:
             self._waking = False
             used = 0
@@ -81,6 +93,8 @@ class Scheduler:
                 if ready and not self._waking:
                     self._wake()
                 used += await cell.drain()
+                if me.cancelling():  # a handler swallowed its cancellation
+                    return
                 if used >= BUDGET:
                     used = 0
                     await asyncio.sleep(0)

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from choragus.mailbox.address import ActorId
-from choragus.mailbox.errors import LeaseLost
+from choragus.mailbox.errors import LeaseLost, StoreError
 from choragus.mailbox.store import Store
 from choragus.mailbox.turn import Batch, Closure, Committed, Entry, Envelope, Rejected, Turn
 
-from .errors import MailboxFull
+from .errors import MailboxFull, SystemStopped
 
 BATCH = 256
 BACKLOG = 10_000
@@ -74,6 +74,8 @@ class Writer:
         self._idle = asyncio.Event()
         self._idle.set()
         self._room = asyncio.Event()
+        self._owed: tuple[tuple[ActorId, str], ...] = ()
+        self._ended = False
 
     @property
     def backlog(self) -> int:
@@ -101,10 +103,21 @@ class Writer:
             raise MailboxFull(f"{self.backlog} messages wait for the disk (the limit), one for {receiver}: use send")
 
     async def has_room(self) -> None:
-        """Wait until a message from the host may be submitted."""
-        while self.is_full:
+        """Wait until a message from the host may be submitted.
+
+        Raises:
+            SystemStopped: when the system ends meanwhile.
+        """
+        while self.is_full and not self._ended:
             self._room.clear()
             await self._room.wait()
+        if self._ended:
+            raise SystemStopped("the system ended while the message waited for room: it was not written")
+
+    def end(self) -> None:
+        """Nothing is written any more: let go of whoever waits for room."""
+        self._ended = True
+        self._room.set()
 
     async def flushed(self) -> None:
         """Wait until everything submitted so far has been settled."""
@@ -132,12 +145,15 @@ class Writer:
             await asyncio.sleep(0)
 
     async def _commit(self, taken: list[tuple[Item, Done]]) -> None:
-        result = await self._store.commit(self._batch([item for item, _ in taken]))
+        batch = self._batch([item for item, _ in taken])
+        result = await self._store.commit(batch)
         if isinstance(result, Rejected):
             if result.fenced:
                 raise LeaseLost(f"another process took the file over (this one was {self._node}): stop one of them")
+            self._owed = batch.started
             self._retry(taken, result.offenders)
             return
+        self._owed = ()
         for _, done in taken:
             done(result)
 
@@ -149,6 +165,8 @@ class Writer:
                 done(Rejected(offenders={item.id: offenders[item.id]}))
             else:
                 kept.append((item, done))
+        if len(kept) == len(taken):
+            raise StoreError(f"the store refuses a batch for turns that are not in it: {dict(offenders)}")
         self._pending = kept + self._pending
         self._wake.set()
 
@@ -163,5 +181,5 @@ class Writer:
             entries=tuple(item for item in items if isinstance(item, Entry)),
             cursors={item.name: item.position for item in items if isinstance(item, Cursor)},
             held=tuple(item.effect for item in items if isinstance(item, Held)),
-            started=self._running(),
+            started=self._owed + self._running(),
         )

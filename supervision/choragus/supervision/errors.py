@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from choragus.actors.cell import Failure
+from choragus.actors.status import Failure
 from choragus.mailbox.errors import ChoragusError
 
 

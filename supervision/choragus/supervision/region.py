@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 
-from choragus.actors.cell import Failure
-from choragus.actors.durable_cell import DurableCell
 from choragus.actors.kernel import Kernel
+from choragus.actors.region import DurableChild
+from choragus.actors.status import Failure
 
 from .spec import Region
 
@@ -20,21 +19,16 @@ class RegionNode:
         self.attempts = spec.attempts
         self._kernel = kernel
         self._spec = spec
-        self._unloadable: Counter[str] = Counter()
 
     def delay(self, attempts: int) -> float:
         """Seconds before the next try at a message that failed that often."""
         return self._spec.backoff.delay(attempts - 1, random.random())
 
-    def durable_failed(self, child: DurableCell, failure: Failure) -> None:
+    def durable_failed(self, child: DurableChild, failure: Failure) -> None:
         """Restart at once after a failure on a message, whose retry waits by itself; else after a delay, or never."""
         if failure.message:
-            self._unloadable.pop(child.id, None)
             child.restart()
-            return
-        self._unloadable[child.id] += 1
-        failures = self._unloadable[child.id]
-        if failures >= self.attempts:
+        elif child.faults >= self.attempts:
             child.suspend(failure.error)
         else:
-            self._kernel.loop.call_later(self.delay(failures), child.restart)
+            self._kernel.loop.call_later(self.delay(child.faults), child.restart)

@@ -8,8 +8,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeAlias
 
-from choragus.actors.cell import Cell, Failure, Status
+from choragus.actors.cell import Cell
+from choragus.actors.errors import ActorStopped
 from choragus.actors.kernel import Kernel
+from choragus.actors.status import Failure, Status
 
 from .errors import AlreadyStarted, Escalated, StartFailed
 from .spec import Child, Restart, Supervisor
@@ -17,6 +19,9 @@ from .strategy import Escalate, Forget, RestartChild, decide
 
 STOP = 5.0
 """Seconds for a child without a shutdown time of its own."""
+
+REMEMBERED = 1000
+"""Restarts and failures that are kept, at most."""
 
 
 class Above(Protocol):
@@ -32,7 +37,7 @@ Job = Callable[[], Awaitable[None]]
 
 
 class Node:
-    """One supervisor of the tree."""
+    """One supervisor of the tree. Stopped, it may be started again: its static children then keep their refs."""
 
     def __init__(self, kernel: Kernel, above: Above, path: str, spec: Supervisor) -> None:
         self.path = path
@@ -40,19 +45,24 @@ class Node:
         self.status = Status.STARTING
         self._kernel = kernel
         self._above = above
+        self._static: dict[str, Running] = {}
         self._specs: dict[str, Child | Supervisor] = {}
-        self._children: dict[str, Cell | Node] = {}
+        self._children: dict[str, Running] = {}
         self._restarts: list[float] = []
-        self._failures: deque[Failure] = deque(maxlen=8)
+        self._failures: deque[tuple[float, Failure]] = deque(maxlen=REMEMBERED)
         self._jobs: deque[Job] = deque()
         self._working: asyncio.Task[None] | None = None
         self._delays: set[asyncio.TimerHandle] = set()
+        self._ending: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start the children in order; when one fails, stop those before it in reverse.
 
+        Children that fail meanwhile are decided upon when all are up, as OTP does.
+
         Raises:
             StartFailed: naming the child, with its failure as the cause.
+            ActorStopped: when the supervisor is stopped meanwhile.
         """
         self.status = Status.STARTING
         self._specs = {}
@@ -61,52 +71,80 @@ class Node:
         self._failures.clear()
         for spec in self.spec.children:
             try:
-                await self._start_child(spec)
+                self._static[spec.name] = await self._start_child(spec, self._static.get(spec.name))
             except Exception as error:
+                if self._is_ending:
+                    raise ActorStopped(self.path) from error
                 await self.stop()
-                raise error if isinstance(error, StartFailed) else StartFailed(self._path(spec.name)) from error
+                if isinstance(error, StartFailed):
+                    raise
+                raise StartFailed(self._path(spec.name)) from error
+            if self._is_ending:
+                raise ActorStopped(self.path)
         self.status = Status.RUNNING
+        self._go_on()
 
-    async def spawn(self, spec: Child | Supervisor) -> Cell | Node:
+    async def spawn(self, spec: Child | Supervisor) -> Running:
         """Start one more child.
 
         Raises:
             AlreadyStarted: when its name is alive.
+            ActorStopped: when the supervisor has stopped, or stops meanwhile.
         """
+        if self._is_ending:
+            raise ActorStopped(self.path or "the system")
         living = self._children.get(spec.name)
         if living is not None and living.status is not Status.STOPPED:
             raise AlreadyStarted(f"{self._path(spec.name)} is alive already: use another name, or stop it first")
-        return await self._start_child(spec)
+        return await self._start_child(spec, None)
 
     async def stop(self) -> None:
-        """Stop the children one by one in reverse start order, each within its own deadline."""
-        if self.status is Status.STOPPED:
-            return
-        self.status = Status.STOPPING
-        for delay in self._delays:
-            delay.cancel()
-        self._jobs.clear()
-        if self._working is not None and self._working is not asyncio.current_task():
-            self._working.cancel()
-        for name, child in reversed(tuple(self._children.items())):
-            if isinstance(child, Node):
-                await child.stop()
-            else:
-                await child.stop(self._shutdown(name))
-        self.status = Status.STOPPED
+        """Stop the children one by one in reverse start order, each within its own deadline.
 
-    def find(self, path: str) -> Cell | Node | None:
+        Called again meanwhile, it waits for the first call; a caller that is cancelled leaves it stopping.
+        """
+        if self.status is not Status.STOPPED:
+            await asyncio.shield(self._begin_end())
+
+    def find(self, path: str) -> Running | None:
         """The running child at a path below this supervisor."""
         name, _, rest = path.partition("/")
         child = self._children.get(name)
-        return child.find(rest) if rest and isinstance(child, Node) else None if rest else child
+        if not rest:
+            return child
+        return child.find(rest) if isinstance(child, Node) else None
 
     def child_failed(self, child: Running, failure: Failure) -> None:
         """A child failed and waits for a decision."""
-        self._failures.append(failure)
-        self._later(lambda: self._decide(child, failure))
+        self._failures.append((self._kernel.loop.time(), failure))
+        self._later(lambda: self._decide(child))
 
-    async def _decide(self, child: Running, failure: Failure) -> None:
+    @property
+    def _is_ending(self) -> bool:
+        return self.status in (Status.STOPPING, Status.STOPPED)
+
+    def _begin_end(self) -> asyncio.Task[None]:
+        """From here on nothing is decided any more."""
+        if self._ending is None:
+            self.status = Status.STOPPING
+            for delay in self._delays:
+                delay.cancel()
+            self._delays.clear()
+            self._jobs.clear()
+            self._ending = self._kernel.loop.create_task(self._end(), name=f"choragus:{self.path or 'root'}:stop")
+        return self._ending
+
+    async def _end(self) -> None:
+        if self._working is not None:
+            self._working.cancel()
+        for name, child in reversed(tuple(self._children.items())):
+            await self._stop_child(child, self._specs[name])
+        self.status = Status.STOPPED
+        self._ending = None
+
+    # Decisions: jobs, done one after the other.
+
+    async def _decide(self, child: Running) -> None:
         name = child.path.rpartition("/")[2]
         if self._children.get(name) is not child:
             return
@@ -115,54 +153,60 @@ class Node:
         now = self._kernel.loop.time()
         match decide(self.spec.strategy, restart, self._restarts, now, random.random()):
             case RestartChild(after):
-                self._restarts = [*self._restarts[-1000:], now]
+                self._restarts = [*self._restarts[-REMEMBERED:], now]
                 if after:
                     self._delay(after, lambda: self._restart(child))
                 else:
                     await self._restart(child)
             case Forget():
                 del self._children[name], self._specs[name]
-                await self._stop_child(child)
+                await self._stop_child(child, spec)
             case Escalate(reason):
-                await self._give_up(reason)
+                self._give_up(reason)
 
     async def _restart(self, child: Running) -> None:
         try:
-            if isinstance(child, Node):
-                await child.start()
-            else:
-                await child.restart()
+            await (child.start() if isinstance(child, Node) else child.restart())
         except Exception as error:
-            self.child_failed(child, Failure(child.path, error))
+            if not self._is_ending:
+                self.child_failed(child, Failure(child.path, error))
 
-    async def _give_up(self, reason: str) -> None:
-        await self.stop()
-        self._above.child_failed(self, Failure(self.path, Escalated(self.path, reason, self._failures)))
+    def _give_up(self, reason: str) -> None:
+        """Stop, and then tell the one above; unless it stops this supervisor meanwhile."""
+        since = self._kernel.loop.time() - self.spec.strategy.within
+        causes = [failure for at, failure in self._failures if at >= since] or [self._failures[-1][1]]
+        escalated = Failure(self.path, Escalated(self.path, reason, causes))
+        self._kernel.keep(self._escalate(self._begin_end(), escalated))
 
-    async def _start_child(self, spec: Child | Supervisor) -> Cell | Node:
-        path = self._path(spec.name)
-        if isinstance(spec, Supervisor):
-            child: Cell | Node = Node(self._kernel, self, path, spec)
-        else:
-            child = Cell(self._kernel, self, path, lambda: spec.actor(*spec.args, **spec.kwargs), spec.mailbox)
+    async def _escalate(self, ending: asyncio.Task[None], failure: Failure) -> None:
+        await asyncio.shield(ending)
+        self._above.child_failed(self, failure)
+
+    async def _start_child(self, spec: Child | Supervisor, again: Running | None) -> Running:
+        child = again or self._make(spec)
         self._specs[spec.name] = spec
+        self._children.pop(spec.name, None)  # a name used again stands at the end of the order
         self._children[spec.name] = child
         try:
             await child.start()
-        except BaseException:
-            del self._specs[spec.name], self._children[spec.name]
+        except BaseException as error:
+            partly_up = isinstance(child, Node) and not isinstance(error, Exception)  # a stop will find it here
+            if self._children.get(spec.name) is child and not partly_up:
+                del self._specs[spec.name], self._children[spec.name]
             raise
         return child
 
-    async def _stop_child(self, child: Running) -> None:
+    def _make(self, spec: Child | Supervisor) -> Running:
+        path = self._path(spec.name)
+        if isinstance(spec, Supervisor):
+            return Node(self._kernel, self, path, spec)
+        return Cell(self._kernel, self, path, lambda: spec.actor(*spec.args, **spec.kwargs), spec.mailbox)
+
+    async def _stop_child(self, child: Running, spec: Child | Supervisor) -> None:
         if isinstance(child, Node):
             await child.stop()
         else:
-            await child.stop(STOP)
-
-    def _shutdown(self, name: str) -> float:
-        spec = self._specs[name]
-        return spec.shutdown if isinstance(spec, Child) else STOP
+            await child.stop(spec.shutdown if isinstance(spec, Child) else STOP)
 
     def _path(self, name: str) -> str:
         return f"{self.path}/{name}" if self.path else name
@@ -177,10 +221,12 @@ class Node:
 
     def _later(self, job: Job) -> None:
         """Do this when what was asked before is done."""
-        if self.status in (Status.STOPPING, Status.STOPPED):
-            return
-        self._jobs.append(job)
-        if self._working is None or self._working.done():
+        if not self._is_ending:
+            self._jobs.append(job)
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._jobs and self.status is Status.RUNNING and (self._working is None or self._working.done()):
             self._working = self._kernel.loop.create_task(self._work(), name=f"choragus:{self.path or 'root'}")
             self._working.add_done_callback(self._worked)
 
@@ -189,5 +235,6 @@ class Node:
             await self._jobs.popleft()()
 
     def _worked(self, task: asyncio.Task[None]) -> None:
+        """A decision itself failed: that is a fault of ours, and the system cannot go on."""
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._above.child_failed(self, Failure(self.path, error))
+            self._kernel.fail(error)

@@ -14,18 +14,20 @@ from typing import Never, Self
 import anyio
 
 from choragus.actors.actor import Actor, M
-from choragus.actors.cell import Cell, Failure
+from choragus.actors.cell import Cell
 from choragus.actors.effect import Runner
 from choragus.actors.errors import ActorStopped, SystemStopped
 from choragus.actors.event import Events
 from choragus.actors.kernel import Kernel
 from choragus.actors.ref import LocalRef, Ref
+from choragus.actors.status import Failure
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.store import Store
 
 from .errors import Escalated, SpecFault, SystemFailed
 from .region import RegionNode
+from .shelter import sheltered
 from .signals import orderly_signals
 from .spec import MAILBOX, Child, Region, Restart, Supervisor
 from .supervisor import STOP, Node
@@ -76,7 +78,8 @@ class System:
     ) -> None:
         self._path = path
         self._store = store
-        self._children = (tree,) if isinstance(tree, Supervisor | Child) else tuple(tree)
+        children = (tree,) if isinstance(tree, Supervisor | Child) else tuple(tree)
+        self._tree = Supervisor(name="root", children=children)
         self._regions = _regions(actors)
         self._runners = dict(runners or {})
         self._resources = resources
@@ -87,50 +90,60 @@ class System:
         self._spawned = 0
         self._failures: list[Failure] = []
         self._signal: int | None = None
-        self._entered = False
+        self._running: Kernel | None = None
 
     async def __aenter__(self) -> Self:
-        if self._entered:
+        if self._running is not None:
             raise RuntimeError("a System is entered once: make another")
         _check_asyncio()
-        self._entered = True
-        self._kernel = Kernel(self._clock, self._kernel_died)
-        self._root = Node(self._kernel, self, "", Supervisor(name="root", children=self._children))
+        kernel = self._running = Kernel(self._clock, self._kernel_died)
+        self._root = Node(kernel, self, "", self._tree)
         self._stack = ExitStack()
         self._scope = self._stack.enter_context(anyio.CancelScope())
         try:
-            await self._start()
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await self._root.stop()
-                await self._kernel.close(clean=not self._failures)
-            self._stack.close()
+            await self._start(kernel)
+        except BaseException as error:
+            await self._leave(error)
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
-        with anyio.CancelScope(shield=True):
-            await self._stop()
-        swallow = self._stack.__exit__(kind, error, trace)
-        if self._failures:
-            raise _system_failed(self._failures) from (error if isinstance(error, Exception) else None)
+        swallow = await self._leave(error)
         if self._signal == signal.SIGINT:
             raise KeyboardInterrupt
         if self._signal is not None:
             raise SystemExit(128 + self._signal)
         return swallow
 
+    async def _leave(self, error: BaseException | None) -> bool | None:
+        """Shut down, whatever happens meanwhile, and raise what the system failed with."""
+        try:
+            await sheltered(self._stop())
+        except BaseException as late:
+            self._stack.__exit__(type(late), late, late.__traceback__)
+            raise
+        swallow = self._stack.__exit__(None if error is None else type(error), error, None)
+        if self._failures:
+            raise _system_failed(self._failures) from (error if isinstance(error, Exception) else None)
+        return swallow
+
     @property
     def events(self) -> Events:
         """The stream of failures, restarts, dead letters and parked messages."""
-        return self._kernel.events
+        return self.kernel.events
 
     @property
     def kernel(self) -> Kernel:
-        """The kernel, for runtimes built upon the system."""
-        return self._kernel
+        """The kernel, for runtimes built upon the system.
+
+        Raises:
+            RuntimeError: before the system is entered.
+        """
+        if self._running is None:
+            raise RuntimeError("this System does not run yet: use it as in `async with System() as system: ...`")
+        return self._running
 
     def ref(self, actor: type[Actor[M]], key: str) -> Ref[M]:
         """The durable actor of that type and key.
@@ -138,7 +151,7 @@ class System:
         Raises:
             LookupError: when the type is not among the system's `actors`.
         """
-        return self._kernel.durable_ref(actor, key)
+        return self.kernel.durable_ref(actor, key)
 
     async def spawn(
         self,
@@ -160,8 +173,7 @@ class System:
             AlreadyStarted: when the name is alive.
             SystemStopped: when the system has ended.
         """
-        if self._kernel.stopped:
-            raise SystemStopped(f"the system has stopped; {actor.__name__} cannot be spawned")
+        kernel = self.kernel
         self._spawned += 1
         spec = Child(
             actor,
@@ -172,8 +184,11 @@ class System:
             shutdown=shutdown,
             mailbox=mailbox,
         )
-        cell = await self._root.spawn(spec)
-        return LocalRef(_a_cell(cell, spec.name), self._kernel)
+        try:
+            cell = await self._root.spawn(spec)
+        except ActorStopped as error:
+            raise SystemStopped(f"the system has stopped; {actor.__name__} cannot be spawned") from error
+        return LocalRef(_a_cell(cell, spec.name), kernel)
 
     def find(self, actor: type[Actor[M]], path: str) -> Ref[M]:
         """The ref of a volatile actor by its path in the tree, for example `intake/fetcher`.
@@ -181,55 +196,54 @@ class System:
         Raises:
             ActorStopped: when no actor of that class stands there.
         """
+        kernel = self.kernel
         cell = _a_cell(self._root.find(path), path)
         if cell.table is not actor.__choragus_table__:
             raise ActorStopped(f"{path} (as a {actor.__name__})")
-        return LocalRef(cell, self._kernel)
+        return LocalRef(cell, kernel)
 
     def child_failed(self, child: Node, failure: Failure) -> None:
         """The top of the tree gave up: the system ends."""
         self._fail(failure)
 
     def _kernel_died(self, error: BaseException) -> None:
-        self._kernel.stopped = True
         self._fail(Failure("kernel", error))
 
     def _fail(self, failure: Failure) -> None:
         self._failures.append(failure)
         self._scope.cancel()
 
-    async def _start(self) -> None:
-        store = await self._open_store()
-        if store is not None:
-            regions = {spec.durable.type_name: (spec.durable, RegionNode(self._kernel, spec)) for spec in self._regions}
-            try:
-                await self._kernel.open(store, regions, self._runners, resources=self._resources, held=self._held)
-            except BaseException:
-                await store.close()
-                raise
+    async def _start(self, kernel: Kernel) -> None:
+        if self._store is not None or self._path is not None or self._regions:
+            await sheltered(self._open(kernel))
         await self._root.start()
-        if store is not None:
-            await self._kernel.resume()
+        await kernel.resume()
         if self._signals:
             self._stack.enter_context(orderly_signals(self._signalled))
 
-    async def _open_store(self) -> Store | None:
+    async def _open(self, kernel: Kernel) -> None:
+        store = await self._open_store()
+        regions = {spec.durable.type_name: (spec.durable, RegionNode(kernel, spec)) for spec in self._regions}
+        try:
+            await kernel.open(store, regions, self._runners, resources=self._resources, held=self._held)
+        except BaseException:
+            await store.close()
+            raise
+
+    async def _open_store(self) -> Store:
         if self._store is not None:
             return self._store
-        if self._path is not None:
-            return await SqliteStore.open(self._path)
-        return MemoryStore() if self._regions else None
+        return MemoryStore() if self._path is None else await SqliteStore.open(self._path)
 
     async def _stop(self) -> None:
-        died = self._kernel.stopped
-        if not died:
-            await self._kernel.quiesce(self._shutdown)
+        if not self.kernel.has_died:
+            await self.kernel.quiesce(self._shutdown)
         await self._root.stop()
-        await self._kernel.close(clean=not died)
+        await self.kernel.close()
 
     def _signalled(self, number: int) -> None:
         self._signal = number
-        asyncio.get_running_loop().call_soon_threadsafe(self._scope.cancel)
+        self.kernel.loop.call_soon_threadsafe(self._scope.cancel)
 
 
 def _check_asyncio() -> None:

@@ -1,0 +1,135 @@
+"""One call of a durable handler: what it is called with, its time limit, and the turn that comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+import attrs
+
+from choragus.mailbox.codec import decode, encode
+from choragus.mailbox.turn import Envelope, Turn
+
+from .durable import DurableActor
+from .errors import TurnTimeout, Unhandled
+from .inside import CURRENT
+from .message import decode_reply
+from .standing import Standing
+from .status import GRACE
+
+INTERRUPTIONS = 20
+"""How often a message may be interrupted by the process's death before it is parked."""
+
+
+@attrs.frozen
+class Work:
+    """One message to handle, decoded, and the instance that handles it."""
+
+    envelope: Envelope
+    message: object
+    actor: DurableActor[object, object]
+
+
+class Owner(Protocol):
+    """The cell whose handler it is."""
+
+    path: str
+
+    def cut_off(self, execution: Execution, error: TurnTimeout) -> None:
+        """The handler resists its cancellation: go on without it."""
+        ...
+
+
+class Execution:
+    """A handler that runs, in the task that created this.
+
+    Past the actor's `turn_timeout` it is cancelled, and past a grace cut off: `is_cut_off` says that whatever still
+    comes of it is to be refused.
+    """
+
+    def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop, standing: Standing, work: Work) -> None:
+        self.work = work
+        self.draft = standing.draft(work.envelope)
+        self.is_cut_off = False
+        self.is_overdue = False
+        self._owner = owner
+        self._loop = loop
+        self._standing = standing
+        self._task = asyncio.current_task()
+
+    async def run(self) -> object:
+        """What the handler returns; what it raises goes to the caller, TurnTimeout when it was overdue."""
+        watchdog = self._loop.call_later(self._standing.cls.turn_timeout, self._expire)
+        token = CURRENT.set(self.draft)
+        self.work.actor._draft = self.draft
+        try:
+            return await self._call()
+        finally:
+            self.draft.open = self.is_cut_off  # one that was cut off goes on collecting for nothing
+            watchdog.cancel()
+            CURRENT.reset(token)
+
+    def turn(self, result: object, *, wanted: bool) -> tuple[Turn, object]:
+        """The turn and the reply. A value that cannot be stored raises here, and so fails the turn.
+
+        Args:
+            wanted: whether somebody waits for the reply. They get a copy: a piece of the state itself would go on
+                changing in their hands.
+        """
+        state = self._standing.changed_state(self.work.actor)
+        envelope = self.work.envelope
+        if not (wanted or envelope.key or envelope.reply_to):
+            return self.draft.close(state, ()), None
+        record = encode(result)
+        if envelope.reply_to:
+            self.draft.answer(envelope, record)
+        replies = ((envelope.id, record),) if envelope.key else ()
+        return self.draft.close(state, replies), decode_reply(type(self.work.message), record)
+
+    def cancel(self) -> None:
+        """Ask the handler to end."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def timed_out(self) -> TurnTimeout:
+        """The error of a handler that was overdue."""
+        cls = self._standing.cls
+        limit = cls.turn_timeout
+        return TurnTimeout(f"{self._owner.path} took longer than {limit:g} s (turn_timeout of {cls.__name__})")
+
+    async def _call(self) -> object:
+        actor, message, envelope = self.work.actor, self.work.message, self.work.envelope
+        if envelope.then:
+            result: object = getattr(actor, method_of(envelope))(message)
+        else:
+            result = actor.__choragus_table__[type(message)].function(actor, message)
+        return await result if asyncio.iscoroutine(result) else result
+
+    def _expire(self) -> None:
+        self.is_overdue = True
+        self.cancel()
+        self._loop.call_later(GRACE, self._cut_off)
+
+    def _cut_off(self) -> None:
+        if self.draft.open and not self.is_cut_off:
+            self.is_cut_off = True
+            self._owner.cut_off(self, self.timed_out())
+
+
+def admit(standing: Standing, envelope: Envelope) -> object:
+    """The message of an envelope; raises when it will never be handled, so that trying again is of no use."""
+    if standing.ended:
+        raise Unhandled(f"{standing.id} has ended")
+    if envelope.interrupted > INTERRUPTIONS:
+        raise Unhandled(f"the process died {envelope.interrupted} times over it (the limit is {INTERRUPTIONS})")
+    message = decode(envelope.record)
+    if envelope.then and method_of(envelope) not in standing.cls.__choragus_reply_names__:
+        raise Unhandled(f"{standing.id} has no @reply method {method_of(envelope)!r} any more")
+    if not envelope.then and type(message) not in standing.cls.__choragus_table__:
+        raise Unhandled(f"{standing.id} has no handler for {type(message).__name__}")
+    return message
+
+
+def method_of(envelope: Envelope) -> str:
+    """The name of the `@reply` method that an answer goes to."""
+    return envelope.then.partition("\n")[0]

@@ -1,0 +1,71 @@
+"""What runs beside the messages: `on_start` and `on_stop`, each in a task that can be ended without its caller."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Never
+
+from .actor import Actor
+from .errors import ActorStopped
+from .event import Events, Failed, Zombie
+from .status import GRACE
+
+
+class Starting:
+    """An `on_start` that runs."""
+
+    def __init__(self, actor: Actor[Never], loop: asyncio.AbstractEventLoop, events: Events) -> None:
+        self._path = actor.path
+        self._events = events
+        self._task = loop.create_task(actor.on_start(), name=f"choragus:{actor.path}:on_start")
+        self._task.add_done_callback(_look)
+        self._ended: asyncio.Future[None] = loop.create_future()
+
+    async def finish(self) -> None:
+        """Wait for it; what it raises goes to the caller. A caller that is cancelled cancels it.
+
+        Raises:
+            ActorStopped: when `end` was called meanwhile.
+        """
+        try:
+            await asyncio.wait({self._task, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            await self.end()
+            raise
+        if self._ended.done():
+            raise ActorStopped(self._path)
+        if self._task.cancelled():
+            raise RuntimeError(f"{self._path}: on_start raised CancelledError")
+        self._task.result()
+
+    async def end(self) -> None:
+        """Cancel it, and leave it behind when it resists."""
+        first = not self._ended.done()
+        if first:
+            self._ended.set_result(None)
+            self._task.cancel()
+        await asyncio.wait({self._task}, timeout=GRACE)
+        if first and not self._task.done():
+            self._events.publish(Zombie(self._path, "on_start"))
+
+
+async def run_on_stop(actor: Actor[Never], patience: float, events: Events) -> None:
+    """Run `on_stop` for so many seconds at most; what it raises is reported."""
+    stopping = asyncio.get_running_loop().create_task(actor.on_stop(), name=f"choragus:{actor.path}:on_stop")
+    stopping.add_done_callback(_look)
+    await asyncio.wait({stopping}, timeout=patience)
+    if not stopping.done():
+        stopping.cancel()
+        await asyncio.wait({stopping}, timeout=GRACE)
+    if not stopping.done():
+        events.publish(Zombie(actor.path, "on_stop"))
+        return
+    error = asyncio.CancelledError("on_stop was cancelled") if stopping.cancelled() else stopping.exception()
+    if error is not None:
+        events.publish(Failed(actor.path, error, "on_stop"))
+
+
+def _look(task: asyncio.Task[None]) -> None:
+    """Nobody may be left to look at what a task that was left behind raises in the end."""
+    if not task.cancelled():
+        task.exception()

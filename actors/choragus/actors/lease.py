@@ -1,0 +1,54 @@
+"""The lease on a store: claimed once, renewed for as long as the system runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+
+from choragus.mailbox.errors import LeaseLost
+from choragus.mailbox.store import Store
+from choragus.mailbox.turn import Claim
+
+LEASE = 10.0
+"""Seconds that a claim holds without being renewed."""
+
+
+class Lease:
+    """Ownership of a store by one node."""
+
+    def __init__(self, store: Store, node: str, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._node = node
+        self._clock = clock
+        self._renewed = monotonic()
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether less than half of the lease has passed: only then may an effect start."""
+        return monotonic() - self._renewed < LEASE / 2
+
+    async def claim(self) -> Claim:
+        """Own the store.
+
+        Raises:
+            FileInUse: when a live process owns it.
+        """
+        asked = monotonic()
+        claim = await self._store.claim(self._node, LEASE, self._clock())
+        self._renewed = asked
+        return claim
+
+    async def keep(self, renewed: Callable[[], None]) -> None:
+        """Renew it until cancelled, and call `renewed` each time.
+
+        Raises:
+            LeaseLost: when another process has taken the store over.
+        """
+        while True:
+            await asyncio.sleep(LEASE / 4)
+            asked = monotonic()
+            if not await self._store.renew(self._node, LEASE, self._clock()):
+                raise LeaseLost(f"the lease of node {self._node} was taken over by another process: stop one of them")
+            self._renewed = asked
+            renewed()

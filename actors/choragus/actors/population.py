@@ -1,0 +1,73 @@
+"""The durable actors of a system that are in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from itertools import islice
+
+from choragus.mailbox.address import ActorId, key_of, type_of
+
+from .durable import DurableActor
+from .durable_cell import DurableCell, DurableHost
+from .region import Region
+
+CELLS = 10_000
+"""Durable actors that are kept in memory; beyond it idle ones are dropped, and loaded again when they get mail."""
+
+Regions = Mapping[str, tuple[type[DurableActor[object, object]], Region]]
+"""By the type's stored name: its class and who supervises it."""
+
+
+class Population:
+    """The cells by address, made when they are needed.
+
+    Args:
+        held: keys whose actors are not woken.
+    """
+
+    def __init__(self, host: DurableHost, regions: Regions, held: frozenset[str]) -> None:
+        self._host = host
+        self._regions = regions
+        self._held = held
+        self._cells: dict[ActorId, DurableCell] = {}
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    def runs(self, id: ActorId) -> bool:
+        """Whether this system runs the actor of that address."""
+        return type_of(id) in self._regions and key_of(id) not in self._held
+
+    def cell(self, id: ActorId) -> DurableCell | None:
+        """The actor's cell; None when this system does not run it, or has begun to stop."""
+        cell = self._cells.get(id)
+        if cell is None and self.runs(id) and not self._closed:
+            if len(self._cells) >= CELLS:
+                self._drop_idle()
+            cls, region = self._regions[type_of(id)]
+            cell = self._cells[id] = DurableCell(self._host, region, id, cls)
+        return cell
+
+    def hint(self, actors: Iterable[ActorId]) -> None:
+        """These actors have mail on disk."""
+        for id in actors:
+            if (cell := self.cell(id)) is not None:
+                cell.hint()
+
+    def ended(self, id: ActorId) -> None:
+        """The actor has ended: drop it, unless it still has mail to park."""
+        if (cell := self._cells.get(id)) is not None and cell.is_idle:
+            del self._cells[id]
+
+    async def stop(self, timeout: float) -> None:
+        """Every actor finishes its turn; no other comes to life."""
+        self._closed = True
+        await asyncio.gather(*(cell.stop(timeout) for cell in tuple(self._cells.values())))
+
+    def _drop_idle(self) -> None:
+        """Drop a tenth of the limit, those that were made first."""
+        idle = (id for id, cell in self._cells.items() if cell.is_idle)
+        for id in tuple(islice(idle, max(1, CELLS // 10))):
+            del self._cells[id]

@@ -1,0 +1,373 @@
+"""Effects: intended in a turn, run after its commit, settled by what may be known about them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+
+import attrs
+import pytest
+from attrs import define, frozen
+
+from choragus.actors.dispatch import handle, reply
+from choragus.actors.durable import DurableActor
+from choragus.actors.effect import EffectContext
+from choragus.actors.errors import MessageParked
+from choragus.actors.event import Event, Failed, Zombie
+from choragus.actors.message import EffectFailed, EffectUnknown, Request
+from choragus.mailbox.codec import stored
+from choragus.mailbox.memory import MemoryStore
+from choragus.mailbox.store import Store
+from choragus.mailbox.turn import EffectState, OnInterrupt
+from choragus.supervision.spec import Region
+from choragus.supervision.system import System
+
+Until = Callable[[Callable[[], object]], Awaitable[None]]
+Watch = Callable[[System], list[Event]]
+Reopen = Callable[[], Awaitable[Store]]
+Crashing = Callable[[System], AbstractAsyncContextManager[System]]
+
+
+@stored("test.effect.call")
+@frozen
+class Call:
+    what: str = ""
+
+
+@stored("test.effect.intend")
+@frozen
+class Intend(Request[str]):
+    runner: str = "call"
+    what: str = ""
+    rerun: bool = True
+    fails: bool = False
+
+
+@stored("test.effect.cancel")
+@frozen
+class Cancel(Request[None]):
+    effect: str
+
+
+@stored("test.effect.settle")
+@frozen
+class Settle(Request[None]):
+    effect: str
+
+
+@stored("test.effect.heard")
+@frozen
+class Heard(Request[list[str]]):
+    pass
+
+
+@stored("test.effect.notes")
+@define
+class Notes:
+    lines: list[str] = attrs.field(factory=list)
+
+
+class Caller(DurableActor[Notes, Intend | Cancel | Settle | Heard], name="test.effect.caller"):
+    @handle
+    def intend(self, message: Intend) -> str:
+        on_interrupt = OnInterrupt.RERUN if message.rerun else OnInterrupt.UNKNOWN
+        request = Call(message.what)
+        effect = self.effect(message.runner, request, then=self.came, on_interrupt=on_interrupt, about=message.what)
+        if message.fails:
+            raise RuntimeError("no")
+        return effect
+
+    @reply
+    def came(self, result: object) -> None:
+        match result:
+            case EffectFailed(error=error, reason=reason):
+                said = f"{error}: {reason}"
+            case EffectUnknown():
+                said = "unknown"
+            case _:
+                said = str(result)
+        self.state.lines.append(f"{self.about}={said}")
+
+    @handle
+    def cancel(self, message: Cancel) -> None:
+        self.cancel_effect(message.effect)
+
+    @handle
+    def settle(self, message: Settle) -> None:
+        self.settle_effect(message.effect)
+
+    @handle
+    def heard(self, message: Heard) -> list[str]:
+        return self.state.lines
+
+
+class Outside:
+    """The world that effects reach, and what it saw."""
+
+    def __init__(self) -> None:
+        self.begun: list[tuple[str, int]] = []
+        self.done: list[str] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def call(self, request: object, context: EffectContext) -> object:
+        assert isinstance(request, Call)
+        self.begun.append((context.id, context.attempt))
+        match request.what:
+            case "raise":
+                raise ValueError("no such file \udcff")
+            case "cancel itself":
+                raise asyncio.CancelledError
+            case "odd result":
+                return object()
+            case "resist":
+                while not self.gate.is_set():
+                    try:
+                        await self.gate.wait()
+                    except asyncio.CancelledError:
+                        continue
+        await self.gate.wait()
+        self.done.append(context.id)
+        return f"did {request.what}"
+
+
+def open_system(store: Store, outside: Outside, shutdown: float = 1.0) -> System:
+    return System(store=store, actors=[Region(Caller, attempts=1)], runners={"call": outside.call}, shutdown=shutdown)
+
+
+async def settle() -> None:
+    """Let everything that can happen without time happen."""
+    for _ in range(200):
+        await asyncio.sleep(0)
+
+
+async def heard(system: System) -> list[str]:
+    async with asyncio.timeout(5):
+        while not (lines := await system.ref(Caller, "a").ask(Heard())):  # noqa: ASYNC110  # it is asked, not told
+            await asyncio.sleep(0.002)
+    return lines
+
+
+async def test_a_result_comes_as_a_message_with_what_it_is_about(reopen: Reopen) -> None:
+    outside = Outside()
+    async with open_system(await reopen(), outside) as system:
+        id = await system.ref(Caller, "a").ask(Intend(what="it"))
+
+        assert await heard(system) == ["it=did it"]
+        assert outside.begun == [(id, 1)]
+        assert await system.kernel.store.effects() == []
+
+
+async def test_the_effect_of_a_failed_turn_never_runs() -> None:
+    outside = Outside()
+    async with open_system(MemoryStore(), outside) as system:
+        with pytest.raises(MessageParked):
+            await system.ref(Caller, "a").ask(Intend(fails=True))
+        await settle()
+
+        assert (outside.begun, await system.kernel.store.effects()) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("runner", "what", "says"),
+    [
+        ("call", "raise", "raise=ValueError: no such file ?"),
+        ("call", "cancel itself", "cancel itself=CancelledError: CancelledError"),
+        ("call", "odd result", "odd result=NotStorable: object cannot be stored"),
+        ("nobody", "x", "x=LookupError: no runner named 'nobody': pass it in System(runners=...)"),
+    ],
+)
+async def test_a_failure_comes_back_as_a_message(runner: str, what: str, says: str, watch: Watch) -> None:
+    async with open_system(MemoryStore(), Outside()) as system:
+        events = watch(system)
+        await system.ref(Caller, "a").ask(Intend(runner=runner, what=what))
+
+        (line,) = await heard(system)
+
+        assert line.startswith(says)
+        assert [type(event) for event in events] == [Failed]
+
+
+async def test_after_a_crash_what_may_run_again_does_with_the_same_id(
+    reopen: Reopen, crashing: Crashing, until: Until
+) -> None:
+    outside = Outside()
+    outside.gate.clear()
+    async with crashing(open_system(await reopen(), outside)) as system:
+        id = await system.ref(Caller, "a").ask(Intend(what="it"))
+        await until(lambda: outside.begun)
+
+    outside.gate.set()
+    async with open_system(await reopen(), outside) as system:
+        assert await heard(system) == ["it=did it"]
+        assert (outside.begun, outside.done) == ([(id, 1), (id, 2)], [id])
+
+
+async def test_after_a_crash_what_cannot_be_undone_is_unknown_and_a_person_settles_it(
+    reopen: Reopen, crashing: Crashing, until: Until
+) -> None:
+    outside = Outside()
+    outside.gate.clear()
+    async with crashing(open_system(await reopen(), outside)) as system:
+        id = await system.ref(Caller, "a").ask(Intend(what="it", rerun=False))
+        await until(lambda: outside.begun)
+
+    for _ in range(2):
+        async with open_system(await reopen(), outside) as system:
+            assert await heard(system) == ["it=unknown"]
+            await system.ref(Caller, "a").ask(Settle(id))
+    assert len(outside.begun) == 1
+
+
+async def test_an_effect_that_is_interrupted_too_often_fails(
+    reopen: Reopen, crashing: Crashing, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("choragus.actors.effect.INTERRUPTIONS", 2)
+    outside = Outside()
+    outside.gate.clear()
+    for number in range(1, 4):
+        async with crashing(open_system(await reopen(), outside)) as system:
+            if number == 1:
+                await system.ref(Caller, "a").ask(Intend(what="it"))
+            await until(lambda: len(outside.begun) == number)  # noqa: B023  # called in this round
+
+    async with open_system(await reopen(), outside) as system:
+        assert await heard(system) == ["it=Interrupted: the process died 3 times while it ran (the limit is 2)"]
+
+
+async def test_at_an_orderly_end_an_irreversible_effect_is_waited_for(reopen: Reopen, until: Until) -> None:
+    outside = Outside()
+    outside.gate.clear()
+    async with open_system(await reopen(), outside) as system:
+        await system.ref(Caller, "a").ask(Intend(what="it", rerun=False))
+        await until(lambda: outside.begun)
+        asyncio.get_running_loop().call_later(0.05, outside.gate.set)
+
+    async with open_system(await reopen(), outside) as system:
+        assert await heard(system) == ["it=did it"]
+    assert len(outside.done) == 1
+
+
+async def test_an_irreversible_effect_that_outlasts_the_end_is_unknown(reopen: Reopen, until: Until) -> None:
+    outside = Outside()
+    outside.gate.clear()
+    async with open_system(await reopen(), outside, shutdown=0.05) as system:
+        await system.ref(Caller, "a").ask(Intend(what="it", rerun=False))
+        await until(lambda: outside.begun)
+
+    async with open_system(await reopen(), outside) as system:
+        assert await heard(system) == ["it=unknown"]
+
+
+async def test_an_effect_that_resists_its_end_is_a_zombie(
+    watch: Watch, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("choragus.actors.effect.GRACE", 0.02)
+    outside = Outside()
+    outside.gate.clear()
+    async with open_system(MemoryStore(), outside, shutdown=0.02) as system:
+        events = watch(system)
+        await system.ref(Caller, "a").ask(Intend(what="resist"))
+        await until(lambda: outside.begun)
+
+    assert Zombie("test.effect.caller/a", "call") in events
+    outside.gate.set()
+    await asyncio.sleep(0)
+
+
+async def hold(store: Store, outside: Outside, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Leave one effect behind that is on disk and known not to have started."""
+    with monkeypatch.context() as patch:
+        patch.setattr("choragus.actors.effect.PARALLEL", 0)
+        async with open_system(store, outside) as system:
+            return await system.ref(Caller, "a").ask(Intend(what="it", rerun=False))
+
+
+async def test_what_had_not_started_at_an_orderly_end_is_held_and_runs_next_time(
+    reopen: Reopen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = Outside()
+    id = await hold(await reopen(), outside, monkeypatch)
+
+    async with open_system(await reopen(), outside) as system:
+        assert await heard(system) == ["it=did it"]
+    assert outside.begun == [(id, 1)]
+
+
+async def test_a_held_effect_that_was_started_and_then_interrupted_is_unknown_not_run_twice(
+    reopen: Reopen, monkeypatch: pytest.MonkeyPatch, crashing: Crashing, until: Until
+) -> None:
+    outside = Outside()
+    await hold(await reopen(), outside, monkeypatch)
+    outside.gate.clear()
+    async with crashing(open_system(await reopen(), outside)):
+        await until(lambda: outside.begun)
+    outside.gate.set()
+
+    async with open_system(await reopen(), outside) as system:
+        assert await heard(system) == ["it=unknown"]
+        assert [effect.state for effect in await system.kernel.store.effects()] == []
+    assert (len(outside.begun), outside.done) == (1, [])
+
+
+async def test_a_cancelled_effect_is_stopped_and_nothing_comes_of_it(reopen: Reopen, until: Until) -> None:
+    outside = Outside()
+    outside.gate.clear()
+    async with open_system(await reopen(), outside) as system:
+        caller = system.ref(Caller, "a")
+        id = await caller.ask(Intend(what="it"))
+        await until(lambda: outside.begun)
+
+        await caller.ask(Cancel(id))
+        outside.gate.set()
+        await settle()
+
+        assert await caller.ask(Heard()) == []
+        assert (outside.done, await system.kernel.store.effects()) == ([], [])
+
+
+async def test_a_result_that_comes_after_the_cancellation_is_dropped(until: Until) -> None:
+    outside = Outside()
+    outside.gate.clear()
+    async with open_system(MemoryStore(), outside) as system:
+        caller = system.ref(Caller, "a")
+        id = await caller.ask(Intend(what="resist"))
+        await until(lambda: outside.begun)
+
+        await caller.ask(Cancel(id))
+        outside.gate.set()
+        await until(lambda: outside.done)
+        await settle()
+
+        assert await caller.ask(Heard()) == []
+
+
+async def test_effects_of_actors_that_the_system_does_not_run_stay_as_they_are(
+    reopen: Reopen, crashing: Crashing, until: Until
+) -> None:
+    outside = Outside()
+    outside.gate.clear()
+    async with crashing(open_system(await reopen(), outside)) as system:
+        await system.ref(Caller, "a").ask(Intend(what="it", rerun=False))
+        await until(lambda: outside.begun)
+
+    async with System(store=await reopen()) as system:
+        await settle()
+        assert [effect.state for effect in await system.kernel.store.effects()] == [EffectState.OPEN]
+    async with System(store=await reopen(), actors=[Caller], held=["a"]) as system:
+        await settle()
+        assert [effect.state for effect in await system.kernel.store.effects()] == [EffectState.OPEN]
+
+
+async def test_an_effect_starts_only_while_the_lease_is_fresh(until: Until) -> None:
+    outside = Outside()
+    async with open_system(MemoryStore(), outside) as system:
+        lease = system.kernel._lease
+        lease._renewed -= 6.0
+        await system.ref(Caller, "a").ask(Intend(what="it"))
+        await asyncio.sleep(0.03)
+        assert outside.begun == []
+
+        lease._renewed += 6.0
+        assert await heard(system) == ["it=did it"]

@@ -1,0 +1,268 @@
+"""Handlers that fail, wait, are cancelled, and refuse to be."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable
+
+import anyio
+import pytest
+from attrs import field, frozen
+
+from choragus.actors.actor import Actor
+from choragus.actors.dispatch import handle
+from choragus.actors.errors import ActorFailed, ActorStopped
+from choragus.actors.event import Event, Failed, Restarted, Zombie
+from choragus.actors.message import Request
+from choragus.supervision.errors import SystemFailed
+from choragus.supervision.spec import Child, OneForOne, Supervisor
+from choragus.supervision.system import System
+
+Until = Callable[[Callable[[], object]], Awaitable[None]]
+Watch = Callable[[System], list[Event]]
+
+MANY = OneForOne(max_restarts=100, within=60.0)
+
+
+@frozen
+class Get(Request[int]):
+    pass
+
+
+@frozen
+class Raise(Request[None]):
+    error: BaseException = field(factory=lambda: RuntimeError("no"))
+
+
+@frozen
+class Wait(Request[str]):
+    gate: asyncio.Event
+
+
+@frozen
+class Resist(Request[str]):
+    """Swallows every cancellation until the gate opens."""
+
+    gate: asyncio.Event
+
+
+@frozen
+class Within(Request[str]):
+    pass
+
+
+class Subject(Actor[Get | Raise | Wait | Resist | Within]):
+    made = 0
+
+    def __init__(self) -> None:
+        self.handled = 0
+
+    @handle
+    def get(self, message: Get) -> int:
+        self.handled += 1
+        return self.handled
+
+    @handle
+    async def fail(self, message: Raise) -> None:
+        raise message.error
+
+    @handle
+    async def wait(self, message: Wait) -> str:
+        await message.gate.wait()
+        return "waited"
+
+    @handle
+    async def resist(self, message: Resist) -> str:
+        while not message.gate.is_set():
+            try:
+                await message.gate.wait()
+            except asyncio.CancelledError:
+                continue
+        return "resisted"
+
+    @handle
+    async def within(self, message: Within) -> str:
+        with anyio.move_on_after(0.01):
+            await asyncio.sleep(10)
+        try:
+            async with asyncio.timeout(0.01):
+                await asyncio.sleep(10)
+        except TimeoutError:
+            return "both"
+        return "neither"
+
+
+async def settle() -> None:
+    """Let everything that can happen without time happen."""
+    for _ in range(200):
+        await asyncio.sleep(0)
+
+
+def tree(shutdown: float = 5.0) -> Supervisor:
+    return Supervisor(name="top", strategy=MANY, children=[Child(Subject, name="subject", shutdown=shutdown)])
+
+
+async def test_a_failure_is_told_to_the_asker_with_its_cause_and_to_the_events(watch: Watch) -> None:
+    async with System(tree=tree()) as system:
+        events = watch(system)
+        subject = system.find(Subject, "top/subject")
+        error = RuntimeError("no")
+
+        with pytest.raises(ActorFailed, match=r"^top/subject failed on Raise$") as failed:
+            await subject.ask(Raise(error))
+
+        assert failed.value.__cause__ is error
+        assert events[0] == Failed("top/subject", error, "Raise")
+
+
+async def test_r39_a_restart_keeps_ref_and_mailbox_and_drops_the_message_it_crashed_on(watch: Watch) -> None:
+    async with System(tree=tree()) as system:
+        events = watch(system)
+        subject = system.find(Subject, "top/subject")
+        assert [await subject.ask(Get()), await subject.ask(Get())] == [1, 2]
+
+        subject.tell(Raise())
+        waiting = [asyncio.ensure_future(subject.ask(Get())) for _ in range(3)]
+
+        assert await asyncio.gather(*waiting) == [1, 2, 3]
+        assert [type(event) for event in events] == [Failed, Restarted]
+        assert events[1] == Restarted("top/subject", 2)
+
+
+async def test_r35_a_cancellation_that_a_handler_raises_itself_is_a_failure(watch: Watch) -> None:
+    async with System(tree=tree()) as system:
+        events = watch(system)
+        subject = system.find(Subject, "top/subject")
+
+        with pytest.raises(ActorFailed) as failed:
+            await subject.ask(Raise(asyncio.CancelledError()))
+
+        assert isinstance(failed.value.__cause__, asyncio.CancelledError)
+        assert await subject.ask(Get()) == 1
+        assert Restarted("top/subject", 2) in events
+
+
+async def test_messages_behind_a_cancelled_handler_go_back_and_are_handled_in_order() -> None:
+    async with System(tree=tree()) as system:
+        subject = system.find(Subject, "top/subject")
+        subject.tell(Raise(asyncio.CancelledError()))
+
+        waiting = [asyncio.ensure_future(subject.ask(Get())) for _ in range(5)]
+
+        assert await asyncio.gather(*waiting) == [1, 2, 3, 4, 5]
+
+
+async def test_timeouts_and_scopes_work_inside_a_handler() -> None:
+    async with System(tree=tree()) as system:
+        assert await system.find(Subject, "top/subject").ask(Within()) == "both"
+
+
+async def test_stop_waits_for_the_handler_within_its_deadline() -> None:
+    gate = asyncio.Event()
+    async with System(tree=tree()) as system:
+        asking = asyncio.ensure_future(system.find(Subject, "top/subject").ask(Wait(gate)))
+        await settle()
+        asyncio.get_running_loop().call_later(0.05, gate.set)
+
+    assert await asking == "waited"
+
+
+async def test_r31_past_its_deadline_a_handler_is_cancelled_and_its_asker_told(watch: Watch) -> None:
+    async with System(tree=tree(shutdown=0.02)) as system:
+        events = watch(system)
+        asking = asyncio.ensure_future(system.find(Subject, "top/subject").ask(Wait(asyncio.Event())))
+        await settle()
+
+    with pytest.raises(ActorStopped):
+        await asking
+    assert [type(event) for event in events] == [Failed]
+
+
+async def test_r34_a_handler_that_swallows_cancellation_is_cut_off_and_does_not_hang_the_shutdown(
+    watch: Watch, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("choragus.actors.cell.GRACE", 0.02)
+    gate = asyncio.Event()
+    async with System(tree=tree(shutdown=0.02)) as system:
+        events = watch(system)
+        scheduler = system.kernel.scheduler
+        asking = asyncio.ensure_future(system.find(Subject, "top/subject").ask(Resist(gate)))
+        await settle()
+        await system._root.stop()
+        assert Zombie("top/subject", "Resist") in events
+        with pytest.raises(ActorStopped):
+            await asking
+        gate.set()
+        await until(lambda: not scheduler._workers)
+
+
+async def test_a_handler_that_swallows_cancellation_but_ends_in_time_is_no_zombie(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = asyncio.Event()
+    async with System(tree=tree(shutdown=0.0)) as system:
+        events = watch(system)
+        asking = asyncio.ensure_future(system.find(Subject, "top/subject").ask(Resist(gate)))
+        await settle()
+        asyncio.get_running_loop().call_later(0.03, gate.set)
+
+    assert await asking == "resisted"
+    assert events == []
+
+
+class Exits(BaseException):
+    """As KeyboardInterrupt: no Exception."""
+
+
+async def test_r26_an_error_that_is_no_exception_ends_the_system_and_is_not_eaten() -> None:
+    error = Exits("out")
+
+    with pytest.raises(SystemFailed) as ended:  # noqa: PT012  # the system ends within
+        async with System(tree=tree()) as system:
+            with pytest.raises(ActorFailed):
+                await system.find(Subject, "top/subject").ask(Raise(error))
+            await asyncio.sleep(1)
+
+    assert error in [cause.__cause__ for cause in ended.value.exceptions]
+
+
+def test_a_handler_that_exits_the_process_leaves_an_orderly_shutdown_behind() -> None:
+    stopped: list[str] = []
+
+    class Last(Actor[Get]):
+        @handle
+        def get(self, message: Get) -> int:
+            return 1
+
+        async def on_stop(self) -> None:
+            stopped.append(self.path)
+
+    async def main() -> None:
+        async with System(tree=[*[Child(Last, name="last")], tree()]) as system:
+            system.find(Subject, "top/subject").tell(Raise(SystemExit(3)))
+            await asyncio.sleep(10)
+
+    with pytest.raises(SystemExit) as ended:
+        asyncio.run(main())
+    assert ended.value.code == 3
+    assert stopped == ["last"]
+
+
+async def test_failures_leave_no_exception_that_nobody_retrieves(recwarn: pytest.WarningsRecorder) -> None:
+    unhandled: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
+
+    async with System(tree=tree()) as system:
+        subject = system.find(Subject, "top/subject")
+        for error in (RuntimeError("no"), asyncio.CancelledError(), StopAsyncIteration()):
+            subject.tell(Raise(error))
+            asking = asyncio.ensure_future(subject.ask(Raise(error)))
+            await asyncio.sleep(0)
+            asking.cancel()
+            await asyncio.wait({asking})
+        assert await subject.ask(Get()) == 1
+    del asking, subject, system
+    gc.collect()
+
+    assert unhandled == []

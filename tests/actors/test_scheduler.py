@@ -1,0 +1,136 @@
+"""An idle actor costs no task, a handler that waits blocks nobody, and everybody has a turn."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from attrs import frozen
+
+from choragus.actors.actor import Actor
+from choragus.actors.dispatch import handle
+from choragus.actors.message import Request
+from choragus.actors.ref import Ref
+from choragus.actors.scheduler import BUDGET, SPARE
+from choragus.supervision.system import System
+
+
+@frozen
+class Ping(Request[int]):
+    pass
+
+
+@frozen
+class Wait(Request[int]):
+    gate: asyncio.Event
+
+
+@frozen
+class Spin:
+    left: int
+
+
+class Echo(Actor[Ping | Wait]):
+    @handle
+    def ping(self, message: Ping) -> int:
+        return 1
+
+    @handle
+    async def wait(self, message: Wait) -> int:
+        await message.gate.wait()
+        return 2
+
+
+class Spinner(Actor[Spin]):
+    """Keeps itself busy for ever, as fast as it can."""
+
+    def __init__(self) -> None:
+        self.turns = 0
+        self.me: Ref[Spin] | None = None
+
+    @handle
+    def spin(self, message: Spin) -> None:
+        self.turns += 1
+        assert self.me is not None
+        if message.left:
+            self.me.tell(Spin(message.left - 1))
+
+
+async def settle() -> None:
+    """Let everything that can happen without time happen."""
+    for _ in range(200):
+        await asyncio.sleep(0)
+
+
+def workers() -> int:
+    return sum(task.get_name() == "choragus:worker" for task in asyncio.all_tasks())
+
+
+async def test_an_idle_actor_has_no_task() -> None:
+    before = len(asyncio.all_tasks())
+    async with System() as system:
+        refs = [await system.spawn(Echo) for _ in range(500)]
+        assert len(asyncio.all_tasks()) == before
+
+        for ref in refs:
+            assert await ref.ask(Ping()) == 1
+
+        assert len(asyncio.all_tasks()) - before <= 2
+    assert len(asyncio.all_tasks()) == before
+
+
+async def test_a_handler_that_waits_blocks_nobody_and_its_worker_is_given_back() -> None:
+    gate = asyncio.Event()
+    async with System() as system:
+        waiting = [await system.spawn(Echo) for _ in range(200)]
+        other = await system.spawn(Echo)
+        replies = [asyncio.ensure_future(ref.ask(Wait(gate))) for ref in waiting]
+        await settle()
+
+        assert await other.ask(Ping()) == 1
+        assert workers() >= 200
+        gate.set()
+        assert await asyncio.gather(*replies) == [2] * 200
+
+        assert workers() <= SPARE
+
+
+async def test_a_busy_actor_leaves_the_others_and_the_loop_their_turn() -> None:
+    made: list[Spinner] = []
+
+    def make() -> Spinner:
+        made.append(Spinner())
+        return made[-1]
+
+    async with System() as system:
+        spinner = await system.spawn(make, name="spinner")  # type: ignore[arg-type]  # a factory does as well
+        other = await system.spawn(Echo)
+        made[0].me = spinner
+        for _ in range(3 * BUDGET):
+            spinner.tell(Spin(200))
+
+        assert await other.ask(Ping()) == 1
+        assert made[0].turns <= 8 * BUDGET
+        await asyncio.sleep(0)
+        assert made[0].turns < 3 * BUDGET * 200
+
+
+async def test_a_worker_does_not_keep_the_context_that_happened_to_wake_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from contextvars import ContextVar
+
+    around: ContextVar[str] = ContextVar("around", default="")
+    seen: list[str] = []
+
+    class Looks(Actor[Ping]):
+        @handle
+        def look(self, message: Ping) -> int:
+            seen.append(around.get())
+            return 1
+
+    async with System() as system:
+        looks = await system.spawn(Looks)
+        around.set("inside")
+
+        await looks.ask(Ping())
+
+    assert seen == [""]

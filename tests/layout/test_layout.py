@@ -1,0 +1,76 @@
+"""The four source roots of one namespace package, and the doors of its sub-packages."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import mailbox
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FLOORS = ("mailbox", "actors", "supervision", "agents")
+
+
+def test_the_namespace_package_has_no_init_file() -> None:
+    """One `choragus/__init__.py` would hide the other three roots."""
+    assert [str(path) for path in ROOT.glob("*/choragus/__init__.py")] == []
+
+
+@pytest.mark.parametrize("folder", [*FLOORS, "tests"])
+def test_source_roots_and_tests_are_no_packages(folder: str) -> None:
+    found = [ROOT / folder / "__init__.py", *(ROOT / "tests").rglob("__init__.py")]
+
+    assert [str(path) for path in found if path.exists()] == []
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_every_floor_has_a_door_and_says_that_it_is_typed(floor: str) -> None:
+    package = ROOT / floor / "choragus" / floor
+
+    assert (package / "__init__.py").exists()
+    assert (package / "py.typed").exists()
+
+
+def test_the_standard_librarys_mailbox_is_still_the_standard_librarys() -> None:
+    assert hasattr(mailbox, "Maildir")
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_what_a_door_offers_is_sorted_and_there(floor: str) -> None:
+    door = importlib.import_module(f"choragus.{floor}")
+    offered: list[str] = door.__all__
+
+    assert offered == sorted(offered)
+    assert len(set(offered)) == len(offered)
+    assert [name for name in offered if not hasattr(door, name)] == []
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_every_public_name_has_a_docstring(floor: str) -> None:
+    door = importlib.import_module(f"choragus.{floor}")
+    public = {name: getattr(door, name) for name in door.__all__}
+    things = {name: value for name, value in public.items() if inspect.isclass(value) or inspect.isfunction(value)}
+
+    assert door.__doc__
+    assert [name for name, value in things.items() if not value.__doc__] == []
+    assert [
+        f"{name}.{member}"
+        for name, value in things.items()
+        for member, function in vars(value).items()
+        if not member.startswith("_") and inspect.isfunction(function) and not inspect.getdoc(getattr(value, member))
+    ] == []
+
+
+def test_a_floor_is_imported_by_its_modules_never_by_its_door() -> None:
+    """Within the library; users go through the doors."""
+    guilty = [
+        f"{path.relative_to(ROOT)}: {line}"
+        for floor in FLOORS
+        for path in (ROOT / floor).rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line.startswith(tuple(f"from choragus.{floor} import" for floor in FLOORS))
+    ]
+
+    assert guilty == []
