@@ -292,7 +292,7 @@ async def test_interruptions_are_counted_apart_and_past_their_limit_the_message_
             await system.ref(Subject, "b").send(Get())
 
     async with open_system(store := await reopen()) as system:
-        assert await system.ref(Subject, "a").ask(Get()) == 0
+        assert await system.ref(Subject, "a").ask(Get(), timeout=5) == 0
         (parked,) = await store.parked()
         assert parked.reason == "the process died 4 times over it (the limit is 3)"
         assert (parked.envelope.interrupted, parked.envelope.attempts) == (4, 0)

@@ -13,6 +13,7 @@ from types import CoroutineType
 from typing import Never, Protocol
 
 from .actor import Actor
+from .deadline import Deadlines
 from .dispatch import Table
 from .errors import ActorFailed, ActorStopped, MailboxFull, SystemStopped
 from .event import DeadLetter, Events, Failed, Restarted, Zombie
@@ -30,11 +31,15 @@ class Parent(Protocol):
         ...
 
 
+RUNNING = Status.RUNNING
+
+
 class Host(Protocol):
     """What a cell needs from the system around it."""
 
     loop: asyncio.AbstractEventLoop
     scheduler: Scheduler
+    deadlines: Deadlines
     events: Events
     stopped: bool
 
@@ -89,7 +94,7 @@ class Cell:
         self._busy = False
         self._depth = 0
         self._batch: list[Delivery] = []
-        self._room = Room(host.loop)
+        self._room: Room | None = None
         self._worker: asyncio.Task[object] | None = None
         self._starter: Starting | None = None
         self._ending: asyncio.Task[None] | None = None
@@ -132,6 +137,7 @@ class Cell:
     async def put_when_room(self, delivery: Delivery) -> None:
         """Take a message, waiting for room as long as it takes; a cell that stops meanwhile raises ActorStopped."""
         while self._depth >= self.limit and self.status is not Status.STOPPED:
+            self._room = self._room or Room(self._host.loop)
             await self._room.wait()
         if self.status is Status.STOPPED:
             raise ActorStopped(self.path)
@@ -175,9 +181,17 @@ class Cell:
             if self.status is Status.STOPPED:
                 return
             self.status = Status.STOPPING
+            if self._worker is None and self._starter is None and not self._has_on_stop:
+                self._actor = None
+                self._finish()
+                return
             work = self._end(self._host.loop.time() + timeout)
             self._ending = self._host.loop.create_task(work, name=f"choragus:{self.path}:stop")
         await asyncio.shield(self._ending)
+
+    @property
+    def _has_on_stop(self) -> bool:
+        return self._actor is not None and type(self._actor).on_stop is not Actor.on_stop
 
     async def _run_on_start(self, actor: Actor[Never]) -> None:
         starter = self._starter = Starting(actor, self._host.loop, self._host.events)
@@ -196,8 +210,9 @@ class Cell:
             await self._until_idle(self._host.loop.time() + GRACE)
         if self._worker is not None:
             self._cut_off()
+        has_on_stop = self._has_on_stop
         actor, self._actor = self._actor, None
-        if actor is not None and type(actor).on_stop is not Actor.on_stop:
+        if actor is not None and has_on_stop:
             await run_on_stop(actor, max(GRACE, deadline - self._host.loop.time()), self._host.events)
         self._finish()
 
@@ -225,7 +240,8 @@ class Cell:
         self._ending = None
         for delivery in left:
             self._refuse(delivery)
-        self._room.let_all_in()
+        if self._room is not None:
+            self._room.let_all_in()
 
     # One batch of messages: runs in a worker.
 
@@ -234,18 +250,22 @@ class Cell:
         if not self._batch:
             self._batch, self._box = self._box or [], None
             self._batch.reverse()
-        batch = self._batch
+        batch, table, actor = self._batch, self.table, self._actor
         incarnation = self.incarnation
-        self._worker = asyncio.current_task()
+        self._worker = asyncio.current_task(self._host.loop)
         done = 0
-        while batch and done < BUDGET and self.status is Status.RUNNING:
+        while batch and done < BUDGET and self.status is RUNNING:
             delivery = self.current = batch.pop()
             done += 1
             self._depth -= 1
-            if self._room:
+            if self._room is not None:
                 self._room.let_in(self.limit - self._depth)
+            message = delivery.message
             try:
-                result = await self._call(delivery.message)
+                handler = table[type(message)]
+                result = handler.function(actor, message)
+                if handler.is_async or type(result) is CoroutineType:
+                    result = await result  # type: ignore[misc]  # a coroutine
             except GeneratorExit:
                 raise
             except BaseException as error:
@@ -257,17 +277,11 @@ class Cell:
                 raise
             if incarnation != self.incarnation:
                 raise asyncio.CancelledError(f"{self.path} was cut off")
-            if delivery.reply is not None:
-                self._reply(delivery.reply, result)
+            reply = delivery.reply
+            if reply is not None:
+                self._reply(reply, result)
         self._rest()
         return done
-
-    async def _call(self, message: object) -> object:
-        handler = self.table[type(message)]
-        result = handler.function(self._actor, message)
-        if handler.is_async or type(result) is CoroutineType:
-            return await result  # type: ignore[misc]  # a coroutine
-        return result
 
     def _rest(self) -> None:
         """Let go of the worker, and go on or fall idle; what was not handled stays where it is."""

@@ -13,6 +13,7 @@ from choragus.mailbox.errors import CorruptRecord, UnknownRecord
 from choragus.mailbox.turn import Committed, Envelope, Rejected, Turn
 
 from .asked import Asked
+from .deadline import Deadlines
 from .durable import DurableActor
 from .errors import ActorSuspended, MessageParked, TurnTimeout
 from .event import Events, Failed, Parked, Restarted, Suspended, Zombie
@@ -36,6 +37,7 @@ class DurableHost(Around, Protocol):
 
     loop: asyncio.AbstractEventLoop
     scheduler: Scheduler
+    deadlines: Deadlines
     events: Events
     asked: Asked
     stopped: bool
@@ -211,7 +213,7 @@ class DurableCell:
             await marked
 
     async def _run(self, work: Work) -> None:
-        execution = self._execution = Execution(self, self._host.loop, self._standing, work)
+        execution = self._execution = Execution(self, self._host.deadlines, self._standing, work)
         try:
             result = await execution.run()
             if execution.is_cut_off:

@@ -11,6 +11,7 @@ from choragus.mailbox.turn import Committed, Envelope, Rejected
 
 from .actor import Actor, table_of
 from .asked import Asked
+from .deadline import Deadlines
 from .errors import NotCommitted
 from .inside import current_turn
 from .message import Request, decode_reply
@@ -21,7 +22,7 @@ from .writer import Writer
 class Post(Protocol):
     """What a durable ref needs from the kernel."""
 
-    loop: asyncio.AbstractEventLoop
+    deadlines: Deadlines
     writer: Writer
     asked: Asked
 
@@ -89,7 +90,7 @@ class DurableRef(Ref[M]):
         envelope = self._post.envelope(self._id, message, key=key)
         reply = self._post.asked.expect(self._id, envelope.id)
         self._post.post(envelope, lambda result: self._appended(envelope, type(message), reply, result))
-        return await answer(self._post.loop, reply, timeout, self._id, message)  # type: ignore[return-value]  # the handler's type
+        return await answer(self._post.deadlines, reply, timeout, self._id, message)  # type: ignore[return-value]  # the handler's type
 
     def _appended(
         self, envelope: Envelope, message: type, reply: asyncio.Future[object], result: Committed | Rejected

@@ -10,6 +10,7 @@ import attrs
 from choragus.mailbox.codec import decode, encode
 from choragus.mailbox.turn import Envelope, Turn
 
+from .deadline import Deadlines
 from .durable import DurableActor
 from .errors import TurnTimeout, Unhandled
 from .inside import CURRENT
@@ -47,19 +48,19 @@ class Execution:
     comes of it is to be refused.
     """
 
-    def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop, standing: Standing, work: Work) -> None:
+    def __init__(self, owner: Owner, deadlines: Deadlines, standing: Standing, work: Work) -> None:
         self.work = work
         self.draft = standing.draft(work.envelope)
         self.is_cut_off = False
         self.is_overdue = False
         self._owner = owner
-        self._loop = loop
+        self._deadlines = deadlines
         self._standing = standing
         self._task = asyncio.current_task()
 
     async def run(self) -> object:
         """What the handler returns; what it raises goes to the caller, TurnTimeout when it was overdue."""
-        watchdog = self._loop.call_later(self._standing.cls.turn_timeout, self._expire)
+        watchdog = self._deadlines.after(self._standing.cls.turn_timeout, self._expire)
         token = CURRENT.set(self.draft)
         self.work.actor._draft = self.draft
         try:
@@ -108,7 +109,7 @@ class Execution:
     def _expire(self) -> None:
         self.is_overdue = True
         self.cancel()
-        self._loop.call_later(GRACE, self._cut_off)
+        self._deadlines.after(GRACE, self._cut_off)
 
     def _cut_off(self) -> None:
         if self.draft.open and not self.is_cut_off:

@@ -18,6 +18,7 @@ from choragus.mailbox.turn import SYSTEM_STREAM, Committed, Entry, Envelope, Rej
 from .actor import Actor, M
 from .alarm import Alarm
 from .asked import Asked
+from .deadline import Deadlines
 from .draft import check_text
 from .durable_cell import Action, DurableCell
 from .durable_ref import DurableRef
@@ -51,6 +52,7 @@ class Kernel:
         self.loop = asyncio.get_running_loop()
         self.events = Events()
         self.scheduler = Scheduler(self.loop, self.fail)
+        self.deadlines = Deadlines(self.loop)
         self.asked = Asked(self.loop, self.events)
         self.stopped = False
         self.running: set[DurableCell] = set()

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from choragus.mailbox.address import ActorId
 
 from .cell import Cell, Delivery, Host
+from .deadline import Deadlines
 from .errors import AskInsideTurn, AskTimeout, SystemStopped, Unhandled
 from .inside import current_turn
 from .message import Request
@@ -125,14 +126,14 @@ class LocalRef(Ref[M]):
             raise SystemStopped(f"the system has stopped; {cell.path} cannot be asked")
         reply: asyncio.Future[object] = self._host.loop.create_future()
         cell.put(Delivery(message, reply))
-        return await answer(self._host.loop, reply, timeout, cell.path, message)  # type: ignore[return-value]  # the handler's type
+        return await answer(self._host.deadlines, reply, timeout, cell.path, message)  # type: ignore[return-value]  # the handler's type
 
 
 async def answer(
-    loop: asyncio.AbstractEventLoop, reply: asyncio.Future[object], timeout: float, path: str, message: object
+    deadlines: Deadlines, reply: asyncio.Future[object], timeout: float, path: str, message: object
 ) -> object:
     """Wait for a reply, at most `timeout` seconds."""
-    timer = loop.call_later(timeout, _expire, reply, timeout, path, type(message).__name__)
+    timer = deadlines.after(timeout, _expire, reply, timeout, path, type(message).__name__)
     try:
         return await reply
     finally:

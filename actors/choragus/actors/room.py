@@ -15,9 +15,6 @@ class Room:
         self._loop = loop
         self._waiting: deque[asyncio.Future[None]] = deque()
 
-    def __bool__(self) -> bool:
-        return bool(self._waiting)
-
     async def wait(self) -> None:
         """Wait to be let in; whoever is let in looks again whether there is room."""
         waiter = self._loop.create_future()

@@ -1,0 +1,64 @@
+"""Many deadlines on one timer: each passes once, in its time, unless it was cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+
+from choragus.actors.deadline import ROOM, Deadlines
+
+
+async def test_a_deadline_passes_in_its_time_and_once() -> None:
+    loop = asyncio.get_running_loop()
+    passed: list[tuple[str, float]] = []
+    began = loop.time()
+    deadlines = Deadlines(loop)
+
+    for name, seconds in [("late", 0.03), ("soon", 0.01), ("late too", 0.03)]:
+        deadlines.after(seconds, lambda name: passed.append((name, loop.time() - began)), name)
+    await asyncio.sleep(0.06)
+
+    assert [name for name, _ in passed] == ["soon", "late", "late too"]
+    assert all(after >= due for (_, after), due in zip(passed, [0.009, 0.029, 0.029], strict=True))
+
+
+async def test_a_cancelled_deadline_does_not_pass() -> None:
+    passed: list[int] = []
+    deadlines = Deadlines(asyncio.get_running_loop())
+
+    kept = [deadlines.after(0.01, passed.append, number) for number in range(10)]
+    for deadline in kept[::2]:
+        deadline.cancel()
+    await asyncio.sleep(0.03)
+
+    assert passed == [1, 3, 5, 7, 9]
+
+
+async def test_a_deadline_set_by_another_one_passes_too() -> None:
+    passed = asyncio.Event()
+    deadlines = Deadlines(asyncio.get_running_loop())
+
+    deadlines.after(0.01, lambda: deadlines.after(0.01, passed.set))
+
+    await asyncio.wait_for(passed.wait(), 1)
+
+
+async def test_one_that_stays_open_does_not_keep_the_cancelled_ones_behind_it() -> None:
+    deadlines = Deadlines(asyncio.get_running_loop())
+    first = deadlines.after(30, lambda: None)
+
+    for _ in range(100 * ROOM):
+        deadlines.after(30, lambda: None).cancel()
+
+    assert sum(len(queue) for queue in deadlines._queues.values()) <= ROOM
+    first.cancel()
+
+
+async def test_no_timer_is_left_when_nothing_is_waited_for() -> None:
+    deadlines = Deadlines(asyncio.get_running_loop())
+
+    deadlines.after(0.01, lambda: None)
+    deadlines.after(0.02, lambda: None).cancel()
+    await asyncio.sleep(0.04)
+
+    assert not deadlines._queues
+    assert deadlines._timer is None
