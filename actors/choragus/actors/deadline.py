@@ -20,9 +20,9 @@ class Deadline:
 
     __slots__ = ("_action", "_args", "at")
 
-    def __init__(self, at: float, action: Callable[..., None], args: tuple[object, ...]) -> None:
+    def __init__(self, at: float, action: Callable[..., object], args: tuple[object, ...]) -> None:
         self.at = at
-        self._action: Callable[..., None] | None = action
+        self._action: Callable[..., object] | None = action
         self._args = args
 
     @property
@@ -53,7 +53,7 @@ class Deadlines:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
 
-    def after(self, seconds: float, action: Callable[..., None], *args: object) -> Deadline:
+    def after(self, seconds: float, action: Callable[..., object], *args: object) -> Deadline:
         """Do this in so many seconds."""
         deadline = Deadline(self._loop.time() + seconds, action, args)
         queue = self._queues.get(seconds)
