@@ -14,6 +14,7 @@ from choragus.mailbox.address import ActorId
 from choragus.mailbox.codec import Record, decode, encode
 from choragus.mailbox.turn import Closure, Committed, Effect, EffectState, Envelope, OnInterrupt, Rejected
 
+from . import fault
 from .event import Events, Failed, Zombie
 from .message import EffectFailed, EffectUnknown
 from .reason import reason
@@ -145,6 +146,8 @@ class Effects:
 
     async def _run(self, effect: Effect) -> None:
         try:
+            if fault.hook is not None:
+                await fault.hook("before effect", effect.runner)
             result = encode(await self._call(effect))
         except asyncio.CancelledError as error:
             if self._running[effect.id].is_cancelled or self._outside.stopped:

@@ -16,6 +16,7 @@ from choragus.mailbox.errors import LeaseLost, StoreError
 from choragus.mailbox.store import Store
 from choragus.mailbox.turn import Batch, Closure, Committed, Entry, Envelope, Rejected, Turn
 
+from . import fault
 from .errors import MailboxFull, SystemStopped
 
 BATCH = 256
@@ -146,7 +147,11 @@ class Writer:
 
     async def _commit(self, taken: list[tuple[Item, Done]]) -> None:
         batch = self._batch([item for item, _ in taken])
+        if fault.hook is not None:
+            await fault.hook("before commit", self._node)
         result = await self._store.commit(batch)
+        if fault.hook is not None:
+            await fault.hook("after commit", self._node)
         if isinstance(result, Rejected):
             if result.fenced:
                 raise LeaseLost(f"another process took the file over (this one was {self._node}): stop one of them")

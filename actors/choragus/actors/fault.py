@@ -1,0 +1,14 @@
+"""Named points at which a test kit may step in. In production nobody does: one comparison per batch or effect."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+Point = Literal["before commit", "after commit", "before effect"]
+
+Hook = Callable[[Point, str], Awaitable[None]]
+"""Called with the point and what is about to happen there; may wait, and may raise."""
+
+hook: Hook | None = None
+"""Who steps in; None outside tests."""
