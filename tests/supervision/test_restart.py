@@ -14,7 +14,10 @@ from choragus.actors.dispatch import handle
 from choragus.actors.errors import ActorStopped
 from choragus.actors.event import DeadLetter, Event, Restarted
 from choragus.actors.message import Request
+from choragus.actors.ref import LocalRef
 from choragus.actors.status import Status
+from choragus.actors.testing.loop import settled
+from choragus.actors.testing.simulation import simulated
 from choragus.supervision.backoff import Backoff
 from choragus.supervision.errors import AlreadyStarted, StartFailed, SystemFailed
 from choragus.supervision.spec import Child, OneForOne, Restart, Supervisor
@@ -402,3 +405,28 @@ async def test_a_dead_letter_is_what_a_restarting_supervisor_leaves_of_its_child
         await settle()
 
         assert DeadLetter("up/top/a", Get()) in events
+
+
+@simulated(seeds=range(5))
+async def test_mail_of_a_child_whose_supervisor_cannot_come_up_again_is_refused() -> None:
+    """Found by chaos seeds: the child stayed at its start for ever, and whoever sent to it waited for room."""
+    story = Story()
+    top = Supervisor(name="top", strategy=NEVER, children=[Child(Part, name="a", args=(story,), mailbox=1)])
+    with pytest.raises(SystemFailed):  # noqa: PT012  # the system ends within
+        async with System(tree=top) as system:
+            a = system.find(Part, "top/a")
+            assert isinstance(a, LocalRef)
+            story.bad_starts["top/a"] = 100
+            story.gates["top/a"] = asyncio.Event()
+            a.tell(Crash())
+            while a._cell.incarnation < 3 or a._cell.status is not Status.STARTING:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            a.tell(Crash())
+            sending = asyncio.create_task(a.send(Crash()))
+            await settled()
+            assert not sending.done()
+            story.gates["top/a"].set()
+            await asyncio.sleep(60)
+
+    with pytest.raises(ActorStopped):
+        await sending

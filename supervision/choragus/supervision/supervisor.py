@@ -193,6 +193,8 @@ class Node:
             partly_up = isinstance(child, Node) and not isinstance(error, Exception)  # a stop will find it here
             if self._children.get(spec.name) is child and not partly_up:
                 del self._specs[spec.name], self._children[spec.name]
+            if isinstance(child, Cell):  # nobody else will: its mail is refused, and who waits for room is told
+                await child.stop(STOP)
             raise
         return child
 
