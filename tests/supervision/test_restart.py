@@ -430,3 +430,22 @@ async def test_mail_of_a_child_whose_supervisor_cannot_come_up_again_is_refused(
 
     with pytest.raises(ActorStopped):
         await sending
+
+
+@simulated(seeds=range(50))
+async def test_r29_a_top_that_gives_up_while_the_block_is_left_is_reported() -> None:
+    """Found by chaos seed 1596: whether it was depended on which of two tasks went first."""
+
+    class Slow(Part):
+        async def on_stop(self) -> None:
+            await asyncio.sleep(1)
+
+    system = System(tree=[Child(Slow, name="slow", args=(Story(),)), Child(Part, name="b", args=(Story(),))])
+
+    with pytest.raises(SystemFailed):  # noqa: PT012  # the system ends within
+        async with system:
+            b = system.find(Part, "b")
+            b.tell(Crash())
+            b.tell(Crash())
+            while system._root.status is Status.RUNNING:  # noqa: ASYNC110
+                await asyncio.sleep(0)

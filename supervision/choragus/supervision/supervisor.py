@@ -176,11 +176,14 @@ class Node:
         since = self._kernel.loop.time() - self.spec.strategy.within
         causes = [failure for at, failure in self._failures if at >= since] or [self._failures[-1][1]]
         escalated = Failure(self.path, Escalated(self.path, reason, causes))
-        self._kernel.keep(self._escalate(self._begin_end(), escalated))
+        # The first callback: whoever waits for the end hears of it after the one above.
+        self._begin_end().add_done_callback(lambda ending: self._escalate(ending, escalated))
 
-    async def _escalate(self, ending: asyncio.Task[None], failure: Failure) -> None:
-        await asyncio.shield(ending)
-        self._above.child_failed(self, failure)
+    def _escalate(self, ending: asyncio.Task[None], failure: Failure) -> None:
+        if not ending.cancelled() and (error := ending.exception()) is not None:
+            self._kernel.fail(error)
+        else:
+            self._above.child_failed(self, failure)
 
     async def _start_child(self, spec: Child | Supervisor, again: Running | None) -> Running:
         child = again or self._make(spec)
