@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -15,6 +16,9 @@ from choragus.actors.durable import DurableActor
 from choragus.actors.errors import ActorSuspended, MessageParked, TurnTimeout
 from choragus.actors.event import Event, Failed, Parked, Restarted, Suspended, Zombie
 from choragus.actors.message import AskFailed, Request
+from choragus.actors.testing.loop import clock as virtual
+from choragus.actors.testing.loop import settled
+from choragus.actors.testing.simulation import simulated
 from choragus.mailbox.address import ActorId, actor_id
 from choragus.mailbox.codec import Record, stored
 from choragus.mailbox.errors import CorruptRecord
@@ -102,8 +106,11 @@ class Subject(DurableActor[Tries, Try | Hang | Get], name="test.retry.subject"):
         self.log("subject.parked", kind=type(message).__name__)
 
 
-def open_system(store: Store, attempts: int = 5, backoff: Backoff = SOON) -> System:
-    return System(store=store, actors=[Region(Subject, attempts=attempts, backoff=backoff)], shutdown=1.0)
+def open_system(
+    store: Store, attempts: int = 5, backoff: Backoff = SOON, clock: Callable[[], float] = time.time
+) -> System:
+    region = Region(Subject, attempts=attempts, backoff=backoff)
+    return System(store=store, actors=[region], shutdown=1.0, clock=clock)
 
 
 @pytest.fixture(autouse=True)
@@ -175,25 +182,30 @@ async def test_a_requeue_reaches_a_live_system_and_goes_to_the_tail(reopen: Reop
         assert await system.kernel.store.parked() == []
 
 
+@simulated()
 async def test_a_message_in_backoff_holds_its_mailbox_and_no_other() -> None:
-    async with open_system(MemoryStore(), backoff=Backoff(first=0.1, most=0.1)) as system:
+    TRIED.clear()
+    async with open_system(MemoryStore(), backoff=Backoff(first=10, most=10), clock=virtual) as system:
         first = asyncio.ensure_future(system.ref(Subject, "a").ask(Try(succeeds_at=2)))
+        await settled()
         second = asyncio.ensure_future(system.ref(Subject, "a").ask(Get()))
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(9)
 
         assert await system.ref(Subject, "b").ask(Get()) == 0
         assert (first.done(), second.done()) == (False, False)
         assert (await first, await second) == (2, 1)
 
 
-async def test_a_stop_in_a_backoff_is_prompt_and_the_retry_does_not_run_after_it(until: Until) -> None:
+@simulated()
+async def test_a_stop_in_a_backoff_is_prompt_and_the_retry_does_not_run_after_it() -> None:
+    TRIED.clear()
     store = MemoryStore()
     async with asyncio.timeout(0.9):  # the system's patience is 1 s
-        async with open_system(store, backoff=Backoff(first=0.5, most=0.5)) as system:
+        async with open_system(store, backoff=Backoff(first=500, most=500), clock=virtual) as system:
             system.ref(Subject, "a").tell(Try(succeeds_at=100))
-            await until(lambda: TRIED)
+            await settled()
             assert await system.ref(Subject, "b").ask(Get()) == 0
-    await asyncio.sleep(0.55)
+    await asyncio.sleep(550)
 
     assert TRIED["a"] == 1
 
