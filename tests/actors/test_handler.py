@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import anyio
 import pytest
@@ -15,6 +16,7 @@ from choragus.actors.dispatch import handle
 from choragus.actors.errors import ActorFailed, ActorStopped
 from choragus.actors.event import Event, Failed, Restarted, Zombie
 from choragus.actors.message import Request
+from choragus.actors.testing.simulation import simulated
 from choragus.supervision.errors import SystemFailed
 from choragus.supervision.spec import Child, OneForOne, Supervisor
 from choragus.supervision.system import System
@@ -266,3 +268,36 @@ async def test_failures_leave_no_exception_that_nobody_retrieves(recwarn: pytest
     gc.collect()
 
     assert unhandled == []
+
+
+@frozen
+class Swallow:
+    """Swallow one cancellation."""
+
+
+class Swallowing(Actor[Swallow | Get]):
+    """Says how many cancellations its task has on its account."""
+
+    @handle
+    async def swallow(self, message: Swallow) -> None:
+        me = asyncio.current_task()
+        assert me is not None
+        asyncio.get_running_loop().call_later(1, me.cancel)
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(10)
+
+    @handle
+    def get(self, message: Get) -> int:
+        me = asyncio.current_task()
+        return 0 if me is None else me.cancelling()
+
+
+@pytest.mark.xfail(reason="the rest of the batch is handled by the worker that swallowed its cancellation")
+@simulated(seeds=range(5))
+async def test_a_worker_that_swallowed_its_cancellation_handles_nothing_more() -> None:
+    """From 3.13 on a task group would there cancel the worker again."""
+    async with System() as system:
+        actor = await system.spawn(Swallowing)
+        actor.tell(Swallow())
+
+        assert await actor.ask(Get()) == 0
