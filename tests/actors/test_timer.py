@@ -112,7 +112,7 @@ async def test_setting_a_name_again_replaces_it(reopen: Reopen, until: Until) ->
         assert await clock.ask(Heard()) == ["three"]
 
 
-@simulated()
+@simulated(seeds=range(3))
 async def test_timers_are_taken_back_before_and_after_they_are_set() -> None:
     RUNG.clear()
     async with open_system(MemoryStore(), virtual) as system:
@@ -124,7 +124,7 @@ async def test_timers_are_taken_back_before_and_after_they_are_set() -> None:
         assert await clock.ask(Heard()) == ["three"]
 
 
-@simulated()
+@simulated(seeds=range(3))
 async def test_r43_a_cancelled_timer_that_is_already_queued_is_not_delivered() -> None:
     RUNG.clear()
     async with open_system(MemoryStore(), virtual) as system:
@@ -154,7 +154,7 @@ async def test_a_timer_survives_a_crash_and_rings_late_rather_than_never(
         await until(lambda: RUNG == ["due", "later"])
 
 
-@simulated()
+@simulated(seeds=range(3))
 async def test_a_timer_that_a_visitor_put_wakes_its_actor() -> None:
     RUNG.clear()
     from choragus.actors.recovery import KEEPER
