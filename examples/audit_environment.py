@@ -22,9 +22,9 @@ from pathlib import Path
 try:
     import anyio
 
-    from choragus.agents import Agent, FunctionModel, Limits, ModelReply, ModelRequest, Outcome, Price, Prompt, Runtime
+    from choragus.agents import Agent, FunctionModel, Limits, ModelReply, ModelRequest, Price, Prompt, Runtime
     from choragus.agents.telemetry import ConsoleExporter
-    from choragus.mailbox.errors import StoreError
+    from choragus.mailbox.errors import ChoragusError
     from choragus.supervision.errors import SystemFailed
     from environment_audit.analyst import decide
     from environment_audit.console import Console
@@ -100,7 +100,7 @@ def main() -> int:
         return failed(f"--out {options.out} cannot be a folder ({error.strerror}): name another", 2)
     try:
         return anyio.run(lambda: audit(root, options.out, yes=options.yes, trace=options.trace, pace=options.pace))
-    except (StoreError, Outcome) as error:
+    except ChoragusError as error:
         return failed(str(error), 1)
     except SystemFailed as error:
         return failed("; ".join([str(error), *map(str, error.exceptions)]), 1)

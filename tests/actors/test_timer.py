@@ -123,9 +123,9 @@ async def test_timers_are_taken_back_before_and_after_they_are_set(until: Until)
 async def test_r43_a_cancelled_timer_that_is_already_queued_is_not_delivered(until: Until) -> None:
     async with open_system(MemoryStore()) as system:
         clock = system.ref(Clock, "a")
-        await clock.ask(Set((("x", "one", 0.01), ("y", "two", 0.01))))
+        await clock.ask(Set((("x", "one", 0.2), ("y", "two", 0.2))))
 
-        await clock.ask(Set(after=("x",), hold=0.05))
+        await clock.ask(Set(after=("x",), hold=0.3))
         await until(lambda: RUNG)
 
         assert await clock.ask(Heard()) == RUNG == ["two"]

@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -199,7 +200,7 @@ def test_ctrl_c_ends_it_in_order_and_a_rerun_goes_on(large_tree: Path, out: Path
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
 
-    with sqlite3.connect(out / "audit.db") as database:
+    with closing(sqlite3.connect(out / "audit.db")) as database:
         assert database.execute("SELECT clean FROM lease").fetchone() == (1,)
     ended = run(command)
 
