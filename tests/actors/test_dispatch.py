@@ -233,7 +233,7 @@ def test_a_wrong_class_is_refused_when_it_is_defined(define_class: Callable[[], 
 def test_a_handler_of_a_union_takes_each_of_its_messages() -> None:
     class Both(Actor[Ping | Pong]):
         @handle
-        def any(self, message: Ping | Pong) -> None: ...
+        def any(self, message: Ping | Pong) -> int | None: ...
 
     assert set(Both.__choragus_table__) == {Ping, Pong}
 
@@ -303,3 +303,18 @@ def test_then_must_be_a_reply_method() -> None:
 
     with pytest.raises(HandlerFault, match=r"^Counter\.ping cannot take a reply: mark it with @reply$"):
         Counter()._method(Counter.ping, "")
+
+
+def test_a_handler_that_returns_something_else_than_its_message_asks_for_is_refused() -> None:
+    @frozen
+    class Count(Request[int]):
+        pass
+
+    with pytest.raises(
+        HandlerFault, match=r"^Wrong\.count returns str, but Count is a Request\[int\]: make them agree$"
+    ):
+
+        class Wrong(Actor[Count]):
+            @handle
+            def count(self, message: Count) -> str:
+                return "one"

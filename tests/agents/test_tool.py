@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import enum
 import functools
@@ -14,7 +15,6 @@ from decimal import Decimal
 from typing import Annotated
 
 import anyio
-import anyio.from_thread
 import msgspec
 import pytest
 from attrs import frozen
@@ -469,10 +469,12 @@ async def test_a_hanging_thread_does_not_hold_a_cancelled_call() -> None:
     release = threading.Event()
     scope = anyio.CancelScope()
 
+    loop = asyncio.get_running_loop()
+
     @tool(risk="read")
     def hang() -> None:
         """Hang."""
-        anyio.from_thread.run_sync(scope.cancel)
+        loop.call_soon_threadsafe(scope.cancel)
         release.wait(30)
 
     with scope:

@@ -55,8 +55,12 @@ class Unspeakable(Exception):
     [
         pytest.param(Unspeakable(), "broken failed: Unspeakable: (its text cannot be made)", id="no text"),
         pytest.param(ValueError("\ud800"), "broken failed: ValueError: ?", id="no UTF-8"),
-        pytest.param(SystemExit(3), "broken failed: RuntimeError: it tried to end the process", id="exit"),
-        pytest.param(KeyboardInterrupt(), "broken failed: RuntimeError: it tried to end the process", id="interrupt"),
+        pytest.param(SystemExit(3), "broken failed: RuntimeError: it raised SystemExit: 3", id="exit"),
+        pytest.param(KeyboardInterrupt(), "broken failed: RuntimeError: it raised KeyboardInterrupt", id="interrupt"),
+        pytest.param(
+            BaseExceptionGroup("two", [SystemExit(3)]), "broken failed: RuntimeError: it raised BaseExc", id="group"
+        ),
+        pytest.param(GeneratorExit(), "broken failed: RuntimeError: it raised GeneratorExit", id="generator"),
         pytest.param(asyncio.CancelledError(), "broken was cancelled from inside", id="cancelled"),
         pytest.param(StopIteration(), "broken failed: ", id="stop"),
         pytest.param(TimeoutError("slow"), "broken failed: TimeoutError: slow", id="timeout"),

@@ -6,6 +6,7 @@ import sys
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from .dispatch import Names, Table, check_declared, declared_arguments, handlers
+from .message import check_replies
 
 M = TypeVar("M", contravariant=True)
 
@@ -53,6 +54,7 @@ def define(cls: type[Actor[M]], base: type, local: Names) -> None:
     arguments = declared_arguments(cls, base)
     if arguments is not None:
         check_declared(cls, arguments[-1], cls.__choragus_table__)
+    check_replies(cls, cls.__choragus_table__, local)
 
 
 def table_of(cls: type[Actor[M]]) -> Table:

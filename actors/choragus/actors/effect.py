@@ -15,6 +15,7 @@ from choragus.mailbox.codec import Record, decode, encode
 from choragus.mailbox.turn import Closure, Committed, Effect, EffectState, Envelope, OnInterrupt, Rejected
 
 from . import fault
+from .abandon import abandon
 from .event import Events, Failed, Zombie
 from .message import EffectFailed, EffectUnknown
 from .reason import reason
@@ -119,6 +120,7 @@ class Effects:
         await self._ended(GRACE)
         for running in self._running.values():
             self._outside.events.publish(Zombie(running.effect.actor, running.effect.runner))
+        abandon(running.task for running in self._running.values())
 
     async def _ended(self, timeout: float) -> None:
         if self._running:
@@ -153,7 +155,9 @@ class Effects:
             if self._running[effect.id].is_cancelled or self._outside.stopped:
                 raise
             self._failed(effect, error)
-        except Exception as error:
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # an exception group of asyncio's may be no Exception; the system goes on
             self._failed(effect, error)
         else:
             self._close(effect, EffectState.DONE, result)

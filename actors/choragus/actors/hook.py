@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Never
 
+from .abandon import abandon
 from .actor import Actor
 from .errors import ActorStopped
 from .event import Events, Failed, Zombie
@@ -46,6 +47,7 @@ class Starting:
             self._task.cancel()
         await asyncio.wait({self._task}, timeout=GRACE)
         if first and not self._task.done():
+            abandon([self._task])
             self._events.publish(Zombie(self._path, "on_start"))
 
 
@@ -58,6 +60,7 @@ async def run_on_stop(actor: Actor[Never], patience: float, events: Events) -> N
         stopping.cancel()
         await asyncio.wait({stopping}, timeout=GRACE)
     if not stopping.done():
+        abandon([stopping])
         events.publish(Zombie(actor.path, "on_stop"))
         return
     error = asyncio.CancelledError("on_stop was cancelled") if stopping.cancelled() else stopping.exception()

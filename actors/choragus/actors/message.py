@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+import types
 from functools import cache
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, get_origin, get_type_hints
 
 import attrs
 
 from choragus.mailbox.codec import PLAIN, Record, decode, decode_as, stored
 from choragus.mailbox.errors import CorruptRecord
 
-from .dispatch import declared_arguments
+from .dispatch import Handler, Names, Table, declared_arguments
+from .errors import HandlerFault
 
 R = TypeVar("R", covariant=True)
 
@@ -59,6 +62,34 @@ def reply_type(message: type) -> type | None:
     declared = (declared_arguments(cls, Request) for cls in message.__mro__)
     found = next((arguments[0] for arguments in declared if arguments), None)
     return None if found is None or isinstance(found, TypeVar) else found  # type: ignore[return-value]  # also int | None
+
+
+def check_replies(cls: type, table: Table, local: Names) -> None:
+    """Compare what the handlers say they return with what their messages ask for.
+
+    Raises:
+        HandlerFault: when a handler of a `Request[int]`, say, is annotated to return a `str`.
+    """
+    for message, handler in table.items():
+        wanted, returned = reply_type(message), _returned(handler, local)
+        if not (isinstance(wanted, type) and isinstance(returned, type)) or get_origin(wanted) or get_origin(returned):
+            continue
+        if not issubclass(returned, wanted) and (returned, wanted) != (int, float):
+            raise HandlerFault(
+                f"{cls.__name__}.{handler.name} returns {returned.__name__}, but {message.__name__} is a "
+                f"Request[{wanted.__name__}]: make them agree"
+            )
+
+
+def _returned(handler: Handler, local: Names) -> object:
+    """The annotated return type; None when there is none, or it cannot be resolved now."""
+    annotation = getattr(inspect.unwrap(handler.function), "__annotations__", {}).get("return")
+    annotated = types.SimpleNamespace(__annotations__={"return": annotation})
+    names: dict[str, object] = getattr(inspect.unwrap(handler.function), "__globals__", {})
+    try:
+        return get_type_hints(annotated, globalns=names, localns=dict(local)).get("return")
+    except (NameError, TypeError):
+        return None
 
 
 def decode_reply(message: type, record: Record) -> object:

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from contextvars import copy_context
 from typing import Protocol
 
+from .abandon import abandon
+
 BUDGET = 256
 """Messages that a cell handles in a row before others have their turn, and a worker before the loop has its."""
 
@@ -59,6 +61,7 @@ class Scheduler:
             worker.cancel()
         if workers:
             await asyncio.wait(workers, timeout=1.0)
+            abandon(workers)
 
     def _wake(self) -> None:
         if self._closed:

@@ -42,6 +42,9 @@ def _as_float(value: float | None) -> float | None:
 class Limits:
     """What a run may use at most; None is no limit. By default 50 steps and nothing else.
 
+    Money and tokens are reserved by the model's own `estimate` before each call: a model that estimates too little can
+    overshoot by one call.
+
     A step is one round of the loop with one model call. `tokens` counts input and output together, `wall_seconds` runs
     from the start, and `active_seconds` leaves out the time spent waiting for people.
 

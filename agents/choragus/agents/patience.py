@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
+from choragus.actors.abandon import abandon
+
 T = TypeVar("T")
 
 GRACE = 1.0
@@ -26,9 +28,9 @@ async def within(seconds: float, work: Awaitable[T]) -> T:
     Raises:
         TookTooLong: the time was up.
         CutOff: the work cancelled itself.
-        Exception: what the work raised; SystemExit and KeyboardInterrupt come as RuntimeError.
+        Exception: what the work raised; what is no Exception (SystemExit, say) comes as RuntimeError.
     """
-    task = asyncio.ensure_future(_contained(work))
+    task = asyncio.get_running_loop().create_task(_contained(work))
     task.add_done_callback(_look_at)
     try:
         done, _ = await asyncio.wait({task}, timeout=seconds)
@@ -36,6 +38,7 @@ async def within(seconds: float, work: Awaitable[T]) -> T:
         if not task.done():
             task.cancel()
             await asyncio.wait({task}, timeout=GRACE)
+            abandon([task])
     if not done:
         raise TookTooLong
     if task.cancelled():
@@ -55,9 +58,12 @@ def told(error: BaseException) -> str:
 async def _contained(work: Awaitable[T]) -> T:
     try:
         return await work
-    except (SystemExit, KeyboardInterrupt) as error:
-        # Out of a task either would end the event loop, and with it every run.
-        raise RuntimeError(f"it tried to end the process with {told(error)}") from error
+    except (Exception, asyncio.CancelledError):
+        raise
+    except BaseException as error:
+        # Out of a task SystemExit would end the event loop, and with it every run; an exception group of asyncio's is
+        # no Exception either.
+        raise RuntimeError(f"it raised {told(error)}") from error
 
 
 def _look_at(task: asyncio.Future[T]) -> None:

@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Generic, Literal, ParamSpec, TypeVar, get_args, get_type_hints, overload
 
-import anyio.to_thread
 import msgspec
 from attrs import field, frozen
 
 from .errors import BadArguments, BadResult, ToolFault
 from .model import ToolSchema
+from .thread import in_thread
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -86,14 +86,14 @@ class Tool:
     async def call(self, kwargs: Mapping[str, object], context: ToolContext) -> object:
         """Run the function once: `async def` on the event loop, plain `def` in a thread.
 
-        No timeout and no retry: these are the gateway's. A cancelled call leaves a thread behind that runs to its end,
-        because Python cannot stop it.
+        No timeout and no retry: these are the gateway's. A cancelled call leaves a thread behind, which Python
+        cannot stop: it runs on to its end, or that of the process.
         """
         given = {**kwargs, CONTEXT: context} if self.wants_context else dict(kwargs)
         if inspect.iscoroutinefunction(self.function):
             return await self.function(**given)
         run = functools.partial(self.function, **given)
-        result = await anyio.to_thread.run_sync(run, abandon_on_cancel=True)
+        result = await in_thread(self.name, run)
         return await result if inspect.isawaitable(result) else result
 
     def render(self, value: object) -> str:
@@ -328,6 +328,8 @@ def _not_finite(value: object, path: str) -> str | None:
 def _source(function: Callable[..., object]) -> str:
     plain = inspect.unwrap(function)
     try:
+        if plain.__code__.co_filename == "<string>":  # Python 3.13 would give the text of `python -c`, whatever was run
+            raise OSError
         text = inspect.getsource(plain).encode("utf-8", "surrogatepass")
     except (OSError, TypeError):
         text = _bytecode(plain.__code__)

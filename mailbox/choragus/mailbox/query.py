@@ -93,10 +93,11 @@ def log(connection: Connection, after: int, limit: int) -> list[LogEntry]:
 
 
 def views(connection: Connection, kind: str, scope: str | None) -> list[View]:
-    """The rows of a kind, by sort and key."""
+    """The rows of a kind, by sort and key; a damaged one is left out, so that it hides no other."""
     within = "" if scope is None else "AND scope = ?"
     statement = f"SELECT {VIEW_COLUMNS} FROM view WHERE kind = ? {within} ORDER BY sort, key"
-    return [view_of(row) for row in select(connection, statement, kind, *([] if scope is None else [scope]))]
+    rows = select(connection, statement, kind, *([] if scope is None else [scope]))
+    return [view_of(row) for row in rows if is_whole(row)]
 
 
 def view(connection: Connection, kind: str, key: str) -> View | None:

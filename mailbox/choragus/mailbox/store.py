@@ -99,7 +99,7 @@ class Store(Protocol):
         ...
 
     async def views(self, kind: str, scope: str | None = None) -> list[View]:
-        """The rows of a kind (within a scope), by `sort` and key."""
+        """The rows of a kind (within a scope), by `sort` and key; damaged ones are left out: see `verify`."""
         ...
 
     async def view(self, kind: str, key: str) -> View | None:
