@@ -16,7 +16,8 @@ from choragus.actors.errors import ActorFailed, ActorStopped
 from choragus.actors.event import Event, Failed, Restarted, Zombie
 from choragus.actors.message import Request
 from choragus.supervision.errors import SystemFailed
-from choragus.supervision.spec import Child, OneForOne, Supervisor
+from choragus.supervision.spec import Child, Supervisor
+from choragus.supervision.strategy import OneForOne
 from choragus.supervision.system import System
 
 Until = Callable[[Callable[[], object]], Awaitable[None]]
