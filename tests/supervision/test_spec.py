@@ -97,9 +97,9 @@ def again(after: float) -> RestartChildren:
         (lambda: Supervisor(name="s", strategy="all"), r"^supervisor 's': strategy='all' is none"),  # type: ignore[arg-type]
         (lambda: Supervisor(name="s", auto_shutdown=True), r"^supervisor 's': auto_shutdown=True is none of"),  # type: ignore[arg-type]
         (
-            lambda: DynamicSupervisor(name="d", strategy=OneForAll()),
+            lambda: DynamicSupervisor(name="d", strategy=OneForAll()),  # type: ignore[arg-type]
             r"^supervisor 'd': dynamic children are one for one",
-        ),  # type: ignore[arg-type]
+        ),
         (
             lambda: OneForOne(decider={BaseException: Directive.STOP}),
             r"^decider: BaseException would eat cancellations",
