@@ -316,6 +316,35 @@ async def test_r21_stop_child_breaks_off_a_restart_that_runs_and_its_group_comes
         assert states(system) == {"a": "running", "b": "stopped", "c": "running"}
 
 
+async def test_a_child_that_is_being_started_on_request_is_left_alone_by_a_groups_restart() -> None:
+    story = Story()
+    async with System(tree=static(story, OneForAll(max_restarts=9))) as system:
+        story.gates["d"] = asyncio.Event()
+        starting = asyncio.ensure_future(system.supervisor("top").start_child(part(story, "d")))
+        await settle()
+        system.find(Part, "top/a").tell(Crash())
+        await settle()
+        story.gates["d"].set()
+
+        assert await (await starting).ask(Get()) == 1
+        assert set(states(system).values()) == {"running"}
+        assert story.lines.count("+a") == 2
+
+
+async def test_a_child_that_was_stopped_before_its_turn_to_start_is_not_started() -> None:
+    story = Story()
+
+    class Early(Part):
+        async def on_start(self) -> None:
+            await system.supervisor("top").stop_child("b")
+            await super().on_start()
+
+    children = [Child(Early, name="a", args=(story, "a")), part(story, "b"), part(story, "c")]
+    system = System(tree=Supervisor(name="top", children=children))
+    async with system:
+        assert states(system) == {"a": "running", "b": "stopped", "c": "running"}
+
+
 @pytest.mark.parametrize("gated", [False, True])
 async def test_r22_stopping_a_supervisor_amid_a_groups_restart_is_prompt(gated: bool) -> None:
     story = Story()

@@ -79,6 +79,8 @@ class Node:
         self._failures.clear()
         self.slots = {slot.spec.name: slot for slot in self._first_slots()}
         for slot in tuple(self.slots.values()):
+            if slot.state is not ChildState.STARTING:  # stopped on request
+                continue
             try:
                 await self.launch(slot)
             except Exception as error:
@@ -225,9 +227,11 @@ class Node:
         if end is End.CRASH and not isinstance(slot.running, Cell):
             end = End.INIT  # what has given up cannot be resumed
         alone = isinstance(self.spec.strategy, OneForOne)
+        # One that is just being started on request comes up by itself.
+        slots = [slot] if alone else [one for one in self.slots.values() if one.state is not ChildState.STARTING]
         return decide(
             self.spec.strategy,
-            [slot.member] if alone else [one.member for one in self.slots.values()],
+            [one.member for one in slots],
             slot.spec.name,
             end,
             directive_for(self.deciders(), failure.error),
