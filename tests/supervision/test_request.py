@@ -236,12 +236,12 @@ async def test_r16_dynamic_children_stop_in_parallel_under_one_deadline() -> Non
     async with System(tree=pool()) as system:
         top = system.supervisor("top")
         for number in range(20):
-            child = await top.start_child(part(story, f"x{number}", shutdown=0.1))
+            child = await top.start_child(part(story, f"x{number}", shutdown=0.2))
             child.tell(Hold(60))
         await settle()
         started = time.monotonic()
 
-    assert 0.1 <= time.monotonic() - started < 1.0
+    assert 0.2 <= time.monotonic() - started < 2.0
 
 
 @pytest.mark.parametrize("keeps", [False, True])
@@ -285,7 +285,7 @@ async def sync(request: Callable[[str], None], name: str) -> None:
 
 async def test_r21_stop_child_cancels_the_pending_restart() -> None:
     story = Story()
-    soon = OneForOne(max_restarts=9, within=60.0, backoff=Backoff(first=0.02, most=0.02))
+    soon = OneForOne(max_restarts=9, within=60.0, backoff=Backoff(first=0.2, most=0.2))
     async with System(tree=static(story, soon)) as system:
         a = system.find(Part, "top/a")
         a.tell(Crash())
@@ -296,7 +296,7 @@ async def test_r21_stop_child_cancels_the_pending_restart() -> None:
         await system.supervisor("top").stop_child("a")
         with pytest.raises(ActorStopped):
             await waiting
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.25)
 
         assert states(system)["a"] == "stopped"
         assert story.lines == ["+a", "+b", "+c"]
@@ -349,7 +349,7 @@ async def test_a_child_that_was_stopped_before_its_turn_to_start_is_not_started(
 async def test_r22_stopping_a_supervisor_amid_a_groups_restart_is_prompt(gated: bool) -> None:
     story = Story()
     strategy = OneForAll(max_restarts=9, within=60.0, backoff=None if gated else Backoff(first=30, most=30))
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(5):
         async with System(tree=static(story, strategy)) as system:
             if gated:
                 story.gates["b"] = asyncio.Event()
@@ -426,7 +426,7 @@ async def test_r32_and_r34_a_child_that_swallows_its_cancellation_does_not_hold_
     monkeypatch.setattr("choragus.actors.cell.GRACE", 0.05)
     story = Story()
     children = [part(story, "a"), part(story, "b", shutdown=0)]
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(5):
         async with System(tree=Supervisor(name="top", children=children)) as system:
             events = watch(system)
             system.find(Part, "top/b").tell(Hold(60, stubborn=True))
@@ -473,19 +473,18 @@ async def test_r37_a_restart_on_request_that_fails_leaves_the_child_stopped() ->
         assert states(system)["a"] == "stopped"
 
 
-async def test_r37_a_stop_whose_caller_is_cancelled_goes_on() -> None:
+async def test_r37_a_stop_whose_caller_is_cancelled_goes_on(until: Until) -> None:
     story = Story()
     async with System(tree=static(story)) as system:
         a = system.find(Part, "top/a")
-        a.tell(Hold(0.02))
+        a.tell(Hold(0.1))
         await settle()
         stopping = asyncio.ensure_future(system.supervisor("top").stop_child("a"))
         await settle()
         assert states(system)["a"] == "stopping"
         stopping.cancel()
-        await asyncio.sleep(0.05)
 
-        assert states(system)["a"] == "stopped"
+        await until(lambda: states(system)["a"] == "stopped")
 
 
 async def test_r37_a_request_to_a_dead_supervisor_fails_at_once() -> None:
@@ -529,14 +528,14 @@ async def test_r38_stopping_ten_times_as_many_children_costs_about_ten_times_as_
         async with System(tree=pool()) as system:
             top = system.supervisor("top")
             refs = [await top.start_child(Child(Idle, name=f"x{number}")) for number in range(count)]
-            started = time.perf_counter()
+            started = time.process_time()
             for ref in refs:
                 await top.stop_child(ref)
-            return time.perf_counter() - started
+            return time.process_time() - started
 
-    few = min([await seconds(200) for _ in range(3)])
+    few, many = await seconds(200), await seconds(2_000)
 
-    assert await seconds(2_000) < 40 * few
+    assert many < 30 * few + 0.5
 
 
 async def test_r40_asks_of_a_child_that_is_gone_for_good_fail_at_once_and_name_it() -> None:
