@@ -1,6 +1,6 @@
 """An agent audits a Python environment: metadata, requirements, licences, and every file against its RECORD.
 
-    python examples/audit_environment.py [--path SITE_PACKAGES] [--out FOLDER] [--yes] [--trace]
+    python examples/audit_environment.py [--path SITE_PACKAGES] [--out FOLDER] [--yes] [--pace SECONDS] [--trace]
 
 It writes a Markdown report and files it in an archive, which cannot be undone and therefore waits for a person: at the
 prompt, by --yes, or by `choragus approve` in another terminal. Kill it at any moment and run the same line again: it
@@ -19,26 +19,34 @@ import sys
 import sysconfig
 from pathlib import Path
 
-import anyio
+try:
+    import anyio
 
-from choragus.agents import Agent, FunctionModel, Limits, Outcome, Price, Prompt, Runtime
-from choragus.agents.telemetry import ConsoleExporter
-from choragus.mailbox.errors import StoreError
-from choragus.supervision.errors import SystemFailed
-from environment_audit.analyst import decide
-from environment_audit.console import Console
-from environment_audit.terminal import plain, say
-from environment_audit.toolbox import toolbox
+    from choragus.agents import Agent, FunctionModel, Limits, ModelReply, ModelRequest, Outcome, Price, Prompt, Runtime
+    from choragus.agents.telemetry import ConsoleExporter
+    from choragus.mailbox.errors import StoreError
+    from choragus.supervision.errors import SystemFailed
+    from environment_audit.analyst import decide
+    from environment_audit.console import Console
+    from environment_audit.terminal import plain, say
+    from environment_audit.toolbox import toolbox
+except ModuleNotFoundError as error:
+    sys.exit(f"audit: {error.name} is missing: {sys.executable} -m pip install -e '.[examples]' in the repository")
 
 PROMPT = """You audit the Python environment in {root}.
 List its distributions, check each one's requirements, licence and files, look closer where a result gives cause,
 write the report, and file it. Report what the tools say and nothing else."""
 
 
-def auditor(root: Path, out: Path) -> Agent:
-    """The agent: a model, a prompt, tools that are bound to the two folders, and its ceilings."""
+def auditor(root: Path, out: Path, pace: float = 0.0) -> Agent:
+    """The agent: a model that thinks for `pace` seconds, a prompt, tools bound to the two folders, and its ceilings."""
+
+    async def think(request: ModelRequest) -> ModelReply:
+        await anyio.sleep(pace)
+        return decide(request)
+
     model = FunctionModel(
-        decide,
+        think,
         name="offline-analyst",
         price=Price(input_per_million=0.25, output_per_million=2.0),
         max_output_tokens=50_000,
@@ -52,9 +60,9 @@ def auditor(root: Path, out: Path) -> Agent:
     )
 
 
-async def audit(root: Path, out: Path, *, yes: bool, trace: bool) -> int:
+async def audit(root: Path, out: Path, *, yes: bool, trace: bool, pace: float) -> int:
     """Run the audit, or go on with it; gives back the exit code."""
-    agent = auditor(root, out)
+    agent = auditor(root, out, pace)
     exporter = ConsoleExporter() if trace else None
     async with Runtime(out / "audit.db", agents=[agent], exporter=exporter, signals=True) as runtime:
         before = await runtime.runs()
@@ -78,17 +86,20 @@ def main() -> int:
         "--out", type=Path, default=Path(), help="where database, report and archive go (default: here)"
     )
     parser.add_argument("--yes", action="store_true", help="approve the filing beforehand")
+    parser.add_argument("--pace", type=float, default=0.0, help="seconds that the model thinks each time (default: 0)")
     parser.add_argument("--trace", action="store_true", help="print the run's OpenTelemetry spans")
     options = parser.parse_args()
     root = (options.path or Path(sysconfig.get_path("purelib"))).resolve()
     if not root.is_dir():
         return failed(f"--path {root} is no folder: give the site-packages folder of a Python environment", 2)
+    if not any(entry.suffix in (".dist-info", ".egg-info") for entry in root.iterdir()):
+        return failed(f"--path {root} holds no installed distributions: is it a site-packages folder?", 2)
     try:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         return failed(f"--out {options.out} cannot be a folder ({error.strerror}): name another", 2)
     try:
-        return anyio.run(lambda: audit(root, options.out, yes=options.yes, trace=options.trace))
+        return anyio.run(lambda: audit(root, options.out, yes=options.yes, trace=options.trace, pace=options.pace))
     except (StoreError, Outcome) as error:
         return failed(str(error), 1)
     except SystemFailed as error:

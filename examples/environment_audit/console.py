@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -21,7 +20,7 @@ from choragus.agents import (
 )
 from choragus.mailbox.address import key_of
 
-from .terminal import ask, can_ask, nobody_here, plain, say, show
+from .terminal import ask, can_ask, command, nobody_here, plain, say, show
 
 WAITS_FOR_APPROVAL = 3
 OUTCOME_UNKNOWN = 4
@@ -36,14 +35,15 @@ class Console:
     def __init__(self, runtime: Runtime, run: Run, out: Path, *, yes: bool) -> None:
         self._runtime = runtime
         self._run = run
-        self._database = shlex.quote(runtime.place)
+        self._database = Path(runtime.place)
         self._out = out
         self._yes = yes
         self._calls: dict[object, str] = {}
 
     async def already(self, summary: RunSummary) -> int:
         """The audit was over before: say so, and start nothing."""
-        say(f"this audit ended before ({summary.status.value}); nothing was started")
+        ended = time.strftime("%Y-%m-%d %H:%M", time.localtime(summary.ended))
+        say(f"this audit ended before, on {ended} ({summary.status.value}); nothing was started")
         say("for a new one give another --out folder, or move audit.db away")
         return await self._finish()
 
@@ -97,17 +97,17 @@ class Console:
             return None
         say(f"\n{approval.tool} cannot be undone. It would run with exactly:")
         show(approval.arguments)
-        command = f"choragus approve {self._database} {approval.id}"
+        approve = command("approve", self._database, approval.id)
         if self._yes:
             say("approved by --yes")
             await self._decided(self._run.approve(approval, by="--yes"))
             return None
         if not can_ask():
-            return nobody_here("it waits for a person; decide with", [command], WAITS_FOR_APPROVAL)
-        say(f"(or in another terminal: {command})")
+            return nobody_here("it waits for a person; decide with", [approve], WAITS_FOR_APPROVAL)
+        say(f"(or in another terminal: {approve})")
         answer = await self._ask("file it? [y/n] ", "yn", waits)
         if answer is None:
-            return nobody_here("\nit waits for a person; decide with", [command], WAITS_FOR_APPROVAL)
+            return nobody_here("\nit waits for a person; decide with", [approve], WAITS_FOR_APPROVAL)
         if answer:
             decide = self._run.approve if answer == "y" else self._run.deny
             await self._decided(decide(approval, by="terminal"))
@@ -121,8 +121,8 @@ class Console:
             return None
         say(f"\nnobody knows whether {unknown.tool} was carried out: {unknown.reason}. It was to run with:")
         show(unknown.arguments)
-        command = f"choragus settle {self._database} {unknown.run} {unknown.call}"
-        commands = [f"{command} {option}" for option in ("--happened", "--not", "--give-up")]
+        options = ("--happened", "--not", "--give-up")
+        commands = [command("settle", self._database, unknown.run, unknown.call, option) for option in options]
         look = f"look into {self._out / 'audit-archive'} and then say"
         if not can_ask():
             return nobody_here(look, commands, OUTCOME_UNKNOWN)
@@ -182,7 +182,8 @@ class Console:
         self._note(event)
         data = event.data
         if event.kind == "call.finished":
-            mark = f"FAILED: {plain(str(data['text']))[:SHOWN]}" if data["is_error"] else "ok"
+            text = plain(str(data["text"]))[:SHOWN]
+            mark = "ok" if not data["is_error"] else text if text.startswith("denied") else f"FAILED: {text}"
             say(f"  step {data['call']:<7} {self._calls.get(data['call'], data['tool'])}: {mark}")
         elif event.kind in ("model.failed", "actor.failed", "message.parked"):
             say(f"  {event.kind}: {plain(str(data['reason']))}")
@@ -199,10 +200,10 @@ class Console:
         seconds = summary.ended - summary.started
         say(
             f"{summary.steps} steps, {summary.tokens} tokens, {summary.cost_usd:.4f} USD (the offline model's price), "
-            f"{seconds:.1f} s from {time.strftime('%H:%M:%S', time.localtime(summary.started))}"
+            f"{seconds:.1f} s, started {time.strftime('%H:%M:%S', time.localtime(summary.started))}"
         )
         report = self._out / "audit-report.md"
         if report.exists():
             say(f"report: {report}")
-        say(f"timeline: choragus show {self._database} {summary.run}")
+        say(f"timeline: {command('show', self._database, summary.run)}")
         return code

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
+import shutil
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 
 def say(text: str = "") -> None:
@@ -29,6 +32,17 @@ def nobody_here(what: str, commands: list[str], code: int) -> int:
     say("\n  ".join([what, *commands]))
     say("and run the same command again")
     return code
+
+
+def command(name: str, database: Path, *rest: str) -> str:
+    """A command of choragus as it can be typed in any terminal and folder."""
+    beside = Path(sys.executable).with_name("choragus")
+    known = shutil.which("choragus")
+    if known is not None and Path(known) == beside:
+        program = ["choragus"]
+    else:
+        program = [str(beside)] if beside.exists() else [sys.executable, "-m", "choragus"]
+    return shlex.join([*program, name, str(database.resolve()), *rest])
 
 
 def can_ask() -> bool:

@@ -62,3 +62,21 @@ async def test_no_timer_is_left_when_nothing_is_waited_for() -> None:
 
     assert not deadlines._queues
     assert deadlines._timer is None
+
+
+async def test_an_action_that_fails_does_not_silence_those_behind_it() -> None:
+    def broken() -> None:
+        raise RuntimeError("no")
+
+    loop = asyncio.get_running_loop()
+    unhandled: list[object] = []
+    loop.set_exception_handler(lambda _, context: unhandled.append(context["exception"]))
+    passed = asyncio.Event()
+    deadlines = Deadlines(loop)
+
+    deadlines.after(0.01, broken)
+    deadlines.after(0.01, passed.set)
+
+    async with asyncio.timeout(1):
+        await passed.wait()
+    assert [type(error) for error in unhandled] == [RuntimeError]

@@ -18,6 +18,7 @@ from choragus.actors.message import Request
 from choragus.supervision.errors import SystemFailed
 from choragus.supervision.spec import Child, Supervisor
 from choragus.supervision.strategy import OneForOne
+from choragus.supervision.supervisor import Node
 from choragus.supervision.system import System
 
 Until = Callable[[Callable[[], object]], Awaitable[None]]
@@ -102,6 +103,12 @@ async def settle() -> None:
 
 def tree(shutdown: float = 5.0) -> Supervisor:
     return Supervisor(name="top", strategy=MANY, children=[Child(Subject, name="subject", shutdown=shutdown)])
+
+
+def top(system: System) -> Node:
+    node = system._root.find("top")
+    assert isinstance(node, Node)
+    return node
 
 
 async def test_a_failure_is_told_to_the_asker_with_its_cause_and_to_the_events(watch: Watch) -> None:
@@ -210,6 +217,33 @@ async def test_a_handler_that_swallows_cancellation_but_ends_in_time_is_no_zombi
 
     assert await asking == "resisted"
     assert events == []
+
+
+async def test_a_worker_whose_handler_swallowed_a_cancellation_is_not_used_again(until: Until) -> None:
+    """A task that was cancelled stays so for whoever asks it."""
+    counts: list[int] = []
+    gate = asyncio.Event()
+
+    class Looks(Actor[Get]):
+        @handle
+        def get(self, message: Get) -> int:
+            task = asyncio.current_task()
+            assert task is not None
+            counts.append(task.cancelling())
+            return 1
+
+    async with System(tree=tree(shutdown=0.0)) as system:
+        looks = await system.spawn(Looks)
+        asking = asyncio.ensure_future(system.find(Subject, "top/subject").ask(Resist(gate)))
+        await settle()
+        stopping = asyncio.ensure_future(top(system).stop())
+        await settle()
+        gate.set()
+        await asyncio.wait({stopping, asking})
+        for _ in range(5):
+            await looks.ask(Get())
+
+    assert counts == [0] * 5
 
 
 class Exits(BaseException):

@@ -298,6 +298,39 @@ async def test_interruptions_are_counted_apart_and_past_their_limit_the_message_
         assert (parked.envelope.interrupted, parked.envelope.attempts) == (4, 0)
 
 
+async def test_a_message_that_kills_the_process_at_once_is_counted_from_the_second_time_on(
+    reopen: Reopen, crashing: Crashing, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing can be written between its start and the end; so after an unclean end the mark is written first."""
+    monkeypatch.setattr("choragus.actors.execution.INTERRUPTIONS", 2)
+
+    @stored("test.retry.kill")
+    @frozen
+    class Kill(Request[None]):
+        pass
+
+    class Victim(DurableActor[Tries, Kill | Get], name="test.retry.victim"):
+        @handle
+        async def kill(self, message: Kill) -> None:
+            TRIED["victim"] = TRIED.get("victim", 0) + 1
+            running.kernel.fail(RuntimeError("killed"))
+            await asyncio.sleep(60)
+
+        @handle
+        def get(self, message: Get) -> int:
+            return self.state.done
+
+    for number in range(1, 5):
+        async with crashing(running := System(store=await reopen(), actors=[Victim])):
+            if number == 1:
+                running.ref(Victim, "a").tell(Kill())
+            await until(lambda: TRIED.get("victim") == number)  # noqa: B023  # called in this round
+
+    async with System(store=(store := await reopen()), actors=[Victim]) as system:
+        assert await system.ref(Victim, "a").ask(Get(), timeout=5) == 0
+        assert [one.reason for one in await store.parked()] == ["the process died 3 times over it (the limit is 2)"]
+
+
 async def test_an_orderly_end_in_the_middle_of_a_turn_counts_neither_as_attempt_nor_as_interruption(
     monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:

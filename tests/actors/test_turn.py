@@ -119,7 +119,8 @@ class Account(
 
     @handle
     async def do(self, message: Do) -> None:
-        listener, other = WIRES["listener"], self.ref(Account, "other")
+        other = self.ref(Account, "other")
+        listener = WIRES.get("listener", other)
         match message.what:
             case "tell then fail":
                 listener.tell(Notice("never"))

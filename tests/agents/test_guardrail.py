@@ -112,10 +112,12 @@ async def test_a_decision_is_bound_to_the_arguments() -> None:
         other = await guardrail.ask(Decide(call="1.1", approved=True, by="me", hash="of something else"))
         seen = await guardrail.ask(Decide(call="1.1", approved=True, by="me", hash=judge(1).hash))
         again = await guardrail.ask(Decide(call="1.1", approved=True, by="me", hash=judge(1).hash))
+        opposite = await guardrail.ask(Decide(call="1.1", approved=False, by="me", hash=judge(1).hash))
 
     assert other == "call 1.1 of run r has other arguments than those decided on: look again"
     assert seen == ""
-    assert again.startswith("call 1.1 of run r is not waiting for a decision")
+    assert again == "", "who reads the run's past meets the request again"
+    assert opposite.startswith("call 1.1 of run r is not waiting for a decision")
 
 
 async def test_parallel_calls_of_one_reply_keep_to_the_limit_and_the_model_is_told() -> None:

@@ -353,3 +353,10 @@ async def test_many_runs_at_a_time() -> None:
 
     assert results == ["done"] * 30
     assert sorted(ledger.done) == sorted(f"{run.id}/1.1" for run in runs)
+
+
+def test_run_sync_in_memory_refuses_a_tool_that_nobody_could_approve() -> None:
+    agent = scripted(calls(call("pay", amount=5)), "done", tools=tools(Ledger()))
+
+    with pytest.raises(AgentFault, match=r"^agent 'clerk' has the irreversible tool 'pay', and in memory nobody can"):
+        run_sync(agent, "Pay.")

@@ -8,6 +8,7 @@ import pytest
 
 from choragus.agents.agent import Agent
 from choragus.agents.errors import AgentError, Failed
+from choragus.agents.inspection import OutcomeUnknown
 from choragus.agents.message import TOOL_GATEWAY, SettleCall
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
@@ -39,6 +40,8 @@ async def test_a_tool_with_effects_that_times_out_leaves_its_outcome_unknown(ris
         assert (unknown.call, unknown.tool) == ("1.1", "endless")
         assert unknown.reason == "endless took longer than 0.03 s and was cancelled"
         assert unknown.idempotency_key == f"{run.id}/1.1"
+        events = [event async for event in run.past() if isinstance(event, OutcomeUnknown)]
+        assert [event.unknown for event in events] == [unknown]
 
         async def waits() -> object:
             return (await run.status()).waits

@@ -84,12 +84,14 @@ class Deadlines:
     def _ring(self) -> None:
         now = self._loop.time()
         self._timer, self._timer_at = None, float("inf")
-        for seconds, queue in tuple(self._queues.items()):
-            while queue and (not queue[0].is_open or queue[0].at <= now):
-                queue.popleft().pass_()
-            if not queue:
-                del self._queues[seconds]
-                self._sizes.pop(seconds, None)
-        fronts = [queue[0].at for queue in self._queues.values() if queue]
-        if fronts and min(fronts) < self._timer_at:
-            self._set_timer(min(fronts))
+        try:
+            for seconds, queue in tuple(self._queues.items()):
+                while queue and (not queue[0].is_open or queue[0].at <= now):
+                    queue.popleft().pass_()
+                if not queue:
+                    del self._queues[seconds]
+                    self._sizes.pop(seconds, None)
+        finally:  # one action that fails must not silence the deadlines behind it
+            fronts = [queue[0].at for queue in self._queues.values() if queue]
+            if fronts and min(fronts) < self._timer_at:
+                self._set_timer(min(fronts))

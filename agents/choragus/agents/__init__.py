@@ -20,7 +20,7 @@ from .errors import (
     Waiting,
 )
 from .holding import HeldRun
-from .inspection import ApprovalRequested, RunEvent, RunSummary, Unknown
+from .inspection import ApprovalRequested, OutcomeUnknown, RunEvent, RunSummary, Unknown
 from .limits import Limits
 from .model import ChatMessage, Model, ModelReply, ModelRequest, Price, ToolCall, ToolSchema, Usage
 from .prompt import Prompt
@@ -51,6 +51,7 @@ __all__ = [
     "ModelReply",
     "ModelRequest",
     "Outcome",
+    "OutcomeUnknown",
     "Price",
     "Prompt",
     "Risk",

@@ -40,6 +40,7 @@ class GuardrailState:
     spent: Spent = attrs.field(factory=Spent)
     reserved: dict[str, Spent] = attrs.field(factory=dict)
     pending: dict[str, JudgeCall] = attrs.field(factory=dict)
+    decided: dict[str, Decide] = attrs.field(factory=dict)
     unknown: list[str] = attrs.field(factory=list)
     waiting_since: float = 0.0
     idle: float = 0.0
@@ -87,12 +88,15 @@ class Guardrail(
 
     @handle
     def decide(self, message: Decide) -> str:
-        """Take a person's decision, if it is about what they saw."""
+        """Take a person's decision, if it is about what they saw. The same decision again changes nothing."""
+        if self._is_decided_so(message):
+            return ""
         refusal = self._refusal(message)
         if refusal:
             self.log("approval.refused", call=message.call, by=message.by, hash=message.hash, reason=refusal)
             return refusal
         asked = self.state.pending.pop(message.call)
+        self.state.decided[message.call] = message
         self._clock_waiting()
         self.view("approval", approval_id(self.key, message.call), None)
         self.log(
@@ -127,6 +131,11 @@ class Guardrail(
             self.view("approval", approval_id(self.key, call), None)
         self.state.pending = {}
         self.state.over = True
+
+    def _is_decided_so(self, message: Decide) -> bool:
+        """Whether somebody decided the same before: who reads a run's past meets its requests again."""
+        earlier = self.state.decided.get(message.call)
+        return earlier is not None and (earlier.approved, earlier.hash) == (message.approved, message.hash)
 
     def _refusal(self, message: Decide) -> str:
         asked = self.state.pending.get(message.call)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import TypeVar
 
 import attrs
 import msgspec
@@ -16,6 +17,8 @@ from .state import Status
 from .stream import run_stream
 
 PAGE = 500
+
+T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
@@ -69,9 +72,20 @@ class RunEvent:
 
 @attrs.frozen(kw_only=True)
 class ApprovalRequested(RunEvent):
-    """A call waits for a person: decide with `run.approve(event.approval, by=...)` or `run.deny(...)`."""
+    """A call waits, or waited, for a person: decide with `run.approve(event.approval, by=...)` or `run.deny(...)`.
+
+    Who reads a run from its beginning meets the requests that were decided long ago too; `run.pending()` has those that
+    still wait, and deciding the same again changes nothing.
+    """
 
     approval: Approval
+
+
+@attrs.frozen(kw_only=True)
+class OutcomeUnknown(RunEvent):
+    """A call was interrupted and cannot be repeated: find out what became of it, and say so with `run.settle(...)`."""
+
+    unknown: Unknown
 
 
 async def runs(store: Store) -> list[RunSummary]:
@@ -116,12 +130,19 @@ def event(run: str, entry: LogEntry) -> RunEvent:
     """A logbook entry as an event."""
     data: dict[str, object] = msgspec.json.decode(entry.body)
     common = {"position": entry.position, "kind": entry.kind, "at": entry.at, "data": data}
+    if entry.kind == "call.unknown":
+        told = {**data, "run": run, "idempotency_key": f"{run}/{data['call']}"}
+        return OutcomeUnknown(**common, unknown=_picked(Unknown, told))  # type: ignore[arg-type]  # the four fields above
     if entry.kind != "approval.requested":
         return RunEvent(**common)  # type: ignore[arg-type]  # the four fields above
     told = {**data, "id": data["approval"], "run": run, "asked": entry.at}
-    wanted = {field.name for field in attrs.fields(Approval)}
-    approval = msgspec.convert({name: value for name, value in told.items() if name in wanted}, Approval)
-    return ApprovalRequested(**common, approval=approval)  # type: ignore[arg-type]  # the four fields above
+    return ApprovalRequested(**common, approval=_picked(Approval, told))  # type: ignore[arg-type]  # the four fields above
+
+
+def _picked(cls: type[T], told: Mapping[str, object]) -> T:
+    """An instance from those of the values that the class has fields for."""
+    wanted = {field.name for field in attrs.fields(cls)}  # type: ignore[arg-type]  # an attrs class
+    return msgspec.convert({name: value for name, value in told.items() if name in wanted}, cls)
 
 
 def _summary(view: View) -> RunSummary:

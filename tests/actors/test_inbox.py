@@ -1,0 +1,124 @@
+"""What a durable cell holds of its mailbox, and senders that wait for room."""
+
+from __future__ import annotations
+
+import asyncio
+
+import attrs
+
+from choragus.actors.inbox import WINDOW, Inbox
+from choragus.actors.room import Room
+from choragus.mailbox.address import ActorId
+from choragus.mailbox.codec import Record
+from choragus.mailbox.memory import MemoryStore
+from choragus.mailbox.turn import Envelope
+
+ME = ActorId("test.inbox/me")
+
+
+def message(id: str, timer: str = "") -> Envelope:
+    return Envelope(id=id, receiver=ME, sender="s", record=Record("json", 1, b"1"), timer=timer)
+
+
+def ids(inbox: Inbox) -> list[str]:
+    found: list[str] = []
+    while inbox.head is not None:
+        found.append(inbox.head.id)
+        inbox.take(inbox.head)
+    return found
+
+
+async def filled(*envelopes: Envelope) -> Inbox:
+    inbox = Inbox(ME, MemoryStore())
+    await inbox.refill(0.0)
+    for envelope in envelopes:
+        inbox.deliver(envelope)
+    return inbox
+
+
+async def test_messages_are_held_in_the_order_of_their_delivery() -> None:
+    assert ids(await filled(message("1"), message("2"), message("3"))) == ["1", "2", "3"]
+
+
+async def test_a_timer_that_was_taken_back_is_not_held_any_more() -> None:
+    inbox = await filled(message("1"), message("2", "x"), message("3", "y"))
+
+    inbox.drop_timers({"x"})
+
+    assert ids(inbox) == ["1", "3"]
+
+
+async def test_an_answer_takes_the_place_of_the_timer_that_waited_for_it() -> None:
+    inbox = await filled(message("late", "ask:1"), message("1"))
+
+    inbox.deliver(attrs.evolve(message("answer", "ask:1"), answer=True))
+    inbox.drop_timers({"ask:1"})
+
+    assert ids(inbox) == ["1", "answer"]
+
+
+async def test_a_head_that_has_gone_is_not_replaced_by_its_retry() -> None:
+    inbox = await filled(message("1", "x"), message("2"))
+    inbox.drop_timers({"x"})
+
+    inbox.replace_head(attrs.evolve(message("1", "x"), attempts=1))
+
+    assert ids(inbox) == ["2"]
+
+
+async def test_what_is_delivered_beyond_the_window_or_behind_it_is_found_on_disk_in_order() -> None:
+    store = MemoryStore()
+    inbox = Inbox(ME, store)
+    await inbox.refill(0.0)
+    envelopes = [message(str(number)) for number in range(2 * WINDOW + 3)]
+    await store.append(envelopes)
+    for envelope in envelopes:
+        inbox.deliver(envelope)
+
+    found = ids(inbox)
+    while inbox:
+        for id in found[-WINDOW:]:
+            store._take((ME, id))
+        await inbox.refill(0.0)
+        found += ids(inbox)
+
+    assert found == [envelope.id for envelope in envelopes]
+
+
+async def test_what_is_delivered_while_the_disk_is_read_is_neither_lost_nor_doubled() -> None:
+    reading, gate = asyncio.Event(), asyncio.Event()
+
+    class Slow(MemoryStore):
+        async def fetch(self, actor: ActorId, limit: int, now: float) -> list[Envelope]:
+            found = await super().fetch(actor, limit, now)
+            reading.set()
+            await gate.wait()
+            return found
+
+    store = Slow()
+    await store.append([message("1")])
+    inbox = Inbox(ME, store)
+    refilling = asyncio.ensure_future(inbox.refill(0.0))
+    await reading.wait()
+    await store.append([message("2")])
+    inbox.deliver(message("2"))
+    gate.set()
+    await refilling
+
+    assert ids(inbox) == ["1"]
+    store._take((ME, "1"))
+    await inbox.refill(0.0)
+    assert ids(inbox) == ["2"]
+
+
+async def test_a_sender_that_is_cancelled_just_as_it_is_let_in_lets_the_next_one_in() -> None:
+    room = Room(asyncio.get_running_loop())
+    first, second = (asyncio.ensure_future(room.wait()) for _ in range(2))
+    await asyncio.sleep(0)
+
+    room.let_in(1)
+    first.cancel()
+
+    await asyncio.wait_for(second, 1)
+    assert first.cancelled()
+    assert not room._waiting
