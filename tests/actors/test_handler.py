@@ -18,7 +18,8 @@ from choragus.actors.event import Event, Failed, Restarted, Zombie
 from choragus.actors.message import Request
 from choragus.actors.testing.simulation import simulated
 from choragus.supervision.errors import SystemFailed
-from choragus.supervision.spec import Child, OneForOne, Supervisor
+from choragus.supervision.spec import Child, Supervisor
+from choragus.supervision.strategy import OneForOne
 from choragus.supervision.supervisor import Node
 from choragus.supervision.system import System
 

@@ -38,7 +38,7 @@ from choragus.agents.tool_gateway import ToolGateway
 from choragus.agents.tracer import Export, Tracer
 from choragus.supervision.backoff import Backoff
 from choragus.supervision.errors import SystemFailed
-from choragus.supervision.spec import OneForOne
+from choragus.supervision.strategy import OneForOne
 
 from .play import Ledger, call, calls, data, fail, hang, kinds, scripted, soon, tools
 

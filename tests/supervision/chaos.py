@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
 
@@ -22,9 +22,20 @@ from choragus.actors.testing.loop import clock, running, settled
 from choragus.mailbox.errors import ChoragusError
 from choragus.supervision import supervisor
 from choragus.supervision.backoff import Backoff
+from choragus.supervision.directive import Directive
 from choragus.supervision.errors import AlreadyStarted, SystemFailed
-from choragus.supervision.spec import Child, OneForOne, Restart, Supervisor
-from choragus.supervision.strategy import Decision, Escalate, Forget, RestartChild, decide
+from choragus.supervision.spec import Child, Supervisor
+from choragus.supervision.strategy import (
+    Decision,
+    End,
+    Escalate,
+    Forget,
+    Member,
+    OneForOne,
+    Restart,
+    RestartChildren,
+    decide,
+)
 from choragus.supervision.supervisor import Node
 from choragus.supervision.system import System
 
@@ -43,7 +54,7 @@ def strategy(chance: Random) -> OneForOne:
 
 def grow(chance: Random, world: World, name: str, depth: int) -> Supervisor:
     """A random supervisor with all that is below it."""
-    children: list[Supervisor | Child] = []
+    children: list[Supervisor | Child[Step | Question | Do]] = []
     for number in range(chance.randint(1, 3)):
         below = f"{name}{number}"
         if depth > 0 and chance.random() < 0.5:
@@ -109,8 +120,19 @@ def written_down(world: World) -> Iterator[None]:
     """Every decision, by the strategy object that it was made with; None where a supervisor starts."""
     start = Node.start
 
-    def deciding(rule: OneForOne, restart: Restart, restarts: list[float], now: float, chance: float) -> Decision:
-        decision = decide(rule, restart, restarts, now, chance)
+    def deciding(
+        rule: OneForOne,
+        members: Sequence[Member],
+        name: str,
+        end: End,
+        directive: Directive,
+        *,
+        restarts: Sequence[float],
+        now: float,
+        chance: float,
+    ) -> Decision:
+        decision = decide(rule, members, name, end, directive, restarts=restarts, now=now, chance=chance)
+        restart = next(member.restart for member in members if member.name == name)
         world.decided[id(rule)].append((now, restart, decision))
         return decision
 
@@ -138,34 +160,38 @@ def check_decisions(world: World, node: Node) -> None:
             continue
         now, restart, decision = one
         too_many = sum(now - at <= rule.within for at in restarts) >= rule.max_restarts
-        wanted = Forget if restart is Restart.TEMPORARY else Escalate if too_many else RestartChild
+        wanted = Forget if restart is Restart.TEMPORARY else Escalate if too_many else RestartChildren
         if over or not isinstance(decision, wanted):
             world.wrong.append(f"{node.path or 'root'} decided {decision} at {now:g}, {restarts} before, over: {over}")
         over = over or isinstance(decision, Escalate)
-        if isinstance(decision, RestartChild):
+        if isinstance(decision, RestartChildren):
             restarts.append(now)
-    for child in node._static.values():
-        if isinstance(child, Node):
-            check_decisions(world, child)
+    for slot in node.slots.values():
+        if isinstance(slot.running, Node):
+            check_decisions(world, slot.running)
 
 
 def check_whole(world: World, node: Node) -> None:
     """At rest: everything that should run does, with nothing left to do."""
-    if node.status is not Status.RUNNING or node._jobs or node._delays:
-        world.wrong.append(f"{node.path or 'root'} is {node.status.value} at rest, {len(node._jobs)} jobs")
-    for child in node._children.values():
+    jobs = node._jobs
+    if node.status is not Status.RUNNING or jobs._waiting or jobs._delays:
+        world.wrong.append(f"{node.path or 'root'} is {node.status.value} at rest, {len(jobs._waiting)} jobs")
+    for slot in node.slots.values():
+        child = slot.running
         if isinstance(child, Node):
             check_whole(world, child)
+        elif not isinstance(child, Cell):
+            raise TypeError(f"{child} is neither a supervisor nor an actor")
         elif child.status is not Status.RUNNING or child.depth or child.current is not None:
             world.wrong.append(f"{child.path} is {child.status.value} at rest with {child.depth} messages")
 
 
 def cells(node: Node) -> Iterator[Cell]:
-    for child in node._children.values():
-        if isinstance(child, Node):
-            yield from cells(child)
-        else:
-            yield child
+    for slot in node.slots.values():
+        if isinstance(slot.running, Node):
+            yield from cells(slot.running)
+        elif isinstance(slot.running, Cell):
+            yield slot.running
 
 
 async def play(seed: int) -> World:

@@ -20,7 +20,8 @@ from choragus.actors.testing.loop import settled
 from choragus.actors.testing.simulation import simulated
 from choragus.supervision.backoff import Backoff
 from choragus.supervision.errors import AlreadyStarted, StartFailed, SystemFailed
-from choragus.supervision.spec import Child, OneForOne, Restart, Supervisor
+from choragus.supervision.spec import Child, Supervisor
+from choragus.supervision.strategy import OneForOne, Restart
 from choragus.supervision.supervisor import Node
 from choragus.supervision.system import System
 
@@ -84,7 +85,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-def child(story: Story, name: str, *, restart: Restart = Restart.PERMANENT) -> Child:
+def child(story: Story, name: str, *, restart: Restart = Restart.PERMANENT) -> Child[Get | Crash]:
     return Child(Part, name=name, args=(story,), restart=restart)
 
 

@@ -15,8 +15,7 @@ from choragus.actors.dispatch import handle
 from choragus.actors.event import Event, Zombie
 from choragus.actors.message import Request
 from choragus.actors.testing.loop import running
-from choragus.supervision.spec import Restart
-from choragus.supervision.strategy import Decision
+from choragus.supervision.strategy import Decision, Restart
 
 
 class Kill(Exception):

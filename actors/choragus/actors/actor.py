@@ -15,6 +15,14 @@ class Surroundings(Protocol):
     """The system that an actor runs in, as far as actors see it."""
 
 
+class Stoppable(Protocol):
+    """The cell of an actor, as far as the actor sees it."""
+
+    def leave(self) -> None:
+        """End after the message in hand."""
+        ...
+
+
 class Actor(Generic[M]):
     """One unit of state that handles one message at a time.
 
@@ -32,17 +40,33 @@ class Actor(Generic[M]):
 
     __choragus_table__: ClassVar[Table] = {}
 
+    _choragus_cell: Stoppable | None = None
+
     def __init_subclass__(cls, **keywords: object) -> None:
         super().__init_subclass__(**keywords)
         define(cls, Actor, sys._getframe(1).f_locals)
 
-    def attach(self, path: str, system: Surroundings) -> None:
+    def attach(self, path: str, system: Surroundings, cell: Stoppable | None = None) -> None:
         """Called by the runtime, once, before `on_start`."""
         self.path = path
         self.system = system
+        self._choragus_cell = cell
+
+    def stop(self) -> None:
+        """End normally, as OTP's `{stop, normal}`: after the message in hand, or at once when none is.
+
+        `on_stop` runs (5 s at most); messages that still wait are refused. What the supervisor then does goes by the
+        restart type: a permanent actor is started again. In `on_start` it is as raising Ignore.
+
+        Raises:
+            RuntimeError: when the actor runs in no system, or is durable: those use `self.end()`.
+        """
+        if self._choragus_cell is None:
+            raise RuntimeError(f"{type(self).__name__} cannot stop itself: it runs in no system, or is durable")
+        self._choragus_cell.leave()
 
     async def on_start(self) -> None:
-        """Runs before the first message of every incarnation; raising here is a failed start."""
+        """Runs before the first message of every incarnation; raising here is a failed start, but Ignore is none."""
 
     async def on_stop(self) -> None:
         """Runs after the last message when the actor is stopped, not when it failed; raising here is reported."""

@@ -13,13 +13,14 @@ from types import CoroutineType
 from typing import Never, Protocol
 
 from .actor import Actor
-from .deadline import Deadlines
+from .delivery import Delivery
 from .dispatch import Table
-from .errors import ActorFailed, ActorStopped, MailboxFull, SystemStopped
-from .event import DeadLetter, Events, Failed, Restarted, Zombie
+from .errors import ActorStopped, Ignore, MailboxFull
+from .event import DeadLetter, Failed, Restarted, Zombie
 from .hook import Starting, run_on_stop
+from .host import Host
 from .room import Room
-from .scheduler import BUDGET, Scheduler
+from .scheduler import BUDGET
 from .status import GRACE, Failure, Status
 
 
@@ -27,31 +28,18 @@ class Parent(Protocol):
     """Who decides what a failure means."""
 
     def child_failed(self, child: Cell, failure: Failure) -> None:
-        """Take note; the child waits for `restart` or `stop`. Never blocks."""
+        """Take note; the child waits for `restart`, `resume` or `stop`. Never blocks."""
+        ...
+
+    def child_ended(self, child: Cell) -> None:
+        """Take note that the child ended normally, of its own accord. Never blocks."""
         ...
 
 
 RUNNING = Status.RUNNING
 
-
-class Host(Protocol):
-    """What a cell needs from the system around it."""
-
-    loop: asyncio.AbstractEventLoop
-    scheduler: Scheduler
-    deadlines: Deadlines
-    events: Events
-    stopped: bool
-
-
-class Delivery:
-    """A message on its way to a volatile actor: the object itself, and the future of its reply, if it was asked."""
-
-    __slots__ = ("message", "reply")
-
-    def __init__(self, message: object, reply: asyncio.Future[object] | None) -> None:
-        self.message = message
-        self.reply = reply
+FAREWELL = 5.0
+"""Seconds for the `on_stop` of an actor that ends by itself."""
 
 
 class Cell:
@@ -67,6 +55,8 @@ class Cell:
         "_factory",
         "_host",
         "_idle",
+        "_keeps",
+        "_leaves",
         "_parent",
         "_room",
         "_starter",
@@ -99,6 +89,8 @@ class Cell:
         self._starter: Starting | None = None
         self._ending: asyncio.Task[None] | None = None
         self._idle: asyncio.Future[None] | None = None
+        self._keeps = False
+        self._leaves = False
 
     @property
     def depth(self) -> int:
@@ -114,7 +106,7 @@ class Cell:
             MailboxFull: when `limit` messages wait already.
         """
         if self.status is Status.STOPPED:
-            self._refuse(delivery)
+            delivery.refuse(self.path, self._host.events)
             return
         if self._depth >= self.limit:
             raise MailboxFull(f"{self.path} has {self._depth} messages waiting (its limit): use send, which waits")
@@ -150,17 +142,22 @@ class Cell:
 
         Raises:
             ActorStopped: when the cell is stopped meanwhile.
+            Ignore: when the actor says so, or stops itself in its `on_start`.
         """
         self.status = Status.STARTING
+        self._actor = None
+        self._leaves = False
         self.incarnation += 1
         incarnation = self.incarnation
         actor = self._factory()
         self.table = type(actor).__choragus_table__
-        actor.attach(self.path, self._host)
+        actor.attach(self.path, self._host, self)
         if type(actor).on_start is not Actor.on_start:
             await self._run_on_start(actor)
         if self.status is not Status.STARTING or incarnation != self.incarnation:
             raise ActorStopped(self.path)
+        if self._leaves:
+            raise Ignore(self.path)
         self._actor = actor
         self.status = Status.RUNNING
         self._go_on()
@@ -170,6 +167,26 @@ class Cell:
         await self.start()
         self._host.events.publish(Restarted(self.path, self.incarnation))
 
+    def resume(self) -> None:
+        """Go on with the actor as it is, after its failure on a message."""
+        if self.status is Status.FAILED:
+            self.status = Status.RUNNING
+            self._go_on()
+
+    def leave(self) -> None:
+        """End after the message in hand, without one at once, and tell the parent when it is over."""
+        if self.status is Status.STARTING:
+            self._leaves = True
+        elif self.status is Status.RUNNING:
+            self.status = Status.STOPPING
+            self._leaves = True
+            if self._worker is None:
+                self._depart()
+
+    async def halt(self, timeout: float) -> None:
+        """End the incarnation as `stop` does, but keep the mail: the cell waits for `restart` or `stop`."""
+        await self._stop(timeout, keeps=True)
+
     async def stop(self, timeout: float) -> None:
         """End after the message in hand; past `timeout` seconds cancel it, past the grace cut it off.
 
@@ -177,9 +194,16 @@ class Cell:
         least the grace. Called again meanwhile, it waits for the first call; a caller that is cancelled leaves the
         cell stopping.
         """
+        await self._stop(timeout, keeps=False)
+
+    async def _stop(self, timeout: float, *, keeps: bool) -> None:
+        self._keeps = keeps and (self._ending is None or self._keeps)
+        self._leaves = False
         if self._ending is None:
             if self.status is Status.STOPPED:
                 return
+            if self.status is Status.FAILED:
+                self._actor = None
             self.status = Status.STOPPING
             if self._worker is None and self._starter is None and not self._has_on_stop:
                 self._actor = None
@@ -200,6 +224,19 @@ class Cell:
         finally:
             if self._starter is starter:
                 self._starter = None
+
+    def _depart(self) -> None:
+        self._leaves = False
+        if self._has_on_stop:
+            self._ending = self._host.loop.create_task(self._bid_farewell(), name=f"choragus:{self.path}:stop")
+        else:
+            self._actor = None
+            self._finish()
+            self._parent.child_ended(self)
+
+    async def _bid_farewell(self) -> None:
+        await self._end(self._host.loop.time() + FAREWELL)
+        self._parent.child_ended(self)
 
     async def _end(self, deadline: float) -> None:
         if self._starter is not None:
@@ -228,18 +265,21 @@ class Cell:
         self._actor = None
         self._host.events.publish(Zombie(self.path, "" if delivery is None else type(delivery.message).__name__))
         if delivery is not None:
-            _fail(delivery, ActorStopped(self.path))
+            delivery.fail(ActorStopped(self.path))
         self._rest()
 
     def _finish(self) -> None:
-        self.status = Status.STOPPED
         self.incarnation += 1
+        self._ending = None
+        if self._keeps:
+            self.status = Status.FAILED
+            return
+        self.status = Status.STOPPED
         left = self._batch[::-1] + (self._box or [])
         self._batch, self._box = [], None
         self._depth = 0
-        self._ending = None
         for delivery in left:
-            self._refuse(delivery)
+            delivery.refuse(self.path, self._host.events)
         if self._room is not None:
             self._room.let_all_in()
 
@@ -290,7 +330,10 @@ class Cell:
         self._busy = False
         if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
-        self._go_on()
+        if self._leaves:
+            self._depart()
+        else:
+            self._go_on()
 
     def _go_on(self) -> None:
         if (self._batch or self._box) and not self._busy and self.status is Status.RUNNING:
@@ -301,10 +344,12 @@ class Cell:
         """The handler raised, or was cancelled: by the system's end, its stop's deadline, or by itself."""
         cancelled = isinstance(error, asyncio.CancelledError)
         name = type(delivery.message).__name__
-        _fail(delivery, self._why(cancelled, name, error))
-        self._actor = None
-        stopping = self.status is Status.STOPPING
-        if not stopping:
+        stopping = self.status is Status.STOPPING and not self._leaves
+        self._leaves = False
+        delivery.crashed(self.path, error, system_stopped=self._host.stopped, stopping=stopping)
+        if stopping:
+            self._actor = None
+        else:
             self.status = Status.FAILED
         self._rest()
         if cancelled and self._host.stopped:
@@ -313,29 +358,8 @@ class Cell:
         if not stopping:
             self._parent.child_failed(self, Failure(self.path, error, name))
 
-    def _why(self, cancelled: bool, message: str, error: BaseException) -> Exception:
-        """What the asker is told."""
-        why: Exception = ActorFailed(self.path, message)
-        if cancelled and self._host.stopped:
-            why = SystemStopped(f"the system stopped while {self.path} was busy with {message}")
-        elif cancelled and self.status is Status.STOPPING:
-            why = ActorStopped(self.path)
-        why.__cause__ = error
-        return why
-
     def _reply(self, reply: asyncio.Future[object], result: object) -> None:
         if reply.done():
             self._host.events.publish(DeadLetter(self.path, result))
         else:
             reply.set_result(result)
-
-    def _refuse(self, delivery: Delivery) -> None:
-        if delivery.reply is None:
-            self._host.events.publish(DeadLetter(self.path, delivery.message))
-        else:
-            _fail(delivery, ActorStopped(self.path))
-
-
-def _fail(delivery: Delivery, error: BaseException) -> None:
-    if delivery.reply is not None and not delivery.reply.done():
-        delivery.reply.set_exception(error)

@@ -12,6 +12,7 @@
     │  └─ ActorSuspended               the durable actor cannot be loaded
     ├─ MessageParked                   the message failed too often and was set aside
     ├─ NotCommitted                    the message never became durable
+    ├─ Ignore                          an actor does not want to run now
     └─ SystemStopped                   the system ended before there was a reply
 
 Names are those of the outcome and carry no suffix.
@@ -88,6 +89,13 @@ class MessageParked(ChoragusError):
 
 class NotCommitted(ChoragusError):
     """Raised when a message from the host never became durable."""
+
+
+class Ignore(ChoragusError):
+    """Raised by an `on_start` that does not want to run now: no failure, as OTP's `ignore` from an init.
+
+    It counts as started, without a process: its spec is kept, except for temporary and dynamic children.
+    """
 
 
 class SystemStopped(ChoragusError):

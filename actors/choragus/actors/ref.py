@@ -7,9 +7,11 @@ from typing import Generic, TypeVar
 
 from choragus.mailbox.address import ActorId
 
-from .cell import Cell, Delivery, Host
+from .cell import Cell
 from .deadline import Deadlines
+from .delivery import Delivery
 from .errors import AskInsideTurn, AskTimeout, SystemStopped, Unhandled
+from .host import Host
 from .inside import current_turn
 from .message import Request
 
@@ -89,6 +91,10 @@ class LocalRef(Ref[M]):
     @property
     def path(self) -> str:
         return self._cell.path
+
+    def is_of(self, host: Host) -> bool:
+        """Whether its actor lives, or lived, in that system."""
+        return self._host is host
 
     def __repr__(self) -> str:
         return f"<Ref {self._cell.path}>"

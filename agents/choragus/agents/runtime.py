@@ -20,7 +20,8 @@ from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.store import Store
 from choragus.supervision.backoff import Backoff
-from choragus.supervision.spec import Child, OneForOne, Region, Supervisor
+from choragus.supervision.spec import Child, Region, Supervisor
+from choragus.supervision.strategy import OneForOne
 from choragus.supervision.system import System
 
 from .agent import Agent

@@ -1,21 +1,49 @@
 """Who restarts whom: supervision trees as values, and the system that runs them."""
 
 from .backoff import Backoff
-from .errors import AlreadyStarted, Escalated, SpecFault, StartFailed, SystemFailed
-from .spec import Child, OneForOne, Region, Restart, Supervisor
+from .directive import Directive
+from .errors import (
+    AlreadyPresent,
+    AlreadyStarted,
+    EndedNormally,
+    Escalated,
+    NotFound,
+    NotStopped,
+    SpecFault,
+    StartFailed,
+    SystemFailed,
+)
+from .handle import ChildInfo, Count, SupervisorRef
+from .shutdown import AutoShutdown
+from .spec import Child, DynamicSupervisor, Region, Supervisor
+from .state import ChildState
+from .strategy import OneForAll, OneForOne, Restart, RestForOne
 from .system import System
 
 __all__ = [
+    "AlreadyPresent",
     "AlreadyStarted",
+    "AutoShutdown",
     "Backoff",
     "Child",
+    "ChildInfo",
+    "ChildState",
+    "Count",
+    "Directive",
+    "DynamicSupervisor",
+    "EndedNormally",
     "Escalated",
+    "NotFound",
+    "NotStopped",
+    "OneForAll",
     "OneForOne",
     "Region",
+    "RestForOne",
     "Restart",
     "SpecFault",
     "StartFailed",
     "Supervisor",
+    "SupervisorRef",
     "System",
     "SystemFailed",
 ]

@@ -2,82 +2,50 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
-from enum import Enum
-from typing import Never, TypeAlias, cast
+from typing import Generic, Never, TypeAlias, cast
 
 import attrs
 
-from choragus.actors.actor import Actor
+from choragus.actors.actor import Actor, M
 from choragus.actors.durable import DurableActor
 
 from .backoff import Backoff
 from .errors import SpecFault
+from .shutdown import AutoShutdown
+from .strategy import OneForAll, OneForOne, Restart, RestForOne, Strategy
 
 MAILBOX = 10_000
 """How many messages wait in a volatile mailbox unless the child's spec says otherwise."""
 
 
-class Restart(Enum):
-    """When a child is started again, in OTP's words."""
-
-    PERMANENT = "permanent"
-    """After any end."""
-    TRANSIENT = "transient"
-    """After a failure only."""
-    TEMPORARY = "temporary"
-    """Never; the name is free at once."""
-
-
 @attrs.frozen
-class OneForOne:
-    """Restart the child that failed; its siblings keep identity and state.
-
-    More than `max_restarts` restarts within `within` seconds (a sliding window of monotonic time) and the supervisor
-    gives up: it stops its children and fails itself. As OTP's supervisor: 1 restart in 5 s by default. With a
-    `backoff` each restart waits.
-    """
-
-    max_restarts: int = 1
-    within: float = 5.0
-    backoff: Backoff | None = None
-
-    def __attrs_post_init__(self) -> None:
-        if self.max_restarts < 0 or not 0 < self.within < math.inf:
-            raise SpecFault(f"{self}: max_restarts is 0 or more, within is seconds above 0")
-
-
-Strategy: TypeAlias = OneForOne
-
-
-@attrs.frozen
-class Child:
+class Child(Generic[M]):
     """One actor of a tree.
 
     Args:
         actor: the class, or a function that builds the actor; called anew for every incarnation.
         name: unique among its siblings, without a slash.
-        args: positional arguments for `actor`.
-        kwargs: keyword arguments for `actor`.
+        args: positional arguments for `actor`. Those of a temporary child are let go once it runs.
+        kwargs: keyword arguments for `actor`, likewise.
         restart: permanent by default, as OTP.
-        shutdown: seconds that it may take to stop (5 by default, as OTP's workers); then it is cancelled, and past a
-            grace of 1 s cut off.
+        shutdown: seconds that it may take to stop (5 by default, as OTP's workers; `math.inf` waits for it as long as
+            it takes); then it is cancelled, and past a grace of 1 s cut off. 0 cancels at once: OTP's `brutal_kill`.
         mailbox: how many messages may wait.
+        significant: whether its end by itself may end the supervisor: see AutoShutdown. Not for permanent children.
     """
 
-    actor: Callable[..., Actor[Never]] = attrs.field()
+    actor: Callable[..., Actor[M]] = attrs.field()
     name: str = attrs.field(kw_only=True)
     args: tuple[object, ...] = attrs.field(kw_only=True, default=())
     kwargs: Mapping[str, object] = attrs.field(kw_only=True, factory=dict)
     restart: Restart = attrs.field(kw_only=True, default=Restart.PERMANENT)
     shutdown: float = attrs.field(kw_only=True, default=5.0)
     mailbox: int = attrs.field(kw_only=True, default=MAILBOX)
+    significant: bool = attrs.field(kw_only=True, default=False)
 
     def __attrs_post_init__(self) -> None:
-        _check_name(self.name)
-        if not isinstance(self.restart, Restart):
-            raise SpecFault(f"child {self.name!r}: restart={self.restart!r} is none of {[one.name for one in Restart]}")
+        _check_common("child", self.name, self.restart, self.significant)
         if not self.shutdown >= 0:
             raise SpecFault(f"child {self.name!r}: shutdown={self.shutdown!r} must be seconds, 0 or more")
         if self.mailbox < 1:
@@ -86,24 +54,80 @@ class Child:
             raise SpecFault(f"child {self.name!r}: {self.actor.__name__} is durable: pass it in System(actors=[...])")
 
 
-def _as_tuple(children: Iterable[Child | Supervisor]) -> tuple[Child | Supervisor, ...]:
+Spec: TypeAlias = "Child[Never] | Supervisor | DynamicSupervisor"
+
+
+def _as_tuple(children: Iterable[Spec]) -> tuple[Spec, ...]:
     return tuple(children)
 
 
 @attrs.frozen(kw_only=True)
 class Supervisor:
-    """A supervisor and its children, started in order and stopped in reverse."""
+    """A supervisor and its children, started in order and stopped in reverse, one by one. A supervisor stops without
+    a limit of its own: its children have theirs.
+
+    Args:
+        name: unique among its siblings, without a slash.
+        strategy: one-for-one, at most 1 restart in 5 s, by default.
+        children: their names are unique. More can be started at run time, see `System.supervisor()`.
+        restart: what its own supervisor does when this one ends: permanent by default.
+        significant: as of a Child.
+        auto_shutdown: whether the end of significant children ends the supervisor: never by default.
+        keeps_added: whether children that were added at run time come back when this supervisor is restarted. By
+            default only `children` do, as in OTP.
+    """
 
     name: str
     strategy: Strategy = attrs.field(factory=OneForOne)
-    children: tuple[Child | Supervisor, ...] = attrs.field(default=(), converter=_as_tuple)
+    children: tuple[Spec, ...] = attrs.field(default=(), converter=_as_tuple)
+    restart: Restart = Restart.PERMANENT
+    significant: bool = False
+    auto_shutdown: AutoShutdown = AutoShutdown.NEVER
+    keeps_added: bool = False
 
     def __attrs_post_init__(self) -> None:
-        _check_name(self.name)
-        names = [child.name for child in self.children]
-        for name in names:
-            if names.count(name) > 1:
-                raise SpecFault(f"supervisor {self.name!r} has two children named {name!r}: rename one")
+        _check_common("supervisor", self.name, self.restart, self.significant)
+        _check_strategy(self.name, self.strategy, self.auto_shutdown)
+        names: set[str] = set()
+        for child in self.children:
+            if child.name in names:
+                raise SpecFault(f"supervisor {self.name!r} has two children named {child.name!r}: rename one")
+            names.add(child.name)
+            check_significance(self.name, self.auto_shutdown, child)
+
+
+@attrs.frozen(kw_only=True)
+class DynamicSupervisor:
+    """A supervisor that starts empty: its children are started at run time, and none depends on another.
+
+    As Elixir's DynamicSupervisor and OTP's `simple_one_for_one`: a child that is stopped, or ends and is not to be
+    restarted, leaves nothing behind; the children stop in parallel, so that stopping takes as long as the slowest and
+    not as long as all of them together. Use Supervisor for parts that depend on each other, and Region for durable
+    actors.
+
+    Args: as of Supervisor, without `children`.
+    """
+
+    name: str
+    strategy: OneForOne = attrs.field(factory=OneForOne)
+    restart: Restart = Restart.PERMANENT
+    significant: bool = False
+    auto_shutdown: AutoShutdown = AutoShutdown.NEVER
+    keeps_added: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        _check_common("supervisor", self.name, self.restart, self.significant)
+        _check_strategy(self.name, self.strategy, self.auto_shutdown)
+        if not isinstance(self.strategy, OneForOne):
+            raise SpecFault(f"supervisor {self.name!r}: dynamic children are one for one; use Supervisor for more")
+
+    @property
+    def children(self) -> tuple[Spec, ...]:
+        """None: it starts empty."""
+        return ()
+
+
+Group: TypeAlias = "Supervisor | DynamicSupervisor"
 
 
 @attrs.frozen
@@ -131,6 +155,29 @@ class Region:
         return cast("type[DurableActor[object, object]]", self.actor)
 
 
-def _check_name(name: str) -> None:
+def check_significance(supervisor: str, auto_shutdown: AutoShutdown, child: Spec) -> None:
+    """Refuse a significant child where nothing would come of it.
+
+    Raises:
+        SpecFault: when the supervisor never shuts down by itself.
+    """
+    if child.significant and auto_shutdown is AutoShutdown.NEVER:
+        raise SpecFault(f"child {child.name!r} is significant, but {supervisor!r} has auto_shutdown=NEVER: set it")
+
+
+def _check_common(kind: str, name: object, restart: object, significant: bool) -> None:
     if not isinstance(name, str) or not name or "/" in name:
         raise SpecFault(f"{name!r} is no name for a child or supervisor: use text without a slash")
+    if not isinstance(restart, Restart):
+        raise SpecFault(f"{kind} {name!r}: restart={restart!r} is none of {[one.name for one in Restart]}")
+    if significant and restart is Restart.PERMANENT:
+        raise SpecFault(f"{kind} {name!r} is significant and permanent: make it transient or temporary")
+
+
+def _check_strategy(name: str, strategy: object, auto_shutdown: object) -> None:
+    if not isinstance(strategy, OneForOne | OneForAll | RestForOne):
+        raise SpecFault(f"supervisor {name!r}: strategy={strategy!r} is none: use OneForOne() or another")
+    if not isinstance(auto_shutdown, AutoShutdown):
+        raise SpecFault(
+            f"supervisor {name!r}: auto_shutdown={auto_shutdown!r} is none of {[one.name for one in AutoShutdown]}"
+        )

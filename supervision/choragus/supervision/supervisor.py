@@ -5,23 +5,26 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
 from choragus.actors.cell import Cell
-from choragus.actors.errors import ActorStopped
+from choragus.actors.errors import ActorStopped, Ignore
 from choragus.actors.kernel import Kernel
+from choragus.actors.ref import LocalRef
 from choragus.actors.status import Failure, Status
 
-from .errors import AlreadyStarted, Escalated, StartFailed
-from .spec import Child, Restart, Supervisor
-from .strategy import Escalate, Forget, RestartChild, decide
-
-STOP = 5.0
-"""Seconds for a child without a shutdown time of its own."""
+from .directive import Decider, directive_for
+from .errors import AlreadyPresent, AlreadyStarted, EndedNormally, Escalated, StartFailed
+from .jobs import Jobs
+from .shutdown import shuts_down
+from .slot import Plan, Running, Slot, factory
+from .spec import Child, DynamicSupervisor, Group, Spec, check_significance
+from .state import ChildState
+from .strategy import Decision, End, Escalate, Forget, Keep, OneForOne, Restart, RestartChildren, Resume, decide
 
 REMEMBERED = 1000
-"""Restarts and failures that are kept, at most."""
+"""Failures that are kept, at most; restarts, at most, unless the intensity allows more."""
 
 
 class Above(Protocol):
@@ -31,29 +34,35 @@ class Above(Protocol):
         """Take note that the supervisor has given up; its children are stopped."""
         ...
 
+    def child_ended(self, child: Node) -> None:
+        """Take note that the supervisor has shut itself down, normally; its children are stopped."""
+        ...
 
-Running: TypeAlias = "Cell | Node"
-Job = Callable[[], Awaitable[None]]
+    def deciders(self) -> Iterable[Decider]:
+        """Who decides about errors, the innermost first."""
+        ...
 
 
 class Node:
     """One supervisor of the tree. Stopped, it may be started again: its static children then keep their refs."""
 
-    def __init__(self, kernel: Kernel, above: Above, path: str, spec: Supervisor) -> None:
+    def __init__(self, kernel: Kernel, above: Above, path: str, spec: Group) -> None:
         self.path = path
         self.spec = spec
         self.status = Status.STARTING
-        self._kernel = kernel
+        self.incarnation = 0
+        self.slots: dict[str, Slot] = {}
+        self.kernel = kernel
         self._above = above
-        self._static: dict[str, Running] = {}
-        self._specs: dict[str, Child | Supervisor] = {}
-        self._children: dict[str, Running] = {}
-        self._restarts: list[float] = []
+        self._restarts: deque[float] = deque(maxlen=max(REMEMBERED, spec.strategy.max_restarts + 1))
         self._failures: deque[tuple[float, Failure]] = deque(maxlen=REMEMBERED)
-        self._jobs: deque[Job] = deque()
-        self._working: asyncio.Task[None] | None = None
-        self._delays: set[asyncio.TimerHandle] = set()
+        self._jobs = Jobs(kernel, path)
         self._ending: asyncio.Task[None] | None = None
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it takes no requests any more."""
+        return self.status in (Status.STOPPING, Status.STOPPED)
 
     async def start(self) -> None:
         """Start the children in order; when one fails, stop those before it in reverse.
@@ -65,181 +74,272 @@ class Node:
             ActorStopped: when the supervisor is stopped meanwhile.
         """
         self.status = Status.STARTING
-        self._specs = {}
-        self._children = {}
-        self._restarts = []
+        self.incarnation += 1
+        self._restarts.clear()
         self._failures.clear()
-        for spec in self.spec.children:
+        self.slots = {slot.spec.name: slot for slot in self._first_slots()}
+        for slot in tuple(self.slots.values()):
+            if slot.state is not ChildState.STARTING:  # stopped on request
+                continue
             try:
-                self._static[spec.name] = await self._start_child(spec, self._static.get(spec.name))
+                await self.launch(slot)
             except Exception as error:
-                if self._is_ending:
+                if self.is_ending:
                     raise ActorStopped(self.path) from error
                 await self.stop()
                 if isinstance(error, StartFailed):
                     raise
-                raise StartFailed(self._path(spec.name)) from error
-            if self._is_ending:
+                raise StartFailed(slot.running.path) from error
+            if self.is_ending:
                 raise ActorStopped(self.path)
         self.status = Status.RUNNING
-        self._go_on()
+        self._jobs.open()
 
-    async def spawn(self, spec: Child | Supervisor) -> Running:
-        """Start one more child.
+    async def add(self, spec: Spec, *, is_dynamic: bool) -> Slot:
+        """Start one more child, after all others.
 
         Raises:
+            SpecFault: when it is significant, and this supervisor never shuts down by itself.
             AlreadyStarted: when its name is alive.
+            AlreadyPresent: when its name is that of a stopped child whose spec is kept.
             ActorStopped: when the supervisor has stopped, or stops meanwhile.
         """
-        if self._is_ending:
+        if self.is_ending:
             raise ActorStopped(self.path or "the system")
-        living = self._children.get(spec.name)
-        if living is not None and living.status is not Status.STOPPED:
-            raise AlreadyStarted(f"{self._path(spec.name)} is alive already: use another name, or stop it first")
-        return await self._start_child(spec, None)
+        check_significance(self.spec.name, self.spec.auto_shutdown, spec)
+        known = self.slots.get(spec.name)
+        if known is not None:
+            if known.state is ChildState.STOPPED:
+                raise AlreadyPresent(known.running.path)
+            running = known.running
+            raise AlreadyStarted(running.path, LocalRef(running, self.kernel) if isinstance(running, Cell) else None)
+        slot = Slot(spec, self._make(spec), added=True, is_dynamic=is_dynamic)
+        self.slots[spec.name] = slot
+        try:
+            await self.launch(slot)
+        except BaseException as error:
+            partly_up = isinstance(slot.running, Node) and not isinstance(error, Exception)  # a stop finds it here
+            if self.slots.get(spec.name) is slot and not partly_up:
+                del self.slots[spec.name]
+            if isinstance(slot.running, Cell):  # nobody else will: its mail is refused, who waits for room is told
+                await slot.stop()
+            raise
+        return slot
+
+    async def launch(self, slot: Slot) -> None:
+        """Start what stands there; one that ignores its start counts as started. What else it raises is raised."""
+        try:
+            await slot.start()
+        except Ignore:
+            await slot.stop()
+            self.vacate(slot)
+        else:
+            slot.state = ChildState.RUNNING
+            slot.plan = None
+
+    async def end_child(self, slot: Slot) -> None:
+        """Stop a child on request, also one about to be restarted. A caller that is cancelled leaves it stopping."""
+        slot.plan = None
+        if slot.state is not ChildState.STOPPED:
+            slot.state = ChildState.STOPPING
+            await asyncio.shield(self.kernel.loop.create_task(self._stop_and_vacate(slot)))
+
+    def vacate(self, slot: Slot) -> None:
+        """There is no process any more: drop the spec, or keep it."""
+        slot.state = ChildState.STOPPED
+        slot.plan = None
+        if slot.leaves_nothing and self.slots.get(slot.spec.name) is slot:
+            del self.slots[slot.spec.name]
 
     async def stop(self) -> None:
-        """Stop the children one by one in reverse start order, each within its own deadline.
+        """Stop the children one by one in reverse start order, each within its own deadline; dynamic ones at once.
 
         Called again meanwhile, it waits for the first call; a caller that is cancelled leaves it stopping.
         """
         if self.status is not Status.STOPPED:
             await asyncio.shield(self._begin_end())
 
-    def find(self, path: str) -> Running | None:
+    def find(self, path: str) -> Cell | Node | None:
         """The running child at a path below this supervisor."""
         name, _, rest = path.partition("/")
-        child = self._children.get(name)
-        if not rest:
-            return child
-        return child.find(rest) if isinstance(child, Node) else None
+        slot = self.slots.get(name)
+        child = None if slot is None or slot.state is ChildState.STOPPED else slot.running
+        if isinstance(child, Node) and rest:
+            return child.find(rest)
+        return child if isinstance(child, Cell | Node) and not rest else None
+
+    # Reports from below.
 
     def child_failed(self, child: Running, failure: Failure) -> None:
         """A child failed and waits for a decision."""
-        self._failures.append((self._kernel.loop.time(), failure))
-        self._later(lambda: self._decide(child))
+        slot = self._slot_of(child)
+        if slot is not None:
+            self._report(slot, End.CRASH, failure)
 
-    @property
-    def _is_ending(self) -> bool:
-        return self.status in (Status.STOPPING, Status.STOPPED)
+    def child_ended(self, child: Running) -> None:
+        """A child ended normally, by itself."""
+        slot = self._slot_of(child)
+        if slot is None or slot.state is not ChildState.RUNNING or self.is_ending:
+            return
+        failure = Failure(child.path, EndedNormally(child.path))
+        if slot.spec.restart is Restart.PERMANENT:
+            self._report(slot, End.NORMAL, failure)
+        else:
+            self.vacate(slot)  # at once: its name may be free
+            self._jobs.add(lambda: self._gone(slot))
+
+    def deciders(self) -> Iterator[Decider]:
+        """Who decides about errors, the innermost first."""
+        yield self.spec.strategy.decider
+        yield from self._above.deciders()
+
+    def _slot_of(self, child: Running) -> Slot | None:
+        slot = self.slots.get(child.path.rpartition("/")[2])
+        return slot if slot is not None and slot.running is child else None
+
+    def _report(self, slot: Slot, end: End, failure: Failure) -> None:
+        if self.is_ending:
+            return
+        self._failures.append((self.kernel.loop.time(), failure))
+        incarnation, plan = slot.running.incarnation, slot.plan
+        self._jobs.add(lambda: self._decide(slot, end, failure, incarnation, plan))
+
+    # Decisions: jobs, done one after the other.
+
+    async def _decide(self, slot: Slot, end: End, failure: Failure, incarnation: int, plan: Plan | None) -> None:
+        stopped = slot.state in (ChildState.STOPPING, ChildState.STOPPED)
+        if stopped or slot.running.incarnation != incarnation or slot.plan is not plan:  # on request, or with a sibling
+            await self._start_planned(plan)
+            return
+        match self._decision(slot, end, failure):
+            case Resume():
+                if isinstance(slot.running, Cell):
+                    slot.running.resume()
+            case RestartChildren(after, stop, start):
+                await self._restart(after, stop, start)
+            case Forget() | Keep():
+                slot.state = ChildState.STOPPING
+                await self._stop_and_vacate(slot)
+                await self._gone(slot)
+                await self._start_planned(plan)
+            case Escalate() as escalate:
+                self._give_up(escalate, failure)
+
+    def _decision(self, slot: Slot, end: End, failure: Failure) -> Decision:
+        if end is End.CRASH and not isinstance(slot.running, Cell):
+            end = End.INIT  # what has given up cannot be resumed
+        alone = isinstance(self.spec.strategy, OneForOne)
+        # One that is just being started on request comes up by itself.
+        slots = [slot] if alone else [one for one in self.slots.values() if one.state is not ChildState.STARTING]
+        return decide(
+            self.spec.strategy,
+            [one.member for one in slots],
+            slot.spec.name,
+            end,
+            directive_for(self.deciders(), failure.error),
+            restarts=self._restarts,
+            now=self.kernel.loop.time(),
+            chance=random.random(),
+        )
+
+    async def _restart(self, after: float, stop: tuple[str, ...], start: tuple[str, ...]) -> None:
+        self._restarts.append(self.kernel.loop.time())
+        plan = Plan(start)
+        going_down = [self.slots[name] for name in stop]
+        for name in start:
+            self.slots[name].state, self.slots[name].plan = ChildState.RESTARTING, plan
+        for slot in going_down:
+            if slot.plan is plan:
+                await slot.halt()
+            elif slot.state is not ChildState.STOPPED:
+                slot.state = ChildState.STOPPING
+                await self._stop_and_vacate(slot)
+        if after:
+            self._jobs.add_later(after, lambda: self._start_planned(plan))
+        else:
+            await self._start_planned(plan)
+
+    async def _start_planned(self, plan: Plan | None) -> None:
+        for name in () if plan is None else plan.names:
+            slot = self.slots.get(name)
+            if slot is None or slot.plan is not plan:
+                continue
+            try:
+                await self.launch(slot)
+            except Exception as error:
+                if self.is_ending:
+                    return
+                if slot.plan is plan:
+                    self._report(slot, End.INIT, Failure(slot.running.path, error))
+                    return
+
+    async def _gone(self, slot: Slot) -> None:
+        others = [one.member for one in self.slots.values() if one is not slot] if slot.spec.significant else []
+        if shuts_down(self.spec.auto_shutdown, slot.member, others):
+            self._tell_above(lambda: self._above.child_ended(self))
+
+    def _give_up(self, escalate: Escalate, failure: Failure) -> None:
+        """Stop, and then tell the one above; unless it stops this supervisor meanwhile."""
+        since = self.kernel.loop.time() - self.spec.strategy.within
+        causes = [failure for at, failure in self._failures if at >= since] or [failure]
+        escalated = Escalated(self.path, escalate.reason, causes)
+        if escalate.by_decider:
+            escalated.__cause__ = failure.error
+        self._tell_above(lambda: self._above.child_failed(self, Failure(self.path, escalated)))
+
+    def _tell_above(self, what: Callable[[], None]) -> None:
+        """End, and then tell the one above: first of all, before those who wait for the end hear of it."""
+
+        def ended(ending: asyncio.Task[None]) -> None:
+            if not ending.cancelled() and (error := ending.exception()) is not None:
+                self.kernel.fail(error)
+            else:
+                what()
+
+        self._begin_end().add_done_callback(ended)
+
+    # Beginnings and ends.
+
+    def _first_slots(self) -> Iterator[Slot]:
+        """Those of the spec, and those that were added and are to come back; what can be reused is."""
+        before = self.slots
+        for spec in self.spec.children:
+            old = before.get(spec.name)
+            reused = old is not None and not old.added and spec.restart is not Restart.TEMPORARY
+            running = old.running if old is not None and reused else self._make(spec)
+            yield Slot(spec, running, added=False, is_dynamic=False)
+        for slot in before.values():
+            if slot.added and self.spec.keeps_added and slot.spec.restart is not Restart.TEMPORARY:
+                yield Slot(slot.spec, slot.running, added=True, is_dynamic=slot.is_dynamic)
+
+    def _make(self, spec: Spec) -> Running:
+        path = f"{self.path}/{spec.name}" if self.path else spec.name
+        if isinstance(spec, Child):
+            return Cell(self.kernel, self, path, factory(spec), spec.mailbox)
+        return Node(self.kernel, self, path, spec)
 
     def _begin_end(self) -> asyncio.Task[None]:
         """From here on nothing is decided any more."""
         if self._ending is None:
             self.status = Status.STOPPING
-            for delay in self._delays:
-                delay.cancel()
-            self._delays.clear()
-            self._jobs.clear()
-            self._ending = self._kernel.loop.create_task(self._end(), name=f"choragus:{self.path or 'root'}:stop")
+            self._jobs.close()
+            self._ending = self.kernel.loop.create_task(self._end(), name=f"choragus:{self.path or 'root'}:stop")
         return self._ending
 
     async def _end(self) -> None:
-        if self._working is not None:
-            self._working.cancel()
-        for name, child in reversed(tuple(self._children.items())):
-            await self._stop_child(child, self._specs[name])
+        self._jobs.cancel()
+        slots = tuple(self.slots.values())
+        if isinstance(self.spec, DynamicSupervisor):
+            await asyncio.gather(*(slot.stop() for slot in slots))
+        else:
+            for slot in reversed(slots):
+                await slot.stop()
+        for slot in slots:
+            slot.state, slot.plan = ChildState.STOPPED, None
         self.status = Status.STOPPED
         self._ending = None
 
-    # Decisions: jobs, done one after the other.
-
-    async def _decide(self, child: Running) -> None:
-        name = child.path.rpartition("/")[2]
-        if self._children.get(name) is not child:
-            return
-        spec = self._specs[name]
-        restart = spec.restart if isinstance(spec, Child) else Restart.PERMANENT
-        now = self._kernel.loop.time()
-        match decide(self.spec.strategy, restart, self._restarts, now, random.random()):
-            case RestartChild(after):
-                self._restarts = [*self._restarts[-REMEMBERED:], now]
-                if after:
-                    self._delay(after, lambda: self._restart(child))
-                else:
-                    await self._restart(child)
-            case Forget():
-                del self._children[name], self._specs[name]
-                await self._stop_child(child, spec)
-            case Escalate(reason):
-                self._give_up(reason)
-
-    async def _restart(self, child: Running) -> None:
-        try:
-            await (child.start() if isinstance(child, Node) else child.restart())
-        except Exception as error:
-            if not self._is_ending:
-                self.child_failed(child, Failure(child.path, error))
-
-    def _give_up(self, reason: str) -> None:
-        """Stop, and then tell the one above; unless it stops this supervisor meanwhile."""
-        since = self._kernel.loop.time() - self.spec.strategy.within
-        causes = [failure for at, failure in self._failures if at >= since] or [self._failures[-1][1]]
-        escalated = Failure(self.path, Escalated(self.path, reason, causes))
-        # The first callback: whoever waits for the end hears of it after the one above.
-        self._begin_end().add_done_callback(lambda ending: self._escalate(ending, escalated))
-
-    def _escalate(self, ending: asyncio.Task[None], failure: Failure) -> None:
-        if not ending.cancelled() and (error := ending.exception()) is not None:
-            self._kernel.fail(error)
-        else:
-            self._above.child_failed(self, failure)
-
-    async def _start_child(self, spec: Child | Supervisor, again: Running | None) -> Running:
-        child = again or self._make(spec)
-        self._specs[spec.name] = spec
-        self._children.pop(spec.name, None)  # a name used again stands at the end of the order
-        self._children[spec.name] = child
-        try:
-            await child.start()
-        except BaseException as error:
-            partly_up = isinstance(child, Node) and not isinstance(error, Exception)  # a stop will find it here
-            if self._children.get(spec.name) is child and not partly_up:
-                del self._specs[spec.name], self._children[spec.name]
-            if isinstance(child, Cell):  # nobody else will: its mail is refused, and who waits for room is told
-                await child.stop(STOP)
-            raise
-        return child
-
-    def _make(self, spec: Child | Supervisor) -> Running:
-        path = self._path(spec.name)
-        if isinstance(spec, Supervisor):
-            return Node(self._kernel, self, path, spec)
-        return Cell(self._kernel, self, path, lambda: spec.actor(*spec.args, **spec.kwargs), spec.mailbox)
-
-    async def _stop_child(self, child: Running, spec: Child | Supervisor) -> None:
-        if isinstance(child, Node):
-            await child.stop()
-        else:
-            await child.stop(spec.shutdown if isinstance(spec, Child) else STOP)
-
-    def _path(self, name: str) -> str:
-        return f"{self.path}/{name}" if self.path else name
-
-    def _delay(self, after: float, job: Job) -> None:
-        def due() -> None:
-            self._delays.discard(handle)
-            self._later(job)
-
-        handle = self._kernel.loop.call_later(after, due)
-        self._delays.add(handle)
-
-    def _later(self, job: Job) -> None:
-        """Do this when what was asked before is done."""
-        if not self._is_ending:
-            self._jobs.append(job)
-            self._go_on()
-
-    def _go_on(self) -> None:
-        if self._jobs and self.status is Status.RUNNING and (self._working is None or self._working.done()):
-            self._working = self._kernel.loop.create_task(self._work(), name=f"choragus:{self.path or 'root'}")
-            self._working.add_done_callback(self._worked)
-
-    async def _work(self) -> None:
-        while self._jobs:
-            await self._jobs.popleft()()
-
-    def _worked(self, task: asyncio.Task[None]) -> None:
-        """A decision itself failed: that is a fault of ours, and the system cannot go on."""
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._kernel.fail(error)
+    async def _stop_and_vacate(self, slot: Slot) -> None:
+        await slot.stop()
+        if slot.state is ChildState.STOPPING:
+            self.vacate(slot)

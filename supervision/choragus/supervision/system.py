@@ -25,12 +25,15 @@ from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.store import Store
 
+from .directive import Decider
 from .errors import Escalated, SpecFault, SystemFailed
+from .handle import SupervisorRef
 from .region import RegionNode
 from .shelter import sheltered
 from .signals import orderly_signals
-from .spec import MAILBOX, Child, Region, Restart, Supervisor
-from .supervisor import STOP, Node
+from .spec import MAILBOX, Child, DynamicSupervisor, Region, Spec, Supervisor
+from .strategy import Restart
+from .supervisor import Node
 
 Durable = type[Actor[Never]] | Region
 
@@ -65,7 +68,7 @@ class System:
     def __init__(
         self,
         path: str | Path | None = None,
-        tree: Supervisor | Child | Iterable[Supervisor | Child] = (),
+        tree: Spec | Iterable[Spec] = (),
         *,
         actors: Iterable[Durable] = (),
         runners: Mapping[str, Runner] | None = None,
@@ -78,7 +81,7 @@ class System:
     ) -> None:
         self._path = path
         self._store = store
-        children = (tree,) if isinstance(tree, Supervisor | Child) else tuple(tree)
+        children = (tree,) if isinstance(tree, Supervisor | DynamicSupervisor | Child) else tuple(tree)
         self._tree = Supervisor(name="root", children=children)
         self._regions = _regions(actors)
         self._runners = dict(runners or {})
@@ -159,7 +162,7 @@ class System:
         *args: object,
         name: str = "",
         restart: Restart = Restart.PERMANENT,
-        shutdown: float = STOP,
+        shutdown: float = 5.0,
         mailbox: int = MAILBOX,
         **kwargs: object,
     ) -> Ref[M]:
@@ -185,10 +188,10 @@ class System:
             mailbox=mailbox,
         )
         try:
-            cell = await self._root.spawn(spec)
+            slot = await self._root.add(spec, is_dynamic=True)
         except ActorStopped as error:
             raise SystemStopped(f"the system has stopped; {actor.__name__} cannot be spawned") from error
-        return LocalRef(_a_cell(cell, spec.name), kernel)
+        return LocalRef(_a_cell(slot.running, spec.name), kernel)
 
     def find(self, actor: type[Actor[M]], path: str) -> Ref[M]:
         """The ref of a volatile actor by its path in the tree, for example `intake/fetcher`.
@@ -202,9 +205,29 @@ class System:
             raise ActorStopped(f"{path} (as a {actor.__name__})")
         return LocalRef(cell, kernel)
 
+    def supervisor(self, path: str = "") -> SupervisorRef:
+        """The supervisor at a path in the tree, to start, stop and count its children by; the root without a path.
+
+        Raises:
+            ActorStopped: when no supervisor stands there.
+        """
+        kernel = self.kernel
+        found = self._root.find(path) if path else self._root
+        if kernel.stopped or not isinstance(found, Node):
+            raise ActorStopped(path)
+        return SupervisorRef(found)
+
     def child_failed(self, child: Node, failure: Failure) -> None:
         """The top of the tree gave up: the system ends."""
         self._fail(failure)
+
+    def child_ended(self, child: Node) -> None:
+        """The top of the tree ended: so does the system. The root has no significant children, so this is never."""
+        self._scope.cancel()
+
+    def deciders(self) -> tuple[Decider, ...]:
+        """Above the root nobody decides."""
+        return ()
 
     def _kernel_died(self, error: BaseException) -> None:
         self._fail(Failure("kernel", error))
@@ -266,7 +289,7 @@ def _regions(actors: Iterable[Durable]) -> tuple[Region, ...]:
     return regions
 
 
-def _a_cell(found: Cell | Node | None, path: str) -> Cell:
+def _a_cell(found: object, path: str) -> Cell:
     if not isinstance(found, Cell):
         raise ActorStopped(path)
     return found

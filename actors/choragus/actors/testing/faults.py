@@ -9,7 +9,8 @@ from contextlib import contextmanager
 import attrs
 
 import choragus.actors.fault as fault
-from choragus.actors.cell import Cell, Delivery
+from choragus.actors.cell import Cell
+from choragus.actors.delivery import Delivery
 from choragus.actors.fault import Point
 
 Which = Callable[[str, object], bool]

@@ -1,0 +1,114 @@
+"""A child's place under its supervisor: the spec, what runs there, and where that stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Never, Protocol, TypeAlias
+
+import attrs
+
+from choragus.actors.actor import Actor
+from choragus.actors.cell import Cell
+from choragus.actors.status import Status
+
+from .spec import Child, Spec
+from .state import ChildState
+from .strategy import Member, Restart
+
+
+class Branch(Protocol):
+    """A supervisor that runs, as far as the one above sees it."""
+
+    path: str
+    status: Status
+    incarnation: int
+
+    async def start(self) -> None:
+        """Start its children."""
+        ...
+
+    async def stop(self) -> None:
+        """Stop its children."""
+        ...
+
+
+Running: TypeAlias = Cell | Branch
+
+
+@attrs.frozen(eq=False)
+class Plan:
+    """Children that are to be started again, in this order; each only as long as its slot still holds this plan."""
+
+    names: tuple[str, ...]
+
+
+@attrs.define(eq=False)
+class Slot:
+    """A child's place. `added` at run time; `is_dynamic`: without a process it leaves no entry."""
+
+    spec: Spec
+    running: Running
+    added: bool
+    is_dynamic: bool
+    state: ChildState = ChildState.STARTING
+    plan: Plan | None = None
+
+    @property
+    def leaves_nothing(self) -> bool:
+        """Whether the slot goes with its process."""
+        return self.is_dynamic or self.spec.restart is Restart.TEMPORARY
+
+    @property
+    def truth(self) -> ChildState:
+        """Its state, also between a failure and the decision about it."""
+        if self.state is ChildState.RUNNING and self.running.status is not Status.RUNNING:
+            return ChildState.RESTARTING if self.running.status is Status.FAILED else ChildState.STOPPING
+        return self.state
+
+    @property
+    def member(self) -> Member:
+        """What decisions need to know."""
+        spec = self.spec
+        return Member(spec.name, spec.restart, self.state is not ChildState.STOPPED, spec.significant)
+
+    async def start(self) -> None:
+        """Start what runs here; anew when it is to be restarted. What it raises goes to the caller."""
+        if self.state is ChildState.RESTARTING and isinstance(self.running, Cell):
+            await self.running.restart()
+        else:
+            await self.running.start()
+        if isinstance(self.spec, Child) and self.spec.restart is Restart.TEMPORARY:
+            self.spec = attrs.evolve(self.spec, args=(), kwargs={})
+
+    async def stop(self) -> None:
+        """Stop what runs here, for good."""
+        if isinstance(self.running, Cell):
+            await self.running.stop(self.shutdown)
+        else:
+            await self.running.stop()
+
+    async def halt(self) -> None:
+        """Stop what runs here; an actor keeps its mail for its next incarnation."""
+        if isinstance(self.running, Cell):
+            await self.running.halt(self.shutdown)
+        else:
+            await self.running.stop()
+
+    @property
+    def shutdown(self) -> float:
+        """Seconds for an actor to stop."""
+        assert isinstance(self.spec, Child)
+        return self.spec.shutdown
+
+
+def factory(spec: Child[Never]) -> Callable[[], Actor[Never]]:
+    """Builds the actor anew for each incarnation; a temporary one has only one, and its arguments are let go."""
+    if spec.restart is not Restart.TEMPORARY:
+        return lambda: spec.actor(*spec.args, **spec.kwargs)
+    held = [spec]
+
+    def build() -> Actor[Never]:
+        only = held.pop()
+        return only.actor(*only.args, **only.kwargs)
+
+    return build
