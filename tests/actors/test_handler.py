@@ -327,7 +327,6 @@ class Swallowing(Actor[Swallow | Get]):
         return 0 if me is None else me.cancelling()
 
 
-@pytest.mark.xfail(reason="the rest of the batch is handled by the worker that swallowed its cancellation")
 @simulated(seeds=range(5))
 async def test_a_worker_that_swallowed_its_cancellation_handles_nothing_more() -> None:
     """From 3.13 on a task group would there cancel the worker again."""

@@ -312,6 +312,8 @@ async def test_what_cannot_be_done_in_a_turn_fails_it_and_parks_its_message(what
 
 async def test_an_ask_inside_a_turn_names_the_remedy() -> None:
     async with open_system(MemoryStore()) as system:
+        WIRES["listener"] = await system.spawn(Listener, name="listener")
+
         with pytest.raises(MessageParked) as parked:
             await system.ref(Account, "alice").ask(Do("ask inside"))
 

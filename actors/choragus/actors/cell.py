@@ -292,7 +292,8 @@ class Cell:
             self._batch.reverse()
         batch, table, actor = self._batch, self.table, self._actor
         incarnation = self.incarnation
-        self._worker = asyncio.current_task(self._host.loop)
+        worker = self._worker = asyncio.current_task(self._host.loop)
+        assert worker is not None
         done = 0
         while batch and done < BUDGET and self.status is RUNNING:
             delivery = self.current = batch.pop()
@@ -320,6 +321,8 @@ class Cell:
             reply = delivery.reply
             if reply is not None:
                 self._reply(reply, result)
+            if handler.is_async and worker.cancelling():  # swallowed: such a worker handles nothing more
+                break
         self._rest()
         return done
 

@@ -48,7 +48,8 @@ class System:
 
     Args:
         path: the database file, made when it is missing. None: in memory.
-        tree: supervisors or children, below the root.
+        tree: supervisors or children, below a root with the default strategy: it restarts what failed once in 5 s,
+            also a supervisor that gave up, and the second time the system ends.
         actors: the types of durable actors, or regions that say how they are supervised.
         runners: who runs the effects of durable actors, by name.
         resources: what durable actors find as `self.resources`; never stored.
