@@ -179,3 +179,8 @@ def test_r24_backoff_starts_again_after_its_reset_without_failure() -> None:
 
     assert verdict(strategy, Restart.PERMANENT, [100.0, 101.0, 103.0], 107.0, 0.0) == again(8.0)
     assert verdict(strategy, Restart.PERMANENT, [100.0, 101.0, 103.0], 123.0, 0.0) == again(1.0)
+
+
+def test_a_child_that_is_no_actor_is_refused() -> None:
+    with pytest.raises(SpecFault, match=r"^child 'number': <class 'int'> is no actor class, nor a function"):
+        Child(int, name="number")  # type: ignore[arg-type]  # that is the point

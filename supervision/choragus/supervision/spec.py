@@ -50,6 +50,10 @@ class Child(Generic[M]):
             raise SpecFault(f"child {self.name!r}: shutdown={self.shutdown!r} must be seconds, 0 or more")
         if self.mailbox < 1:
             raise SpecFault(f"child {self.name!r}: mailbox={self.mailbox!r} must be 1 or more")
+        if not callable(self.actor) or (isinstance(self.actor, type) and not issubclass(self.actor, Actor)):
+            raise SpecFault(
+                f"child {self.name!r}: {self.actor!r} is no actor class, nor a function that builds an actor"
+            )
         if isinstance(self.actor, type) and issubclass(self.actor, DurableActor):
             raise SpecFault(f"child {self.name!r}: {self.actor.__name__} is durable: pass it in System(actors=[...])")
 
