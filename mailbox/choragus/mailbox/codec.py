@@ -144,8 +144,9 @@ def _upcast(record: Record, fields: object) -> object:
 
 def _dump(value: object) -> bytes:
     try:
-        body = _converter.dumps(value)
-        if b"null" in body and _holds_no_number(_converter.unstructure(value)):
+        plain = _converter.unstructure(value)
+        body = _converter.encoder.encode(plain)
+        if b"null" in body and _holds_no_number(plain):
             raise ValueError("JSON has no NaN and no infinity")
         return body
     except (TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
