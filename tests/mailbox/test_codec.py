@@ -242,3 +242,5 @@ def test_a_number_that_json_cannot_carry_is_refused(number: float) -> None:
         encode(attrs.evolve(INVOICE, rate=number))
     with pytest.raises(NotStorable, match=r"^dict cannot be stored: JSON has no NaN"):
         encode({"a": [number]})
+    with pytest.raises(NotStorable, match=r"^set cannot be stored: JSON has no NaN"):
+        encode({number})

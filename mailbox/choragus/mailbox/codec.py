@@ -162,7 +162,7 @@ def _holds_no_number(value: object) -> bool:
         return not math.isfinite(value)
     if isinstance(value, Mapping):
         return any(_holds_no_number(one) for one in value.values())
-    return isinstance(value, list | tuple) and any(_holds_no_number(one) for one in value)
+    return isinstance(value, list | tuple | set | frozenset) and any(_holds_no_number(one) for one in value)
 
 
 def _check(cls: type, tag: str, version: int, upcasters: Mapping[int, Upcaster]) -> None:
