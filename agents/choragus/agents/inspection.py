@@ -123,6 +123,8 @@ async def timeline(store: Store, run: str, after: int = 0) -> AsyncIterator[RunE
     while page := await store.read(run_stream(run), after, PAGE):
         for entry in page:
             yield event(run, entry)
+        if len(page) < PAGE:
+            return
         after = page[-1].position
 
 
