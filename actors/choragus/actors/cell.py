@@ -21,7 +21,7 @@ from .hook import Starting, run_on_stop
 from .host import Host
 from .room import Room
 from .scheduler import BUDGET
-from .status import GRACE, Failure, Status
+from .status import GRACE, Exit, Failure, Reason, Status
 
 
 class Parent(Protocol):
@@ -52,6 +52,7 @@ class Cell:
         "_busy",
         "_depth",
         "_ending",
+        "_exit",
         "_factory",
         "_host",
         "_idle",
@@ -60,6 +61,7 @@ class Cell:
         "_parent",
         "_room",
         "_starter",
+        "_watchers",
         "_worker",
         "current",
         "incarnation",
@@ -91,6 +93,8 @@ class Cell:
         self._idle: asyncio.Future[None] | None = None
         self._keeps = False
         self._leaves = False
+        self._exit = Exit(Reason.NORMAL)
+        self._watchers: list[Callable[[Exit], None]] = []
 
     @property
     def depth(self) -> int:
@@ -136,6 +140,22 @@ class Cell:
         self.put(delivery)
 
     # Life.
+
+    def when_ended(self, action: Callable[[Exit], None]) -> Callable[[], None]:
+        """Do this when the actor has ended, once; now, if it has. A restart is no end.
+
+        The function returned takes it back, and does nothing after the end.
+        """
+        if self.status is Status.STOPPED:
+            action(self._exit)
+            return lambda: None
+
+        def forget() -> None:
+            if action in self._watchers:
+                self._watchers.remove(action)
+
+        self._watchers.append(action)
+        return forget
 
     async def start(self) -> None:
         """Build the actor and run its `on_start`; what it raises goes to the caller.
@@ -204,6 +224,8 @@ class Cell:
                 return
             if self.status is Status.FAILED:
                 self._actor = None
+            else:
+                self._exit = Exit(Reason.SHUTDOWN)
             self.status = Status.STOPPING
             if self._worker is None and self._starter is None and not self._has_on_stop:
                 self._actor = None
@@ -227,6 +249,7 @@ class Cell:
 
     def _depart(self) -> None:
         self._leaves = False
+        self._exit = Exit(Reason.NORMAL)
         if self._has_on_stop:
             self._ending = self._host.loop.create_task(self._bid_farewell(), name=f"choragus:{self.path}:stop")
         else:
@@ -263,6 +286,7 @@ class Cell:
         delivery = self.current
         self.incarnation += 1
         self._actor = None
+        self._exit = Exit(Reason.KILLED)
         self._host.events.publish(Zombie(self.path, "" if delivery is None else type(delivery.message).__name__))
         if delivery is not None:
             delivery.fail(ActorStopped(self.path))
@@ -282,6 +306,9 @@ class Cell:
             delivery.refuse(self.path, self._host.events)
         if self._room is not None:
             self._room.let_all_in()
+        watchers, self._watchers = self._watchers, []
+        for watcher in watchers:
+            watcher(self._exit)
 
     # One batch of messages: runs in a worker.
 
@@ -354,6 +381,7 @@ class Cell:
             self._actor = None
         else:
             self.status = Status.FAILED
+            self._exit = Exit(Reason.FAILED, error)
         self._rest()
         if cancelled and self._host.stopped:
             return

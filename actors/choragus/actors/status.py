@@ -20,6 +20,27 @@ class Status(Enum):
     STOPPED = "stopped"
 
 
+class Reason(Enum):
+    """How an actor came to its end; OTP's exit reasons."""
+
+    NORMAL = "normal"
+    """It ended by itself."""
+    SHUTDOWN = "shutdown"
+    """Its supervisor, or a request to it, stopped it."""
+    KILLED = "killed"
+    """It did not stop in time and was cut off."""
+    FAILED = "failed"
+    """It failed, and was not started again."""
+
+
+@attrs.frozen
+class Exit:
+    """The end of an actor; `error` is what it failed with, and None unless it failed."""
+
+    reason: Reason
+    error: BaseException | None = None
+
+
 @attrs.frozen
 class Failure:
     """What a parent is told: which incarnation failed, with what, on which message (empty: on none)."""
