@@ -64,6 +64,7 @@ class Kernel:
         self.deadlines = Deadlines(self.loop)
         self.now = now_of(self.loop)
         self.trace = Trace()
+        self.record = self.trace.record
         self.slow = SLOW
         self.asked = Asked(self.loop, self.events)
         self.stopped = False

@@ -22,6 +22,9 @@ T = TypeVar("T")
 BUDGET = 256
 """Messages that a cell handles in a row before others have their turn, and a worker before the loop has its."""
 
+TAINTED = 1 << 30
+"""Given back for a worker that is to handle nothing more."""
+
 SPARE = 64
 """Workers that wait for work; more than these end when there is none."""
 
@@ -29,10 +32,10 @@ SPARE = 64
 class Runnable(Speaker, Protocol):
     """What stands in the ready queue."""
 
-    async def drain(self, clean: Context) -> int:
+    async def drain(self, worker: asyncio.Task[None], clean: Context) -> int:
         """Handle what is waiting now, at most a budget of it; give back how many messages that were.
 
-        Ends early when the context is no longer `clean`, or the worker was cancelled.
+        Ends early when the context is no longer `clean`, or the worker was cancelled, and then gives back TAINTED.
         """
         ...
 
@@ -111,10 +114,10 @@ class Scheduler:
                     self._wake()
                 SPEAKER.set(cell)
                 clean = copy_context()
-                used += await cell.drain(clean)
-                if me.cancelling() or copy_context() != clean:  # swallowed by a handler; changed by one
-                    return
+                used += await cell.drain(me, clean)
                 if used >= BUDGET:
+                    if used >= TAINTED:
+                        return
                     used = 0
                     await asyncio.sleep(0)
             if len(self._parked) >= SPARE:
