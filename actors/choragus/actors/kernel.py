@@ -31,6 +31,7 @@ from .population import Population, Regions
 from .recovery import unfinished_effects
 from .ref import Ref
 from .scheduler import Scheduler
+from .watchdog import Watchdog, WatchdogThread
 from .writer import Cursor, Mark, Writer
 
 POLL = 0.04
@@ -71,6 +72,7 @@ class Kernel:
         self._count = 0
         self._alarm = Alarm(self.loop, clock, self._ring)
         self._news = News()
+        self._watchdog: WatchdogThread | None = None
 
     @property
     def has_died(self) -> bool:
@@ -86,6 +88,11 @@ class Kernel:
         self._fatal(error)
 
     # Opening and closing.
+
+    def watch(self, watchdog: Watchdog) -> None:
+        """Report from now on what blocks the loop; nothing in a simulation, where time does not pass by itself."""
+        if not getattr(self.loop, "is_simulated", False):
+            self._watchdog = WatchdogThread(watchdog, self.loop, self.scheduler.running, self.events)
 
     async def open(
         self,
@@ -143,6 +150,8 @@ class Kernel:
 
     async def close(self) -> None:
         """Flush, end every task, give the file up. After a failure the file is left as a crash would leave it."""
+        if self._watchdog is not None:
+            self._watchdog.close()
         if self._opened and not self.has_died:
             await self._flush()
         if self._opened and not self._closing:

@@ -22,8 +22,24 @@ SPARE = 64
 """Workers that wait for work; more than these end when there is none."""
 
 
+class Carrier(Protocol):
+    """What a message that is being handled comes in."""
+
+    @property
+    def message(self) -> object:
+        """The message itself."""
+        ...
+
+
 class Runnable(Protocol):
     """What stands in the ready queue."""
+
+    path: str
+
+    @property
+    def current(self) -> Carrier | None:
+        """What is being handled."""
+        ...
 
     async def drain(self) -> int:
         """Handle what is waiting now, at most a budget of it; give back how many messages that were."""
@@ -44,6 +60,7 @@ class Scheduler:
         self._context = copy_context()
         self._parked: list[asyncio.Future[None]] = []
         self._workers: set[asyncio.Task[None]] = set()
+        self._cells: dict[asyncio.Task[object], Runnable] = {}
         self._waking = False
         self._closed = False
 
@@ -52,6 +69,17 @@ class Scheduler:
         self.ready.append(cell)
         if not self._waking:
             self._wake()
+
+    def running(self, task: asyncio.Task[object]) -> tuple[str, str] | None:
+        """The path of the actor that a worker runs and the type name of its message, empty between two messages.
+
+        None for a task that runs no actor. May be called from any thread.
+        """
+        cell = self._cells.get(task)
+        if cell is None:
+            return None
+        current = cell.current
+        return cell.path, "" if current is None else type(current.message).__name__
 
     async def close(self) -> None:
         """End every worker, also those in the middle of a handler; a second is given to those that resist."""
@@ -79,6 +107,7 @@ class Scheduler:
 
     def _ended(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)
+        self._cells.pop(worker, None)
         if not worker.cancelled() and (error := worker.exception()) is not None:
             self._fatal(error)
         if self.ready and not self._waking:
@@ -95,12 +124,14 @@ class Scheduler:
                 cell = ready.popleft()
                 if ready and not self._waking:
                     self._wake()
+                self._cells[me] = cell
                 used += await cell.drain()
                 if me.cancelling():  # a handler swallowed its cancellation
                     return
                 if used >= BUDGET:
                     used = 0
                     await asyncio.sleep(0)
+            self._cells.pop(me, None)
             if len(self._parked) >= SPARE:
                 return
             waiter = self._loop.create_future()
