@@ -93,6 +93,12 @@ class Cell(Mail):
         self._keeps = False
         self._leaves = False
 
+    @property
+    def handling(self) -> str:
+        """The type name of the message in hand; empty between two messages."""
+        delivery = self.current
+        return "" if delivery is None else _name_of(delivery)
+
     # What actors ask of their cell.
 
     def handles(self, kind: type) -> bool:

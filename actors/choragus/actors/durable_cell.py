@@ -83,6 +83,11 @@ class DurableCell:
         """Whether nothing runs, waits or is held back: the cell may be dropped, for everything is on disk."""
         return not self._busy and self._hold is None and not self.inbox and self.status in LIVE
 
+    @property
+    def handling(self) -> str:
+        """The type name of the message in hand; empty between two turns."""
+        return "" if self.current is None else type(self.current.message).__name__
+
     def deliver(self, envelope: Envelope) -> None:
         """Take a message that is on disk and due."""
         if self._suspended is not None:

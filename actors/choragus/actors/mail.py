@@ -43,6 +43,11 @@ class Mail:
         self._busy = False
         self._annex: Annex | None = None
 
+    @property
+    def handling(self) -> str:
+        """The type name of the message in hand; empty between two messages."""
+        raise NotImplementedError
+
     async def drain(self, worker: asyncio.Task[None], clean: Context) -> int:
         """Handle the messages that wait."""
         raise NotImplementedError
