@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Generator, Sequence
+from collections.abc import Coroutine, Sequence
 from types import TracebackType
 from typing import Protocol, TypeVar
 
@@ -64,6 +64,3 @@ class Reply(asyncio.Future[R], Coroutine[object, None, R]):
 
     def close(self) -> None:
         """Nobody waits any more."""
-
-    def __await__(self) -> Generator[object, None, R]:
-        return super().__await__()
