@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, median
 
 import attrs
 from benchmarks.crowd import SMAPS
-from benchmarks.figure import Figure, Section
+from benchmarks.figure import Figure, Section, cost, interleaved
 from benchmarks.interpreter import Interpreter
 from benchmarks.target import at_most
 
@@ -23,30 +23,36 @@ NOTES = (
     "which has handled one message, with ref, mailbox, name and supervision record",
     "spawned, told, stopped: all started, each told once, then the System is left; peak: of the whole process (VmHWM)",
     "growth: the power of the amount by which the whole cost grows, fitted over the amounts above it; 1 is linear, 2 "
-    "quadratic; n log n would be 1.1 here",
+    "quadratic, n log n would be 1.1 here; small amounts stay in the processor's cache, on either side",
 )
 
 
-@attrs.frozen
+@attrs.define
 class Crowd:
-    """Seconds for one unit of work, and bytes at the process's peak."""
+    """What the processes of one amount gave: microseconds for a unit of work, megabytes at the peak."""
 
-    seconds: float
-    peak: float
+    microseconds: list[float] = attrs.field(factory=list)
+    peaks: list[float] = attrs.field(factory=list)
+
+    def measure(self, python: Interpreter, what: str, whose: str, amount: int) -> None:
+        """One more process."""
+        seconds, peak = python.run(str(CROWD), what, whose, str(amount)).split()
+        self.microseconds.append(float(seconds) * 1e6)
+        self.peaks.append(float(peak) / 1e6)
 
 
 def section(folder: Path, quick: bool) -> Section:
-    """Measure: 1 round up to a hundred thousand, or 3 up to a million."""
+    """Measure: 1 round up to a hundred thousand, or 3, and 1 of a million."""
     python = Interpreter(folder)
     rounds, amounts = (1, AMOUNTS[:3]) if quick else (3, AMOUNTS)
-    notes = NOTES
+    notes: tuple[str, ...] = NOTES
     figures: list[Figure] = []
     if SMAPS.exists():
         figures.append(_idle(python, rounds))
     else:
         notes = (*NOTES, f"idle actor: skipped, because {SMAPS} is missing here: it needs Linux 4.14 or newer")
-    figures += [*_growing(python, "tell", "messages told", amounts, rounds)]
-    figures += [*_growing(python, "spawn", "actors spawned, told, stopped", amounts, rounds)]
+    figures += _growing(python, "tell", "messages told", amounts, rounds)
+    figures += _growing(python, "spawn", "actors spawned, told, stopped", amounts, rounds)
     return Section("Many volatile actors", "deque + Event", figures, notes)
 
 
@@ -66,25 +72,26 @@ def _idle(python: Interpreter, rounds: int) -> Figure:
     def bytes_of(whose: str) -> float:
         return float(python.run(str(CROWD), "idle", whose, str(IDLE)))
 
-    pairs = [(bytes_of("choragus"), bytes_of("handwritten")) for _ in range(rounds)]
-    ours, other = (median(series) for series in zip(*pairs, strict=True))
-    return Figure(name=f"idle actor, of {IDLE:,}", unit="bytes", ours=ours, other=other, target=MEMORY)
+    ours, other = interleaved(lambda: bytes_of("choragus"), lambda: bytes_of("handwritten"), rounds=rounds)
+    name = f"idle actor, of {IDLE:,}"
+    return Figure(name=name, unit="bytes", ours=median(ours), other=median(other), target=MEMORY)
 
 
 def _growing(python: Interpreter, what: str, name: str, amounts: Sequence[int], rounds: int) -> Iterator[Figure]:
-    taken: dict[int, list[Crowd]] = {amount: [] for amount in amounts}
-    for _ in range(rounds):
+    ours, other = ({amount: Crowd() for amount in amounts} for _ in range(2))
+    for round_ in range(rounds):
         for amount in amounts:
-            taken[amount].append(_crowd(python, what, amount))
-    seconds = {amount: median(one.seconds for one in series) for amount, series in taken.items()}
-    for amount, each in seconds.items():
-        yield Figure(name=f"{amount:,} {name}", unit="us each", ours=each * 1e6)
-    totals = [amount * each for amount, each in seconds.items()]
-    yield Figure(name="growth", unit="", ours=exponent(amounts, totals), target=GROWTH)
+            if round_ == 0 or amount < AMOUNTS[-1]:
+                ours[amount].measure(python, what, "choragus", amount)
+                other[amount].measure(python, what, "handwritten", amount)
+    for amount in amounts:
+        mine, theirs = ours[amount], other[amount]
+        yield cost(f"{amount:,} {name}", "us each", mine.microseconds, theirs.microseconds)
     most = amounts[-1]
-    yield Figure(name=f"{most:,} in all", unit="s", ours=totals[-1])
-    yield Figure(name=f"{most:,}, peak", unit="MB", ours=median(one.peak for one in taken[most]) / 1e6)
+    mine, theirs = ours[most], other[most]
+    yield cost(f"{name}: peak of the most", "MB", mine.peaks, theirs.peaks)
+    yield Figure(name=f"{name}: growth", unit="", ours=_growth(ours), other=_growth(other), target=GROWTH)
 
 
-def _crowd(python: Interpreter, what: str, amount: int) -> Crowd:
-    return Crowd(*map(float, python.run(str(CROWD), what, "choragus", str(amount)).split()))
+def _growth(crowds: Mapping[int, Crowd]) -> float:
+    return exponent([*crowds], [amount * median(one.microseconds) for amount, one in crowds.items()])

@@ -1,9 +1,9 @@
 """Many actors or messages in a process of their own, so that memory and the garbage collector begin afresh.
 
-    python benchmarks/crowd.py idle choragus|handwritten AMOUNT     bytes per idle actor
-    python benchmarks/crowd.py tell|spawn choragus AMOUNT           seconds for one unit of work, and peak bytes
+    python benchmarks/crowd.py idle|tell|spawn choragus|handwritten AMOUNT
 
-`tell` is for messages to one actor; `spawn` for actors that are spawned, told once and stopped.
+Prints the bytes of an idle actor; or, for messages told to one actor and for actors that are spawned, told once and
+stopped, the seconds for one of them and the bytes of the whole process at its peak.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ from benchmarks.target import Target
 class Figure:
     """One line of the report: medians over all rounds.
 
-    `ratio` is choragus divided by the other, the median over rounds of what one round gave; `second` is the same against
-    the section's second opponent. `is_rate` says that more is better; otherwise it is a cost. `target` is what the
-    project promises of the ratio, or of choragus's own figure where there is no ratio.
+    `ratio` is choragus divided by the other, the median over rounds of what one round gave; `second` is the same
+    against the section's second opponent. `is_rate` says that more is better; otherwise it is a cost. `target` is what
+    the project promises of the ratio, or of choragus's own figure where there is no ratio.
     """
 
     name: str
@@ -62,8 +62,8 @@ class Section:
         second = f"/ {self.second}" if self.second else ""
         head = ("", "choragus", self.opponent, "choragus / other" if self.opponent else "", second)
         rows = [(*head, "target", "verdict"), *(one.cells() for one in self.figures)]
-        lines = [self.title, "", *_aligned(rows), "", *self._summary(), *(f"  - {note}" for note in self.notes)]
-        return "\n".join(lines)
+        table = [*_aligned(rows), ""] if self.figures else []
+        return "\n".join([self.title, "", *table, *self._summary(), *(f"  - {note}" for note in self.notes)])
 
     def _summary(self) -> Iterator[str]:
         """How many targets are met, and each that is not."""

@@ -1,8 +1,8 @@
 """What one would write instead of choragus: a deque, an Event, and a task per actor that is parked on it.
 
-`Mailbox` is what the promises are measured against: it builds its behaviour anew when a handler raises. `LeanMailbox` is
-the least that keeps one message at a time, to show what that costs. Neither has a bound, a timeout, a supervisor or an
-order to shut down in.
+`Mailbox` is what the promises are measured against: it builds its behaviour anew when a handler raises. `LeanMailbox`
+is the least that keeps one message at a time, to show what that costs. Neither has a bound, a timeout, a supervisor or
+an order to shut down in.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The work that every side does: the messages, how much of each, and the steps, written once for all.
 
-A side is given as a `Hire`: it starts so many workers and stops them again. Sizes are those of a full run. Each function
-gives back seconds for one unit of its work.
+A side is given as a `Hire`: it starts so many workers and stops them again. Sizes are those of a full run. Each
+function gives back seconds for one unit of its work.
 """
 
 from __future__ import annotations
