@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -92,6 +93,7 @@ def test_a_crowd_prints_seconds_and_peak(
 @pytest.mark.skipif(not crowd.SMAPS.exists(), reason="resident memory is read from /proc")
 @pytest.mark.parametrize("whose", ["choragus", "handwritten"])
 def test_an_idle_crowd_prints_bytes(whose: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """So few may fit into memory that the process had before, or that others gave back: only the form is checked."""
     crowd.main("idle", whose, 10)
 
-    assert float(capsys.readouterr().out) >= 0
+    assert math.isfinite(float(capsys.readouterr().out))
