@@ -137,6 +137,15 @@ class Scheduler:
                     used = 0
                     await asyncio.sleep(0)
             held[0] = None
+            if not self._waking:
+                # Whoever was answered may have the next message at once: stay for one more turn of the loop.
+                self._waking = True
+                try:
+                    await asyncio.sleep(0)
+                finally:
+                    self._waking = False
+                if ready:
+                    continue
             if len(self._parked) >= SPARE:
                 return
             waiter = self._loop.create_future()
