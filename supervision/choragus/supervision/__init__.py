@@ -13,6 +13,7 @@ from .errors import (
     StartFailed,
     SystemFailed,
 )
+from .event import GaveUp, SupervisorEnded, SupervisorRestarted
 from .handle import ChildInfo, Count, SupervisorRef
 from .shutdown import AutoShutdown
 from .spec import Child, DynamicSupervisor, Region, Supervisor
@@ -33,6 +34,7 @@ __all__ = [
     "DynamicSupervisor",
     "EndedNormally",
     "Escalated",
+    "GaveUp",
     "NotFound",
     "NotStopped",
     "OneForAll",
@@ -43,7 +45,9 @@ __all__ = [
     "SpecFault",
     "StartFailed",
     "Supervisor",
+    "SupervisorEnded",
     "SupervisorRef",
+    "SupervisorRestarted",
     "System",
     "SystemFailed",
 ]

@@ -32,7 +32,7 @@ from .region import RegionNode
 from .shelter import sheltered
 from .signals import orderly_signals
 from .spec import MAILBOX, Child, DynamicSupervisor, Region, Spec, Supervisor
-from .strategy import Restart
+from .strategy import OneForOne, Restart, Strategy
 from .supervisor import Node
 
 Durable = type[Actor[Never]] | Region
@@ -48,8 +48,9 @@ class System:
 
     Args:
         path: the database file, made when it is missing. None: in memory.
-        tree: supervisors or children, below a root with the default strategy: it restarts what failed once in 5 s,
-            also a supervisor that gave up, and the second time the system ends.
+        tree: supervisors or children, below the root.
+        strategy: the root's. By default it restarts what stands directly below it, also a supervisor that gave up or
+            a spawned actor, once in 5 s; the second time the system ends.
         actors: the types of durable actors, or regions that say how they are supervised.
         runners: who runs the effects of durable actors, by name.
         resources: what durable actors find as `self.resources`; never stored.
@@ -71,6 +72,7 @@ class System:
         path: str | Path | None = None,
         tree: Spec | Iterable[Spec] = (),
         *,
+        strategy: Strategy = OneForOne(),  # noqa: B008  # a frozen value
         actors: Iterable[Durable] = (),
         runners: Mapping[str, Runner] | None = None,
         resources: object = None,
@@ -83,7 +85,7 @@ class System:
         self._path = path
         self._store = store
         children = (tree,) if isinstance(tree, Supervisor | DynamicSupervisor | Child) else tuple(tree)
-        self._tree = Supervisor(name="root", children=children)
+        self._tree = Supervisor(name="root", strategy=strategy, children=children)
         self._regions = _regions(actors)
         self._runners = dict(runners or {})
         self._resources = resources
