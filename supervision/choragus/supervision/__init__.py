@@ -15,11 +15,13 @@ from .errors import (
 )
 from .event import GaveUp, SupervisorEnded, SupervisorRestarted
 from .handle import ChildInfo, Count, SupervisorRef
+from .report import FailureReport
 from .shutdown import AutoShutdown
 from .spec import Child, DynamicSupervisor, Region, Supervisor
 from .state import ChildState
 from .strategy import OneForAll, OneForOne, Restart, RestForOne
 from .system import System
+from .tree import TreeNode
 
 __all__ = [
     "AlreadyPresent",
@@ -34,6 +36,7 @@ __all__ = [
     "DynamicSupervisor",
     "EndedNormally",
     "Escalated",
+    "FailureReport",
     "GaveUp",
     "NotFound",
     "NotStopped",
@@ -50,4 +53,5 @@ __all__ = [
     "SupervisorRestarted",
     "System",
     "SystemFailed",
+    "TreeNode",
 ]

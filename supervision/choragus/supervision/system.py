@@ -28,12 +28,16 @@ from choragus.mailbox.store import Store
 from .directive import Decider
 from .errors import Escalated, SpecFault, SystemFailed
 from .handle import SupervisorRef
+from .inspection import inspected
+from .ledger import Ledger
 from .region import RegionNode
+from .report import FailureReport
 from .shelter import sheltered
 from .signals import orderly_signals
 from .spec import MAILBOX, Child, DynamicSupervisor, Region, Spec, Supervisor
 from .strategy import OneForOne, Restart, Strategy
 from .supervisor import Node
+from .tree import TreeNode
 
 Durable = type[Actor[Never]] | Region
 
@@ -95,6 +99,7 @@ class System:
         self._shutdown = shutdown
         self._spawned = 0
         self._failures: list[Failure] = []
+        self._ledger = Ledger(clock)
         self._signal: int | None = None
         self._running: Kernel | None = None
 
@@ -103,6 +108,7 @@ class System:
             raise RuntimeError("a System is entered once: make another")
         _check_asyncio()
         kernel = self._running = Kernel(self._clock, self._kernel_died)
+        kernel.events.subscribe(self._ledger.note)
         self._root = Node(kernel, self, "", self._tree)
         self._stack = ExitStack()
         self._scope = self._stack.enter_context(anyio.CancelScope())
@@ -219,6 +225,27 @@ class System:
         if kernel.stopped or not isinstance(found, Node):
             raise ActorStopped(path)
         return SupervisorRef(found)
+
+    def tree(self) -> TreeNode:
+        """The live tree as it stands: supervisors, their children, and the durable actors in memory by region.
+
+        A value that does not change any more; `print(system.tree())` draws it. It may be called at any time, also from
+        a handler, while things restart or stop, and after the end. It takes about 4 ms for 1,000 actors, in which
+        nothing else runs.
+
+        Raises:
+            RuntimeError: before the system is entered.
+        """
+        population = self.kernel.population
+        return inspected(self._root, self._regions, population, self._ledger)
+
+    def failures(self, path: str) -> tuple[FailureReport, ...]:
+        """The last failures of the actor or supervisor at that path, the latest first: 5 at most.
+
+        Also of one that is gone. Those of the 1,000 actors that failed last are kept, as text: nothing that was in
+        memory when they failed is held. A durable actor's path is that of its events, `type/key`.
+        """
+        return self._ledger.of(path)
 
     def child_failed(self, child: Node, failure: Failure) -> None:
         """The top of the tree gave up: the system ends."""
