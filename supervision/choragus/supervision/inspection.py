@@ -58,7 +58,6 @@ def _child(slot: Slot, restarts: int, ledger: Ledger) -> TreeNode:
         return _supervisor(running, spec.name, slot.truth, restarts, ledger)
     assert isinstance(running, Cell)
     assert isinstance(spec, Child)
-    current = running.current
     return TreeNode(
         name=spec.name,
         path=running.path,
@@ -66,11 +65,15 @@ def _child(slot: Slot, restarts: int, ledger: Ledger) -> TreeNode:
         state=slot.truth,
         actor=getattr(spec.actor, "__name__", type(spec.actor).__name__),
         depth=running.depth,
-        current=None if current is None else type(current.message).__name__,
+        current=_current(running),
         restarts=restarts,
         incarnation=running.incarnation,
         failures=ledger.of(running.path),
     )
+
+
+def _current(cell: Cell) -> str | None:
+    return None if cell.current is None else type(cell.current.message).__name__
 
 
 def _region(region: Region, state: ChildState, cells: Iterable[DurableCell], ledger: Ledger) -> TreeNode:
