@@ -266,6 +266,7 @@ class Cell:
             await self._starter.end()
         await self._until_idle(deadline)
         if self._worker is not None:
+            self._exit = Exit(Reason.KILLED)
             self._worker.cancel()
             await self._until_idle(self._host.loop.time() + GRACE)
         if self._worker is not None:
