@@ -106,6 +106,18 @@ async def test_r24_going_down_with_a_sibling_neither_lengthens_a_childs_delay_no
 
 
 @simulated(seeds=range(5))
+async def test_r24_going_down_with_a_sibling_does_not_put_off_the_new_beginning() -> None:
+    story = Story()
+    async with System(tree=group(story, OneForAll(OFTEN, 60, DOUBLING)), clock=clock) as system:
+        assert await down_for(system, story, "top/a") == 1
+        await asyncio.sleep(15)
+        assert await down_for(system, story, "top/b") == 1
+        await asyncio.sleep(5)
+
+        assert await down_for(system, story, "top/a") == 1
+
+
+@simulated(seeds=range(5))
 async def test_r24_a_nested_supervisors_delay_grows_with_how_often_it_gave_up() -> None:
     story = Story()
     inner = group(story, OneForOne(1, 60, Backoff(first=0.5, most=0.5)), name="in")

@@ -18,6 +18,7 @@ from choragus.supervision.event import GaveUp, SupervisorEnded, SupervisorRestar
 from choragus.supervision.shutdown import AutoShutdown
 from choragus.supervision.spec import Child, Supervisor
 from choragus.supervision.strategy import OneForOne, Restart
+from choragus.supervision.supervisor import Node
 from choragus.supervision.system import System
 from choragus.supervision.testing.crash import watch
 
@@ -83,7 +84,7 @@ async def test_a_supervisor_that_gives_up_says_why_and_the_one_above_that_it_run
 
 
 @simulated(seeds=range(3))
-async def test_a_failure_that_is_out_of_the_window_is_no_cause_and_is_not_kept() -> None:
+async def test_a_failure_that_is_out_of_the_window_is_no_cause() -> None:
     async with System(tree=tree(OFTEN), clock=clock) as system:
         await crash(system, 1)
         await asyncio.sleep(61)
@@ -91,6 +92,18 @@ async def test_a_failure_that_is_out_of_the_window_is_no_cause_and_is_not_kept()
 
         gave_up = next(event for event in events if isinstance(event, GaveUp))
         assert [str(failure.error) for failure in gave_up.failures] == ["0", "1"]
+
+
+@simulated(seeds=range(3))
+async def test_failures_that_are_out_of_the_window_are_let_go() -> None:
+    async with System(tree=tree(OFTEN, inner=OFTEN), clock=clock) as system:
+        await crash(system, 5)
+        await asyncio.sleep(61)
+        await crash(system, 1)
+
+        inner = system._root.find("out/in")
+        assert isinstance(inner, Node)
+        assert len(inner._failures) == 1
 
 
 @simulated(seeds=range(3))

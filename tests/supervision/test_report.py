@@ -6,8 +6,9 @@ import asyncio
 import gc
 import re
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from traceback import TracebackException
 
 import pytest
 from attrs import frozen
@@ -20,7 +21,7 @@ from choragus.actors.ref import Ref
 from choragus.actors.testing.loop import EPOCH, clock, settled
 from choragus.actors.testing.simulation import simulated
 from choragus.supervision.ledger import ACTORS, Ledger
-from choragus.supervision.report import LINKS, FailureReport, report
+from choragus.supervision.report import FRAMES, LINKS, FailureReport, report
 from choragus.supervision.spec import Child
 from choragus.supervision.strategy import OneForOne, Restart
 from choragus.supervision.system import System
@@ -239,6 +240,14 @@ def deep_error() -> BaseException:
     raise AssertionError
 
 
+def chain_of(trace: TracebackException) -> Iterator[TracebackException]:
+    """All errors that are kept with one."""
+    yield trace
+    for link in (trace.__cause__, trace.__context__, *(trace.exceptions or ())):
+        if link is not None:
+            yield from chain_of(link)
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -257,5 +266,9 @@ def test_what_is_kept_of_an_error_is_bounded(error: BaseException) -> None:
     kept = report("a", 0.0, error, "")
 
     assert len(kept.error) <= 2000
-    assert len(kept.traceback) < 2000 * (LINKS + 1) * 2 + 10_000
+    assert len(kept.traceback) < 2000 * LINKS * 2
+    assert kept._trace is not None
+    links = list(chain_of(kept._trace))
+    assert len(links) <= LINKS
+    assert max(len(link.stack) for link in links) <= FRAMES
     assert str(kept)

@@ -27,7 +27,10 @@ from .state import ChildState
 from .strategy import Decision, End, Escalate, Forget, Keep, OneForOne, Restart, RestartChildren, Resume, decide
 
 REMEMBERED = 1000
-"""Failures that are kept, at most; restarts, at most, unless the intensity allows more."""
+"""Restarts that are kept, at most, unless the intensity allows more."""
+
+CAUSES = 100
+"""Failures that are kept as the causes of giving up, at most: each holds its error, with the frames of that."""
 
 
 class Above(Protocol):
@@ -58,7 +61,7 @@ class Node:
         self.kernel = kernel
         self._above = above
         self._restarts: deque[float] = deque(maxlen=max(REMEMBERED, spec.strategy.max_restarts + 1))
-        self._failures: deque[tuple[float, Failure]] = deque(maxlen=REMEMBERED)
+        self._failures: deque[tuple[float, Failure]] = deque(maxlen=CAUSES)
         self.histories = Histories(0.0 if spec.strategy.backoff is None else spec.strategy.backoff.calm)
         self._jobs = Jobs(kernel, path)
         self._ending: asyncio.Task[None] | None = None
