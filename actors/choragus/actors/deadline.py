@@ -8,11 +8,33 @@ all that needs a look, and the loop has one timer for the earliest front.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 ROOM = 64
 """How long a queue may become before the ones that were cancelled are taken out of its middle."""
+
+
+def now_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
+    """The loop's clock, without the call in between when it is the usual one."""
+    return time.monotonic if getattr(type(loop), "time", None) is asyncio.BaseEventLoop.time else loop.time
+
+
+class Due(Protocol):
+    """What waits for its deadline, in one of the queues."""
+
+    at: float
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still waits."""
+        ...
+
+    def pass_(self) -> None:
+        """The time has come."""
+        ...
 
 
 class Deadline:
@@ -48,27 +70,33 @@ class Deadlines:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._queues: dict[float, deque[Deadline]] = {}
+        self._now = now_of(loop)
+        self._queues: dict[float, deque[Due]] = {}
         self._sizes: dict[float, int] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
 
     def after(self, seconds: float, action: Callable[..., object], *args: object) -> Deadline:
         """Do this in so many seconds."""
-        deadline = Deadline(self._loop.time() + seconds, action, args)
+        deadline = Deadline(0.0, action, args)
+        self.add(seconds, deadline)
+        return deadline
+
+    def add(self, seconds: float, due: Due) -> None:
+        """Have this pass in so many seconds, unless it is no longer open."""
+        at = due.at = self._now() + seconds
         queue = self._queues.get(seconds)
         if queue is None:
             queue = self._queues[seconds] = deque()
         while queue and not queue[0].is_open:
             queue.popleft()
-        queue.append(deadline)
+        queue.append(due)
         if len(queue) > self._sizes.get(seconds, ROOM):
             self._thin_out(seconds, queue)
-        if deadline.at < self._timer_at:
-            self._set_timer(deadline.at)
-        return deadline
+        if at < self._timer_at:
+            self._set_timer(at)
 
-    def _thin_out(self, seconds: float, queue: deque[Deadline]) -> None:
+    def _thin_out(self, seconds: float, queue: deque[Due]) -> None:
         """One that stays open for long must not keep those behind it, which were cancelled, in memory."""
         still = [deadline for deadline in queue if deadline.is_open]
         queue.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context
 from typing import Protocol
 
 import attrs
@@ -140,7 +141,7 @@ class DurableCell:
 
     # One turn: runs in a worker.
 
-    async def drain(self) -> int:
+    async def drain(self, clean: Context) -> int:
         """Run one turn, or load what is needed for it."""
         worker = self._worker = asyncio.current_task()
         try:

@@ -2,18 +2,22 @@
 
 An idle actor has no task. A cell with mail stands once in the ready queue; workers take cells in a row. Before a worker
 runs a cell while more are ready it wakes a spare one, so that a handler that waits blocks nobody. After a budget of
-messages a worker lets the event loop run. A worker that was cancelled is never used again.
+messages a worker lets the event loop run. A worker that was cancelled is never used again, nor is one whose context
+variables a handler has changed: so none reaches the next message.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from contextvars import copy_context
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from contextvars import Context, copy_context
+from typing import Protocol, TypeVar
 
 from .abandon import abandon
+from .inside import SPEAKER, Speaker
+
+T = TypeVar("T")
 
 BUDGET = 256
 """Messages that a cell handles in a row before others have their turn, and a worker before the loop has its."""
@@ -22,11 +26,14 @@ SPARE = 64
 """Workers that wait for work; more than these end when there is none."""
 
 
-class Runnable(Protocol):
+class Runnable(Speaker, Protocol):
     """What stands in the ready queue."""
 
-    async def drain(self) -> int:
-        """Handle what is waiting now, at most a budget of it; give back how many messages that were."""
+    async def drain(self, clean: Context) -> int:
+        """Handle what is waiting now, at most a budget of it; give back how many messages that were.
+
+        Ends early when the context is no longer `clean`, or the worker was cancelled.
+        """
         ...
 
 
@@ -53,6 +60,13 @@ class Scheduler:
         if not self._waking:
             self._wake()
 
+    def task(self, work: Coroutine[object, None, T], name: str, speaker: Speaker | None = None) -> asyncio.Task[T]:
+        """Run this beside the workers, with none of the caller's context variables, on behalf of that actor."""
+        context = self._context.copy()
+        if speaker is not None:
+            context.run(SPEAKER.set, speaker)
+        return self._loop.create_task(work, name=name, context=context)
+
     async def close(self) -> None:
         """End every worker, also those in the middle of a handler; a second is given to those that resist."""
         self._closed = True
@@ -73,7 +87,7 @@ class Scheduler:
                 parked.set_result(None)
                 return
         # A context of its own: the one that happens to wake it may be inside a turn.
-        worker = self._loop.create_task(self._work(), name="choragus:worker", context=self._context.copy())
+        worker = self.task(self._work(), "choragus:worker")
         self._workers.add(worker)
         worker.add_done_callback(self._ended)
 
@@ -95,8 +109,10 @@ class Scheduler:
                 cell = ready.popleft()
                 if ready and not self._waking:
                     self._wake()
-                used += await cell.drain()
-                if me.cancelling():  # a handler swallowed its cancellation
+                SPEAKER.set(cell)
+                clean = copy_context()
+                used += await cell.drain(clean)
+                if me.cancelling() or copy_context() != clean:  # swallowed by a handler; changed by one
                     return
                 if used >= BUDGET:
                     used = 0

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from choragus.actors.cell import Cell
 from choragus.actors.durable_cell import DurableCell
+from choragus.actors.notice import Notice
 from choragus.actors.status import Status
 from choragus.mailbox.address import key_of, type_of
 
@@ -73,7 +74,10 @@ def _child(slot: Slot, restarts: int, ledger: Ledger) -> TreeNode:
 
 
 def _current(cell: Cell) -> str | None:
-    return None if cell.current is None else type(cell.current.message).__name__
+    if cell.current is None:
+        return None
+    message = cell.current[0]
+    return message.name if isinstance(message, Notice) else type(message).__name__
 
 
 def _region(region: Region, state: ChildState, cells: Iterable[DurableCell], ledger: Ledger) -> TreeNode:

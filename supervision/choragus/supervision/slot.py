@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Never, Protocol, TypeAlias
 
 import attrs
 
 from choragus.actors.actor import Actor
-from choragus.actors.cell import Cell
+from choragus.actors.cell import Cell, Recipe
 from choragus.actors.status import Status
 
 from .spec import Child, Spec
@@ -101,14 +100,19 @@ class Slot:
         return self.spec.shutdown
 
 
-def factory(spec: Child[Never]) -> Callable[[], Actor[Never]]:
-    """Builds the actor anew for each incarnation; a temporary one has only one, and its arguments are let go."""
-    if spec.restart is not Restart.TEMPORARY:
-        return lambda: spec.actor(*spec.args, **spec.kwargs)
-    held = [spec]
+class Once:
+    """Builds the actor of a temporary child: it has only one incarnation, and its arguments are let go."""
 
-    def build() -> Actor[Never]:
-        only = held.pop()
-        return only.actor(*only.args, **only.kwargs)
+    def __init__(self, spec: Child[Never]) -> None:
+        self._held: Child[Never] | None = spec
 
-    return build
+    def build(self) -> Actor[Never]:
+        """The one actor."""
+        spec, self._held = self._held, None
+        assert spec is not None
+        return spec.build()
+
+
+def recipe(spec: Child[Never]) -> Recipe:
+    """What builds the actor anew for each incarnation."""
+    return Once(spec) if spec.restart is Restart.TEMPORARY else spec

@@ -19,7 +19,9 @@ from choragus.actors.effect import Runner
 from choragus.actors.errors import ActorStopped, SystemStopped
 from choragus.actors.event import Events
 from choragus.actors.kernel import Kernel
-from choragus.actors.ref import LocalRef, Ref
+from choragus.actors.local_ref import LocalRef
+from choragus.actors.mailbox import DEFAULT, Mailbox
+from choragus.actors.ref import Ref
 from choragus.actors.status import Failure
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
@@ -34,7 +36,7 @@ from .region import RegionNode
 from .report import FailureReport
 from .shelter import sheltered
 from .signals import orderly_signals
-from .spec import MAILBOX, Child, DynamicSupervisor, Region, Spec, Supervisor
+from .spec import Child, DynamicSupervisor, Region, Spec, Supervisor
 from .strategy import OneForOne, Restart, Strategy
 from .supervisor import Node
 from .tree import TreeNode
@@ -172,7 +174,7 @@ class System:
         name: str = "",
         restart: Restart = Restart.PERMANENT,
         shutdown: float = 5.0,
-        mailbox: int = MAILBOX,
+        mailbox: int | Mailbox = DEFAULT,
         **kwargs: object,
     ) -> Ref[M]:
         """Start a volatile actor under the root and give back its ref once its `on_start` is through.
@@ -185,7 +187,6 @@ class System:
             AlreadyStarted: when the name is alive.
             SystemStopped: when the system has ended.
         """
-        kernel = self.kernel
         self._spawned += 1
         spec = Child(
             actor,
@@ -200,7 +201,7 @@ class System:
             slot = await self._root.add(spec, is_dynamic=True)
         except ActorStopped as error:
             raise SystemStopped(f"the system has stopped; {actor.__name__} cannot be spawned") from error
-        return LocalRef(_a_cell(slot.running, spec.name), kernel)
+        return LocalRef(_a_cell(slot.running, spec.name))
 
     def find(self, actor: type[Actor[M]], path: str) -> Ref[M]:
         """The ref of a volatile actor by its path in the tree, for example `intake/fetcher`.
@@ -208,11 +209,10 @@ class System:
         Raises:
             ActorStopped: when no actor of that class stands there.
         """
-        kernel = self.kernel
         cell = _a_cell(self._root.find(path), path)
         if cell.table is not actor.__choragus_table__:
             raise ActorStopped(f"{path} (as a {actor.__name__})")
-        return LocalRef(cell, kernel)
+        return LocalRef(cell)
 
     def supervisor(self, path: str = "") -> SupervisorRef:
         """The supervisor at a path in the tree, to start, stop and count its children by; the root without a path.
