@@ -17,7 +17,7 @@ from choragus.actors.actor import Actor, M
 from choragus.actors.cell import Cell
 from choragus.actors.effect import Runner
 from choragus.actors.errors import ActorStopped, SystemStopped
-from choragus.actors.event import Events
+from choragus.actors.event import Events, Failed
 from choragus.actors.kernel import Kernel
 from choragus.actors.local_ref import LocalRef
 from choragus.actors.mailbox import DEFAULT, Mailbox
@@ -29,6 +29,7 @@ from choragus.mailbox.store import Store
 
 from .directive import Decider
 from .errors import Escalated, SpecFault, SystemFailed
+from .event import GaveUp
 from .handle import SupervisorRef
 from .inspection import inspected
 from .ledger import Ledger
@@ -110,7 +111,8 @@ class System:
             raise RuntimeError("a System is entered once: make another")
         _check_asyncio()
         kernel = self._running = Kernel(self._clock, self._kernel_died)
-        kernel.events.subscribe(self._ledger.note)
+        kernel.events.subscribe(self._ledger.note, Failed)
+        kernel.events.subscribe(self._ledger.note, GaveUp)
         self._root = Node(kernel, self, "", self._tree)
         self._stack = ExitStack()
         self._scope = self._stack.enter_context(anyio.CancelScope())
