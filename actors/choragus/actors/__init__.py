@@ -23,6 +23,7 @@ from .event import DeadLetter, Event, Events, Failed, Parked, Restarted, Suspend
 from .message import AskFailed, EffectFailed, EffectUnknown, Request
 from .ref import Ref
 from .status import Failure
+from .watchdog import LoopBlocked, Watchdog
 
 __all__ = [
     "Actor",
@@ -43,6 +44,7 @@ __all__ = [
     "Failure",
     "HandlerFault",
     "Ignore",
+    "LoopBlocked",
     "MailboxFull",
     "MessageParked",
     "NotCommitted",
@@ -55,6 +57,7 @@ __all__ = [
     "SystemStopped",
     "TurnTimeout",
     "Unhandled",
+    "Watchdog",
     "Zombie",
     "handle",
     "reply",

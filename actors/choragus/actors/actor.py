@@ -33,22 +33,37 @@ class Actor(Generic[M]):
     runs meanwhile.
     """
 
-    path: str = ""
-    """Where it stands in the tree; set before `on_start`."""
-
     __choragus_table__: ClassVar[Table] = {}
 
     _choragus_cell: Seat | None = None
+    _choragus_system: Surroundings | None = None
+    _choragus_path: str = ""
 
     def __init_subclass__(cls, **keywords: object) -> None:
         super().__init_subclass__(**keywords)
         define(cls, Actor, sys._getframe(1).f_locals)
 
-    def attach(self, path: str, system: Surroundings, cell: Seat | None = None) -> None:
-        """Called by the runtime, once, before `on_start`."""
-        self.path = path
-        self.system = system
-        self._choragus_cell = cell
+    def attach(self, path: str, system: Surroundings) -> None:
+        """Called by the runtime, once, before anything else, for an actor that has no cell of its own."""
+        self._choragus_path = path
+        self._choragus_system = system
+
+    @property
+    def path(self) -> str:
+        """Where it stands in the tree; known from `on_start` on, and empty before."""
+        return self._choragus_path if self._choragus_cell is None else self._choragus_cell.path
+
+    @property
+    def system(self) -> Surroundings:
+        """The system that it runs in.
+
+        Raises:
+            RuntimeError: before `on_start`.
+        """
+        system = self._choragus_system if self._choragus_cell is None else self._choragus_cell.around
+        if system is None:
+            raise RuntimeError(f"{type(self).__name__} runs in no system yet: use it from on_start on")
+        return system
 
     @property
     def own_ref(self) -> Ref[M]:

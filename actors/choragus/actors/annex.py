@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from .delivery import Delivery
+from .reply import Reply
 from .room import Room
 from .status import Exit
 from .timer import Timers
@@ -25,6 +26,7 @@ class Annex:
     """A cell's rarely used parts."""
 
     __slots__ = (
+        "asking",
         "ending",
         "idle",
         "is_deep",
@@ -40,6 +42,7 @@ class Annex:
     )
 
     def __init__(self) -> None:
+        self.asking: list[Reply[object]] = []
         self.room: Room | None = None
         self.stash: list[Delivery] = []
         self.is_deep = False

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import current_task
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from types import CoroutineType
 from typing import Never, Protocol
 
 from .actor import Actor
+from .annex import Annex
 from .asking import check_cycle
 from .delivery import Delivery, crashed, fail, sender_of
 from .dispatch import Handler, Table
@@ -28,7 +29,7 @@ from .mailbox import Mailbox
 from .notice import Notice
 from .place import Around
 from .reply import Reply
-from .scheduler import BUDGET
+from .scheduler import BUDGET, TAINTED
 from .status import GRACE, Exit, Failure, Reason, Status
 from .watch import Linked, break_links
 
@@ -58,6 +59,8 @@ RUNNING = Status.RUNNING
 FAREWELL = 5.0
 """Seconds for the `on_stop` of an actor that ends by itself."""
 
+NOTHING: Table = {}
+
 NORMAL, SHUTDOWN, KILLED = Exit(Reason.NORMAL), Exit(Reason.SHUTDOWN), Exit(Reason.KILLED)
 
 
@@ -66,7 +69,6 @@ class Cell(Mail):
 
     __slots__ = (
         "_actor",
-        "_asking",
         "_exit",
         "_keeps",
         "_leaves",
@@ -80,17 +82,22 @@ class Cell(Mail):
 
     def __init__(self, host: Host, parent: Parent, path: str, recipe: Recipe, mailbox: Mailbox) -> None:
         Mail.__init__(self, host, path, mailbox)
-        self.table: Table = {}
+        self.table = NOTHING
         self.incarnation = 0
         self.since = 0.0
         self._parent = parent
         self._recipe = recipe
         self._actor: Actor[Never] | None = None
-        self._asking: list[Reply[object]] | None = None
-        self._worker: asyncio.Task[object] | None = None
+        self._worker: asyncio.Task[None] | None = None
         self._exit = NORMAL
         self._keeps = False
         self._leaves = False
+
+    @property
+    def handling(self) -> str:
+        """The type name of the message in hand; empty between two messages."""
+        delivery = self.current
+        return "" if delivery is None else _name_of(delivery)
 
     # What actors ask of their cell.
 
@@ -106,7 +113,7 @@ class Cell(Mail):
         missing = [kind.__name__ for kind in self.table if kind not in table]
         if missing:
             raise Unhandled(f"{type(behaviour).__name__} cannot take over {self.path}: it lacks handlers for {missing}")
-        behaviour.attach(self.path, self.host, self)
+        behaviour._choragus_cell = self
         self._actor, self.table = behaviour, table
 
     @property
@@ -122,12 +129,12 @@ class Cell(Mail):
         """
         if isinstance(speaker, Cell) and speaker._worker is not None and speaker._worker is current_task():
             check_cycle(speaker, self)
-            speaker._asking = [*(speaker._asking or ()), reply]
+            speaker.annex.asking.append(reply)
 
     @property
     def asking(self) -> list[Reply[object]]:
         """What the message in hand waits for."""
-        return [one for one in self._asking or () if not one.done()]
+        return [] if self._annex is None else [one for one in self._annex.asking if not one.done()]
 
     @property
     def links(self) -> set[Linked]:
@@ -148,29 +155,56 @@ class Cell(Mail):
         watchers.append(action)
         return lambda: watchers.remove(action) if action in watchers else None
 
-    async def start(self) -> None:
-        """Build the actor and run its `on_start`; what it raises goes to the caller.
+    def begin(self) -> Coroutine[object, None, None] | None:
+        """Build the actor; without an `on_start` it runs now. Otherwise await what is given back, which runs it.
+
+        Raises:
+            Ignore: when the actor stops itself while it is built.
+        """
+        self.status = Status.STARTING
+        self._actor = None
+        self._leaves = False
+        self._mark = self._mailbox.mark
+        self.incarnation += 1
+        if self._annex is not None:  # what was set aside comes first; timers and links were those of the last one
+            self._part()
+            self.unstash_all()
+        actor = self._recipe.build()
+        actor._choragus_cell = self
+        self.table = actor.__choragus_table__
+        if type(actor).on_start is not Actor.on_start:
+            return self._start(actor, self.incarnation)
+        self._run(actor)
+        return None
+
+    def restarted(self) -> None:
+        """Tell that a new incarnation runs."""
+        self.host.events.publish(Restarted(self.path, self.incarnation))
+
+    async def _start(self, actor: Actor[Never], incarnation: int) -> None:
+        """Run its `on_start`; what it raises goes to the caller.
 
         Raises:
             ActorStopped: when the cell is stopped meanwhile.
             Ignore: when the actor says so, or stops itself in its `on_start`.
         """
-        actor = self._make()
-        if type(actor).on_start is not Actor.on_start:
-            incarnation = self.incarnation
-            await self._run_on_start(actor)
-            if self.status is not Status.STARTING or incarnation != self.incarnation:
-                raise ActorStopped(self.path)
+        starter = self.annex.starter = Starting(actor, self.host)
+        try:
+            await starter.finish()
+        finally:
+            if self.annex.starter is starter:
+                self.annex.starter = None
+        if self.status is not Status.STARTING or incarnation != self.incarnation:
+            raise ActorStopped(self.path)
+        self._run(actor)
+
+    def _run(self, actor: Actor[Never]) -> None:
         if self._leaves:
             raise Ignore(self.path)
         self._actor = actor
         self.status = RUNNING
-        self._wake()
-
-    async def restart(self) -> None:
-        """A new incarnation behind the same ref and mailbox. What `on_start` raises goes to the caller."""
-        await self.start()
-        self.host.events.publish(Restarted(self.path, self.incarnation))
+        if self.depth:
+            self._wake()
 
     def resume(self) -> None:
         """Go on with the actor as it is, after its failure on a message."""
@@ -209,7 +243,7 @@ class Cell(Mail):
 
     def stop_at_once(self) -> bool:
         """Stop, if that takes no time: nothing runs, and there is no `on_stop`. Whether it has stopped."""
-        if self.status is RUNNING and not self._has_on_stop and self._worker is None and self._annex is None:
+        if self.status is RUNNING and self._worker is None and self._annex is None and not self._has_on_stop:
             self._exit = SHUTDOWN
             self._actor = None
             self._finish()
@@ -239,29 +273,6 @@ class Cell(Mail):
     def _has_on_stop(self) -> bool:
         return self._actor is not None and type(self._actor).on_stop is not Actor.on_stop
 
-    def _make(self) -> Actor[Never]:
-        """A new incarnation. What was set aside comes first; timers and links were those of the last one."""
-        self.status = Status.STARTING
-        self._actor = None
-        self._leaves = False
-        self._mark = self._mailbox.mark
-        self.incarnation += 1
-        if self._annex is not None:
-            self._part()
-            self.unstash_all()
-        actor = self._recipe.build()
-        self.table = type(actor).__choragus_table__
-        actor.attach(self.path, self.host, self)
-        return actor
-
-    async def _run_on_start(self, actor: Actor[Never]) -> None:
-        starter = self.annex.starter = Starting(actor, self.host)
-        try:
-            await starter.finish()
-        finally:
-            if self.annex.starter is starter:
-                self.annex.starter = None
-
     def _depart(self) -> None:
         self._leaves = False
         self._exit = NORMAL
@@ -283,8 +294,7 @@ class Cell(Mail):
         await self._until_idle(deadline)
         if self.is_at_work:
             self._exit = KILLED
-            for task in self._tasks():
-                task.cancel()
+            self._cancel()
             await self._until_idle(self.host.loop.time() + GRACE)
         if self.is_at_work:
             self._cut_off()
@@ -294,8 +304,11 @@ class Cell(Mail):
             await run_on_stop(actor, max(GRACE, deadline - self.host.loop.time()), self.host)
         self._finish()
 
-    def _tasks(self) -> list[asyncio.Task[object]]:
-        return [*self.annex.tasks, *((self._worker,) if self._worker is not None else ())]
+    def _cancel(self) -> None:
+        for task in self.annex.tasks:
+            task.cancel()
+        if self._worker is not None:
+            self._worker.cancel()
 
     async def _until_idle(self, deadline: float) -> None:
         if self.is_at_work:
@@ -343,29 +356,29 @@ class Cell(Mail):
 
     # One batch of messages: runs in a worker.
 
-    async def drain(self, clean: Context) -> int:  # the hot loop, in one piece
+    async def drain(self, worker: asyncio.Task[None], clean: Context) -> int:  # the hot loop, in one piece
         """Handle the messages that wait, one after the other, at most a budget of them."""
         batch = self._batch
         if not batch:
             batch = self._batch = self._box or []
             self._box = None
             batch.reverse()
-        worker = self._worker = current_task()
-        assert worker is not None
-        host, incarnation = self.host, self.incarnation
-        now, record = host.now, host.trace.record
+        self._worker = worker
+        host, path, incarnation = self.host, self.path, self.incarnation
+        now, record = host.now, host.record
         began = now()
         done = 0
         while batch and done < BUDGET and self.status is RUNNING:
             delivery = self.current = batch.pop()
             message, reply, sender = delivery
+            kind = type(message)
             self.since = began
             self.depth -= 1
             done += 1
             if self._annex is not None:
-                self._made_room()
+                self._go_on()
             try:
-                handler = self.table.get(type(message))
+                handler = self.table.get(kind)
                 if handler is None:
                     message, handler = self._opened(message)
                 result = handler.function(self._actor, message)
@@ -374,31 +387,37 @@ class Cell(Mail):
             except GeneratorExit:
                 raise
             except BaseException as error:
-                record((self.path, type(message), sender_of(delivery), began, now()))
+                record((path, kind, sender_of(delivery), began, now()))
                 if incarnation != self.incarnation:  # it was cut off, and a cancelled worker is never used again
-                    raise asyncio.CancelledError(f"{self.path} was cut off") from error
+                    raise asyncio.CancelledError(f"{path} was cut off") from error
                 self._failed(delivery, error)
-                if isinstance(error, Exception):
-                    return done
-                raise
+                if not isinstance(error, Exception):
+                    raise
+                return TAINTED if worker.cancelling() or copy_context() != clean else done
             ended = now()
-            record((self.path, type(message), "" if sender is None else sender.path, began, ended))
+            record((path, kind, "" if sender is None else sender.path, began, ended))
             if incarnation != self.incarnation:
-                raise asyncio.CancelledError(f"{self.path} was cut off")
+                raise asyncio.CancelledError(f"{path} was cut off")
             if reply is not None and self.current is delivery:
                 if reply.done():
-                    host.events.publish(DeadLetter(self.path, result))
+                    host.events.publish(DeadLetter(path, result))
                 else:
                     reply.set_result(result)
-            if self._asking is not None:
-                self._asking = None
             if ended - began > host.slow:
-                host.events.publish(SlowHandler(self.path, type(message).__name__, ended - began))
+                host.events.publish(SlowHandler(path, kind.__name__, ended - began))
             began = ended
             if copy_context() != clean or (handler.is_async and worker.cancelling()):
-                break  # such a worker handles nothing more
+                done = TAINTED
         self._rest()
         return done
+
+    def _go_on(self) -> None:
+        """The next message is in hand: there is room, and what the last one asked is no longer waited for."""
+        annex = self.annex
+        if annex.asking:
+            annex.asking = []
+        if annex.room is not None:
+            self._make_room(annex.room)
 
     def _opened(self, notice: object) -> tuple[object, Handler]:
         """What a notice in the mailbox says, and who handles that."""
@@ -415,17 +434,22 @@ class Cell(Mail):
         self._worker = None
         self.current = None
         self._busy = False
-        if not self.depth:
-            self._calm()
-        self._maybe_idle()
+        if self._annex is not None:
+            self._ease(self._annex)
         if self._leaves and not self.is_at_work:
             self._depart()
-        else:
+        elif self.depth:
             self._wake()
+        else:
+            self._batch = None
 
-    def _maybe_idle(self) -> None:
-        annex = self._annex
-        if annex is not None and annex.idle is not None and not annex.idle.done() and not self.is_at_work:
+    def _ease(self, annex: Annex) -> None:
+        """Whoever waits for the end of the message in hand is told."""
+        annex.asking = []
+        if annex.is_deep and not self.depth:
+            annex.is_deep = False
+            self._mark = self._mailbox.mark
+        if annex.idle is not None and not annex.idle.done() and not self.is_at_work:
             annex.idle.set_result(None)
 
     def _failed(self, delivery: Delivery, error: BaseException) -> None:
@@ -434,7 +458,6 @@ class Cell(Mail):
         name = _name_of(delivery)
         stopping = self.status is Status.STOPPING and not self._leaves
         self._leaves = False
-        self._asking = None
         crashed(delivery, self.path, error, system_stopped=self.host.stopped, stopping=stopping)
         if stopping:
             self._actor = None

@@ -23,17 +23,16 @@ def now_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
 
 
 class Due(Protocol):
-    """What waits for its deadline, in one of the queues."""
+    """What waits for its deadline."""
 
     at: float
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it still waits."""
+    def done(self) -> bool:
+        """Whether it waits no more."""
         ...
 
-    def pass_(self) -> None:
-        """The time has come."""
+    def pass_(self, seconds: float) -> None:
+        """The time has come, so many seconds after it was set."""
         ...
 
 
@@ -42,27 +41,36 @@ class Deadline:
 
     __slots__ = ("_action", "_args", "at")
 
-    def __init__(self, at: float, action: Callable[..., object], args: tuple[object, ...]) -> None:
-        self.at = at
+    def __init__(self, action: Callable[..., object], args: tuple[object, ...]) -> None:
+        self.at = 0.0
         self._action: Callable[..., object] | None = action
         self._args = args
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it has neither passed nor been cancelled."""
-        return self._action is not None
+    def done(self) -> bool:
+        """Whether it has passed or been cancelled."""
+        return self._action is None
 
     def cancel(self) -> None:
         """Never mind; fine at any time."""
         self._action = None
         self._args = ()
 
-    def pass_(self) -> None:
+    def pass_(self, seconds: float) -> None:
         """Do it, once."""
         action, args = self._action, self._args
         self.cancel()
         if action is not None:
             action(*args)
+
+
+class _Queue:
+    """Those of one timeout, the first due first."""
+
+    __slots__ = ("size", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: deque[Due] = deque()
+        self.size = ROOM
 
 
 class Deadlines:
@@ -71,37 +79,30 @@ class Deadlines:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._now = now_of(loop)
-        self._queues: dict[float, deque[Due]] = {}
-        self._sizes: dict[float, int] = {}
+        self._queues: dict[float, _Queue] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
 
     def after(self, seconds: float, action: Callable[..., object], *args: object) -> Deadline:
         """Do this in so many seconds."""
-        deadline = Deadline(0.0, action, args)
+        deadline = Deadline(action, args)
         self.add(seconds, deadline)
         return deadline
 
     def add(self, seconds: float, due: Due) -> None:
-        """Have this pass in so many seconds, unless it is no longer open."""
-        at = due.at = self._now() + seconds
+        """Have this pass in so many seconds, unless it is done before."""
         queue = self._queues.get(seconds)
         if queue is None:
-            queue = self._queues[seconds] = deque()
-        while queue and not queue[0].is_open:
-            queue.popleft()
-        queue.append(due)
-        if len(queue) > self._sizes.get(seconds, ROOM):
-            self._thin_out(seconds, queue)
+            queue = self._queues[seconds] = _Queue()
+        waiting = queue.waiting
+        at = due.at = self._now() + seconds
+        if waiting and waiting[0].done():
+            waiting.popleft()
+        waiting.append(due)
+        if len(waiting) > queue.size:
+            _thin_out(queue)
         if at < self._timer_at:
             self._set_timer(at)
-
-    def _thin_out(self, seconds: float, queue: deque[Due]) -> None:
-        """One that stays open for long must not keep those behind it, which were cancelled, in memory."""
-        still = [deadline for deadline in queue if deadline.is_open]
-        queue.clear()
-        queue.extend(still)
-        self._sizes[seconds] = max(ROOM, 2 * len(still))
 
     def _set_timer(self, at: float) -> None:
         if self._timer is not None:
@@ -114,12 +115,20 @@ class Deadlines:
         self._timer, self._timer_at = None, float("inf")
         try:
             for seconds, queue in tuple(self._queues.items()):
-                while queue and (not queue[0].is_open or queue[0].at <= now):
-                    queue.popleft().pass_()
-                if not queue:
+                waiting = queue.waiting
+                while waiting and (waiting[0].done() or waiting[0].at <= now):
+                    waiting.popleft().pass_(seconds)
+                if not waiting:
                     del self._queues[seconds]
-                    self._sizes.pop(seconds, None)
         finally:  # one action that fails must not silence the deadlines behind it
-            fronts = [queue[0].at for queue in self._queues.values() if queue]
+            fronts = [queue.waiting[0].at for queue in self._queues.values() if queue.waiting]
             if fronts and min(fronts) < self._timer_at:
                 self._set_timer(min(fronts))
+
+
+def _thin_out(queue: _Queue) -> None:
+    """One that stays open for long must not keep those behind it, which are done, in memory."""
+    still = [due for due in queue.waiting if not due.done()]
+    queue.waiting.clear()
+    queue.waiting.extend(still)
+    queue.size = max(ROOM, 2 * len(still))

@@ -9,7 +9,7 @@ from .deadline import Deadlines
 from .event import Events
 from .place import Around
 from .scheduler import Scheduler
-from .trace import Trace
+from .trace import Record
 
 SLOW = 10.0
 """Seconds from which on a handler is reported as slow."""
@@ -22,6 +22,6 @@ class Host(Around, Protocol):
     scheduler: Scheduler
     deadlines: Deadlines
     events: Events
-    trace: Trace
+    record: Callable[[Record], None]
     slow: float
     stopped: bool

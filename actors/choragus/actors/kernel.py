@@ -37,6 +37,7 @@ from .recovery import unfinished_effects
 from .ref import Ref
 from .scheduler import Scheduler
 from .trace import Trace
+from .watchdog import Watchdog, WatchdogThread
 from .writer import Cursor, Mark, Writer
 
 T = TypeVar("T")
@@ -64,6 +65,7 @@ class Kernel:
         self.deadlines = Deadlines(self.loop)
         self.now = now_of(self.loop)
         self.trace = Trace()
+        self.record = self.trace.record
         self.slow = SLOW
         self.asked = Asked(self.loop, self.events)
         self.stopped = False
@@ -83,6 +85,7 @@ class Kernel:
         self._count = 0
         self._alarm = Alarm(self.loop, clock, self._ring)
         self._news = News()
+        self._watchdog: WatchdogThread | None = None
 
     @property
     def population(self) -> Population:
@@ -129,6 +132,11 @@ class Kernel:
         return self.scheduler.task(work, name, seat)
 
     # Opening and closing.
+
+    def watch(self, watchdog: Watchdog) -> None:
+        """Report from now on what blocks the loop; nothing in a simulation, where time does not pass by itself."""
+        if not getattr(self.loop, "is_simulated", False):
+            self._watchdog = WatchdogThread(watchdog, self.loop, self.scheduler.running, self.events)
 
     async def open(
         self,
@@ -186,6 +194,8 @@ class Kernel:
 
     async def close(self) -> None:
         """Flush, end every task, give the file up. After a failure the file is left as a crash would leave it."""
+        if self._watchdog is not None:
+            self._watchdog.close()
         if self._opened and not self.has_died:
             await self._flush()
         if self._opened and not self._closing:

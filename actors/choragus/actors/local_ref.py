@@ -69,10 +69,12 @@ class LocalRef(Ref[M]):
     def ask(self, message: Request[R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> Reply[R]:
         cell = self._cell
         host = cell.host
-        if type(message) not in cell.table or not timeout > 0 or key or host.stopped or CURRENT.get() is not None:
+        kind = type(message)
+        if kind not in cell.table or not timeout > 0 or key or host.stopped or CURRENT.get() is not None:
             self._check(message, timeout, key)
         reply: Reply[object] = Reply(loop=host.loop)
-        reply.asked, reply.kind, reply.timeout = cell, type(message), timeout
+        reply.asked = cell
+        reply.kind = kind
         speaker = SPEAKER.get()
         if speaker is not None:
             cell.asked_by(speaker, reply)

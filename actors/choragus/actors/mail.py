@@ -43,7 +43,12 @@ class Mail:
         self._busy = False
         self._annex: Annex | None = None
 
-    async def drain(self, clean: Context) -> int:
+    @property
+    def handling(self) -> str:
+        """The type name of the message in hand; empty between two messages."""
+        raise NotImplementedError
+
+    async def drain(self, worker: asyncio.Task[None], clean: Context) -> int:
         """Handle the messages that wait."""
         raise NotImplementedError
 
@@ -223,27 +228,21 @@ class Mail:
         waiting.add_done_callback(self.annex.tasks.discard)
         reply.add_done_callback(lambda _: waiting.cancel())
 
-    def _made_room(self) -> None:
-        annex = self._annex
-        if annex is not None and annex.room is not None and self._mailbox.limit > self.depth:
-            annex.room.let_in(int(min(self._mailbox.limit - self.depth, 1 << 30)))
-
-    def _calm(self) -> None:
-        """Nothing waits any more."""
-        self._batch = None
-        if self._annex is not None and self._annex.is_deep:
-            self._annex.is_deep = False
-            self._mark = self._mailbox.mark
+    def _make_room(self, room: Room) -> None:
+        if self._mailbox.limit > self.depth:
+            room.let_in(int(min(self._mailbox.limit - self.depth, 1 << 30)))
 
     def _refuse_all(self) -> None:
         """The actor has stopped: nobody will handle what waits, or was set aside."""
+        self._mark = -1
+        if not self.depth and self._annex is None:
+            return
         left = self._taken_over()[::-1]
         if self._annex is not None:
             left += self._annex.stash
             self._annex.stash = []
         self._batch = None
         self.depth = 0
-        self._mark = -1
         for delivery in left:
             if not isinstance(delivery[0], Notice):
                 refuse(delivery, self.path, self.host.events)

@@ -30,29 +30,17 @@ class Reply(asyncio.Future[R], Coroutine[object, None, R]):
     `create_task` and task groups take it. Cancelling it gives up the answer: the message may still be handled.
     """
 
-    __slots__ = ("asked", "at", "kind", "timeout")
+    __slots__ = ("asked", "at", "kind")
 
     asked: Asked
     at: float
     kind: type
-    timeout: float
 
-    # As a deadline.
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it still waits."""
-        return not self.done()
-
-    def pass_(self) -> None:
+    def pass_(self, seconds: float) -> None:
         """No reply came in time."""
         if not self.done():
-            self.set_exception(
-                AskTimeout(
-                    f"{self.asked.path} did not answer {self.kind.__name__} within {self.timeout:g} s; "
-                    "it may still do so"
-                )
-            )
+            asked, kind = self.asked.path, self.kind.__name__
+            self.set_exception(AskTimeout(f"{asked} did not answer {kind} within {seconds:g} s; it may still do so"))
 
     # As a coroutine.
 

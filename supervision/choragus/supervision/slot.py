@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from typing import Never, Protocol, TypeAlias
 
 import attrs
@@ -22,7 +23,7 @@ class Branch(Protocol):
     status: Status
     incarnation: int
 
-    async def start(self) -> None:
+    def start(self) -> Coroutine[object, None, None]:
         """Start its children."""
         ...
 
@@ -70,14 +71,29 @@ class Slot:
         spec = self.spec
         return Member(spec.name, spec.restart, self.state is not ChildState.STOPPED, spec.significant)
 
-    async def start(self) -> None:
-        """Start what runs here; anew when it is to be restarted. What it raises goes to the caller."""
-        if self.state is ChildState.RESTARTING and isinstance(self.running, Cell):
-            await self.running.restart()
-        else:
-            await self.running.start()
-        if isinstance(self.spec, Child) and self.spec.restart is Restart.TEMPORARY:
-            self.spec = attrs.evolve(self.spec, args=(), kwargs={})
+    def begin(self) -> Coroutine[object, None, None] | None:
+        """Start what runs here; anew when it is to be restarted. None: it runs. Else await what is given back.
+
+        What the start raises goes to the caller.
+        """
+        running = self.running
+        again = self.state is ChildState.RESTARTING
+        starting = running.begin() if isinstance(running, Cell) else running.start()
+        if starting is not None:
+            return self._begun(starting, again)
+        self._up(again)
+        return None
+
+    async def _begun(self, starting: Coroutine[object, None, None], again: bool) -> None:
+        await starting
+        self._up(again)
+
+    def _up(self, again: bool) -> None:
+        spec = self.spec
+        if again and isinstance(self.running, Cell):
+            self.running.restarted()
+        if spec.restart is Restart.TEMPORARY and isinstance(spec, Child) and (spec.args or spec.kwargs):
+            self.spec = attrs.evolve(spec, args=(), kwargs={})
 
     async def stop(self) -> None:
         """Stop what runs here, for good."""

@@ -137,7 +137,9 @@ class Node:
     async def launch(self, slot: Slot) -> None:
         """Start what stands there; one that ignores its start counts as started. What else it raises is raised."""
         try:
-            await slot.start()
+            starting = slot.begin()
+            if starting is not None:
+                await starting
         except Ignore:
             await slot.stop()
             self.vacate(slot)

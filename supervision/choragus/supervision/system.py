@@ -23,6 +23,7 @@ from choragus.actors.local_ref import LocalRef
 from choragus.actors.mailbox import DEFAULT, Mailbox
 from choragus.actors.ref import Ref
 from choragus.actors.status import Failure
+from choragus.actors.watchdog import Watchdog
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.store import Store
@@ -43,6 +44,9 @@ from .supervisor import Node
 from .tree import TreeNode
 
 Durable = type[Actor[Never]] | Region
+
+WATCHDOG = Watchdog()
+"""The default: what blocks the event loop for a second is reported."""
 
 
 class System:
@@ -66,6 +70,7 @@ class System:
         signals: whether SIGINT and SIGTERM end the system in order; a second one ends the process at once.
         clock: wall time, seconds since the epoch.
         shutdown: seconds that durable actors and effects have to finish at the end.
+        watchdog: when a handler that blocks the event loop is reported; None: never.
 
     Raises:
         RuntimeError: when entered under trio.
@@ -88,6 +93,7 @@ class System:
         signals: bool = False,
         clock: Callable[[], float] = time.time,
         shutdown: float = 5.0,
+        watchdog: Watchdog | None = WATCHDOG,
     ) -> None:
         self._path = path
         self._store = store
@@ -100,6 +106,7 @@ class System:
         self._signals = signals
         self._clock = clock
         self._shutdown = shutdown
+        self._watchdog = watchdog
         self._spawned = 0
         self._failures: list[Failure] = []
         self._ledger = Ledger(clock)
@@ -269,6 +276,8 @@ class System:
         self._scope.cancel()
 
     async def _start(self, kernel: Kernel) -> None:
+        if self._watchdog is not None:
+            kernel.watch(self._watchdog)
         if self._store is not None or self._path is not None or self._regions:
             await sheltered(self._open(kernel))
         await self._root.start()
