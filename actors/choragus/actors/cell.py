@@ -293,6 +293,7 @@ class Cell(Mail):
             await annex.starter.end()
         await self._until_idle(deadline)
         if self.is_at_work:
+            self._exit = KILLED
             self._cancel()
             await self._until_idle(self.host.loop.time() + GRACE)
         if self.is_at_work:

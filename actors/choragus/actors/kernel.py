@@ -88,6 +88,11 @@ class Kernel:
         self._watchdog: WatchdogThread | None = None
 
     @property
+    def population(self) -> Population:
+        """The durable actors that are in memory."""
+        return self._population
+
+    @property
     def has_died(self) -> bool:
         """Whether a loop of the kernel has failed, so that nothing more can be written or promised."""
         return self._died.done()

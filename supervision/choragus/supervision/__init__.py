@@ -13,12 +13,15 @@ from .errors import (
     StartFailed,
     SystemFailed,
 )
+from .event import GaveUp, SupervisorEnded, SupervisorRestarted
 from .handle import ChildInfo, Count, SupervisorRef
+from .report import FailureReport
 from .shutdown import AutoShutdown
 from .spec import Child, DynamicSupervisor, Region, Supervisor
 from .state import ChildState
 from .strategy import OneForAll, OneForOne, Restart, RestForOne
 from .system import System
+from .tree import TreeNode
 
 __all__ = [
     "AlreadyPresent",
@@ -33,6 +36,8 @@ __all__ = [
     "DynamicSupervisor",
     "EndedNormally",
     "Escalated",
+    "FailureReport",
+    "GaveUp",
     "NotFound",
     "NotStopped",
     "OneForAll",
@@ -43,7 +48,10 @@ __all__ = [
     "SpecFault",
     "StartFailed",
     "Supervisor",
+    "SupervisorEnded",
     "SupervisorRef",
+    "SupervisorRestarted",
     "System",
     "SystemFailed",
+    "TreeNode",
 ]

@@ -17,7 +17,7 @@ from choragus.actors.actor import Actor, M
 from choragus.actors.cell import Cell
 from choragus.actors.effect import Runner
 from choragus.actors.errors import ActorStopped, SystemStopped
-from choragus.actors.event import Events
+from choragus.actors.event import Events, Failed
 from choragus.actors.kernel import Kernel
 from choragus.actors.local_ref import LocalRef
 from choragus.actors.mailbox import DEFAULT, Mailbox
@@ -30,13 +30,18 @@ from choragus.mailbox.store import Store
 
 from .directive import Decider
 from .errors import Escalated, SpecFault, SystemFailed
+from .event import GaveUp
 from .handle import SupervisorRef
+from .inspection import inspected
+from .ledger import Ledger
 from .region import RegionNode
+from .report import FailureReport
 from .shelter import sheltered
 from .signals import orderly_signals
 from .spec import Child, DynamicSupervisor, Region, Spec, Supervisor
-from .strategy import Restart
+from .strategy import OneForOne, Restart, Strategy
 from .supervisor import Node
+from .tree import TreeNode
 
 Durable = type[Actor[Never]] | Region
 
@@ -54,8 +59,9 @@ class System:
 
     Args:
         path: the database file, made when it is missing. None: in memory.
-        tree: supervisors or children, below a root with the default strategy: it restarts what failed once in 5 s,
-            also a supervisor that gave up, and the second time the system ends.
+        tree: supervisors or children, below the root.
+        strategy: the root's. By default it restarts what stands directly below it, also a supervisor that gave up or
+            a spawned actor, once in 5 s; the second time the system ends.
         actors: the types of durable actors, or regions that say how they are supervised.
         runners: who runs the effects of durable actors, by name.
         resources: what durable actors find as `self.resources`; never stored.
@@ -78,6 +84,7 @@ class System:
         path: str | Path | None = None,
         tree: Spec | Iterable[Spec] = (),
         *,
+        strategy: Strategy = OneForOne(),  # noqa: B008  # a frozen value
         actors: Iterable[Durable] = (),
         runners: Mapping[str, Runner] | None = None,
         resources: object = None,
@@ -91,7 +98,7 @@ class System:
         self._path = path
         self._store = store
         children = (tree,) if isinstance(tree, Supervisor | DynamicSupervisor | Child) else tuple(tree)
-        self._tree = Supervisor(name="root", children=children)
+        self._tree = Supervisor(name="root", strategy=strategy, children=children)
         self._regions = _regions(actors)
         self._runners = dict(runners or {})
         self._resources = resources
@@ -102,6 +109,7 @@ class System:
         self._watchdog = watchdog
         self._spawned = 0
         self._failures: list[Failure] = []
+        self._ledger = Ledger(clock)
         self._signal: int | None = None
         self._running: Kernel | None = None
 
@@ -110,6 +118,8 @@ class System:
             raise RuntimeError("a System is entered once: make another")
         _check_asyncio()
         kernel = self._running = Kernel(self._clock, self._kernel_died)
+        kernel.events.subscribe(self._ledger.note, Failed)
+        kernel.events.subscribe(self._ledger.note, GaveUp)
         self._root = Node(kernel, self, "", self._tree)
         self._stack = ExitStack()
         self._scope = self._stack.enter_context(anyio.CancelScope())
@@ -224,6 +234,27 @@ class System:
         if kernel.stopped or not isinstance(found, Node):
             raise ActorStopped(path)
         return SupervisorRef(found)
+
+    def tree(self) -> TreeNode:
+        """The live tree as it stands: supervisors, their children, and the durable actors in memory by region.
+
+        A value that does not change any more; `print(system.tree())` draws it. It may be called at any time, also from
+        a handler, while things restart or stop, and after the end. It takes about 4 ms for 1,000 actors, in which
+        nothing else runs.
+
+        Raises:
+            RuntimeError: before the system is entered.
+        """
+        population = self.kernel.population
+        return inspected(self._root, self._regions, population, self._ledger)
+
+    def failures(self, path: str) -> tuple[FailureReport, ...]:
+        """The last failures of the actor or supervisor at that path, the latest first: 5 at most.
+
+        Also of one that is gone. Those of the 1,000 actors that failed last are kept, as text: nothing that was in
+        memory when they failed is held. A durable actor's path is that of its events, `type/key`.
+        """
+        return self._ledger.of(path)
 
     def child_failed(self, child: Node, failure: Failure) -> None:
         """The top of the tree gave up: the system ends."""
