@@ -20,7 +20,7 @@ from .errors import (
     Unhandled,
 )
 from .event import DeadLetter, Event, Events, Failed, Parked, Restarted, Suspended, Zombie
-from .message import AskFailed, EffectFailed, EffectUnknown, Request
+from .message import AskFailed, EffectFailed, EffectUnknown, Question, Request
 from .ref import Ref
 from .status import Failure
 
@@ -47,6 +47,7 @@ __all__ = [
     "MessageParked",
     "NotCommitted",
     "Parked",
+    "Question",
     "Ref",
     "Request",
     "Restarted",

@@ -13,7 +13,7 @@ from .delivery import Delivery
 from .errors import AskInsideTurn, AskTimeout, SystemStopped, Unhandled
 from .host import Host
 from .inside import current_turn
-from .message import Request
+from .message import Question
 
 M = TypeVar("M", contravariant=True)
 R = TypeVar("R")
@@ -59,7 +59,7 @@ class Ref(Generic[M]):
         """
         raise NotImplementedError
 
-    async def ask(self, message: Request[R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> R:
+    async def ask(self, message: Question[M, R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> R:
         """Send and wait for the reply; from a durable actor it comes once the turn is on disk.
 
         Args:
@@ -123,7 +123,7 @@ class LocalRef(Ref[M]):
             raise unhandled(self._cell.path, message)
         await self._cell.put_when_room(Delivery(message, None))
 
-    async def ask(self, message: Request[R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> R:
+    async def ask(self, message: Question[M, R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> R:
         cell = self._cell
         check_ask(cell.path, message, type(message) in cell.table, timeout)
         if key:
