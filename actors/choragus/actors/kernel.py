@@ -28,6 +28,7 @@ from .event import Events
 from .lease import Lease
 from .news import News
 from .population import Population, Regions
+from .process import Processes
 from .recovery import unfinished_effects
 from .ref import Ref
 from .scheduler import Scheduler
@@ -54,6 +55,7 @@ class Kernel:
         self.scheduler = Scheduler(self.loop, self.fail)
         self.deadlines = Deadlines(self.loop)
         self.asked = Asked(self.loop, self.events)
+        self.processes = Processes()
         self.stopped = False
         self.running: set[DurableCell] = set()
         self.cautious = False
@@ -154,6 +156,7 @@ class Kernel:
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=FLUSH)
         await self.scheduler.close()
+        await self.processes.close()
         self._end_waits()
         if self._opened:
             self._opened = False

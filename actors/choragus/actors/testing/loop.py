@@ -45,6 +45,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     _timer_cancelled_count: int
     _thread_id: int | None
 
+    is_simulated = True
+
     def __init__(self, seed: int = 0, *, steps: int = STEPS) -> None:
         super().__init__()
         self.seed = seed
