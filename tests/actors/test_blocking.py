@@ -24,6 +24,7 @@ from choragus.actors.event import DeadLetter, Event, Failed, Zombie
 from choragus.actors.message import Request
 from choragus.actors.process import Processes
 from choragus.actors.testing.simulation import simulated
+from choragus.actors.thread import in_thread
 from choragus.mailbox.codec import stored
 from choragus.supervision.spec import Child
 from choragus.supervision.system import System
@@ -245,7 +246,13 @@ async def test_what_a_thread_raises_fails_the_actor_and_nothing_more(error: Base
         assert await sleeper.ask(Total()) == 0
 
 
-async def test_a_thread_sees_the_context_of_its_handler_only() -> None:
+async def test_a_thread_sees_the_context_of_its_caller() -> None:
+    HERE.set("the caller's")
+
+    assert await in_thread("where", HERE.get) == "the caller's"
+
+
+async def test_a_handler_in_a_thread_does_not_see_the_context_of_the_asker() -> None:
     async with System() as system:
         sleeper = await system.spawn(Sleeper)
         HERE.set("the asker's")
