@@ -19,7 +19,7 @@ from attrs import define, field, frozen
 from choragus.actors.actor import Actor
 from choragus.actors.dispatch import handle
 from choragus.actors.durable import DurableActor
-from choragus.actors.errors import ActorFailed, ActorStopped, HandlerFault, NotPicklable, ProcessDied
+from choragus.actors.errors import ActorFailed, ActorStopped, HandlerFault, NotPicklable, ProcessDied, SystemStopped
 from choragus.actors.event import DeadLetter, Event, Failed, Zombie
 from choragus.actors.message import Request
 from choragus.actors.process import Processes
@@ -360,6 +360,25 @@ async def test_a_process_is_killed_when_its_actor_has_to_stop(tmp_path: Path, un
         with pytest.raises(ActorStopped):
             await waits
         await until(lambda: not is_alive(pid))
+
+
+async def test_a_process_that_died_between_two_calls_is_replaced() -> None:
+    async with System() as system:
+        cruncher = await system.spawn(Cruncher)
+        pid = await cruncher.ask(Work("pid"))
+        assert isinstance(pid, int)
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222  # dead, and not yet found to be so
+
+        assert await cruncher.ask(Work("square", 3)) == 9
+
+
+async def test_processes_that_have_been_closed_start_no_more() -> None:
+    processes = Processes()
+    await processes.close()
+
+    with pytest.raises(SystemStopped, match=r"^the system has stopped; pid gets no process$"):
+        await processes.run("pid", os.getppid, Work("pid"))  # type: ignore[arg-type]  # is not called
 
 
 async def test_no_process_is_left_when_the_system_has_ended() -> None:

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable
 
 from .child import MAIN, RAISED, RETURNED, read_frame, write_frame
-from .errors import NotPicklable, ProcessDied
+from .errors import NotPicklable, ProcessDied, SystemStopped
 from .thread import in_thread
 
 START = "import sys; sys.path[:] = sys.argv[1:]; from choragus.actors.child import serve; serve()"
@@ -36,6 +36,7 @@ class Processes:
         self._room = asyncio.Semaphore(most or os.cpu_count() or 1)
         self._idle: list[_Process] = []
         self._all: set[_Process] = set()
+        self._closed = False
 
     async def run(self, name: str, function: Callable[[object], object], message: object) -> object:
         """What the function gives for the message. A caller that is cancelled has the process killed.
@@ -43,13 +44,13 @@ class Processes:
         Raises:
             NotPicklable: when the message, the result or what the function raised cannot go between processes.
             ProcessDied: when the process ended meanwhile.
+            SystemStopped: when the processes have been closed.
         """
         request = _request(name, function, message)
         if getattr(asyncio.get_running_loop(), "is_simulated", False):
             return await in_thread(name, functools.partial(function, pickle.loads(pickle.dumps(message))))
         async with self._room:
-            process = self._idle.pop() if self._idle else _Process()
-            self._all.add(process)
+            process = self._free(name)
             try:
                 answer = await in_thread(name, functools.partial(process.call, name, request))
             except BaseException:
@@ -58,8 +59,20 @@ class Processes:
             self._idle.append(process)
         return _opened(name, answer)
 
+    def _free(self, name: str) -> _Process:
+        if self._closed:
+            raise SystemStopped(f"the system has stopped; {name} gets no process")
+        for dead in [process for process in self._idle if process.has_ended]:
+            self._idle.remove(dead)
+            dead.reap()
+        self._all = {process for process in self._all if not process.is_gone}
+        process = self._idle.pop() if self._idle else _Process()
+        self._all.add(process)
+        return process
+
     async def close(self) -> None:
         """Kill every process, and see it gone."""
+        self._closed = True
         processes, self._all = self._all, set()
         self._idle.clear()
         for process in processes:
@@ -74,6 +87,17 @@ class _Process:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._killed = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was started, and is gone."""
+        return self._process is not None and self._process.poll() is not None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has been reaped."""
+        pipe = None if self._process is None else self._process.stdout
+        return self.has_ended and pipe is not None and pipe.closed
 
     def call(self, name: str, request: bytes) -> bytes:
         """Hand it the request and wait for the answer."""
