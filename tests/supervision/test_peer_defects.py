@@ -120,6 +120,7 @@ async def test_handlers_of_one_actor_never_interleave() -> None:
         worker = await system.spawn(Worker)
         for _ in range(20):
             worker.tell(Nap())
+            await asyncio.sleep(0.3)
 
         assert await worker.ask(Nap()) == 1
 
