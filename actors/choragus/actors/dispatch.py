@@ -61,7 +61,7 @@ def handle(function: F | None = None, /, *, blocking: Blocking | None = None) ->
         raise HandlerFault(f"blocking={blocking!r} is none of {', '.join(map(repr, PLACES))}: use one of them")
 
     def mark(method: F) -> F:
-        if not callable(method) and not isinstance(method, classmethod):
+        if not isinstance(getattr(method, "__dict__", None), dict):  # neither a function nor a static or class method
             raise HandlerFault(f"handle({method!r}) marks no method: say @handle or @handle(blocking='thread')")
         method.__dict__["__choragus_handler__"] = True
         method.__dict__["__choragus_blocking__"] = blocking
