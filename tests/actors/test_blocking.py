@@ -165,6 +165,14 @@ def is_alive(pid: int) -> bool:
     return True
 
 
+async def noted(note: Path) -> int:
+    """The process id, once it has been written down; a process may take seconds to start on a busy machine."""
+    async with asyncio.timeout(25):
+        while not note.exists() or not note.read_text(encoding="utf-8"):  # noqa: ASYNC110, ASYNC240  # nothing tells
+            await asyncio.sleep(0.01)
+    return int(note.read_text(encoding="utf-8"))  # noqa: ASYNC240  # the same
+
+
 # In a thread.
 
 
@@ -352,8 +360,7 @@ async def test_a_process_is_killed_when_its_actor_has_to_stop(tmp_path: Path, un
     async with System() as system:
         cruncher = await system.supervisor().start_child(Child(Cruncher, name="cruncher", shutdown=0.0))
         waits = asyncio.create_task(cruncher.ask(Work("sleep", str(note))))
-        await until(lambda: note.exists() and note.read_text(encoding="utf-8"))
-        pid = int(note.read_text(encoding="utf-8"))
+        pid = await noted(note)
 
         await system.supervisor().stop_child("cruncher")
 
