@@ -76,7 +76,10 @@ def again(after: float) -> RestartChildren:
         (lambda: Child(Plain, name="a", restart="always"), r"^child 'a': restart='always' is none of"),  # type: ignore[arg-type]
         (lambda: Child(Plain, name="a", shutdown=-1), r"^child 'a': shutdown=-1 must be seconds, 0 or more$"),
         (lambda: Child(Plain, name="a", shutdown=float("nan")), r"^child 'a': shutdown=nan"),
-        (lambda: Child(Plain, name="a", mailbox=0), r"^child 'a': mailbox=0 must be 1 or more$"),
+        (
+            lambda: Child(Plain, name="a", mailbox=0),
+            r"^mailbox=0: a mailbox of limit=0: it must be 1 or more, or math.inf$",
+        ),
         (lambda: Child(Durable, name="a"), r"^child 'a': Durable is durable: pass it in System\(actors="),
         (
             lambda: Supervisor(name="s", children=[Child(Plain, name="a"), Child(Plain, name="a")]),

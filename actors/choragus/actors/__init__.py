@@ -25,6 +25,7 @@ from .event import DeadLetter, Event, Events, Failed, Parked, Restarted, Suspend
 from .message import AskFailed, EffectFailed, EffectUnknown, Question, Request
 from .ref import Ref
 from .status import Failure
+from .watchdog import LoopBlocked, Watchdog
 
 __all__ = [
     "Actor",
@@ -45,6 +46,7 @@ __all__ = [
     "Failure",
     "HandlerFault",
     "Ignore",
+    "LoopBlocked",
     "MailboxFull",
     "MessageParked",
     "NotCommitted",
@@ -60,6 +62,7 @@ __all__ = [
     "SystemStopped",
     "TurnTimeout",
     "Unhandled",
+    "Watchdog",
     "Zombie",
     "handle",
     "reply",

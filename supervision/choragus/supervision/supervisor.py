@@ -11,14 +11,14 @@ from typing import Protocol
 from choragus.actors.cell import Cell
 from choragus.actors.errors import ActorStopped, Ignore
 from choragus.actors.kernel import Kernel
-from choragus.actors.ref import LocalRef
+from choragus.actors.local_ref import LocalRef
 from choragus.actors.status import Failure, Status
 
 from .directive import Decider, directive_for
 from .errors import AlreadyPresent, AlreadyStarted, EndedNormally, Escalated, StartFailed
 from .jobs import Jobs
 from .shutdown import shuts_down
-from .slot import Plan, Running, Slot, factory
+from .slot import Plan, Running, Slot, recipe
 from .spec import Child, DynamicSupervisor, Group, Spec, check_significance
 from .state import ChildState
 from .strategy import Decision, End, Escalate, Forget, Keep, OneForOne, Restart, RestartChildren, Resume, decide
@@ -112,7 +112,7 @@ class Node:
             if known.state is ChildState.STOPPED:
                 raise AlreadyPresent(known.running.path)
             running = known.running
-            raise AlreadyStarted(running.path, LocalRef(running, self.kernel) if isinstance(running, Cell) else None)
+            raise AlreadyStarted(running.path, LocalRef(running) if isinstance(running, Cell) else None)
         slot = Slot(spec, self._make(spec), added=True, is_dynamic=is_dynamic)
         self.slots[spec.name] = slot
         try:
@@ -129,7 +129,9 @@ class Node:
     async def launch(self, slot: Slot) -> None:
         """Start what stands there; one that ignores its start counts as started. What else it raises is raised."""
         try:
-            await slot.start()
+            starting = slot.begin()
+            if starting is not None:
+                await starting
         except Ignore:
             await slot.stop()
             self.vacate(slot)
@@ -315,7 +317,7 @@ class Node:
     def _make(self, spec: Spec) -> Running:
         path = f"{self.path}/{spec.name}" if self.path else spec.name
         if isinstance(spec, Child):
-            return Cell(self.kernel, self, path, factory(spec), spec.mailbox)
+            return Cell(self.kernel, self, path, recipe(spec), spec.mailbox)
         return Node(self.kernel, self, path, spec)
 
     def _begin_end(self) -> asyncio.Task[None]:

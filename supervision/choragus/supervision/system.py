@@ -19,8 +19,11 @@ from choragus.actors.effect import Runner
 from choragus.actors.errors import ActorStopped, SystemStopped
 from choragus.actors.event import Events
 from choragus.actors.kernel import Kernel
-from choragus.actors.ref import LocalRef, Ref
+from choragus.actors.local_ref import LocalRef
+from choragus.actors.mailbox import DEFAULT, Mailbox
+from choragus.actors.ref import Ref
 from choragus.actors.status import Failure
+from choragus.actors.watchdog import Watchdog
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.store import Store
@@ -31,11 +34,14 @@ from .handle import SupervisorRef
 from .region import RegionNode
 from .shelter import sheltered
 from .signals import orderly_signals
-from .spec import MAILBOX, Child, DynamicSupervisor, Region, Spec, Supervisor
+from .spec import Child, DynamicSupervisor, Region, Spec, Supervisor
 from .strategy import Restart
 from .supervisor import Node
 
 Durable = type[Actor[Never]] | Region
+
+WATCHDOG = Watchdog()
+"""The default: what blocks the event loop for a second is reported."""
 
 
 class System:
@@ -58,6 +64,7 @@ class System:
         signals: whether SIGINT and SIGTERM end the system in order; a second one ends the process at once.
         clock: wall time, seconds since the epoch.
         shutdown: seconds that durable actors and effects have to finish at the end.
+        watchdog: when a handler that blocks the event loop is reported; None: never.
 
     Raises:
         RuntimeError: when entered under trio.
@@ -79,6 +86,7 @@ class System:
         signals: bool = False,
         clock: Callable[[], float] = time.time,
         shutdown: float = 5.0,
+        watchdog: Watchdog | None = WATCHDOG,
     ) -> None:
         self._path = path
         self._store = store
@@ -91,6 +99,7 @@ class System:
         self._signals = signals
         self._clock = clock
         self._shutdown = shutdown
+        self._watchdog = watchdog
         self._spawned = 0
         self._failures: list[Failure] = []
         self._signal: int | None = None
@@ -164,7 +173,7 @@ class System:
         name: str = "",
         restart: Restart = Restart.PERMANENT,
         shutdown: float = 5.0,
-        mailbox: int = MAILBOX,
+        mailbox: int | Mailbox = DEFAULT,
         **kwargs: object,
     ) -> Ref[M]:
         """Start a volatile actor under the root and give back its ref once its `on_start` is through.
@@ -177,7 +186,6 @@ class System:
             AlreadyStarted: when the name is alive.
             SystemStopped: when the system has ended.
         """
-        kernel = self.kernel
         self._spawned += 1
         spec = Child(
             actor,
@@ -192,7 +200,7 @@ class System:
             slot = await self._root.add(spec, is_dynamic=True)
         except ActorStopped as error:
             raise SystemStopped(f"the system has stopped; {actor.__name__} cannot be spawned") from error
-        return LocalRef(_a_cell(slot.running, spec.name), kernel)
+        return LocalRef(_a_cell(slot.running, spec.name))
 
     def find(self, actor: type[Actor[M]], path: str) -> Ref[M]:
         """The ref of a volatile actor by its path in the tree, for example `intake/fetcher`.
@@ -200,11 +208,10 @@ class System:
         Raises:
             ActorStopped: when no actor of that class stands there.
         """
-        kernel = self.kernel
         cell = _a_cell(self._root.find(path), path)
         if cell.table is not actor.__choragus_table__:
             raise ActorStopped(f"{path} (as a {actor.__name__})")
-        return LocalRef(cell, kernel)
+        return LocalRef(cell)
 
     def supervisor(self, path: str = "") -> SupervisorRef:
         """The supervisor at a path in the tree, to start, stop and count its children by; the root without a path.
@@ -238,6 +245,8 @@ class System:
         self._scope.cancel()
 
     async def _start(self, kernel: Kernel) -> None:
+        if self._watchdog is not None:
+            kernel.watch(self._watchdog)
         if self._store is not None or self._path is not None or self._regions:
             await sheltered(self._open(kernel))
         await self._root.start()

@@ -40,12 +40,11 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         steps: callbacks after which Overrun is raised.
     """
 
+    is_simulated = True
     _ready: deque[asyncio.Handle]
     _scheduled: list[asyncio.TimerHandle]
     _timer_cancelled_count: int
     _thread_id: int | None
-
-    is_simulated = True
 
     def __init__(self, seed: int = 0, *, steps: int = STEPS) -> None:
         super().__init__()
