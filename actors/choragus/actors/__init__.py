@@ -15,12 +15,14 @@ from .errors import (
     MailboxFull,
     MessageParked,
     NotCommitted,
+    NotPicklable,
+    ProcessDied,
     SystemStopped,
     TurnTimeout,
     Unhandled,
 )
 from .event import DeadLetter, Event, Events, Failed, Parked, Restarted, Suspended, Zombie
-from .message import AskFailed, EffectFailed, EffectUnknown, Request
+from .message import AskFailed, EffectFailed, EffectUnknown, Question, Request
 from .ref import Ref
 from .status import Failure
 from .watchdog import LoopBlocked, Watchdog
@@ -48,7 +50,10 @@ __all__ = [
     "MailboxFull",
     "MessageParked",
     "NotCommitted",
+    "NotPicklable",
     "Parked",
+    "ProcessDied",
+    "Question",
     "Ref",
     "Request",
     "Restarted",

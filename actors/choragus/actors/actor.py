@@ -30,7 +30,7 @@ class Actor(Generic[M]):
     again, those that wait are.
 
     Do not use one to compute something that a function could return, and do not block in a handler: nothing else
-    runs meanwhile.
+    runs meanwhile. One that has to block says so: `@handle(blocking="thread")`, see there.
     """
 
     __choragus_table__: ClassVar[Table] = {}

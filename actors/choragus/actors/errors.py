@@ -16,6 +16,8 @@
     │  └─ ActorSuspended               the durable actor cannot be loaded
     ├─ MessageParked                   the message failed too often and was set aside
     ├─ NotCommitted                    the message never became durable
+    ├─ NotPicklable (TypeError)        a handler in a process got or gave what no process can be handed
+    ├─ ProcessDied                     the process of a handler ended in the middle of it
     ├─ Ignore                          an actor does not want to run now
     └─ SystemStopped                   the system ended before there was a reply
 
@@ -129,6 +131,14 @@ class MessageParked(ChoragusError):
 
 class NotCommitted(ChoragusError):
     """Raised when a message from the host never became durable."""
+
+
+class NotPicklable(ChoragusError, TypeError):
+    """Raised when the message, result or exception of a `blocking="process"` handler cannot go between processes."""
+
+
+class ProcessDied(ChoragusError):
+    """Raised when the process that ran a `blocking="process"` handler ended: killed from outside, or crashed."""
 
 
 class Ignore(ChoragusError):

@@ -33,6 +33,7 @@ from .local_ref import AdapterRef, LocalRef
 from .news import News
 from .place import Seat
 from .population import Population, Regions
+from .process import Processes
 from .recovery import unfinished_effects
 from .ref import Ref
 from .scheduler import Scheduler
@@ -68,6 +69,7 @@ class Kernel:
         self.record = self.trace.record
         self.slow = SLOW
         self.asked = Asked(self.loop, self.events)
+        self.processes = Processes()
         self.stopped = False
         self.running: set[DurableCell] = set()
         self.cautious = False
@@ -207,6 +209,7 @@ class Kernel:
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=FLUSH)
         await self.scheduler.close()
+        await self.processes.close()
         self._end_waits()
         if self._opened:
             self._opened = False

@@ -9,7 +9,7 @@ from .cell import Cell
 from .errors import SystemStopped
 from .host import Host
 from .inside import CURRENT, SPEAKER, current_turn
-from .message import Request
+from .message import Question
 from .pipe import Adapted
 from .ref import ASK_TIMEOUT, M, R, Ref, check_ask, unhandled
 from .reply import Reply
@@ -66,7 +66,7 @@ class LocalRef(Ref[M]):
             raise unhandled(self._cell.path, message)
         await self._cell.put_when_room((message, None, SPEAKER.get()))
 
-    def ask(self, message: Request[R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> Reply[R]:
+    def ask(self, message: Question[M, R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> Reply[R]:
         cell = self._cell
         host = cell.host
         kind = type(message)
@@ -124,7 +124,7 @@ class AdapterRef(Ref[T]):
         else:
             await self._cell.put_when_room((Adapted(self._translate, message), None, SPEAKER.get()))
 
-    def ask(self, message: Request[R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> Reply[R]:
+    def ask(self, message: Question[T, R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> Reply[R]:
         raise TypeError(f"{self.path} cannot be asked through an adapter: tell it, and send a ref to reply to")
 
     def when_ended(self, action: Callable[[Exit], None]) -> Callable[[], None]:

@@ -11,7 +11,7 @@ from choragus.mailbox.address import ActorId
 from .deadline import Deadlines
 from .errors import AskInsideTurn, AskTimeout, Unhandled
 from .inside import current_turn
-from .message import Request
+from .message import Question
 from .status import Exit
 
 M = TypeVar("M", contravariant=True)
@@ -59,7 +59,9 @@ class Ref(Generic[M]):
         """
         raise NotImplementedError
 
-    def ask(self, message: Request[R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> Coroutine[object, None, R]:
+    def ask(
+        self, message: Question[M, R], *, timeout: float = ASK_TIMEOUT, key: str = ""
+    ) -> Coroutine[object, None, R]:
         """Send and wait for the reply, as in `await ref.ask(message)`; a durable one comes once the turn is on disk.
 
         Args:
