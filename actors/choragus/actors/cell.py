@@ -114,7 +114,14 @@ class Cell(Mail):
         if missing:
             raise Unhandled(f"{type(behaviour).__name__} cannot take over {self.path}: it lacks handlers for {missing}")
         behaviour._choragus_cell = self
+        self.annex.table = self.own_table
         self._actor, self.table = behaviour, table
+
+    @property
+    def own_table(self) -> Table:
+        """What the actor of the spec handles, whatever it has become."""
+        annex = self._annex
+        return self.table if annex is None or annex.table is None else annex.table
 
     @property
     def around(self) -> Around:
@@ -155,6 +162,11 @@ class Cell(Mail):
         watchers.append(action)
         return lambda: watchers.remove(action) if action in watchers else None
 
+    @property
+    def starts_at_once(self) -> bool:
+        """Whether the last incarnation had no `on_start`."""
+        return self._actor is not None and type(self._actor).on_start is Actor.on_start
+
     def begin(self) -> Coroutine[object, None, None] | None:
         """Build the actor; without an `on_start` it runs now. Otherwise await what is given back, which runs it.
 
@@ -169,6 +181,7 @@ class Cell(Mail):
         if self._annex is not None:  # what was set aside comes first; timers and links were those of the last one
             self._part()
             self.unstash_all()
+            self._annex.table = None
         actor = self._recipe.build()
         actor._choragus_cell = self
         self.table = actor.__choragus_table__

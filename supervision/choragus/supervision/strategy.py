@@ -167,7 +167,7 @@ def decide(
         return Escalate("its decider escalates", by_decider=True)
     elif directive is Directive.STOP or restart is Restart.TEMPORARY:
         return gone
-    if len(within(strategy, restarts, now)) >= strategy.max_restarts:
+    if exhausted(strategy, restarts, now):
         return Escalate(f"more than {strategy.max_restarts} restarts within {strategy.within:g} s")
     stop, start = affected(strategy, members, name)
     return RestartChildren(_delay(strategy, failures, chance), stop, start)
@@ -188,9 +188,10 @@ def affected(strategy: Strategy, members: Sequence[Member], name: str) -> tuple[
     return stop, start
 
 
-def within(strategy: Strategy, restarts: Sequence[float], now: float) -> list[float]:
-    """The restarts that count towards the intensity now."""
-    return [at for at in restarts if now - at <= strategy.within]
+def exhausted(strategy: Strategy, restarts: Sequence[float], now: float) -> bool:
+    """Whether the intensity allows no further restart now: `max_restarts` of them lie within the window."""
+    most = strategy.max_restarts
+    return len(restarts) >= most and (most == 0 or now - restarts[-most] <= strategy.within)
 
 
 def _delay(strategy: Strategy, failures: int, chance: float) -> float:
