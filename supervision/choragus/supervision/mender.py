@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Protocol, TypeAlias
 
 from choragus.actors.cell import Cell
@@ -122,12 +123,6 @@ class Mender:
 
     def _start_now(self, slot: Slot, plan: Plan) -> None:
         """Start it here; what then waits or failed goes on in a job."""
-
-        def begin() -> Coroutine[object, None, None] | None:
-            if isinstance(begun, Exception):
-                raise begun
-            return begun
-
         begun: Coroutine[object, None, None] | Exception | None
         try:
             begun = slot.begin()
@@ -137,7 +132,7 @@ class Mender:
             slot.state, slot.plan = ChildState.RUNNING, None
             self._came_up(slot)
         else:
-            self.jobs.add(lambda: self._start_planned(plan, begin))
+            self.jobs.add(lambda: self._start_planned(plan, partial(_again, begun)))
 
     async def _decide(
         self, slot: Slot, end: End, failure: Failure, incarnation: int, plan: Plan | None, decision: Decision | None
@@ -246,3 +241,10 @@ class Mender:
             escalated.__cause__ = failure.error
         self._family.kernel.events.publish(GaveUp(self._family.path, escalate.reason, tuple(causes)))
         self._family.give_up(escalated)
+
+
+def _again(begun: Coroutine[object, None, None] | Exception) -> Coroutine[object, None, None]:
+    """What came of a beginning, once more."""
+    if isinstance(begun, Exception):
+        raise begun
+    return begun

@@ -130,6 +130,8 @@ class Escalate:
     by_decider: bool = False
 
 
+FORGET, KEEP, RESUME = Forget(), Keep(), Resume()
+
 Decision: TypeAlias = Resume | RestartChildren | Forget | Keep | Escalate
 
 
@@ -157,12 +159,12 @@ def decide(
         chance: between 0 and 1, for the backoff's jitter.
     """
     restart = next(member.restart for member in members if member.name == name)
-    gone: Decision = Forget() if restart is Restart.TEMPORARY else Keep()
+    gone = FORGET if restart is Restart.TEMPORARY else KEEP
     if end is End.NORMAL:
         if restart is not Restart.PERMANENT:
             return gone
     elif directive is Directive.RESUME:
-        return Resume() if end is End.CRASH else gone
+        return RESUME if end is End.CRASH else gone
     elif directive is Directive.ESCALATE:
         return Escalate("its decider escalates", by_decider=True)
     elif directive is Directive.STOP or restart is Restart.TEMPORARY:
