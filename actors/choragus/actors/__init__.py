@@ -10,28 +10,40 @@ from .errors import (
     ActorSuspended,
     AskInsideTurn,
     AskTimeout,
+    BroadcastAsked,
     HandlerFault,
     Ignore,
     MailboxFull,
     MessageParked,
+    NotActivated,
     NotCommitted,
+    NotRegistered,
     SystemStopped,
+    TooManyActive,
     TurnTimeout,
     Unhandled,
 )
 from .event import DeadLetter, Event, Events, Failed, Parked, Restarted, Suspended, Zombie
 from .message import AskFailed, EffectFailed, EffectUnknown, Request
 from .ref import Ref
+from .registry import AlreadyRegistered
+from .router import Router
+from .routing import Broadcast, ConsistentHash, LeastLoaded, RoundRobin
 from .status import Failure
+from .topic import Topic
 
 __all__ = [
     "Actor",
     "ActorFailed",
     "ActorStopped",
     "ActorSuspended",
+    "AlreadyRegistered",
     "AskFailed",
     "AskInsideTurn",
     "AskTimeout",
+    "Broadcast",
+    "BroadcastAsked",
+    "ConsistentHash",
     "DeadLetter",
     "DurableActor",
     "EffectContext",
@@ -43,16 +55,23 @@ __all__ = [
     "Failure",
     "HandlerFault",
     "Ignore",
+    "LeastLoaded",
     "MailboxFull",
     "MessageParked",
+    "NotActivated",
     "NotCommitted",
+    "NotRegistered",
     "Parked",
     "Ref",
     "Request",
     "Restarted",
+    "RoundRobin",
+    "Router",
     "Runner",
     "Suspended",
     "SystemStopped",
+    "TooManyActive",
+    "Topic",
     "TurnTimeout",
     "Unhandled",
     "Zombie",

@@ -30,7 +30,9 @@ from .news import News
 from .population import Population, Regions
 from .recovery import unfinished_effects
 from .ref import Ref
+from .registry import Registry
 from .scheduler import Scheduler
+from .topic import Topics
 from .writer import Cursor, Mark, Writer
 
 POLL = 0.04
@@ -51,6 +53,8 @@ class Kernel:
     def __init__(self, clock: Callable[[], float], fatal: Callable[[BaseException], None]) -> None:
         self.loop = asyncio.get_running_loop()
         self.events = Events()
+        self.names = Registry()
+        self.topics = Topics()
         self.scheduler = Scheduler(self.loop, self.fail)
         self.deadlines = Deadlines(self.loop)
         self.asked = Asked(self.loop, self.events)
