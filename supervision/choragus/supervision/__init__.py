@@ -14,6 +14,8 @@ from .errors import (
     SystemFailed,
 )
 from .handle import ChildInfo, Count, SupervisorRef
+from .keyed import Keyed
+from .pool import Pool, PoolRef
 from .shutdown import AutoShutdown
 from .spec import Child, DynamicSupervisor, Region, Supervisor
 from .state import ChildState
@@ -33,10 +35,13 @@ __all__ = [
     "DynamicSupervisor",
     "EndedNormally",
     "Escalated",
+    "Keyed",
     "NotFound",
     "NotStopped",
     "OneForAll",
     "OneForOne",
+    "Pool",
+    "PoolRef",
     "Region",
     "RestForOne",
     "Restart",

@@ -25,6 +25,7 @@ from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.store import Store
 
+from .composing import Composing
 from .directive import Decider
 from .errors import Escalated, SpecFault, SystemFailed
 from .handle import SupervisorRef
@@ -38,7 +39,7 @@ from .supervisor import Node
 Durable = type[Actor[Never]] | Region
 
 
-class System:
+class System(Composing):
     """Actors under supervision, from `async with` to its end.
 
     Without a path everything lives in memory. With one, the durable `actors` live in that SQLite file: opening it
