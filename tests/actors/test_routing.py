@@ -78,7 +78,10 @@ def test_keys_spread_evenly_and_a_new_member_takes_its_share_only(size: int) -> 
 
 
 def test_another_process_gives_the_same_member() -> None:
-    code = "from choragus.actors.routing import stable; print(stable('user-1'))"
+    code = (
+        "from types import SimpleNamespace as Fake; from choragus.actors.routing import ConsistentHash as Hash; "
+        "print(Hash(key=str).choose('user-1', [Fake(path=str(number)) for number in range(999)], 0))"
+    )
 
     printed = {
         subprocess.run(

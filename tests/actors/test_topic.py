@@ -125,6 +125,7 @@ async def test_a_subscriber_that_ends_is_removed_and_leaves_nothing() -> None:
         ends, stays = await system.spawn(Watcher, name="ends"), await system.spawn(Watcher)
         topic.subscribe(ends)
         topic.subscribe(stays)
+        topic.subscribe(stays)
 
         await system.supervisor().stop_child("ends")
 

@@ -248,6 +248,85 @@ def test_one_that_cannot_be_started_fails_the_asker_and_the_next_tries_anew(wher
     run()
 
 
+@simulated()
+async def test_a_failed_start_takes_no_place() -> None:
+    story = Story()
+    story.bad = ValueError("no database")
+    async with System() as system:
+        sessions = await system.keyed(Session, story, most=1)
+        for key in "abc":
+            with pytest.raises(NotActivated):
+                await sessions.ref(key).ask(Say("x"))
+        story.bad = None
+
+        assert await sessions.ref("d").ask(Say("x")) == 1
+
+
+@simulated(seeds=range(20))
+async def test_those_who_wait_for_a_start_and_what_was_told_keep_their_order() -> None:
+    story = Story()
+    story.start = 1.0
+    async with System() as system:
+        alice = (await system.keyed(Session, story)).ref("alice")
+        asked: list[asyncio.Task[object]] = []
+        for number in range(0, 9, 3):
+            asked.append(asyncio.create_task(alice.ask(Say(str(number)))))
+            await settled()
+            alice.tell(Say(str(number + 1)))
+            asked.append(asyncio.create_task(alice.send(Say(str(number + 2)))))
+            await settled()
+
+        await asyncio.gather(*asked)
+        await settled()
+
+        assert story.heard == [str(number) for number in range(9)]
+
+
+@simulated(seeds=range(20))
+async def test_what_still_waits_for_room_when_it_ends_is_for_the_next() -> None:
+    story = Story()
+    story.start = 1.0
+    async with System() as system:
+        events = watch(system)
+        alice = (await system.keyed(Session, story, mailbox=1, shutdown=60.0)).ref("alice")
+        for text in "ab":
+            sending = asyncio.create_task(alice.send(Say(text, seconds=5.0)))
+            await settled()
+        alice.tell(Say("c"))
+        await sending
+        await asyncio.sleep(1)
+
+        await system.supervisor("Session").stop_child("alice")
+        await asyncio.sleep(10)
+
+        refused = [message.text for message in dead_letters([*events]) if isinstance(message, Say)]
+        assert sorted([*story.heard, *refused]) == ["a", "b", "c"]
+        assert "c" in story.heard
+
+
+class Brief(Actor[Leave]):
+    starts = 0
+
+    def __init__(self, key: str) -> None:
+        Brief.starts += 1
+
+    @handle
+    def leave(self, message: Leave) -> None:
+        self.stop()
+
+
+@simulated(seeds=range(40))
+async def test_one_that_ends_at_its_first_message_is_not_started_again_for_nothing() -> None:
+    Brief.starts = 0
+    async with System() as system:
+        brief = await system.keyed(Brief)
+
+        await brief.ref("a").ask(Leave())
+        await settled()
+
+        assert (Brief.starts, len(brief)) == (1, 0)
+
+
 @simulated(seeds=[0])
 async def test_one_that_ignores_its_start_is_not_there() -> None:
     story = Story()

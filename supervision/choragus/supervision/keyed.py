@@ -14,7 +14,6 @@ import attrs
 from choragus.actors.actor import Actor, table_of
 from choragus.actors.errors import ActorStopped, AskTimeout, MailboxFull, NotActivated, SystemStopped, TooManyActive
 from choragus.actors.event import DeadLetter, Events, Failed
-from choragus.actors.inside import CURRENT
 from choragus.actors.message import Request
 from choragus.actors.peek import is_idle, is_leaving, is_open, when_ended
 from choragus.actors.reason import reason
@@ -61,7 +60,6 @@ class Keyed(Generic[M]):
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._context = copy_context()
-        self._context.run(CURRENT.set, None)  # an actor is never started inside somebody's turn
 
     def __repr__(self) -> str:
         return f"<Keyed {self.path}>"
@@ -151,13 +149,12 @@ class Keyed(Generic[M]):
         self._wait(seat, waiting)
         assert waiting.gate is not None
         try:
-            ref = await waiting.gate
+            return await waiting.gate
         except BaseException:
             seat.drop(waiting)
-            waiting.pass_on()
             raise
-        self._kernel.loop.call_soon(waiting.pass_on)
-        return ref
+        finally:
+            waiting.pass_on()
 
     def _seat(self, key: str) -> Seat[M]:
         """The key's place, its actor there or on its way.
@@ -292,8 +289,6 @@ class Keyed(Generic[M]):
             self._go(seat)
         if seat.presence is Presence.GOING and not seat.comes_back:
             self._forget(seat)
-        elif self._node.is_ending:
-            self._failed(seat, ActorStopped(self.path))
         else:
             self._come(seat)
 
