@@ -205,6 +205,60 @@ async def test_nothing_is_lost_doubled_or_overtaken_while_actors_come_and_go() -
         assert len(sessions) == 0
 
 
+@simulated(seeds=range(60))
+async def test_every_message_has_an_addressee_while_actors_fail_end_and_cannot_be_started() -> None:
+    """Told: heard, or a dead letter, or the one that it failed on. Asked: ends in time. Then all comes to rest."""
+    story = Story()
+    story.start, story.stop = 0.2, 0.3
+    told: list[str] = []
+    late: list[AskTimeout] = []
+    temporary = random.random() < 0.5
+
+    async def weather() -> None:
+        for _ in range(20):
+            await asyncio.sleep(random.random())
+            story.bad = random.choice([None, None, ValueError("bad weather")])
+        story.bad = None
+
+    async def sender(sessions: Keyed[Say | Fail | Leave], name: str) -> None:
+        for number in range(30):
+            ref = sessions.ref(random.choice("xyz"))
+            try:
+                match random.randrange(5):
+                    case 0:
+                        await ref.ask(Fail(), timeout=20.0)
+                    case 1:
+                        await ref.ask(Leave(), timeout=20.0)
+                    case 2:
+                        await asyncio.wait_for(ref.ask(Say(""), timeout=20.0), random.choice([0.05, 0.4, 21.0]))
+                    case _:
+                        ref.tell(Say(f"{name}/{number}"))
+                        told.append(f"{name}/{number}")
+            except (NotActivated, ActorStopped, ActorFailed, TooManyActive):
+                pass
+            except AskTimeout as error:
+                late.append(error)
+            except TimeoutError:
+                pass
+            await asyncio.sleep(random.choice([0.0, 0.1, 0.5, 1.0, 1.3]))
+
+    async with System() as system:
+        events = watch(system)
+        kind = Restart.TEMPORARY if temporary else Restart.TRANSIENT
+        sessions = await system.keyed(
+            Session, story, idle=1.0, most=2, restart=kind, strategy=OneForOne(10_000, within=1.0)
+        )
+        await asyncio.gather(weather(), *(sender(sessions, str(name)) for name in range(3)))
+        await asyncio.sleep(60)
+
+        lost = [message.text for message in dead_letters([*events]) if isinstance(message, Say)]
+        assert sorted(text for text in [*story.heard, *lost] if text) == sorted(told)
+        assert len(sessions) == 0
+        assert system.supervisor("Session").children() == ()
+        assert (late, story.most) == ([], 2)
+        assert await asyncio.gather(*(sessions.ref(key).ask(Say("")) for key in "xy")) == [1, 1]
+
+
 @simulated(seeds=range(20))
 async def test_what_comes_while_it_goes_is_for_the_next_in_order() -> None:
     story = Story()

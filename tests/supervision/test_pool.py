@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
 import pytest
 from attrs import frozen
@@ -148,6 +149,66 @@ async def test_it_grows_and_the_new_ones_get_their_share() -> None:
         asked = [asyncio.create_task(crew.ask(Work(seconds=1.0))) for _ in range(3)]
 
         assert sorted([await one for one in asked]) == ["1", "2", "3"]
+
+
+class Slow(Worker):
+    """Takes an hour to start, and then fails, but for the first."""
+
+    async def on_start(self) -> None:
+        if not self.path.endswith("1"):
+            await asyncio.sleep(3600)
+            raise ValueError("no room")
+
+
+@simulated()
+async def test_a_new_one_that_does_not_come_up_is_never_given_anything() -> None:
+    async with System(tree=Pool(Slow, name="crew")) as system:
+        crew = system.pool(Slow, "crew")
+        growing = asyncio.create_task(crew.resize(2))
+        await settled()
+
+        assert [await crew.ask(Work()) for _ in range(4)] == ["1"] * 4
+        with pytest.raises(ValueError, match=r"^no room"):
+            await growing
+        assert names(system) == ["Slow-1"]
+
+
+@simulated()
+async def test_one_that_is_started_by_hand_gets_its_share_when_it_is_up() -> None:
+    async with System(tree=Pool(Worker, name="crew")) as system:
+        crew = system.pool(Worker, "crew")
+        await crew.ask(Work())
+
+        await system.supervisor("crew").start_child(Child(Worker, name="extra-2"))
+
+        assert {await crew.ask(Work()) for _ in range(2)} == {"1", "2"}
+
+
+@simulated(seeds=range(40))
+async def test_nothing_is_lost_or_doubled_while_a_pool_grows_shrinks_and_fails() -> None:
+    done: list[str] = []
+    worker = Child(Worker, name="w", args=(done,), shutdown=1000.0)
+    async with System(tree=Pool(worker, name="crew", size=3, routing=LeastLoaded(), strategy=MANY)) as system:
+        events = watch(system)
+        crew = system.pool(Worker, "crew")
+
+        async def resizer() -> None:
+            for _ in range(12):
+                await crew.resize(random.randint(1, 5))
+                await asyncio.sleep(random.random())
+
+        async def sender(name: str) -> None:
+            for number in range(40):
+                await crew.send(Work(seconds=random.choice([0.0, 0.3]), user=f"{name}/{number}"))
+                if random.random() < 0.05:
+                    crew.tell(Fail())
+                await asyncio.sleep(random.choice([0.0, 0.1, 0.2]))
+
+        await asyncio.gather(resizer(), sender("a"), sender("b"))
+        await asyncio.sleep(1000)
+
+        assert sorted(done) == sorted(f"{name}/{number}" for name in "ab" for number in range(40))
+        assert not any(isinstance(event, DeadLetter) for event in events)
 
 
 @simulated()

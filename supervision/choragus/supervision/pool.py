@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Generic, Never
 
 import attrs
@@ -151,15 +151,18 @@ class PoolRef(Router[M]):
         slots = self._node.slots
         seen = (len(slots), next(reversed(slots.values()), None))
         if seen != self._seen:
-            self._known = tuple(self._workers())
+            children = () if self._node.is_ending else SupervisorRef(self._node).children()
+            self._known = tuple(self._workers(children))
             self._seen = seen
+            if any(child.state is ChildState.STARTING for child in children):
+                self._forget()
         return self._known
 
-    def _workers(self) -> Iterator[Routee[M]]:
-        if self._node.is_ending:
-            return
-        for child in SupervisorRef(self._node).children():
-            if child.name not in self._leaving and isinstance(child.ref, Ref):
+    def _workers(self, children: Iterable[ChildInfo]) -> Iterator[Routee[M]]:
+        """Those that get messages; one that is new does when it is up, for it may fail to come up."""
+        for child in children:
+            starts = child.state is ChildState.STARTING
+            if not starts and child.name not in self._leaving and isinstance(child.ref, Ref):
                 yield Routee(child.ref, child.ref.path)
 
     def _forget(self) -> None:
