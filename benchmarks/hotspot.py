@@ -1,8 +1,9 @@
 """Where the time goes: a profile of one path, the dearest functions first.
 
-    python benchmarks/hotspot.py [tell|ask|hop|spawn|durable|commit] [--lines N]
+    python benchmarks/hotspot.py [tell|ask|hop|fan|spawn|child|restart|durable|commit] [--lines N]
 
-The profiler makes calls dearer than they are, so use it to rank, and `run.py` to measure. `durable` is the event loop's
+The profiler makes calls dearer than they are, so use it to rank, and `run.py` to measure. `spawn` leaves the system,
+`child` stops each actor by its supervisor; `durable` is the event loop's
 side of 100 actors' turns; `commit` is what the store's thread does for the same batches.
 """
 
@@ -20,13 +21,24 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import actor_rate
+from benchmarks import workload
+from benchmarks.actor_rate import run
+from benchmarks.crew import roomy, spawned, started
 from benchmarks.durable_rate import observe
 from benchmarks.raw_commit import claim, fresh
 
 from choragus.mailbox.batch import apply
 
-PATHS = ("tell", "ask", "hop", "spawn", "durable", "commit")
+VOLATILE = {
+    "tell": (workload.tell, roomy, workload.TELLS),
+    "ask": (workload.ask, spawned, workload.ASKS),
+    "hop": (workload.ping_pong, spawned, workload.HOPS),
+    "fan": (workload.fan, spawned, workload.CROWD * workload.ROUNDS),
+    "spawn": (workload.spawn, spawned, workload.SPAWNS),
+    "child": (workload.spawn, started, workload.SPAWNS),
+    "restart": (workload.restart, started, workload.RESTARTS),
+}
+PATHS = (*VOLATILE, "durable", "commit")
 
 
 def main() -> None:
@@ -39,22 +51,17 @@ def main() -> None:
         work = prepared(options.path, Path(folder))
         profiler = cProfile.Profile()
         profiler.runcall(work)
+    if options.path in VOLATILE:
+        print(f"{VOLATILE[options.path][2]:,} units of work")
     pstats.Stats(profiler).sort_stats("tottime").print_stats(options.lines)
 
 
 def prepared(path: str, folder: Path) -> Callable[[], object]:
     """What to profile."""
-    match path:
-        case "tell":
-            return lambda: actor_rate.run(actor_rate.tell_ours, 200_000)
-        case "ask":
-            return lambda: actor_rate.run(actor_rate.ask_ours, 20_000)
-        case "hop":
-            return lambda: actor_rate.run(actor_rate.hop_ours, 100_000)
-        case "spawn":
-            return lambda: actor_rate.run(actor_rate.spawn_ours, 5_000)
-        case "durable":
-            return lambda: asyncio.run(observe(folder / "observed.db", 100, 50))
+    if path in VOLATILE:
+        return lambda: run(*VOLATILE[path])
+    if path == "durable":
+        return lambda: asyncio.run(observe(folder / "observed.db", 100, 50))
     return commits(folder)
 
 

@@ -1,6 +1,6 @@
 """Measure choragus and print the figures, each beside what it is compared with.
 
-    python benchmarks/run.py [--quick] [--only actors,durable,example,imports,approval] [--folder DIR]
+    python benchmarks/run.py [--quick] [--only actors,scale,peers,durable,example,imports,approval] [--folder DIR]
 
 Both sides of a ratio are measured in the same run, in turns; absolute figures are medians and depend on the machine and
 on what else it does. On Linux `chrt -f 10 python benchmarks/run.py` gives calmer ones.
@@ -19,10 +19,10 @@ from pathlib import Path
 # a script's own folder comes first on the path, but these modules are imported as `benchmarks.…` everywhere
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import actor_rate, approval_latency, audit_cost, durable_rate, import_time
+from benchmarks import actor_rate, actor_scale, approval_latency, audit_cost, durable_rate, import_time, peers
 from benchmarks.figure import Section
 
-SECTIONS = ("actors", "durable", "example", "imports", "approval")
+SECTIONS = ("actors", "scale", "peers", "durable", "example", "imports", "approval")
 
 
 def main() -> None:
@@ -48,6 +48,10 @@ def measure(name: str, folder: Path, quick: bool) -> Section:
     match name:
         case "actors":
             return actor_rate.section(quick)
+        case "scale":
+            return actor_scale.section(folder, quick)
+        case "peers":
+            return peers.section(quick)
         case "durable":
             return durable_rate.section(folder, quick)
         case "example":

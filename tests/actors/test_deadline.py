@@ -54,7 +54,7 @@ async def test_one_that_stays_open_does_not_keep_the_cancelled_ones_behind_it() 
     for _ in range(100 * ROOM):
         deadlines.after(30, lambda: None).cancel()
 
-    assert sum(len(queue) for queue in deadlines._queues.values()) <= ROOM
+    assert sum(len(queue.waiting) for queue in deadlines._queues.values()) <= ROOM
     first.cancel()
 
 

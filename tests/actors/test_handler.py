@@ -197,7 +197,7 @@ async def test_r34_a_handler_that_swallows_cancellation_is_cut_off_and_does_not_
     async with System(tree=tree(shutdown=0.02)) as system:
         events = watch(system)
         scheduler = system.kernel.scheduler
-        asking = asyncio.ensure_future(system.find(Subject, "top/subject").ask(Resist(gate)))
+        asking = asyncio.create_task(system.find(Subject, "top/subject").ask(Resist(gate)))
         await settle()
         await system._root.stop()
         assert Zombie("top/subject", "Resist") in events
@@ -213,7 +213,7 @@ async def test_a_handler_that_swallows_cancellation_but_ends_in_time_is_no_zombi
     gate = asyncio.Event()
     async with System(tree=tree(shutdown=0.0)) as system:
         events = watch(system)
-        asking = asyncio.ensure_future(system.find(Subject, "top/subject").ask(Resist(gate)))
+        asking = asyncio.create_task(system.find(Subject, "top/subject").ask(Resist(gate)))
         await settle()
         asyncio.get_running_loop().call_later(0.03, gate.set)
 
@@ -236,7 +236,7 @@ async def test_a_worker_whose_handler_swallowed_a_cancellation_is_not_used_again
 
     async with System(tree=tree(shutdown=0.0)) as system:
         looks = await system.spawn(Looks)
-        asking = asyncio.ensure_future(system.find(Subject, "top/subject").ask(Resist(gate)))
+        asking = asyncio.create_task(system.find(Subject, "top/subject").ask(Resist(gate)))
         await settle()
         stopping = asyncio.ensure_future(top(system).stop())
         await settle()
@@ -294,7 +294,7 @@ async def test_failures_leave_no_exception_that_nobody_retrieves(recwarn: pytest
         subject = system.find(Subject, "top/subject")
         for error in (RuntimeError("no"), asyncio.CancelledError(), StopAsyncIteration()):
             subject.tell(Raise(error))
-            asking = asyncio.ensure_future(subject.ask(Raise(error)))
+            asking = asyncio.create_task(subject.ask(Raise(error)))
             await asyncio.sleep(0)
             asking.cancel()
             await asyncio.wait({asking})

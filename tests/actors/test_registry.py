@@ -8,8 +8,8 @@ from attrs import frozen
 from choragus.actors.actor import Actor
 from choragus.actors.dispatch import handle
 from choragus.actors.errors import ActorStopped, NotRegistered
+from choragus.actors.local_ref import LocalRef
 from choragus.actors.message import Request
-from choragus.actors.ref import LocalRef
 from choragus.actors.registry import AlreadyRegistered, Registry
 from choragus.actors.router import Router
 from choragus.actors.testing.loop import settled
@@ -104,7 +104,7 @@ async def test_an_unregistered_name_is_free_and_its_old_actors_end_does_not_free
 
         assert system.whereis(Clerk, "desk") == new
         assert isinstance(old, LocalRef)
-        assert old._cell._watchers == []
+        assert old.cell.annex.watchers == []
 
 
 @simulated(seeds=[0])

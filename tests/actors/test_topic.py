@@ -12,8 +12,9 @@ from choragus.actors.dispatch import handle
 from choragus.actors.durable import DurableActor
 from choragus.actors.errors import ActorStopped, Unhandled
 from choragus.actors.event import DeadLetter
+from choragus.actors.local_ref import LocalRef
 from choragus.actors.message import Request
-from choragus.actors.ref import LocalRef, Ref
+from choragus.actors.ref import Ref
 from choragus.actors.testing.loop import clock, settled
 from choragus.actors.testing.probe import Probe
 from choragus.actors.testing.simulation import simulated
@@ -67,7 +68,7 @@ class Watcher(Actor[Quote | Seen | Fail]):
 
 def watchers(ref: Ref[Quote | Seen | Fail]) -> int:
     assert isinstance(ref, LocalRef)
-    return len(ref._cell._watchers)
+    return len(ref.cell.annex.watchers)
 
 
 @simulated()

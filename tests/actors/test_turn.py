@@ -280,7 +280,7 @@ async def test_a_gated_tell_that_finds_a_full_mailbox_is_a_dead_letter_and_harms
         for _ in range(4):
             await system.ref(Account, "alice").ask(Do("tell"))
 
-        assert events == [DeadLetter("listener", Notice("told"))] * len(events)
+        assert events == [DeadLetter("listener", Notice("told"), "test.turn.account/alice")] * len(events)
         assert len(events) == 2
         listener.gate.set()
 

@@ -13,7 +13,7 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "supervision.md").read_te
 BLOCKS = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize(("block", "printed"), BLOCKS, ids=["failure", "tree", "dynamic"])
+@pytest.mark.parametrize(("block", "printed"), BLOCKS, ids=["failure", "tree", "dynamic", "looking"])
 def test_block_prints_what_the_page_says(block: str, printed: str, tmp_path: Path) -> None:
     script = tmp_path / "block.py"
     script.write_text(block, encoding="utf-8")
@@ -26,4 +26,4 @@ def test_block_prints_what_the_page_says(block: str, printed: str, tmp_path: Pat
 
 
 def test_every_python_block_is_followed_by_its_output() -> None:
-    assert PAGE.count("```python") == len(BLOCKS) == 3
+    assert PAGE.count("```python") == len(BLOCKS) == 4

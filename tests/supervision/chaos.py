@@ -128,10 +128,13 @@ def written_down(world: World) -> Iterator[None]:
         directive: Directive,
         *,
         restarts: Sequence[float],
+        failures: int,
         now: float,
         chance: float,
     ) -> Decision:
-        decision = decide(rule, members, name, end, directive, restarts=restarts, now=now, chance=chance)
+        decision = decide(
+            rule, members, name, end, directive, restarts=restarts, failures=failures, now=now, chance=chance
+        )
         restart = next(member.restart for member in members if member.name == name)
         world.decided[id(rule)].append((now, restart, decision))
         return decision

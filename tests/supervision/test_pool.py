@@ -160,6 +160,11 @@ class Slow(Worker):
             raise ValueError("no room")
 
 
+class Late(Worker):
+    async def on_start(self) -> None:
+        await asyncio.sleep(60)
+
+
 @simulated()
 async def test_a_new_one_that_does_not_come_up_is_never_given_anything() -> None:
     async with System(tree=Pool(Slow, name="crew")) as system:
@@ -179,7 +184,10 @@ async def test_one_that_is_started_by_hand_gets_its_share_when_it_is_up() -> Non
         crew = system.pool(Worker, "crew")
         await crew.ask(Work())
 
-        await system.supervisor("crew").start_child(Child(Worker, name="extra-2"))
+        starting = asyncio.create_task(system.supervisor("crew").start_child(Child(Late, name="extra-2")))
+        await settled()
+        assert {await crew.ask(Work()) for _ in range(2)} == {"1"}
+        await starting
 
         assert {await crew.ask(Work()) for _ in range(2)} == {"1", "2"}
 

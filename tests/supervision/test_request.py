@@ -10,7 +10,6 @@ import pytest
 from attrs import frozen
 
 from choragus.actors.actor import Actor
-from choragus.actors.delivery import Delivery
 from choragus.actors.dispatch import handle
 from choragus.actors.errors import ActorFailed, ActorStopped, Ignore
 from choragus.actors.event import DeadLetter, Event, Failed, Zombie
@@ -384,7 +383,7 @@ async def test_r25_what_does_not_fit_during_a_backoff_is_an_event(watch: Watch) 
         await settle()
         waiting = [asyncio.ensure_future(a.ask(Get())) for _ in range(2)]
         await settle()
-        system._root.find("top/a").put_late(Delivery(Get(), None))  # type: ignore[union-attr]  # it is a cell
+        system._root.find("top/a").put_late((Get(), None, None))  # type: ignore[union-attr]  # it is a cell
 
         assert DeadLetter("top/a", Get()) in events
         assert not any(one.done() for one in waiting)

@@ -13,8 +13,8 @@ from choragus.actors.actor import Actor
 from choragus.actors.dispatch import handle
 from choragus.actors.errors import ActorStopped
 from choragus.actors.event import DeadLetter, Event, Restarted
+from choragus.actors.local_ref import LocalRef
 from choragus.actors.message import Request
-from choragus.actors.ref import LocalRef
 from choragus.actors.status import Status
 from choragus.actors.testing.loop import settled
 from choragus.actors.testing.simulation import simulated

@@ -76,7 +76,10 @@ def again(after: float) -> RestartChildren:
         (lambda: Child(Plain, name="a", restart="always"), r"^child 'a': restart='always' is none of"),  # type: ignore[arg-type]
         (lambda: Child(Plain, name="a", shutdown=-1), r"^child 'a': shutdown=-1 must be seconds, 0 or more$"),
         (lambda: Child(Plain, name="a", shutdown=float("nan")), r"^child 'a': shutdown=nan"),
-        (lambda: Child(Plain, name="a", mailbox=0), r"^child 'a': mailbox=0 must be 1 or more$"),
+        (
+            lambda: Child(Plain, name="a", mailbox=0),
+            r"^mailbox=0: a mailbox of limit=0: it must be 1 or more, or math.inf$",
+        ),
         (lambda: Child(Durable, name="a"), r"^child 'a': Durable is durable: pass it in System\(actors="),
         (
             lambda: Supervisor(name="s", children=[Child(Plain, name="a"), Child(Plain, name="a")]),
@@ -174,11 +177,22 @@ def test_r24_backoff_doubles_up_to_its_most_with_jitter() -> None:
     assert Backoff(first=1, most=8, jitter=0.5).delay(1, 1.0) == 3.0
 
 
-def test_r24_backoff_starts_again_after_its_reset_without_failure() -> None:
-    strategy = OneForOne(max_restarts=100, within=1000.0, backoff=Backoff(first=1, most=8, reset=20))
+def test_r24_the_delay_goes_by_the_childs_own_failures_and_not_by_the_supervisors_restarts() -> None:
+    strategy = OneForOne(max_restarts=100, within=1000.0, backoff=Backoff(first=1, most=8))
 
-    assert verdict(strategy, Restart.PERMANENT, [100.0, 101.0, 103.0], 107.0, 0.0) == again(8.0)
-    assert verdict(strategy, Restart.PERMANENT, [100.0, 101.0, 103.0], 123.0, 0.0) == again(1.0)
+    decision = decide(
+        strategy,
+        [Member("a"), Member("b")],
+        "a",
+        End.CRASH,
+        Directive.RESTART,
+        restarts=[100.0, 101.0, 103.0],
+        failures=1,
+        now=107.0,
+        chance=0.0,
+    )
+
+    assert decision == again(2.0)
 
 
 def test_a_child_that_is_no_actor_is_refused() -> None:

@@ -17,20 +17,23 @@ from .errors import (
     MessageParked,
     NotActivated,
     NotCommitted,
+    NotPicklable,
     NotRegistered,
+    ProcessDied,
     SystemStopped,
     TooManyActive,
     TurnTimeout,
     Unhandled,
 )
 from .event import DeadLetter, Event, Events, Failed, Parked, Restarted, Suspended, Zombie
-from .message import AskFailed, EffectFailed, EffectUnknown, Request
+from .message import AskFailed, EffectFailed, EffectUnknown, Question, Request
 from .ref import Ref
 from .registry import AlreadyRegistered
 from .router import Router
 from .routing import Broadcast, ConsistentHash, LeastLoaded, RoundRobin
 from .status import Failure
 from .topic import Topic
+from .watchdog import LoopBlocked, Watchdog
 
 __all__ = [
     "Actor",
@@ -56,12 +59,16 @@ __all__ = [
     "HandlerFault",
     "Ignore",
     "LeastLoaded",
+    "LoopBlocked",
     "MailboxFull",
     "MessageParked",
     "NotActivated",
     "NotCommitted",
+    "NotPicklable",
     "NotRegistered",
     "Parked",
+    "ProcessDied",
+    "Question",
     "Ref",
     "Request",
     "Restarted",
@@ -74,6 +81,7 @@ __all__ = [
     "Topic",
     "TurnTimeout",
     "Unhandled",
+    "Watchdog",
     "Zombie",
     "handle",
     "reply",

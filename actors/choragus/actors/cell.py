@@ -8,20 +8,30 @@ behind user messages.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from asyncio import current_task
+from collections.abc import Callable, Coroutine
+from contextvars import Context, copy_context
 from types import CoroutineType
 from typing import Never, Protocol
 
 from .actor import Actor
-from .delivery import Delivery
-from .dispatch import Table
-from .errors import ActorStopped, Ignore, MailboxFull
-from .event import DeadLetter, Failed, Restarted, Zombie
+from .annex import Annex
+from .asking import check_cycle
+from .delivery import Delivery, crashed, fail, sender_of
+from .dispatch import Handler, Table
+from .errors import ActorStopped, Ignore, Unhandled
+from .event import DeadLetter, Failed, Restarted, SlowHandler, Zombie
 from .hook import Starting, run_on_stop
 from .host import Host
-from .room import Room
-from .scheduler import BUDGET
+from .inside import Speaker
+from .mail import Mail
+from .mailbox import Mailbox
+from .notice import Notice
+from .place import Around
+from .reply import Reply
+from .scheduler import BUDGET, TAINTED
 from .status import GRACE, Exit, Failure, Reason, Status
+from .watch import Linked, break_links
 
 
 class Parent(Protocol):
@@ -36,108 +46,100 @@ class Parent(Protocol):
         ...
 
 
+class Recipe(Protocol):
+    """How the actor is made, anew for every incarnation."""
+
+    def build(self) -> Actor[Never]:
+        """A new actor."""
+        ...
+
+
 RUNNING = Status.RUNNING
 
 FAREWELL = 5.0
 """Seconds for the `on_stop` of an actor that ends by itself."""
 
+NOTHING: Table = {}
 
-class Cell:
+NORMAL, SHUTDOWN, KILLED = Exit(Reason.NORMAL), Exit(Reason.SHUTDOWN), Exit(Reason.KILLED)
+
+
+class Cell(Mail):
     """A volatile actor's cell. `start` before anything else; a stopped one may be started again."""
 
     __slots__ = (
         "_actor",
-        "_batch",
-        "_box",
-        "_busy",
-        "_depth",
-        "_ending",
         "_exit",
-        "_factory",
-        "_host",
-        "_idle",
         "_keeps",
         "_leaves",
         "_parent",
-        "_room",
-        "_starter",
-        "_watchers",
+        "_recipe",
         "_worker",
-        "current",
         "incarnation",
-        "limit",
-        "path",
-        "status",
+        "since",
         "table",
     )
 
-    def __init__(self, host: Host, parent: Parent, path: str, factory: Callable[[], Actor[Never]], limit: int) -> None:
-        self.path = path
-        self.table: Table = {}
-        self.limit = limit
-        self.status = Status.STARTING
+    def __init__(self, host: Host, parent: Parent, path: str, recipe: Recipe, mailbox: Mailbox) -> None:
+        Mail.__init__(self, host, path, mailbox)
+        self.table = NOTHING
         self.incarnation = 0
-        self.current: Delivery | None = None
-        self._host = host
+        self.since = 0.0
         self._parent = parent
-        self._factory = factory
+        self._recipe = recipe
         self._actor: Actor[Never] | None = None
-        self._box: list[Delivery] | None = None
-        self._busy = False
-        self._depth = 0
-        self._batch: list[Delivery] = []
-        self._room: Room | None = None
-        self._worker: asyncio.Task[object] | None = None
-        self._starter: Starting | None = None
-        self._ending: asyncio.Task[None] | None = None
-        self._idle: asyncio.Future[None] | None = None
+        self._worker: asyncio.Task[None] | None = None
+        self._exit = NORMAL
         self._keeps = False
         self._leaves = False
-        self._exit = Exit(Reason.NORMAL)
-        self._watchers: list[Callable[[Exit], None]] = []
 
     @property
-    def depth(self) -> int:
-        """How many messages wait."""
-        return self._depth
+    def handling(self) -> str:
+        """The type name of the message in hand; empty between two messages."""
+        delivery = self.current
+        return "" if delivery is None else _name_of(delivery)
 
-    # Mail.
+    # What actors ask of their cell.
 
-    def put(self, delivery: Delivery) -> None:
-        """Take a message without waiting; a stopped cell makes it a dead letter, and fails its asker.
+    def handles(self, kind: type) -> bool:
+        """Whether the actor has a handler for messages of that type."""
+        return kind in self.table
+
+    def become(self, behaviour: object) -> None:
+        """Handle messages by another actor object, from the next one on, until the incarnation ends."""
+        if not isinstance(behaviour, Actor):
+            raise TypeError(f"{self.path} cannot become {behaviour!r}: that is no actor object")
+        table = type(behaviour).__choragus_table__
+        missing = [kind.__name__ for kind in self.table if kind not in table]
+        if missing:
+            raise Unhandled(f"{type(behaviour).__name__} cannot take over {self.path}: it lacks handlers for {missing}")
+        behaviour._choragus_cell = self
+        self._actor, self.table = behaviour, table
+
+    @property
+    def around(self) -> Around:
+        """The system, as its actor sees it."""
+        return self.host
+
+    def asked_by(self, speaker: Speaker, reply: Reply[object]) -> None:
+        """An actor asks this one; when that is what its handler does, remember it, for as long as the handler runs.
 
         Raises:
-            MailboxFull: when `limit` messages wait already.
+            AskCycle: when this actor waits, over however many others, for the one that asks.
         """
-        if self.status is Status.STOPPED:
-            delivery.refuse(self.path, self._host.events)
-            return
-        if self._depth >= self.limit:
-            raise MailboxFull(f"{self.path} has {self._depth} messages waiting (its limit): use send, which waits")
-        self._depth += 1
-        if self._box is None:
-            self._box = [delivery]
-            if not self._busy and self.status is Status.RUNNING:
-                self._busy = True
-                self._host.scheduler.activate(self)
-        else:
-            self._box.append(delivery)
+        if isinstance(speaker, Cell) and speaker._worker is not None and speaker._worker is current_task():
+            check_cycle(speaker, self)
+            speaker.annex.asking.append(reply)
 
-    def put_late(self, delivery: Delivery) -> None:
-        """Take a message whose sender can no longer be told anything: what does not fit is a dead letter."""
-        if self._depth >= self.limit:
-            self._host.events.publish(DeadLetter(self.path, delivery.message))
-        else:
-            self.put(delivery)
+    @property
+    def asking(self) -> list[Reply[object]]:
+        """What the message in hand waits for."""
+        return [] if self._annex is None else [one for one in self._annex.asking if not one.done()]
 
-    async def put_when_room(self, delivery: Delivery) -> None:
-        """Take a message, waiting for room as long as it takes; a cell that stops meanwhile raises ActorStopped."""
-        while self._depth >= self.limit and self.status is not Status.STOPPED:
-            self._room = self._room or Room(self._host.loop)
-            await self._room.wait()
-        if self.status is Status.STOPPED:
-            raise ActorStopped(self.path)
-        self.put(delivery)
+    @property
+    def links(self) -> set[Linked]:
+        """Whom it fails with."""
+        return self.annex.links
 
     # Life.
 
@@ -149,59 +151,81 @@ class Cell:
         if self.status is Status.STOPPED:
             action(self._exit)
             return lambda: None
+        watchers = self.annex.watchers
+        watchers.append(action)
+        return lambda: watchers.remove(action) if action in watchers else None
 
-        def forget() -> None:
-            if action in self._watchers:
-                self._watchers.remove(action)
+    def begin(self) -> Coroutine[object, None, None] | None:
+        """Build the actor; without an `on_start` it runs now. Otherwise await what is given back, which runs it.
 
-        self._watchers.append(action)
-        return forget
+        Raises:
+            Ignore: when the actor stops itself while it is built.
+        """
+        self.status = Status.STARTING
+        self._actor = None
+        self._leaves = False
+        self._mark = self._mailbox.mark
+        self.incarnation += 1
+        if self._annex is not None:  # what was set aside comes first; timers and links were those of the last one
+            self._part()
+            self.unstash_all()
+        actor = self._recipe.build()
+        actor._choragus_cell = self
+        self.table = actor.__choragus_table__
+        if type(actor).on_start is not Actor.on_start:
+            return self._start(actor, self.incarnation)
+        self._run(actor)
+        return None
 
-    async def start(self) -> None:
-        """Build the actor and run its `on_start`; what it raises goes to the caller.
+    def restarted(self) -> None:
+        """Tell that a new incarnation runs."""
+        self.host.events.publish(Restarted(self.path, self.incarnation))
+
+    async def _start(self, actor: Actor[Never], incarnation: int) -> None:
+        """Run its `on_start`; what it raises goes to the caller.
 
         Raises:
             ActorStopped: when the cell is stopped meanwhile.
             Ignore: when the actor says so, or stops itself in its `on_start`.
         """
-        self.status = Status.STARTING
-        self._actor = None
-        self._leaves = False
-        self.incarnation += 1
-        incarnation = self.incarnation
-        actor = self._factory()
-        self.table = type(actor).__choragus_table__
-        actor.attach(self.path, self._host, self)
-        if type(actor).on_start is not Actor.on_start:
-            await self._run_on_start(actor)
+        starter = self.annex.starter = Starting(actor, self.host)
+        try:
+            await starter.finish()
+        finally:
+            if self.annex.starter is starter:
+                self.annex.starter = None
         if self.status is not Status.STARTING or incarnation != self.incarnation:
             raise ActorStopped(self.path)
+        self._run(actor)
+
+    def _run(self, actor: Actor[Never]) -> None:
         if self._leaves:
             raise Ignore(self.path)
         self._actor = actor
-        self.status = Status.RUNNING
-        self._go_on()
-
-    async def restart(self) -> None:
-        """A new incarnation behind the same ref and mailbox. What `on_start` raises goes to the caller."""
-        await self.start()
-        self._host.events.publish(Restarted(self.path, self.incarnation))
+        self.status = RUNNING
+        if self.depth:
+            self._wake()
 
     def resume(self) -> None:
         """Go on with the actor as it is, after its failure on a message."""
         if self.status is Status.FAILED:
-            self.status = Status.RUNNING
-            self._go_on()
+            self.status = RUNNING
+            self._wake()
 
     def leave(self) -> None:
         """End after the message in hand, without one at once, and tell the parent when it is over."""
         if self.status is Status.STARTING:
             self._leaves = True
-        elif self.status is Status.RUNNING:
+        elif self.status is RUNNING:
             self.status = Status.STOPPING
             self._leaves = True
-            if self._worker is None:
+            if not self.is_at_work:
                 self._depart()
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a handler runs, or is about to."""
+        return self._worker is not None or (self._annex is not None and bool(self._annex.tasks))
 
     async def halt(self, timeout: float) -> None:
         """End the incarnation as `stop` does, but keep the mail: the cell waits for `restart` or `stop`."""
@@ -214,183 +238,249 @@ class Cell:
         least the grace. Called again meanwhile, it waits for the first call; a caller that is cancelled leaves the
         cell stopping.
         """
-        await self._stop(timeout, keeps=False)
+        if not self.stop_at_once():
+            await self._stop(timeout, keeps=False)
+
+    def stop_at_once(self) -> bool:
+        """Stop, if that takes no time: nothing runs, and there is no `on_stop`. Whether it has stopped."""
+        if self.status is RUNNING and self._worker is None and self._annex is None and not self._has_on_stop:
+            self._exit = SHUTDOWN
+            self._actor = None
+            self._finish()
+        return self.status is Status.STOPPED
 
     async def _stop(self, timeout: float, *, keeps: bool) -> None:
-        self._keeps = keeps and (self._ending is None or self._keeps)
+        annex = self.annex
+        self._keeps = keeps and (annex.ending is None or self._keeps)
         self._leaves = False
-        if self._ending is None:
+        if annex.ending is None:
             if self.status is Status.STOPPED:
                 return
             if self.status is Status.FAILED:
                 self._actor = None
             else:
-                self._exit = Exit(Reason.SHUTDOWN)
+                self._exit = SHUTDOWN
             self.status = Status.STOPPING
-            if self._worker is None and self._starter is None and not self._has_on_stop:
+            if not self.is_at_work and annex.starter is None and not self._has_on_stop:
                 self._actor = None
                 self._finish()
                 return
-            work = self._end(self._host.loop.time() + timeout)
-            self._ending = self._host.loop.create_task(work, name=f"choragus:{self.path}:stop")
-        await asyncio.shield(self._ending)
+            work = self._end(self.host.loop.time() + timeout)
+            annex.ending = self.host.scheduler.task(work, f"choragus:{self.path}:stop")
+        await asyncio.shield(annex.ending)
 
     @property
     def _has_on_stop(self) -> bool:
         return self._actor is not None and type(self._actor).on_stop is not Actor.on_stop
 
-    async def _run_on_start(self, actor: Actor[Never]) -> None:
-        starter = self._starter = Starting(actor, self._host.loop, self._host.events)
-        try:
-            await starter.finish()
-        finally:
-            if self._starter is starter:
-                self._starter = None
-
     def _depart(self) -> None:
         self._leaves = False
-        self._exit = Exit(Reason.NORMAL)
+        self._exit = NORMAL
         if self._has_on_stop:
-            self._ending = self._host.loop.create_task(self._bid_farewell(), name=f"choragus:{self.path}:stop")
+            self.annex.ending = self.host.scheduler.task(self._bid_farewell(), f"choragus:{self.path}:stop")
         else:
             self._actor = None
             self._finish()
             self._parent.child_ended(self)
 
     async def _bid_farewell(self) -> None:
-        await self._end(self._host.loop.time() + FAREWELL)
+        await self._end(self.host.loop.time() + FAREWELL)
         self._parent.child_ended(self)
 
     async def _end(self, deadline: float) -> None:
-        if self._starter is not None:
-            await self._starter.end()
+        annex = self.annex
+        if annex.starter is not None:
+            await annex.starter.end()
         await self._until_idle(deadline)
-        if self._worker is not None:
-            self._worker.cancel()
-            await self._until_idle(self._host.loop.time() + GRACE)
-        if self._worker is not None:
+        if self.is_at_work:
+            self._exit = KILLED
+            self._cancel()
+            await self._until_idle(self.host.loop.time() + GRACE)
+        if self.is_at_work:
             self._cut_off()
         has_on_stop = self._has_on_stop
         actor, self._actor = self._actor, None
         if actor is not None and has_on_stop:
-            await run_on_stop(actor, max(GRACE, deadline - self._host.loop.time()), self._host.events)
+            await run_on_stop(actor, max(GRACE, deadline - self.host.loop.time()), self.host)
         self._finish()
 
-    async def _until_idle(self, deadline: float) -> None:
+    def _cancel(self) -> None:
+        for task in self.annex.tasks:
+            task.cancel()
         if self._worker is not None:
-            self._idle = self._host.loop.create_future()
-            await asyncio.wait({self._idle}, timeout=max(0.0, deadline - self._host.loop.time()))
-            self._idle = None
+            self._worker.cancel()
+
+    async def _until_idle(self, deadline: float) -> None:
+        if self.is_at_work:
+            idle = self.annex.idle = self.host.loop.create_future()
+            await asyncio.wait({idle}, timeout=max(0.0, deadline - self.host.loop.time()))
+            self.annex.idle = None
 
     def _cut_off(self) -> None:
         delivery = self.current
         self.incarnation += 1
         self._actor = None
-        self._exit = Exit(Reason.KILLED)
-        self._host.events.publish(Zombie(self.path, "" if delivery is None else type(delivery.message).__name__))
+        self._exit = KILLED
+        self.host.events.publish(Zombie(self.path, "" if delivery is None else type(delivery[0]).__name__))
         if delivery is not None:
-            delivery.fail(ActorStopped(self.path))
+            fail(delivery, ActorStopped(self.path))
         self._rest()
 
     def _finish(self) -> None:
         self.incarnation += 1
-        self._ending = None
+        annex = self._annex
+        if annex is not None:
+            annex.ending = None
+            self._part()
         if self._keeps:
             self.status = Status.FAILED
             return
         self.status = Status.STOPPED
-        left = self._batch[::-1] + (self._box or [])
-        self._batch, self._box = [], None
-        self._depth = 0
-        for delivery in left:
-            delivery.refuse(self.path, self._host.events)
-        if self._room is not None:
-            self._room.let_all_in()
-        watchers, self._watchers = self._watchers, []
-        for watcher in watchers:
-            watcher(self._exit)
+        self._refuse_all()
+        if annex is not None:
+            if annex.watches is not None:
+                annex.watches.end()
+            watchers, annex.watchers = annex.watchers, []
+            for watcher in watchers:
+                watcher(self._exit)
+
+    def _part(self) -> None:
+        """The incarnation is over: what was its own goes with it."""
+        annex = self.annex
+        if annex.timers is not None:
+            annex.timers.cancel_all()
+        for task in (*annex.tasks, *annex.piped):
+            task.cancel()
+        if annex.links:
+            break_links(self, self._exit)
 
     # One batch of messages: runs in a worker.
 
-    async def drain(self) -> int:
+    async def drain(self, worker: asyncio.Task[None], clean: Context) -> int:  # the hot loop, in one piece
         """Handle the messages that wait, one after the other, at most a budget of them."""
-        if not self._batch:
-            self._batch, self._box = self._box or [], None
-            self._batch.reverse()
-        batch, table, actor = self._batch, self.table, self._actor
-        incarnation = self.incarnation
-        worker = self._worker = asyncio.current_task(self._host.loop)
-        assert worker is not None
+        batch = self._batch
+        if not batch:
+            batch = self._batch = self._box or []
+            self._box = None
+            batch.reverse()
+        self._worker = worker
+        host, path, incarnation = self.host, self.path, self.incarnation
+        now, record = host.now, host.record
+        began = now()
         done = 0
         while batch and done < BUDGET and self.status is RUNNING:
             delivery = self.current = batch.pop()
+            message, reply, sender = delivery
+            kind = type(message)
+            self.since = began
+            self.depth -= 1
             done += 1
-            self._depth -= 1
-            if self._room is not None:
-                self._room.let_in(self.limit - self._depth)
-            message = delivery.message
+            if self._annex is not None:
+                self._go_on()
             try:
-                handler = table[type(message)]
-                result = handler.function(actor, message)
+                handler = self.table.get(kind)
+                if handler is None:
+                    message, handler = self._opened(message)
+                result = handler.function(self._actor, message)
                 if handler.is_async or type(result) is CoroutineType:
                     result = await result  # type: ignore[misc]  # a coroutine
             except GeneratorExit:
                 raise
             except BaseException as error:
+                record((path, kind, sender_of(delivery), began, now()))
                 if incarnation != self.incarnation:  # it was cut off, and a cancelled worker is never used again
-                    raise asyncio.CancelledError(f"{self.path} was cut off") from error
+                    raise asyncio.CancelledError(f"{path} was cut off") from error
                 self._failed(delivery, error)
-                if isinstance(error, Exception):
-                    return done
-                raise
+                if not isinstance(error, Exception):
+                    raise
+                return TAINTED if worker.cancelling() or copy_context() != clean else done
+            ended = now()
+            record((path, kind, "" if sender is None else sender.path, began, ended))
             if incarnation != self.incarnation:
-                raise asyncio.CancelledError(f"{self.path} was cut off")
-            reply = delivery.reply
-            if reply is not None:
-                self._reply(reply, result)
-            if handler.is_async and worker.cancelling():  # swallowed: such a worker handles nothing more
-                break
+                raise asyncio.CancelledError(f"{path} was cut off")
+            if reply is not None and self.current is delivery:
+                if reply.done():
+                    host.events.publish(DeadLetter(path, result))
+                else:
+                    reply.set_result(result)
+            if ended - began > host.slow:
+                host.events.publish(SlowHandler(path, kind.__name__, ended - began))
+            began = ended
+            if copy_context() != clean or (handler.is_async and worker.cancelling()):
+                done = TAINTED
         self._rest()
         return done
+
+    def _go_on(self) -> None:
+        """The next message is in hand: there is room, and what the last one asked is no longer waited for."""
+        annex = self.annex
+        if annex.asking:
+            annex.asking = []
+        if annex.room is not None:
+            self._make_room(annex.room)
+
+    def _opened(self, notice: object) -> tuple[object, Handler]:
+        """What a notice in the mailbox says, and who handles that."""
+        message = notice.open() if isinstance(notice, Notice) else notice
+        if message is None:
+            return notice, IGNORED
+        handler = self.table.get(type(message))
+        if handler is None:
+            raise Unhandled(f"{self.path} has no handler for {type(message).__name__}: add a @handle method")
+        return message, handler
 
     def _rest(self) -> None:
         """Let go of the worker, and go on or fall idle; what was not handled stays where it is."""
         self._worker = None
         self.current = None
         self._busy = False
-        if self._idle is not None and not self._idle.done():
-            self._idle.set_result(None)
-        if self._leaves:
+        if self._annex is not None:
+            self._ease(self._annex)
+        if self._leaves and not self.is_at_work:
             self._depart()
+        elif self.depth:
+            self._wake()
         else:
-            self._go_on()
+            self._batch = None
 
-    def _go_on(self) -> None:
-        if (self._batch or self._box) and not self._busy and self.status is Status.RUNNING:
-            self._busy = True
-            self._host.scheduler.activate(self)
+    def _ease(self, annex: Annex) -> None:
+        """Whoever waits for the end of the message in hand is told."""
+        annex.asking = []
+        if annex.is_deep and not self.depth:
+            annex.is_deep = False
+            self._mark = self._mailbox.mark
+        if annex.idle is not None and not annex.idle.done() and not self.is_at_work:
+            annex.idle.set_result(None)
 
     def _failed(self, delivery: Delivery, error: BaseException) -> None:
         """The handler raised, or was cancelled: by the system's end, its stop's deadline, or by itself."""
         cancelled = isinstance(error, asyncio.CancelledError)
-        name = type(delivery.message).__name__
+        name = _name_of(delivery)
         stopping = self.status is Status.STOPPING and not self._leaves
         self._leaves = False
-        delivery.crashed(self.path, error, system_stopped=self._host.stopped, stopping=stopping)
+        crashed(delivery, self.path, error, system_stopped=self.host.stopped, stopping=stopping)
         if stopping:
             self._actor = None
         else:
             self.status = Status.FAILED
             self._exit = Exit(Reason.FAILED, error)
+            if self._annex is not None and self._annex.links:
+                break_links(self, self._exit)
         self._rest()
-        if cancelled and self._host.stopped:
+        if cancelled and self.host.stopped:
             return
-        self._host.events.publish(Failed(self.path, error, name))
+        self.host.events.publish(Failed(self.path, error, name))
         if not stopping:
             self._parent.child_failed(self, Failure(self.path, error, name))
 
-    def _reply(self, reply: asyncio.Future[object], result: object) -> None:
-        if reply.done():
-            self._host.events.publish(DeadLetter(self.path, result))
-        else:
-            reply.set_result(result)
+
+def _name_of(delivery: Delivery) -> str:
+    message = delivery[0]
+    return message.name if isinstance(message, Notice) else type(message).__name__
+
+
+def _ignore(actor: object, message: object) -> None:
+    """There is nothing to do any more."""
+
+
+IGNORED = Handler("", _ignore, False)

@@ -8,11 +8,32 @@ all that needs a look, and the loop has one timer for the earliest front.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 ROOM = 64
 """How long a queue may become before the ones that were cancelled are taken out of its middle."""
+
+
+def now_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
+    """The loop's clock, without the call in between when it is the usual one."""
+    return time.monotonic if getattr(type(loop), "time", None) is asyncio.BaseEventLoop.time else loop.time
+
+
+class Due(Protocol):
+    """What waits for its deadline."""
+
+    at: float
+
+    def done(self) -> bool:
+        """Whether it waits no more."""
+        ...
+
+    def pass_(self, seconds: float) -> None:
+        """The time has come, so many seconds after it was set."""
+        ...
 
 
 class Deadline:
@@ -20,22 +41,21 @@ class Deadline:
 
     __slots__ = ("_action", "_args", "at")
 
-    def __init__(self, at: float, action: Callable[..., object], args: tuple[object, ...]) -> None:
-        self.at = at
+    def __init__(self, action: Callable[..., object], args: tuple[object, ...]) -> None:
+        self.at = 0.0
         self._action: Callable[..., object] | None = action
         self._args = args
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it has neither passed nor been cancelled."""
-        return self._action is not None
+    def done(self) -> bool:
+        """Whether it has passed or been cancelled."""
+        return self._action is None
 
     def cancel(self) -> None:
         """Never mind; fine at any time."""
         self._action = None
         self._args = ()
 
-    def pass_(self) -> None:
+    def pass_(self, seconds: float) -> None:
         """Do it, once."""
         action, args = self._action, self._args
         self.cancel()
@@ -43,37 +63,46 @@ class Deadline:
             action(*args)
 
 
+class _Queue:
+    """Those of one timeout, the first due first."""
+
+    __slots__ = ("size", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: deque[Due] = deque()
+        self.size = ROOM
+
+
 class Deadlines:
     """The deadlines of one event loop, in seconds of its clock. One passes at its time or a little later."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._queues: dict[float, deque[Deadline]] = {}
-        self._sizes: dict[float, int] = {}
+        self._now = now_of(loop)
+        self._queues: dict[float, _Queue] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
 
     def after(self, seconds: float, action: Callable[..., object], *args: object) -> Deadline:
         """Do this in so many seconds."""
-        deadline = Deadline(self._loop.time() + seconds, action, args)
-        queue = self._queues.get(seconds)
-        if queue is None:
-            queue = self._queues[seconds] = deque()
-        while queue and not queue[0].is_open:
-            queue.popleft()
-        queue.append(deadline)
-        if len(queue) > self._sizes.get(seconds, ROOM):
-            self._thin_out(seconds, queue)
-        if deadline.at < self._timer_at:
-            self._set_timer(deadline.at)
+        deadline = Deadline(action, args)
+        self.add(seconds, deadline)
         return deadline
 
-    def _thin_out(self, seconds: float, queue: deque[Deadline]) -> None:
-        """One that stays open for long must not keep those behind it, which were cancelled, in memory."""
-        still = [deadline for deadline in queue if deadline.is_open]
-        queue.clear()
-        queue.extend(still)
-        self._sizes[seconds] = max(ROOM, 2 * len(still))
+    def add(self, seconds: float, due: Due) -> None:
+        """Have this pass in so many seconds, unless it is done before."""
+        queue = self._queues.get(seconds)
+        if queue is None:
+            queue = self._queues[seconds] = _Queue()
+        waiting = queue.waiting
+        at = due.at = self._now() + seconds
+        if waiting and waiting[0].done():
+            waiting.popleft()
+        waiting.append(due)
+        if len(waiting) > queue.size:
+            _thin_out(queue)
+        if at < self._timer_at:
+            self._set_timer(at)
 
     def _set_timer(self, at: float) -> None:
         if self._timer is not None:
@@ -86,12 +115,20 @@ class Deadlines:
         self._timer, self._timer_at = None, float("inf")
         try:
             for seconds, queue in tuple(self._queues.items()):
-                while queue and (not queue[0].is_open or queue[0].at <= now):
-                    queue.popleft().pass_()
-                if not queue:
+                waiting = queue.waiting
+                while waiting and (waiting[0].done() or waiting[0].at <= now):
+                    waiting.popleft().pass_(seconds)
+                if not waiting:
                     del self._queues[seconds]
-                    self._sizes.pop(seconds, None)
         finally:  # one action that fails must not silence the deadlines behind it
-            fronts = [queue[0].at for queue in self._queues.values() if queue]
+            fronts = [queue.waiting[0].at for queue in self._queues.values() if queue.waiting]
             if fronts and min(fronts) < self._timer_at:
                 self._set_timer(min(fronts))
+
+
+def _thin_out(queue: _Queue) -> None:
+    """One that stays open for long must not keep those behind it, which are done, in memory."""
+    still = [due for due in queue.waiting if not due.done()]
+    queue.waiting.clear()
+    queue.waiting.extend(still)
+    queue.size = max(ROOM, 2 * len(still))

@@ -6,10 +6,11 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping
-from typing import TypeVar, Union, get_args, get_origin
+from typing import TypeVar, Union, get_args, get_origin, overload
 
 import attrs
 
+from .blocking import PLACES, Blocking, off_the_loop
 from .errors import HandlerFault
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -18,23 +19,55 @@ Names = Mapping[str, object]
 
 @attrs.frozen
 class Handler:
-    """A method that takes one message; `is_async` says whether calling it gives a coroutine."""
+    """A method that takes one message; `is_async` says whether calling it gives a coroutine.
+
+    `function` takes the actor and the message. That of a `blocking` one is a coroutine function around the method.
+    """
 
     name: str
     function: Callable[..., object]
     is_async: bool
+    blocking: Blocking | None = None
 
 
 Table = Mapping[type, Handler]
 
 
-def handle(function: F) -> F:
+@overload
+def handle(function: F, /) -> F: ...
+@overload
+def handle(*, blocking: Blocking) -> Callable[[F], F]: ...
+def handle(function: F | None = None, /, *, blocking: Blocking | None = None) -> F | Callable[[F], F]:
     """Mark a method as the handler of the message type that its one parameter is annotated with.
 
     `def` and `async def` both work. Its return value is the reply of an ask. Checked when the class is defined.
+
+    A `def` that waits or computes for long would stop everything else meanwhile. It says so, and runs elsewhere; the
+    actor still handles one message at a time, and called directly the method is as it was written:
+
+    - `@handle(blocking="thread")`: in a thread of its own. It may use the actor's attributes, but refs, timers and all
+      else of the event loop are not for threads. When the actor has to stop sooner, the thread is left behind, for
+      Python cannot end it, and what it gives is dropped.
+    - `@handle(blocking="process")` above `@staticmethod`: in a process of its own, which takes just the message. It is
+      killed when the actor has to stop sooner. Message, reply and exceptions are pickled; as many processes run as
+      there are CPUs, further calls wait. They end with the system.
+
+    Durable actors have `effect` for this.
+
+    Raises:
+        HandlerFault: when `blocking` is neither of the two.
     """
-    function.__dict__["__choragus_handler__"] = True
-    return function
+    if blocking is not None and blocking not in PLACES:
+        raise HandlerFault(f"blocking={blocking!r} is none of {', '.join(map(repr, PLACES))}: use one of them")
+
+    def mark(method: F) -> F:
+        if not isinstance(getattr(method, "__dict__", None), dict):  # neither a function nor a static or class method
+            raise HandlerFault(f"handle({method!r}) marks no method: say @handle or @handle(blocking='thread')")
+        method.__dict__["__choragus_handler__"] = True
+        method.__dict__["__choragus_blocking__"] = blocking
+        return method
+
+    return mark if function is None else mark(function)
 
 
 def reply(function: F) -> F:
@@ -67,17 +100,55 @@ def handlers(cls: type, local: Names) -> Table:
     """
     table: dict[type, Handler] = {}
     for name in dir(cls):
-        function = inspect.getattr_static(cls, name)
-        if not getattr(function, "__choragus_handler__", False):
+        found = inspect.getattr_static(cls, name)
+        marked = _marked(found)
+        if marked is None:
             continue
-        for message in _message_types(cls, name, function, local):
+        handler = _handler(cls, name, found, getattr(marked, "__choragus_blocking__", None))
+        for message in _message_types(cls, name, handler, local):
             if message in table:
                 raise HandlerFault(
                     f"{cls.__name__}.{table[message].name} and {cls.__name__}.{name} both handle "
                     f"{message.__name__}: keep one"
                 )
-            table[message] = Handler(name, function, inspect.iscoroutinefunction(function))
+            table[message] = handler
     return table
+
+
+def _marked(found: object) -> object | None:
+    """What carries the mark of `@handle`: the method, or the function inside of a static or class method."""
+    for one in (found, getattr(found, "__func__", None)):
+        if getattr(one, "__choragus_handler__", False):
+            return one
+    return None
+
+
+def _handler(cls: type, name: str, found: object, blocking: Blocking | None) -> Handler:
+    """The handler that the method makes.
+
+    Raises:
+        HandlerFault: when it cannot run where it says, or is no method of the actor.
+    """
+    where = f"{cls.__name__}.{name}"
+    inner: object = getattr(found, "__func__", found)
+    function: Callable[..., object] = inner  # type: ignore[assignment]  # handle() marks nothing else
+    if blocking == "process":
+        if not isinstance(found, staticmethod):
+            raise HandlerFault(
+                f'{where} runs in a process of its own, which has no actor: put @handle(blocking="process") above '
+                f"@staticmethod, and def {name}(message: SomeMessage)"
+            )
+        if "<locals>" in function.__qualname__:
+            raise HandlerFault(f"{where} is defined inside a function, where no other process finds it: move it out")
+    elif isinstance(found, staticmethod | classmethod):
+        raise HandlerFault(f"{where} takes no actor: write def {name}(self, message: SomeMessage)")
+    is_async = inspect.iscoroutinefunction(function)
+    if blocking is None:
+        return Handler(name, function, is_async)
+    if is_async:
+        raise HandlerFault(f"{where} is async def and waits without blocking: drop blocking={blocking!r}, or write def")
+    _check_yields_nothing(where, function)
+    return Handler(name, off_the_loop(where, function, blocking), True, blocking)
 
 
 def check_declared(cls: type, declared: object, table: Table) -> None:
@@ -123,11 +194,16 @@ def _filled_in(argument: object, given: Mapping[object, object]) -> object:
     return filled
 
 
-def _message_types(cls: type, name: str, function: Callable[..., object], local: Names) -> list[type]:
-    where = f"{cls.__name__}.{name}"
+def _check_yields_nothing(where: str, function: Callable[..., object]) -> None:
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise HandlerFault(f"{where} yields: a handler returns its one reply")
-    parameter = only_parameter(where, name, function)
+
+
+def _message_types(cls: type, name: str, handler: Handler, local: Names) -> list[type]:
+    where = f"{cls.__name__}.{name}"
+    function = handler.function
+    _check_yields_nothing(where, function)
+    parameter = only_parameter(where, name, function, bound=handler.blocking != "process")
     if parameter.annotation is inspect.Parameter.empty:
         raise HandlerFault(f"{where}: annotate its message, as in def {name}(self, message: SomeMessage)")
     annotated = types.SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
@@ -143,15 +219,16 @@ def _message_types(cls: type, name: str, function: Callable[..., object], local:
     return [member for member in members if isinstance(member, type)]
 
 
-def only_parameter(where: str, name: str, function: Callable[..., object]) -> inspect.Parameter:
-    """The one parameter of a handler beside `self`.
+def only_parameter(where: str, name: str, function: Callable[..., object], *, bound: bool = True) -> inspect.Parameter:
+    """The one parameter of a handler beside `self`, if it is `bound` to an actor.
 
     Raises:
         HandlerFault: when it takes none, several, or not by position.
     """
-    parameters = list(inspect.signature(function).parameters.values())[1:]
+    parameters = list(inspect.signature(function).parameters.values())[1 if bound else 0 :]
     if len(parameters) != 1 or parameters[0].kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD:
-        raise HandlerFault(f"{where} must take exactly one message: def {name}(self, message: SomeMessage)")
+        first = "self, " if bound else ""
+        raise HandlerFault(f"{where} must take exactly one message: def {name}({first}message: SomeMessage)")
     return parameters[0]
 
 

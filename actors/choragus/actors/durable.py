@@ -67,6 +67,7 @@ class DurableActor(Actor[M], Generic[S, M]):
         super(Actor, cls).__init_subclass__(**keywords)
         local = sys._getframe(1).f_locals
         define(cls, DurableActor, local)
+        _check_nothing_blocks(cls)
         cls.__choragus_reply_names__ = replies(cls)
         arguments = declared_arguments(cls, DurableActor)
         if arguments is not None and not isinstance(arguments[0], TypeVar):
@@ -216,6 +217,16 @@ class DurableActor(Actor[M], Generic[S, M]):
         if name not in self.__choragus_reply_names__:
             raise HandlerFault(f"{type(self).__name__}.{name or repr(then)} cannot take a reply: mark it with @reply")
         return f"{name}\n{about}"
+
+
+def _check_nothing_blocks(cls: type[DurableActor[S, M]]) -> None:
+    for handler in cls.__choragus_table__.values():
+        if handler.blocking is not None:
+            raise HandlerFault(
+                f"{cls.__name__}.{handler.name}: a handler of a durable actor is one turn, which cannot be left behind "
+                f"in a {handler.blocking}: drop blocking={handler.blocking!r} and use effects, as in "
+                "self.effect('runner', request, then=self.done, on_interrupt=OnInterrupt.RERUN)"
+            )
 
 
 def _checked_state(cls: type[DurableActor[S, M]], name: str, state: object) -> type:

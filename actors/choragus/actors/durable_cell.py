@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from typing import Protocol
 
 import attrs
@@ -21,7 +22,7 @@ from .execution import Execution, Work, admit
 from .inbox import Inbox
 from .reason import reason
 from .region import Region
-from .scheduler import Scheduler
+from .scheduler import TAINTED, Scheduler
 from .setback import failed_turn, parked_turn
 from .standing import Around, Standing
 from .status import GRACE, Failure, Status
@@ -72,7 +73,7 @@ class DurableCell:
         self._busy = False
         self._hold: asyncio.TimerHandle | None = None
         self._suspended: BaseException | None = None
-        self._worker: asyncio.Task[object] | None = None
+        self._worker: asyncio.Task[None] | None = None
         self._idle: asyncio.Future[None] | None = None
 
     # Mail and life: called on the loop by the kernel and the region.
@@ -81,6 +82,11 @@ class DurableCell:
     def is_idle(self) -> bool:
         """Whether nothing runs, waits or is held back: the cell may be dropped, for everything is on disk."""
         return not self._busy and self._hold is None and not self.inbox and self.status in LIVE
+
+    @property
+    def handling(self) -> str:
+        """The type name of the message in hand; empty between two turns."""
+        return "" if self.current is None else type(self.current.message).__name__
 
     def deliver(self, envelope: Envelope) -> None:
         """Take a message that is on disk and due."""
@@ -140,9 +146,9 @@ class DurableCell:
 
     # One turn: runs in a worker.
 
-    async def drain(self) -> int:
+    async def drain(self, worker: asyncio.Task[None], clean: Context) -> int:
         """Run one turn, or load what is needed for it."""
-        worker = self._worker = asyncio.current_task()
+        self._worker = worker
         try:
             work = await self._prepare()
             if work is not None:
@@ -150,7 +156,7 @@ class DurableCell:
         finally:
             if self._worker is worker:
                 self._worker = None
-        return 1
+        return TAINTED if worker.cancelling() or copy_context() != clean else 1
 
     async def _prepare(self) -> Work | None:
         try:

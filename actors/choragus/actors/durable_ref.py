@@ -15,7 +15,7 @@ from .deadline import Deadlines
 from .errors import NotCommitted
 from .event import Events
 from .inside import current_turn
-from .message import Request, decode_reply
+from .message import Question, decode_reply
 from .ref import ASK_TIMEOUT, M, R, Ref, answer, check_ask, unhandled
 from .writer import Writer
 
@@ -85,7 +85,7 @@ class DurableRef(Ref[M]):
         self._post.post(envelope, lambda result: _settle(written, self._id, result))
         await written
 
-    async def ask(self, message: Request[R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> R:
+    async def ask(self, message: Question[M, R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> R:
         check_ask(self._id, message, type(message) in self._table, timeout)
         self._post.check_open(self._id)
         self._post.writer.check_room(self._id)

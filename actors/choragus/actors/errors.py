@@ -4,6 +4,10 @@
     ├─ HandlerFault (TypeError)        an actor class is declared wrongly
     ├─ Unhandled (TypeError)           a message of a type that the actor has no handler for
     ├─ MailboxFull                     a bounded mailbox has no room
+    ├─ StashFull                       an actor has set aside as many messages as it may
+    ├─ AskCycle (RuntimeError)         an actor asked one that waits for it
+    ├─ DeathPact                       a watched actor ended, and the watcher does not handle it
+    ├─ LinkBroken                      a linked actor failed
     ├─ AskInsideTurn (RuntimeError)    an ask was awaited inside a durable handler
     ├─ AskTimeout (TimeoutError)       no reply came in time
     ├─ TurnTimeout (TimeoutError)      a durable handler ran longer than its limit
@@ -17,6 +21,8 @@
     ├─ TooManyActive                   as many keyed actors as are allowed have something to do
     ├─ MessageParked                   the message failed too often and was set aside
     ├─ NotCommitted                    the message never became durable
+    ├─ NotPicklable (TypeError)        a handler in a process got or gave what no process can be handed
+    ├─ ProcessDied                     the process of a handler ended in the middle of it
     ├─ Ignore                          an actor does not want to run now
     └─ SystemStopped                   the system ended before there was a reply
 
@@ -40,6 +46,42 @@ class Unhandled(ChoragusError, TypeError):
 
 class MailboxFull(ChoragusError):
     """Raised when a mailbox, or the writer before it, has no room; `send` waits instead."""
+
+
+class StashFull(ChoragusError):
+    """Raised by `Actor.stash` when the mailbox's `stash` messages are set aside already."""
+
+
+class AskCycle(ChoragusError, RuntimeError):
+    """Raised at once when an actor asks, while it handles a message, one that waits for it itself.
+
+    `chain` are the paths from the asker back to the asker.
+    """
+
+    def __init__(self, chain: tuple[str, ...]) -> None:
+        super().__init__(
+            f"{' asks '.join(chain)}: none of them can answer while it waits; tell instead and take the reply as a "
+            "message, or mark the handler @handle(reentrant=True)"
+        )
+        self.chain = chain
+
+
+class DeathPact(ChoragusError):
+    """Raised inside an actor when one that it watches has ended and it has no handler for Terminated."""
+
+    def __init__(self, actor: str, ended: str, how: str) -> None:
+        super().__init__(f"{ended}, which {actor} watches, has ended ({how}): add a @handle method for Terminated")
+        self.actor = actor
+        self.ended = ended
+
+
+class LinkBroken(ChoragusError):
+    """Raised inside an actor when one that it is linked to has failed; that failure is the cause."""
+
+    def __init__(self, actor: str, failed: str) -> None:
+        super().__init__(f"{failed}, which {actor} is linked to, has failed")
+        self.actor = actor
+        self.failed = failed
 
 
 class AskInsideTurn(ChoragusError, RuntimeError):
@@ -133,6 +175,14 @@ class MessageParked(ChoragusError):
 
 class NotCommitted(ChoragusError):
     """Raised when a message from the host never became durable."""
+
+
+class NotPicklable(ChoragusError, TypeError):
+    """Raised when the message, result or exception of a `blocking="process"` handler cannot go between processes."""
+
+
+class ProcessDied(ChoragusError):
+    """Raised when the process that ran a `blocking="process"` handler ended: killed from outside, or crashed."""
 
 
 class Ignore(ChoragusError):

@@ -8,19 +8,20 @@ from typing import Never
 from .abandon import abandon
 from .actor import Actor
 from .errors import ActorStopped
-from .event import Events, Failed, Zombie
+from .event import Failed, Zombie
+from .host import Host
 from .status import GRACE
 
 
 class Starting:
     """An `on_start` that runs."""
 
-    def __init__(self, actor: Actor[Never], loop: asyncio.AbstractEventLoop, events: Events) -> None:
+    def __init__(self, actor: Actor[Never], host: Host) -> None:
         self._path = actor.path
-        self._events = events
-        self._task = loop.create_task(actor.on_start(), name=f"choragus:{actor.path}:on_start")
+        self._events = host.events
+        self._task = host.scheduler.task(actor.on_start(), f"choragus:{actor.path}:on_start")
         self._task.add_done_callback(_look)
-        self._ended: asyncio.Future[None] = loop.create_future()
+        self._ended: asyncio.Future[None] = host.loop.create_future()
 
     async def finish(self) -> None:
         """Wait for it; what it raises goes to the caller. A caller that is cancelled cancels it.
@@ -51,9 +52,9 @@ class Starting:
             self._events.publish(Zombie(self._path, "on_start"))
 
 
-async def run_on_stop(actor: Actor[Never], patience: float, events: Events) -> None:
+async def run_on_stop(actor: Actor[Never], patience: float, host: Host) -> None:
     """Run `on_stop` for so many seconds at most; what it raises is reported."""
-    stopping = asyncio.get_running_loop().create_task(actor.on_stop(), name=f"choragus:{actor.path}:on_stop")
+    stopping = host.scheduler.task(actor.on_stop(), f"choragus:{actor.path}:on_stop")
     stopping.add_done_callback(_look)
     await asyncio.wait({stopping}, timeout=patience)
     if not stopping.done():
@@ -61,11 +62,11 @@ async def run_on_stop(actor: Actor[Never], patience: float, events: Events) -> N
         await asyncio.wait({stopping}, timeout=GRACE)
     if not stopping.done():
         abandon([stopping])
-        events.publish(Zombie(actor.path, "on_stop"))
+        host.events.publish(Zombie(actor.path, "on_stop"))
         return
     error = asyncio.CancelledError("on_stop was cancelled") if stopping.cancelled() else stopping.exception()
     if error is not None:
-        events.publish(Failed(actor.path, error, "on_stop"))
+        host.events.publish(Failed(actor.path, error, "on_stop"))
 
 
 def _look(task: asyncio.Task[None]) -> None:

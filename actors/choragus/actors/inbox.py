@@ -29,6 +29,9 @@ class Inbox:
     def __bool__(self) -> bool:
         return bool(self._held) or self._more
 
+    def __len__(self) -> int:
+        return len(self._held)
+
     @property
     def head(self) -> Envelope | None:
         """The message to handle next, if it is in memory."""

@@ -1,4 +1,4 @@
-"""Whether the code that runs now is inside a durable actor's turn."""
+"""Who is speaking: the durable turn that the code which runs now is inside of, and the actor whose handler it is."""
 
 from __future__ import annotations
 
@@ -24,7 +24,16 @@ class OpenTurn(Protocol):
         ...
 
 
+class Speaker(Protocol):
+    """An actor that sends."""
+
+    path: str
+
+
 CURRENT: ContextVar[OpenTurn | None] = ContextVar("choragus.turn", default=None)
+
+SPEAKER: ContextVar[Speaker | None] = ContextVar("choragus.speaker", default=None)
+"""Set by a worker for the actor that it runs, and inherited by the tasks that a handler starts."""
 
 
 def current_turn() -> OpenTurn | None:

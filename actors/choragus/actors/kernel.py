@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Never, TypeVar
 from uuid import uuid4
 
 from choragus.mailbox.address import ActorId, actor_id
@@ -18,22 +19,32 @@ from choragus.mailbox.turn import SYSTEM_STREAM, Committed, Entry, Envelope, Rej
 from .actor import Actor, M
 from .alarm import Alarm
 from .asked import Asked
-from .deadline import Deadlines
+from .cell import Cell
+from .deadline import Deadlines, now_of
 from .draft import check_text
 from .durable_cell import Action, DurableCell
 from .durable_ref import DurableRef
 from .effect import Effects, Runner
 from .errors import MessageParked, SystemStopped
 from .event import Events
+from .host import SLOW
 from .lease import Lease
+from .local_ref import AdapterRef, LocalRef
 from .news import News
+from .place import Seat
 from .population import Population, Regions
+from .process import Processes
 from .recovery import unfinished_effects
 from .ref import Ref
 from .registry import Registry
 from .scheduler import Scheduler
 from .topic import Topics
+from .trace import Trace
+from .watchdog import Watchdog, WatchdogThread
 from .writer import Cursor, Mark, Writer
+
+T = TypeVar("T")
+V = TypeVar("V")
 
 POLL = 0.04
 """Seconds between two looks for what visitors wrote."""
@@ -57,7 +68,12 @@ class Kernel:
         self.topics = Topics()
         self.scheduler = Scheduler(self.loop, self.fail)
         self.deadlines = Deadlines(self.loop)
+        self.now = now_of(self.loop)
+        self.trace = Trace()
+        self.record = self.trace.record
+        self.slow = SLOW
         self.asked = Asked(self.loop, self.events)
+        self.processes = Processes()
         self.stopped = False
         self.running: set[DurableCell] = set()
         self.cautious = False
@@ -75,6 +91,12 @@ class Kernel:
         self._count = 0
         self._alarm = Alarm(self.loop, clock, self._ring)
         self._news = News()
+        self._watchdog: WatchdogThread | None = None
+
+    @property
+    def population(self) -> Population:
+        """The durable actors that are in memory."""
+        return self._population
 
     @property
     def has_died(self) -> bool:
@@ -89,7 +111,38 @@ class Kernel:
         self._end_waits()
         self._fatal(error)
 
+    # What volatile actors ask of the system.
+
+    def ref_to(self, seat: Seat) -> Ref[Never]:
+        """The ref of the actor in that cell."""
+        assert isinstance(seat, Cell)
+        return LocalRef(seat)
+
+    def adapter(self, seat: Seat, translate: Callable[[T], object]) -> Ref[T]:
+        """A ref whose messages are translated by the actor in that cell."""
+        assert isinstance(seat, Cell)
+        return AdapterRef(seat, translate)
+
+    def seat_of(self, ref: Ref[Never]) -> Seat:
+        """The cell behind a ref.
+
+        Raises:
+            TypeError: when it has none: links are between volatile actors.
+        """
+        if not isinstance(ref, LocalRef):
+            raise TypeError(f"{ref.path} is no volatile actor: only those can be linked")
+        return ref.cell
+
+    def beside(self, seat: Seat, work: Coroutine[object, None, V], name: str) -> asyncio.Task[V]:
+        """Run this in a task of its own, on behalf of that actor."""
+        return self.scheduler.task(work, name, seat)
+
     # Opening and closing.
+
+    def watch(self, watchdog: Watchdog) -> None:
+        """Report from now on what blocks the loop; nothing in a simulation, where time does not pass by itself."""
+        if not getattr(self.loop, "is_simulated", False):
+            self._watchdog = WatchdogThread(watchdog, self.loop, self.scheduler.running, self.events)
 
     async def open(
         self,
@@ -147,6 +200,8 @@ class Kernel:
 
     async def close(self) -> None:
         """Flush, end every task, give the file up. After a failure the file is left as a crash would leave it."""
+        if self._watchdog is not None:
+            self._watchdog.close()
         if self._opened and not self.has_died:
             await self._flush()
         if self._opened and not self._closing:
@@ -158,6 +213,7 @@ class Kernel:
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=FLUSH)
         await self.scheduler.close()
+        await self.processes.close()
         self._end_waits()
         if self._opened:
             self._opened = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 from functools import cache
-from typing import Generic, TypeVar, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar, get_origin, get_type_hints
 
 import attrs
 
@@ -15,6 +15,7 @@ from choragus.mailbox.errors import CorruptRecord
 from .dispatch import Handler, Names, Table, declared_arguments
 from .errors import HandlerFault
 
+Q = TypeVar("Q", covariant=True)
 R = TypeVar("R", covariant=True)
 
 
@@ -27,6 +28,24 @@ class Request(Generic[R]):
     """
 
     __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def __choragus_itself__(self) -> Self: ...
+
+        def __choragus_replied__(self) -> R: ...
+
+
+class Question(Protocol[Q, R]):
+    """A `Request[R]` that is also a Q: what `Ref[Q].ask` takes, for type checkers. Both methods exist for them only.
+
+    Python cannot say "a Request[R] that is one of M" in any other way: a type checker reads the message's own type
+    from the first method and its reply's from the second.
+    """
+
+    def __choragus_itself__(self) -> Q: ...
+
+    def __choragus_replied__(self) -> R: ...
 
 
 @stored("choragus.ask_failed")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Never, Protocol, runtime_checkable
 
+from .cell import Cell
 from .durable_ref import DurableRef
 from .event import DeadLetter, Events, logger
-from .ref import LocalRef, Ref
+from .local_ref import AdapterRef, LocalRef
+from .ref import Ref
 from .status import Exit, Status
 
 
@@ -28,7 +30,7 @@ class Composed(Protocol):
 def takes(ref: Ref[Never], message: type) -> bool:
     """Whether its actor handles messages of that type; a ref of a kind that is not known here takes all."""
     if isinstance(ref, LocalRef):
-        return message in ref._cell.table
+        return ref.cell.handles(message)
     if isinstance(ref, DurableRef):
         return message in ref._table
     return ref.takes(message) if isinstance(ref, Composed) else True
@@ -36,22 +38,28 @@ def takes(ref: Ref[Never], message: type) -> bool:
 
 def is_open(ref: Ref[Never]) -> bool:
     """Whether its actor takes mail: it has been started and has not ended. One that restarts takes mail."""
-    return not isinstance(ref, LocalRef) or (ref._cell.status is not Status.STOPPED and bool(ref._cell.table))
+    cell = _cell_of(ref)
+    return cell is None or (cell.status is not Status.STOPPED and bool(cell.table))
 
 
 def is_leaving(ref: LocalRef[Never]) -> bool:
     """Whether what is put into its mailbox now is never handled."""
-    return ref._cell.status in (Status.STOPPING, Status.STOPPED)
+    return ref.cell.status in (Status.STOPPING, Status.STOPPED)
 
 
 def is_idle(ref: Ref[Never]) -> bool:
-    """Whether its actor runs and has nothing to do."""
-    return isinstance(ref, LocalRef) and ref._cell.status is Status.RUNNING and not load(ref)
+    """Whether its actor runs and has nothing to do, also nothing that it has set aside or waits for."""
+    cell = _cell_of(ref)
+    if cell is None or cell.status is not Status.RUNNING or load(ref):
+        return False
+    annex = cell._annex
+    return annex is None or not (annex.stash or annex.piped)
 
 
 def load(ref: Ref[Never]) -> int:
     """How many messages wait, and the one in hand; 0 for refs whose mailbox is not in this process's memory."""
-    return ref._cell.depth + (ref._cell.current is not None) if isinstance(ref, LocalRef) else 0
+    cell = _cell_of(ref)
+    return 0 if cell is None else cell.depth + cell.is_at_work
 
 
 def when_ended(ref: Ref[Never], action: Callable[[Exit], None]) -> Callable[[], None]:
@@ -59,7 +67,8 @@ def when_ended(ref: Ref[Never], action: Callable[[Exit], None]) -> Callable[[], 
 
     The function returned takes it back.
     """
-    return ref._cell.when_ended(action) if isinstance(ref, LocalRef) else _nothing
+    cell = _cell_of(ref)
+    return _nothing if cell is None else cell.when_ended(action)
 
 
 def lost(ref: Ref[Never], message: object) -> None:
@@ -73,11 +82,19 @@ def lost(ref: Ref[Never], message: object) -> None:
 
 def events_of(ref: Ref[Never]) -> Events | None:
     """The event stream of its system; None for refs of no system."""
-    if isinstance(ref, LocalRef):
-        return ref._host.events
+    cell = _cell_of(ref)
+    if cell is not None:
+        return cell.host.events
     if isinstance(ref, DurableRef):
         return ref._post.events
     return ref.events if isinstance(ref, Composed) else None
+
+
+def _cell_of(ref: Ref[Never]) -> Cell | None:
+    """The cell of a volatile actor."""
+    if isinstance(ref, LocalRef):
+        return ref.cell
+    return ref._cell if isinstance(ref, AdapterRef) else None
 
 
 def _nothing() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
 from choragus.mailbox.address import ActorId, key_of, type_of
@@ -35,6 +35,9 @@ class Population:
 
     def __len__(self) -> int:
         return len(self._cells)
+
+    def __iter__(self) -> Iterator[DurableCell]:
+        return iter(tuple(self._cells.values()))
 
     def runs(self, id: ActorId) -> bool:
         """Whether this system runs the actor of that address."""

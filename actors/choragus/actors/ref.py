@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Generic, TypeVar
 
 from choragus.mailbox.address import ActorId
 
-from .cell import Cell
 from .deadline import Deadlines
-from .delivery import Delivery
-from .errors import AskInsideTurn, AskTimeout, SystemStopped, Unhandled
-from .host import Host
+from .errors import AskInsideTurn, AskTimeout, Unhandled
 from .inside import current_turn
-from .message import Request
+from .message import Question
+from .status import Exit
 
 M = TypeVar("M", contravariant=True)
 R = TypeVar("R")
@@ -41,11 +40,11 @@ class Ref(Generic[M]):
         """Send without waiting and without a reply. Nothing is promised before it is handled.
 
         Inside a turn it leaves with the turn, or not at all; what a volatile mailbox then has no room for is a dead
-        letter.
+        letter. What happens without room otherwise is said by the mailbox's Overflow.
 
         Raises:
             Unhandled: when the actor has no handler for the message's type.
-            MailboxFull: when there is no room.
+            MailboxFull: when there is no room, and the mailbox does not drop.
         """
         raise NotImplementedError
 
@@ -54,13 +53,16 @@ class Ref(Generic[M]):
 
         Raises:
             Unhandled: when the actor has no handler for the message's type.
+            MailboxFull: when there is no room, and the mailbox's Overflow is REJECT.
             ActorStopped: when the actor has stopped.
             SystemStopped: when the system ended first.
         """
         raise NotImplementedError
 
-    async def ask(self, message: Request[R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> R:
-        """Send and wait for the reply; from a durable actor it comes once the turn is on disk.
+    def ask(
+        self, message: Question[M, R], *, timeout: float = ASK_TIMEOUT, key: str = ""
+    ) -> Coroutine[object, None, R]:
+        """Send and wait for the reply, as in `await ref.ask(message)`; a durable one comes once the turn is on disk.
 
         Args:
             timeout: seconds. The message may still be handled after it.
@@ -68,8 +70,9 @@ class Ref(Generic[M]):
 
         Raises:
             Unhandled: when the actor has no handler for the message's type.
-            MailboxFull: when there is no room.
+            MailboxFull: when there is no room, and the mailbox's Overflow is not WAIT.
             AskTimeout: when no reply came in time.
+            AskCycle: when the actor asked could only answer after the one that asks.
             ActorFailed: when a volatile actor failed on the message.
             MessageParked: when a durable actor failed on it too often.
             ActorStopped: when the actor has stopped.
@@ -78,61 +81,18 @@ class Ref(Generic[M]):
         """
         raise NotImplementedError
 
+    def when_ended(self, action: Callable[[Exit], None]) -> Callable[[], None]:
+        """Call `action` once, when the actor has ended for good; at once, if it has. A restart is no end.
 
-class LocalRef(Ref[M]):
-    """The ref of a volatile actor."""
+        For code outside of actors, on the loop's thread; an actor uses `Actor.watch`, which makes it a message.
 
-    __slots__ = ("_cell", "_host")
+        Returns:
+            A function that takes it back, and does nothing after the end.
 
-    def __init__(self, cell: Cell, host: Host) -> None:
-        self._cell = cell
-        self._host = host
-
-    @property
-    def path(self) -> str:
-        return self._cell.path
-
-    def is_of(self, host: Host) -> bool:
-        """Whether its actor lives, or lived, in that system."""
-        return self._host is host
-
-    def __repr__(self) -> str:
-        return f"<Ref {self._cell.path}>"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, LocalRef) and other._cell is self._cell
-
-    def __hash__(self) -> int:
-        return hash(id(self._cell))
-
-    def tell(self, message: M) -> None:
-        cell = self._cell
-        if type(message) not in cell.table:
-            raise unhandled(cell.path, message)
-        turn = current_turn()
-        if turn is None:
-            cell.put(Delivery(message, None))
-        else:
-            turn.after_commit(lambda: cell.put_late(Delivery(message, None)))
-
-    async def send(self, message: M) -> None:
-        if current_turn() is not None:
-            self.tell(message)
-            return
-        if type(message) not in self._cell.table:
-            raise unhandled(self._cell.path, message)
-        await self._cell.put_when_room(Delivery(message, None))
-
-    async def ask(self, message: Request[R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> R:
-        cell = self._cell
-        check_ask(cell.path, message, type(message) in cell.table, timeout)
-        if key:
-            raise ValueError(f"{cell.path} keeps nothing on disk: key={key!r} is for durable actors")
-        if self._host.stopped:
-            raise SystemStopped(f"the system has stopped; {cell.path} cannot be asked")
-        reply: asyncio.Future[object] = self._host.loop.create_future()
-        cell.put(Delivery(message, reply))
-        return await answer(self._host.deadlines, reply, timeout, cell.path, message)  # type: ignore[return-value]  # the handler's type
+        Raises:
+            TypeError: when what the ref stands for does not end: a durable actor is there as long as its file.
+        """
+        raise TypeError(f"{self.path} is no volatile actor: it does not end, so it cannot be watched")
 
 
 async def answer(

@@ -13,7 +13,7 @@ from choragus.mailbox.errors import ChoragusError
 from .errors import ActorStopped, BroadcastAsked
 from .event import Events
 from .inside import current_turn
-from .message import Request
+from .message import Question
 from .peek import events_of, is_open, load, lost, takes
 from .ref import ASK_TIMEOUT, M, R, Ref, unhandled
 from .routing import Broadcast, Choice, RoundRobin, Routing
@@ -115,7 +115,7 @@ class Router(Ref[M]):
                 raise ActorStopped(self.path)
             await member.send(message)
 
-    async def ask(self, message: Request[R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> R:
+    async def ask(self, message: Question[M, R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> R:
         """Ask the member that is chosen when this is awaited; its errors, and these.
 
         Raises:

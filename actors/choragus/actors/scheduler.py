@@ -2,31 +2,46 @@
 
 An idle actor has no task. A cell with mail stands once in the ready queue; workers take cells in a row. Before a worker
 runs a cell while more are ready it wakes a spare one, so that a handler that waits blocks nobody. After a budget of
-messages a worker lets the event loop run. A worker that was cancelled is never used again.
+messages a worker lets the event loop run. A worker that was cancelled is never used again, nor is one whose context
+variables a handler has changed: so none reaches the next message.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from contextvars import copy_context
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from contextvars import Context, copy_context
+from typing import Protocol, TypeVar
 
 from .abandon import abandon
+from .inside import SPEAKER, Speaker
+
+T = TypeVar("T")
 
 BUDGET = 256
 """Messages that a cell handles in a row before others have their turn, and a worker before the loop has its."""
+
+TAINTED = 1 << 30
+"""Given back for a worker that is to handle nothing more."""
 
 SPARE = 64
 """Workers that wait for work; more than these end when there is none."""
 
 
-class Runnable(Protocol):
+class Runnable(Speaker, Protocol):
     """What stands in the ready queue."""
 
-    async def drain(self) -> int:
-        """Handle what is waiting now, at most a budget of it; give back how many messages that were."""
+    @property
+    def handling(self) -> str:
+        """The type name of the message in hand; empty between two messages."""
+        ...
+
+    async def drain(self, worker: asyncio.Task[None], clean: Context) -> int:
+        """Handle what is waiting now, at most a budget of it; give back how many messages that were.
+
+        Ends early when the context is no longer `clean`, or the worker was cancelled, and then gives back TAINTED.
+        """
         ...
 
 
@@ -43,7 +58,7 @@ class Scheduler:
         self._fatal = fatal
         self._context = copy_context()
         self._parked: list[asyncio.Future[None]] = []
-        self._workers: set[asyncio.Task[None]] = set()
+        self._workers: dict[asyncio.Task[None], list[Runnable | None]] = {}
         self._waking = False
         self._closed = False
 
@@ -52,6 +67,22 @@ class Scheduler:
         self.ready.append(cell)
         if not self._waking:
             self._wake()
+
+    def task(self, work: Coroutine[object, None, T], name: str, speaker: Speaker | None = None) -> asyncio.Task[T]:
+        """Run this beside the workers, with none of the caller's context variables, on behalf of that actor."""
+        context = self._context.copy()
+        if speaker is not None:
+            context.run(SPEAKER.set, speaker)
+        return self._loop.create_task(work, name=name, context=context)
+
+    def running(self, task: asyncio.Task[object]) -> tuple[str, str] | None:
+        """The path of the actor that a worker runs and the type name of its message, empty between two messages.
+
+        None for a task that runs no actor. May be called from any thread.
+        """
+        held = self._workers.get(task)  # type: ignore[arg-type]  # any task may be looked up
+        cell = None if held is None else held[0]
+        return None if cell is None else (cell.path, cell.handling)
 
     async def close(self) -> None:
         """End every worker, also those in the middle of a handler; a second is given to those that resist."""
@@ -73,18 +104,20 @@ class Scheduler:
                 parked.set_result(None)
                 return
         # A context of its own: the one that happens to wake it may be inside a turn.
-        worker = self._loop.create_task(self._work(), name="choragus:worker", context=self._context.copy())
-        self._workers.add(worker)
+        held: list[Runnable | None] = [None]
+        worker = self.task(self._work(held), "choragus:worker")
+        self._workers[worker] = held
         worker.add_done_callback(self._ended)
 
     def _ended(self, worker: asyncio.Task[None]) -> None:
-        self._workers.discard(worker)
+        self._workers.pop(worker, None)
         if not worker.cancelled() and (error := worker.exception()) is not None:
             self._fatal(error)
         if self.ready and not self._waking:
             self._wake()
 
-    async def _work(self) -> None:
+    async def _work(self, held: list[Runnable | None]) -> None:
+        """Take cells in a row, park when none is ready. `held` says which one is in hand."""
         ready = self.ready
         me = asyncio.current_task()
         assert me is not None
@@ -95,12 +128,24 @@ class Scheduler:
                 cell = ready.popleft()
                 if ready and not self._waking:
                     self._wake()
-                used += await cell.drain()
-                if me.cancelling():  # a handler swallowed its cancellation
-                    return
+                held[0] = cell
+                SPEAKER.set(cell)
+                used += await cell.drain(me, copy_context())
                 if used >= BUDGET:
+                    if used >= TAINTED:
+                        return
                     used = 0
                     await asyncio.sleep(0)
+            held[0] = None
+            if not self._waking:
+                # Whoever was answered may have the next message at once: stay for one more turn of the loop.
+                self._waking = True
+                try:
+                    await asyncio.sleep(0)
+                finally:
+                    self._waking = False
+                if ready:
+                    continue
             if len(self._parked) >= SPARE:
                 return
             waiter = self._loop.create_future()

@@ -28,7 +28,7 @@ class Reason(Enum):
     SHUTDOWN = "shutdown"
     """Its supervisor, or a request to it, stopped it."""
     KILLED = "killed"
-    """It did not stop in time and was cut off."""
+    """It did not stop in time: it was cancelled, and cut off when that did not help."""
     FAILED = "failed"
     """It failed, and was not started again."""
 

@@ -16,9 +16,10 @@ from typing import Generic, Literal, ParamSpec, TypeVar, get_args, get_type_hint
 import msgspec
 from attrs import field, frozen
 
+from choragus.actors.thread import in_thread
+
 from .errors import BadArguments, BadResult, ToolFault
 from .model import ToolSchema
-from .thread import in_thread
 
 P = ParamSpec("P")
 R = TypeVar("R")

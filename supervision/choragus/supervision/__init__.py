@@ -13,14 +13,17 @@ from .errors import (
     StartFailed,
     SystemFailed,
 )
+from .event import GaveUp, SupervisorEnded, SupervisorRestarted
 from .handle import ChildInfo, Count, SupervisorRef
 from .keyed import Keyed
 from .pool import Pool, PoolRef
+from .report import FailureReport
 from .shutdown import AutoShutdown
 from .spec import Child, DynamicSupervisor, Region, Supervisor
 from .state import ChildState
 from .strategy import OneForAll, OneForOne, Restart, RestForOne
 from .system import System
+from .tree import TreeNode
 
 __all__ = [
     "AlreadyPresent",
@@ -35,6 +38,8 @@ __all__ = [
     "DynamicSupervisor",
     "EndedNormally",
     "Escalated",
+    "FailureReport",
+    "GaveUp",
     "Keyed",
     "NotFound",
     "NotStopped",
@@ -48,7 +53,10 @@ __all__ = [
     "SpecFault",
     "StartFailed",
     "Supervisor",
+    "SupervisorEnded",
     "SupervisorRef",
+    "SupervisorRestarted",
     "System",
     "SystemFailed",
+    "TreeNode",
 ]

@@ -8,13 +8,14 @@ from weakref import WeakValueDictionary
 from choragus.actors.actor import Actor, M
 from choragus.actors.errors import ActorStopped, SystemStopped
 from choragus.actors.kernel import Kernel
+from choragus.actors.mailbox import DEFAULT, Mailbox
 from choragus.actors.ref import Ref
 from choragus.actors.topic import Topic
 
 from .errors import SpecFault
 from .keyed import Keyed
 from .pool import PoolRef, pool_at
-from .spec import MAILBOX, Child, DynamicSupervisor
+from .spec import Child, DynamicSupervisor
 from .strategy import OneForOne, Restart
 from .supervisor import Node
 
@@ -99,7 +100,7 @@ class Composing:
         strategy: OneForOne | None = None,
         restart: Restart = Restart.TRANSIENT,
         shutdown: float = 5.0,
-        mailbox: int = MAILBOX,
+        mailbox: int | Mailbox = DEFAULT,
         **kwargs: object,
     ) -> Keyed[M]:
         """Have actors of that class by key, under a supervisor of their own below the root.

@@ -9,7 +9,8 @@ import attrs
 from choragus.actors.actor import M
 from choragus.actors.cell import Cell
 from choragus.actors.errors import ActorStopped
-from choragus.actors.ref import LocalRef, Ref
+from choragus.actors.local_ref import LocalRef
+from choragus.actors.ref import Ref
 
 from .errors import NotFound, NotStopped
 from .slot import Slot
@@ -150,7 +151,7 @@ class SupervisorRef:
     def _ref(self, slot: Slot) -> Ref[Never] | SupervisorRef:
         running = slot.running
         if isinstance(running, Cell):
-            return LocalRef(running, self._node.kernel)
+            return LocalRef(running)
         assert isinstance(running, Node)
         return SupervisorRef(running)
 

@@ -6,7 +6,6 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Coroutine
 from contextlib import suppress
-from contextvars import copy_context
 from typing import Generic, TypeVar
 
 import attrs
@@ -14,10 +13,11 @@ import attrs
 from choragus.actors.actor import Actor, table_of
 from choragus.actors.errors import ActorStopped, AskTimeout, MailboxFull, NotActivated, SystemStopped, TooManyActive
 from choragus.actors.event import DeadLetter, Events, Failed
-from choragus.actors.message import Request
+from choragus.actors.local_ref import LocalRef
+from choragus.actors.message import Question
 from choragus.actors.peek import is_idle, is_leaving, is_open, when_ended
 from choragus.actors.reason import reason
-from choragus.actors.ref import LocalRef, R, Ref
+from choragus.actors.ref import R, Ref
 from choragus.mailbox.errors import ChoragusError
 
 from .errors import NotFound
@@ -59,7 +59,6 @@ class Keyed(Generic[M]):
         self._seats: OrderedDict[str, Seat[M]] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._context = copy_context()
 
     def __repr__(self) -> str:
         return f"<Keyed {self.path}>"
@@ -116,7 +115,7 @@ class Keyed(Generic[M]):
             ref = await self._let_in(seat, waiting)
         await ref.send(message)
 
-    async def ask(self, key: str, message: Request[R], timeout: float) -> R:
+    async def ask(self, key: str, message: Question[M, R], timeout: float) -> R:
         """The same, for a reply; the time that it takes to start the actor is part of the timeout."""
         self._check_open(key)
         seat = self._seat(key)
@@ -138,7 +137,7 @@ class Keyed(Generic[M]):
             raise SystemStopped(f"the system has stopped; {self.path_of(key)} cannot be reached")
 
     def _wait(self, seat: Seat[M], waiting: Waiting[M]) -> None:
-        if waiting.counts and seat.held >= self._worker.mailbox:
+        if waiting.counts and seat.held >= self._worker.mailbox.limit:
             raise MailboxFull(
                 f"{seat.path} is being started, with {seat.held} messages waiting (its limit): use send, which waits"
             )
@@ -308,7 +307,7 @@ class Keyed(Generic[M]):
     def _set_timer(self) -> None:
         if self._timer is None and self._seats and self._idle != float("inf"):
             first = next(iter(self._seats.values()))
-            self._timer = self._kernel.loop.call_at(first.used + self._idle, self._sweep, context=self._context)
+            self._timer = self._kernel.loop.call_at(first.used + self._idle, self._sweep)
 
     def _sweep(self) -> None:
         """Passivate those that have been idle for long enough; those that are busy begin anew."""
@@ -326,7 +325,7 @@ class Keyed(Generic[M]):
         self._set_timer()
 
     def _do(self, work: Coroutine[object, None, None]) -> None:
-        task = self._kernel.loop.create_task(work, name=f"choragus:{self.path}", context=self._context.copy())
+        task = self._kernel.scheduler.task(work, f"choragus:{self.path}")
         self._tasks.add(task)
         task.add_done_callback(self._done)
 

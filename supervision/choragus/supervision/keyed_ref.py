@@ -8,7 +8,7 @@ from typing import Protocol
 from choragus.actors.dispatch import Table
 from choragus.actors.event import DeadLetter, Events
 from choragus.actors.inside import current_turn
-from choragus.actors.message import Request
+from choragus.actors.message import Question
 from choragus.actors.ref import ASK_TIMEOUT, M, R, Ref, check_ask, unhandled
 from choragus.mailbox.errors import ChoragusError
 
@@ -27,7 +27,7 @@ class Desk(Protocol[M]):
 
     async def send(self, key: str, message: M) -> None: ...
 
-    async def ask(self, key: str, message: Request[R], timeout: float) -> R: ...
+    async def ask(self, key: str, message: Question[M, R], timeout: float) -> R: ...
 
 
 class KeyedRef(Ref[M]):
@@ -76,7 +76,7 @@ class KeyedRef(Ref[M]):
         self._check(message)
         await self._keyed.send(self._key, message)
 
-    async def ask(self, message: Request[R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> R:
+    async def ask(self, message: Question[M, R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> R:
         check_ask(self.path, message, self.takes(type(message)), timeout)
         if key:
             raise ValueError(f"{self.path} keeps nothing on disk: key={key!r} is for durable actors")

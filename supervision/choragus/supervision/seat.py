@@ -10,8 +10,8 @@ from typing import Generic
 import attrs
 
 from choragus.actors.actor import M
+from choragus.actors.local_ref import LocalRef
 from choragus.actors.peek import is_leaving
-from choragus.actors.ref import LocalRef
 
 
 class Presence(Enum):

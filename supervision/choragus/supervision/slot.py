@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Coroutine
 from typing import Never, Protocol, TypeAlias
 
 import attrs
 
 from choragus.actors.actor import Actor
-from choragus.actors.cell import Cell
+from choragus.actors.cell import Cell, Recipe
 from choragus.actors.status import Status
 
 from .spec import Child, Spec
@@ -23,7 +23,7 @@ class Branch(Protocol):
     status: Status
     incarnation: int
 
-    async def start(self) -> None:
+    def start(self) -> Coroutine[object, None, None]:
         """Start its children."""
         ...
 
@@ -71,14 +71,29 @@ class Slot:
         spec = self.spec
         return Member(spec.name, spec.restart, self.state is not ChildState.STOPPED, spec.significant)
 
-    async def start(self) -> None:
-        """Start what runs here; anew when it is to be restarted. What it raises goes to the caller."""
-        if self.state is ChildState.RESTARTING and isinstance(self.running, Cell):
-            await self.running.restart()
-        else:
-            await self.running.start()
-        if isinstance(self.spec, Child) and self.spec.restart is Restart.TEMPORARY:
-            self.spec = attrs.evolve(self.spec, args=(), kwargs={})
+    def begin(self) -> Coroutine[object, None, None] | None:
+        """Start what runs here; anew when it is to be restarted. None: it runs. Else await what is given back.
+
+        What the start raises goes to the caller.
+        """
+        running = self.running
+        again = self.state is ChildState.RESTARTING
+        starting = running.begin() if isinstance(running, Cell) else running.start()
+        if starting is not None:
+            return self._begun(starting, again)
+        self._up(again)
+        return None
+
+    async def _begun(self, starting: Coroutine[object, None, None], again: bool) -> None:
+        await starting
+        self._up(again)
+
+    def _up(self, again: bool) -> None:
+        spec = self.spec
+        if again and isinstance(self.running, Cell):
+            self.running.restarted()
+        if spec.restart is Restart.TEMPORARY and isinstance(spec, Child) and (spec.args or spec.kwargs):
+            self.spec = attrs.evolve(spec, args=(), kwargs={})
 
     async def stop(self) -> None:
         """Stop what runs here, for good."""
@@ -101,14 +116,19 @@ class Slot:
         return self.spec.shutdown
 
 
-def factory(spec: Child[Never]) -> Callable[[], Actor[Never]]:
-    """Builds the actor anew for each incarnation; a temporary one has only one, and its arguments are let go."""
-    if spec.restart is not Restart.TEMPORARY:
-        return lambda: spec.actor(*spec.args, **spec.kwargs)
-    held = [spec]
+class Once:
+    """Builds the actor of a temporary child: it has only one incarnation, and its arguments are let go."""
 
-    def build() -> Actor[Never]:
-        only = held.pop()
-        return only.actor(*only.args, **only.kwargs)
+    def __init__(self, spec: Child[Never]) -> None:
+        self._held: Child[Never] | None = spec
 
-    return build
+    def build(self) -> Actor[Never]:
+        """The one actor."""
+        spec, self._held = self._held, None
+        assert spec is not None
+        return spec.build()
+
+
+def recipe(spec: Child[Never]) -> Recipe:
+    """What builds the actor anew for each incarnation."""
+    return Once(spec) if spec.restart is Restart.TEMPORARY else spec

@@ -9,14 +9,19 @@ import attrs
 
 from choragus.actors.actor import Actor, M
 from choragus.actors.durable import DurableActor
+from choragus.actors.mailbox import DEFAULT, Mailbox, as_mailbox
 
 from .backoff import Backoff
 from .errors import SpecFault
 from .shutdown import AutoShutdown
 from .strategy import OneForAll, OneForOne, Restart, RestForOne, Strategy
 
-MAILBOX = 10_000
-"""How many messages wait in a volatile mailbox unless the child's spec says otherwise."""
+
+def _as_mailbox(given: int | Mailbox) -> Mailbox:
+    try:
+        return as_mailbox(given)
+    except (TypeError, ValueError) as error:
+        raise SpecFault(f"mailbox={given!r}: {error}") from error
 
 
 @attrs.frozen
@@ -31,7 +36,7 @@ class Child(Generic[M]):
         restart: permanent by default, as OTP.
         shutdown: seconds that it may take to stop (5 by default, as OTP's workers; `math.inf` waits for it as long as
             it takes); then it is cancelled, and past a grace of 1 s cut off. 0 cancels at once: OTP's `brutal_kill`.
-        mailbox: how many messages may wait.
+        mailbox: how many messages may wait, or a Mailbox that says more. 10,000 by default.
         significant: whether its end by itself may end the supervisor: see AutoShutdown. Not for permanent children.
     """
 
@@ -41,21 +46,23 @@ class Child(Generic[M]):
     kwargs: Mapping[str, object] = attrs.field(kw_only=True, factory=dict)
     restart: Restart = attrs.field(kw_only=True, default=Restart.PERMANENT)
     shutdown: float = attrs.field(kw_only=True, default=5.0)
-    mailbox: int = attrs.field(kw_only=True, default=MAILBOX)
+    mailbox: Mailbox = attrs.field(kw_only=True, default=DEFAULT, converter=_as_mailbox)
     significant: bool = attrs.field(kw_only=True, default=False)
 
     def __attrs_post_init__(self) -> None:
         _check_common("child", self.name, self.restart, self.significant)
         if not self.shutdown >= 0:
             raise SpecFault(f"child {self.name!r}: shutdown={self.shutdown!r} must be seconds, 0 or more")
-        if self.mailbox < 1:
-            raise SpecFault(f"child {self.name!r}: mailbox={self.mailbox!r} must be 1 or more")
         if not callable(self.actor) or (isinstance(self.actor, type) and not issubclass(self.actor, Actor)):
             raise SpecFault(
                 f"child {self.name!r}: {self.actor!r} is no actor class, nor a function that builds an actor"
             )
         if isinstance(self.actor, type) and issubclass(self.actor, DurableActor):
             raise SpecFault(f"child {self.name!r}: {self.actor.__name__} is durable: pass it in System(actors=[...])")
+
+    def build(self) -> Actor[M]:
+        """A new actor of this spec."""
+        return self.actor(*self.args, **self.kwargs)
 
 
 Spec: TypeAlias = "Child[Never] | Supervisor | DynamicSupervisor"

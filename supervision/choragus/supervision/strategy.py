@@ -47,7 +47,7 @@ class OneForOne(_Strategy):
     several children counts once, one that fails counts again.
 
     Args:
-        backoff: seconds to wait before each restart of this supervisor's children; none by default.
+        backoff: seconds to wait before each restart of a child, growing with that child's failures; none by default.
         decider: what to do by exception type, the most specific class first. An error that it does not know is looked
             up in the supervisor above, and so on; RESTART when none knows it.
     """
@@ -141,6 +141,7 @@ def decide(
     directive: Directive,
     *,
     restarts: Sequence[float],
+    failures: int = 0,
     now: float,
     chance: float,
 ) -> Decision:
@@ -151,6 +152,7 @@ def decide(
         name: the one that ended.
         directive: what the deciders say about its error.
         restarts: when children were restarted before, monotonic seconds, oldest first.
+        failures: how many failures of this child in a row came before, for the backoff.
         now: monotonic seconds.
         chance: between 0 and 1, for the backoff's jitter.
     """
@@ -168,7 +170,7 @@ def decide(
     if len(within(strategy, restarts, now)) >= strategy.max_restarts:
         return Escalate(f"more than {strategy.max_restarts} restarts within {strategy.within:g} s")
     stop, start = affected(strategy, members, name)
-    return RestartChildren(_delay(strategy, restarts, now, chance), stop, start)
+    return RestartChildren(_delay(strategy, failures, chance), stop, start)
 
 
 def affected(strategy: Strategy, members: Sequence[Member], name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -191,20 +193,5 @@ def within(strategy: Strategy, restarts: Sequence[float], now: float) -> list[fl
     return [at for at in restarts if now - at <= strategy.within]
 
 
-def _delay(strategy: Strategy, restarts: Sequence[float], now: float, chance: float) -> float:
-    if strategy.backoff is None:
-        return 0.0
-    reset = strategy.backoff.most if strategy.backoff.reset is None else strategy.backoff.reset
-    return strategy.backoff.delay(_streak(restarts, now, reset), chance)
-
-
-def _streak(restarts: Sequence[float], now: float, reset: float) -> int:
-    """How many restarts in a row lie less than `reset` seconds apart, counted back from now."""
-    streak = 0
-    later = now
-    for at in reversed(restarts):
-        if later - at >= reset:
-            break
-        streak += 1
-        later = at
-    return streak
+def _delay(strategy: Strategy, failures: int, chance: float) -> float:
+    return 0.0 if strategy.backoff is None else strategy.backoff.delay(failures, chance)

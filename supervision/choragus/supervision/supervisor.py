@@ -10,21 +10,27 @@ from typing import Protocol
 
 from choragus.actors.cell import Cell
 from choragus.actors.errors import ActorStopped, Ignore
+from choragus.actors.event import Failed
 from choragus.actors.kernel import Kernel
-from choragus.actors.ref import LocalRef
+from choragus.actors.local_ref import LocalRef
 from choragus.actors.status import Failure, Status
 
 from .directive import Decider, directive_for
 from .errors import AlreadyPresent, AlreadyStarted, EndedNormally, Escalated, StartFailed
+from .event import GaveUp, SupervisorEnded, SupervisorRestarted
+from .history import Histories
 from .jobs import Jobs
 from .shutdown import shuts_down
-from .slot import Plan, Running, Slot, factory
+from .slot import Plan, Running, Slot, recipe
 from .spec import Child, DynamicSupervisor, Group, Spec, check_significance
 from .state import ChildState
 from .strategy import Decision, End, Escalate, Forget, Keep, OneForOne, Restart, RestartChildren, Resume, decide
 
 REMEMBERED = 1000
-"""Failures that are kept, at most; restarts, at most, unless the intensity allows more."""
+"""Restarts that are kept, at most, unless the intensity allows more."""
+
+CAUSES = 100
+"""Failures that are kept as the causes of giving up, at most: each holds its error, with the frames of that."""
 
 
 class Above(Protocol):
@@ -55,7 +61,8 @@ class Node:
         self.kernel = kernel
         self._above = above
         self._restarts: deque[float] = deque(maxlen=max(REMEMBERED, spec.strategy.max_restarts + 1))
-        self._failures: deque[tuple[float, Failure]] = deque(maxlen=REMEMBERED)
+        self._failures: deque[tuple[float, Failure]] = deque(maxlen=CAUSES)
+        self.histories = Histories(0.0 if spec.strategy.backoff is None else spec.strategy.backoff.calm)
         self._jobs = Jobs(kernel, path)
         self._ending: asyncio.Task[None] | None = None
 
@@ -78,6 +85,7 @@ class Node:
         self._restarts.clear()
         self._failures.clear()
         self.slots = {slot.spec.name: slot for slot in self._first_slots()}
+        self.histories.begin(self.slots)
         for slot in tuple(self.slots.values()):
             if slot.state is not ChildState.STARTING:  # stopped on request
                 continue
@@ -112,7 +120,7 @@ class Node:
             if known.state is ChildState.STOPPED:
                 raise AlreadyPresent(known.running.path)
             running = known.running
-            raise AlreadyStarted(running.path, LocalRef(running, self.kernel) if isinstance(running, Cell) else None)
+            raise AlreadyStarted(running.path, LocalRef(running) if isinstance(running, Cell) else None)
         slot = Slot(spec, self._make(spec), added=True, is_dynamic=is_dynamic)
         self.slots[spec.name] = slot
         try:
@@ -129,7 +137,9 @@ class Node:
     async def launch(self, slot: Slot) -> None:
         """Start what stands there; one that ignores its start counts as started. What else it raises is raised."""
         try:
-            await slot.start()
+            starting = slot.begin()
+            if starting is not None:
+                await starting
         except Ignore:
             await slot.stop()
             self.vacate(slot)
@@ -148,8 +158,13 @@ class Node:
         """There is no process any more: drop the spec, or keep it."""
         slot.state = ChildState.STOPPED
         slot.plan = None
-        if slot.leaves_nothing and self.slots.get(slot.spec.name) is slot:
+        if self.slots.get(slot.spec.name) is not slot:
+            return
+        if slot.leaves_nothing:
             del self.slots[slot.spec.name]
+            self.histories.gone(slot.spec.name)
+        else:
+            self.histories.stopped(slot.spec.name)
 
     async def stop(self) -> None:
         """Stop the children one by one in reverse start order, each within its own deadline; dynamic ones at once.
@@ -200,7 +215,10 @@ class Node:
     def _report(self, slot: Slot, end: End, failure: Failure) -> None:
         if self.is_ending:
             return
-        self._failures.append((self.kernel.loop.time(), failure))
+        now = self.kernel.loop.time()
+        while self._failures and now - self._failures[0][0] > self.spec.strategy.within:
+            self._failures.popleft()  # an error holds its frames, and all that these hold
+        self._failures.append((now, failure))
         incarnation, plan = slot.running.incarnation, slot.plan
         self._jobs.add(lambda: self._decide(slot, end, failure, incarnation, plan))
 
@@ -216,6 +234,7 @@ class Node:
                 if isinstance(slot.running, Cell):
                     slot.running.resume()
             case RestartChildren(after, stop, start):
+                self.histories.failed(slot.spec.name, self.kernel.loop.time())
                 await self._restart(after, stop, start)
             case Forget() | Keep():
                 slot.state = ChildState.STOPPING
@@ -231,6 +250,7 @@ class Node:
         alone = isinstance(self.spec.strategy, OneForOne)
         # One that is just being started on request comes up by itself.
         slots = [slot] if alone else [one for one in self.slots.values() if one.state is not ChildState.STARTING]
+        now = self.kernel.loop.time()
         return decide(
             self.spec.strategy,
             [one.member for one in slots],
@@ -238,7 +258,8 @@ class Node:
             end,
             directive_for(self.deciders(), failure.error),
             restarts=self._restarts,
-            now=self.kernel.loop.time(),
+            failures=self.histories.failures(slot.spec.name, now),
+            now=now,
             chance=random.random(),
         )
 
@@ -270,12 +291,22 @@ class Node:
                 if self.is_ending:
                     return
                 if slot.plan is plan:
+                    self.kernel.events.publish(Failed(slot.running.path, error, "on_start"))
                     self._report(slot, End.INIT, Failure(slot.running.path, error))
                     return
+            else:
+                self._came_up(slot)
+
+    def _came_up(self, slot: Slot) -> None:
+        if slot.state is ChildState.RUNNING:
+            self.histories.came_up(slot.spec.name, self.kernel.loop.time())
+            if not isinstance(slot.running, Cell):
+                self.kernel.events.publish(SupervisorRestarted(slot.running.path, slot.running.incarnation))
 
     async def _gone(self, slot: Slot) -> None:
         others = [one.member for one in self.slots.values() if one is not slot] if slot.spec.significant else []
         if shuts_down(self.spec.auto_shutdown, slot.member, others):
+            self.kernel.events.publish(SupervisorEnded(self.path, slot.running.path))
             self._tell_above(lambda: self._above.child_ended(self))
 
     def _give_up(self, escalate: Escalate, failure: Failure) -> None:
@@ -285,6 +316,7 @@ class Node:
         escalated = Escalated(self.path, escalate.reason, causes)
         if escalate.by_decider:
             escalated.__cause__ = failure.error
+        self.kernel.events.publish(GaveUp(self.path, escalate.reason, tuple(causes)))
         self._tell_above(lambda: self._above.child_failed(self, Failure(self.path, escalated)))
 
     def _tell_above(self, what: Callable[[], None]) -> None:
@@ -315,7 +347,7 @@ class Node:
     def _make(self, spec: Spec) -> Running:
         path = f"{self.path}/{spec.name}" if self.path else spec.name
         if isinstance(spec, Child):
-            return Cell(self.kernel, self, path, factory(spec), spec.mailbox)
+            return Cell(self.kernel, self, path, recipe(spec), spec.mailbox)
         return Node(self.kernel, self, path, spec)
 
     def _begin_end(self) -> asyncio.Task[None]:

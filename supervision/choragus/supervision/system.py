@@ -17,10 +17,13 @@ from choragus.actors.actor import Actor, M
 from choragus.actors.cell import Cell
 from choragus.actors.effect import Runner
 from choragus.actors.errors import ActorStopped, SystemStopped
-from choragus.actors.event import Events
+from choragus.actors.event import Events, Failed
 from choragus.actors.kernel import Kernel
-from choragus.actors.ref import LocalRef, Ref
+from choragus.actors.local_ref import LocalRef
+from choragus.actors.mailbox import DEFAULT, Mailbox
+from choragus.actors.ref import Ref
 from choragus.actors.status import Failure
+from choragus.actors.watchdog import Watchdog
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.store import Store
@@ -28,15 +31,23 @@ from choragus.mailbox.store import Store
 from .composing import Composing
 from .directive import Decider
 from .errors import Escalated, SpecFault, SystemFailed
+from .event import GaveUp
 from .handle import SupervisorRef
+from .inspection import inspected
+from .ledger import Ledger
 from .region import RegionNode
+from .report import FailureReport
 from .shelter import sheltered
 from .signals import orderly_signals
-from .spec import MAILBOX, Child, DynamicSupervisor, Region, Spec, Supervisor
-from .strategy import Restart
+from .spec import Child, DynamicSupervisor, Region, Spec, Supervisor
+from .strategy import OneForOne, Restart, Strategy
 from .supervisor import Node
+from .tree import TreeNode
 
 Durable = type[Actor[Never]] | Region
+
+WATCHDOG = Watchdog()
+"""The default: what blocks the event loop for a second is reported."""
 
 
 class System(Composing):
@@ -49,8 +60,9 @@ class System(Composing):
 
     Args:
         path: the database file, made when it is missing. None: in memory.
-        tree: supervisors or children, below a root with the default strategy: it restarts what failed once in 5 s,
-            also a supervisor that gave up, and the second time the system ends.
+        tree: supervisors or children, below the root.
+        strategy: the root's. By default it restarts what stands directly below it, also a supervisor that gave up or
+            a spawned actor, once in 5 s; the second time the system ends.
         actors: the types of durable actors, or regions that say how they are supervised.
         runners: who runs the effects of durable actors, by name.
         resources: what durable actors find as `self.resources`; never stored.
@@ -59,6 +71,7 @@ class System(Composing):
         signals: whether SIGINT and SIGTERM end the system in order; a second one ends the process at once.
         clock: wall time, seconds since the epoch.
         shutdown: seconds that durable actors and effects have to finish at the end.
+        watchdog: when a handler that blocks the event loop is reported; None: never.
 
     Raises:
         RuntimeError: when entered under trio.
@@ -72,6 +85,7 @@ class System(Composing):
         path: str | Path | None = None,
         tree: Spec | Iterable[Spec] = (),
         *,
+        strategy: Strategy = OneForOne(),  # noqa: B008  # a frozen value
         actors: Iterable[Durable] = (),
         runners: Mapping[str, Runner] | None = None,
         resources: object = None,
@@ -80,11 +94,12 @@ class System(Composing):
         signals: bool = False,
         clock: Callable[[], float] = time.time,
         shutdown: float = 5.0,
+        watchdog: Watchdog | None = WATCHDOG,
     ) -> None:
         self._path = path
         self._store = store
         children = (tree,) if isinstance(tree, Supervisor | DynamicSupervisor | Child) else tuple(tree)
-        self._tree = Supervisor(name="root", children=children)
+        self._tree = Supervisor(name="root", strategy=strategy, children=children)
         self._regions = _regions(actors)
         self._runners = dict(runners or {})
         self._resources = resources
@@ -92,8 +107,10 @@ class System(Composing):
         self._signals = signals
         self._clock = clock
         self._shutdown = shutdown
+        self._watchdog = watchdog
         self._spawned = 0
         self._failures: list[Failure] = []
+        self._ledger = Ledger(clock)
         self._signal: int | None = None
         self._running: Kernel | None = None
 
@@ -102,6 +119,8 @@ class System(Composing):
             raise RuntimeError("a System is entered once: make another")
         _check_asyncio()
         kernel = self._running = Kernel(self._clock, self._kernel_died)
+        kernel.events.subscribe(self._ledger.note, Failed)
+        kernel.events.subscribe(self._ledger.note, GaveUp)
         self._root = Node(kernel, self, "", self._tree)
         self._stack = ExitStack()
         self._scope = self._stack.enter_context(anyio.CancelScope())
@@ -165,7 +184,7 @@ class System(Composing):
         name: str = "",
         restart: Restart = Restart.PERMANENT,
         shutdown: float = 5.0,
-        mailbox: int = MAILBOX,
+        mailbox: int | Mailbox = DEFAULT,
         **kwargs: object,
     ) -> Ref[M]:
         """Start a volatile actor under the root and give back its ref once its `on_start` is through.
@@ -178,7 +197,6 @@ class System(Composing):
             AlreadyStarted: when the name is alive.
             SystemStopped: when the system has ended.
         """
-        kernel = self.kernel
         self._spawned += 1
         spec = Child(
             actor,
@@ -193,7 +211,7 @@ class System(Composing):
             slot = await self._root.add(spec, is_dynamic=True)
         except ActorStopped as error:
             raise SystemStopped(f"the system has stopped; {actor.__name__} cannot be spawned") from error
-        return LocalRef(_a_cell(slot.running, spec.name), kernel)
+        return LocalRef(_a_cell(slot.running, spec.name))
 
     def find(self, actor: type[Actor[M]], path: str) -> Ref[M]:
         """The ref of a volatile actor by its path in the tree, for example `intake/fetcher`.
@@ -201,11 +219,10 @@ class System(Composing):
         Raises:
             ActorStopped: when no actor of that class stands there.
         """
-        kernel = self.kernel
         cell = _a_cell(self._root.find(path), path)
         if cell.table is not actor.__choragus_table__:
             raise ActorStopped(f"{path} (as a {actor.__name__})")
-        return LocalRef(cell, kernel)
+        return LocalRef(cell)
 
     def supervisor(self, path: str = "") -> SupervisorRef:
         """The supervisor at a path in the tree, to start, stop and count its children by; the root without a path.
@@ -218,6 +235,27 @@ class System(Composing):
         if kernel.stopped or not isinstance(found, Node):
             raise ActorStopped(path)
         return SupervisorRef(found)
+
+    def tree(self) -> TreeNode:
+        """The live tree as it stands: supervisors, their children, and the durable actors in memory by region.
+
+        A value that does not change any more; `print(system.tree())` draws it. It may be called at any time, also from
+        a handler, while things restart or stop, and after the end. It takes about 4 ms for 1,000 actors, in which
+        nothing else runs.
+
+        Raises:
+            RuntimeError: before the system is entered.
+        """
+        population = self.kernel.population
+        return inspected(self._root, self._regions, population, self._ledger)
+
+    def failures(self, path: str) -> tuple[FailureReport, ...]:
+        """The last failures of the actor or supervisor at that path, the latest first: 5 at most.
+
+        Also of one that is gone. Those of the 1,000 actors that failed last are kept, as text: nothing that was in
+        memory when they failed is held. A durable actor's path is that of its events, `type/key`.
+        """
+        return self._ledger.of(path)
 
     def child_failed(self, child: Node, failure: Failure) -> None:
         """The top of the tree gave up: the system ends."""
@@ -239,6 +277,8 @@ class System(Composing):
         self._scope.cancel()
 
     async def _start(self, kernel: Kernel) -> None:
+        if self._watchdog is not None:
+            kernel.watch(self._watchdog)
         if self._store is not None or self._path is not None or self._regions:
             await sheltered(self._open(kernel))
         await self._root.start()

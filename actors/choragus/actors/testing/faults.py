@@ -104,11 +104,11 @@ def faults(*wanted: Disturbance | Loss) -> Iterator[list[str]]:
                 await one.happen()
 
     def lossy(cell: Cell, delivery: Delivery) -> None:
-        loss = next((one for one in losses if one.which(cell.path, delivery.message)), None)
+        loss = next((one for one in losses if one.which(cell.path, delivery[0])), None)
         if loss is None:
             put(cell, delivery)
             return
-        happened.append(f"{'dropped' if loss.seconds is None else 'late'} {cell.path} {delivery.message!r}")
+        happened.append(f"{'dropped' if loss.seconds is None else 'late'} {cell.path} {delivery[0]!r}")
         if loss.seconds is not None:
             asyncio.get_running_loop().call_later(loss.seconds, put, cell, delivery)
 

@@ -40,6 +40,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         steps: callbacks after which Overrun is raised.
     """
 
+    is_simulated = True
     _ready: deque[asyncio.Handle]
     _scheduled: list[asyncio.TimerHandle]
     _timer_cancelled_count: int

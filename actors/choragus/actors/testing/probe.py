@@ -11,7 +11,7 @@ import attrs
 
 from choragus.actors.deadline import Deadlines
 from choragus.actors.inside import current_turn
-from choragus.actors.message import Request
+from choragus.actors.message import Question
 from choragus.actors.ref import ASK_TIMEOUT, R, Ref, answer, check_ask
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class Probe(Ref[object]):
     async def send(self, message: object) -> None:
         self.tell(message)
 
-    async def ask(self, message: Request[R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> R:
+    async def ask(self, message: Question[object, R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> R:
         check_ask(self._path, message, True, timeout)
         reply: asyncio.Future[object] = self._loop.create_future()
         self._take(Received(message, reply))

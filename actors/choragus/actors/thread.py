@@ -18,9 +18,12 @@ T = TypeVar("T")
 async def in_thread(name: str, function: Callable[[], T]) -> T:
     """What the function gives, run at once in a thread of its own that keeps nobody waiting.
 
-    When the caller is cancelled the thread runs on to its end, for Python cannot stop it, or until the process ends.
+    When the caller is cancelled the thread runs on to its end, for Python cannot stop it, or until the process ends;
+    what it gives is then dropped. On a simulated loop there are no threads: the function is called on the loop.
     """
     loop = asyncio.get_running_loop()
+    if getattr(loop, "is_simulated", False):
+        return await loop.run_in_executor(None, copy_context().run, function)
     outcome: asyncio.Future[T] = loop.create_future()
     context = copy_context()
 

@@ -1,0 +1,23 @@
+"""What waits in a mailbox beside messages."""
+
+from __future__ import annotations
+
+
+class Notice:
+    """Becomes a message, a failure or nothing when its turn comes.
+
+    It is opened by the actor's own cell, inside the actor's supervision: what `open` raises is the actor's failure, as
+    if a handler had raised it.
+    """
+
+    __slots__ = ()
+
+    is_urgent = False
+    """Whether it goes before every message: the system lane."""
+
+    name = ""
+    """What reports of failures call it."""
+
+    def open(self) -> object | None:
+        """The message to handle; None when there is nothing to do any more."""
+        raise NotImplementedError

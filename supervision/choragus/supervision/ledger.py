@@ -1,0 +1,48 @@
+"""The last failures of a system's actors, by path."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from choragus.actors.event import Event, Failed
+
+from .event import GaveUp
+from .report import FailureReport, report
+
+EACH = 5
+"""Failures that are kept of one actor."""
+
+ACTORS = 1000
+"""Actors whose failures are kept; beyond it those that failed longest ago are forgotten."""
+
+
+class Ledger:
+    """Listens to the system's events, and keeps what failed; an actor that never did costs nothing.
+
+    Args:
+        clock: wall time, seconds since the epoch.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._of: dict[str, deque[FailureReport]] = {}
+
+    def note(self, event: Event) -> None:
+        """Take down a failure."""
+        match event:
+            case Failed(path, error, message):
+                self._add(report(path, self._clock(), error, message))
+            case GaveUp(path, reason):
+                self._add(FailureReport(path=path, at=self._clock(), message="", error=f"gave up: {reason}"))
+
+    def of(self, path: str) -> tuple[FailureReport, ...]:
+        """That actor's last failures, the latest first."""
+        return tuple(reversed(self._of.get(path, ())))
+
+    def _add(self, failure: FailureReport) -> None:
+        kept = self._of.pop(failure.path, None) or deque(maxlen=EACH)
+        kept.append(failure)
+        self._of[failure.path] = kept
+        if len(self._of) > ACTORS:
+            del self._of[next(iter(self._of))]

@@ -1,0 +1,96 @@
+"""An actor's failure as it is kept: text and places in the source, and nothing of what was in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+from datetime import UTC, datetime
+from traceback import TracebackException
+
+import attrs
+
+from choragus.actors.reason import LONGEST, reason
+from choragus.actors.status import Failure
+from choragus.mailbox.errors import ChoragusError
+
+FRAMES = 50
+"""Frames that are kept of an error, those nearest to where it was raised."""
+
+LINKS = 20
+"""Errors that are kept of a chain of causes, or of a group."""
+
+_OURS = tuple(
+    os.path.dirname(path) + os.sep
+    for path in (asyncio.__file__, inspect.getfile(ChoragusError), inspect.getfile(Failure), __file__)
+)
+
+
+@attrs.frozen(kw_only=True)
+class FailureReport:
+    """One failure of an actor. `str()` draws it as text, with the traceback.
+
+    Attributes:
+        path: who failed.
+        at: when, seconds since the epoch.
+        message: the type of the message in hand; `on_start` or `on_stop` when it was that, empty on none.
+        error: the error's class and text, 2,000 characters at most.
+    """
+
+    path: str
+    at: float
+    message: str
+    error: str
+    _trace: TracebackException | None = attrs.field(default=None, eq=False, repr=False)
+
+    @property
+    def traceback(self) -> str:
+        """The traceback from your first frame to your last, without the frames of choragus and asyncio around them.
+
+        The errors that led to it are shown likewise. An error without a frame of yours keeps all that it has. The
+        lines are read from the source when this is called. Empty for a supervisor that gave up.
+        """
+        return "" if self._trace is None else "".join(self._trace.format()).rstrip()
+
+    def __str__(self) -> str:
+        on = f" on {self.message}" if self.message else ""
+        at = datetime.fromtimestamp(self.at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        return f"{at} {self.path or 'the root'} failed{on}\n{self.traceback or self.error}"
+
+
+def report(path: str, at: float, error: BaseException, message: str) -> FailureReport:
+    """Keep what can be read about an error, and let go of the error."""
+    trace = TracebackException(type(error), error, error.__traceback__, limit=-FRAMES, lookup_lines=False, compact=True)
+    _shorten(trace)
+    text = f"{type(error).__name__}: {reason(error)}"[:LONGEST]
+    return FailureReport(path=path, at=at, message=message, error=text, trace=trace)
+
+
+def _shorten(trace: TracebackException) -> None:
+    """Leave out frames of ours, long texts, and what is too far away, in the whole chain."""
+    left = [trace]
+    kept = 0
+    while left:
+        one = left.pop(0)
+        kept += 1
+        one.stack[:] = one.stack[_first(one) : _last(one)]
+        one._str = one._str[:LONGEST]  # type: ignore[attr-defined]  # the text is in no public place
+        if one.__notes__:
+            one.__notes__ = [note[:LONGEST] for note in one.__notes__[:LINKS] if isinstance(note, str)]
+        if kept + len(left) >= LINKS:
+            one.__cause__ = one.__context__ = None
+        if one.exceptions is not None:
+            one.exceptions = one.exceptions[: max(0, LINKS - kept - len(left))]
+        left += [link for link in (one.__cause__, one.__context__, *(one.exceptions or ())) if link is not None]
+
+
+def _first(trace: TracebackException) -> int:
+    """Where the user's frames begin; 0 when there are none."""
+    return next((number for number, frame in enumerate(trace.stack) if not frame.filename.startswith(_OURS)), 0)
+
+
+def _last(trace: TracebackException) -> int:
+    """Behind the last of the user's frames; behind all when there are none."""
+    stack = trace.stack
+    count = len(stack)
+    return next((number for number in range(count, 0, -1) if not stack[number - 1].filename.startswith(_OURS)), count)
