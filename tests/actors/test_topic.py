@@ -164,6 +164,33 @@ async def test_a_restart_keeps_the_subscription() -> None:
         assert await ref.ask(Seen()) == [7]
 
 
+class Regular(Watcher):
+    """Subscribes itself, at every start."""
+
+    def __init__(self, topic: Topic[Quote]) -> None:
+        super().__init__()
+        self.topic = topic
+
+    async def on_start(self) -> None:
+        self.topic.subscribe(self.own_ref)
+
+
+@simulated()
+async def test_one_that_subscribes_itself_at_every_start_subscribes_once() -> None:
+    topic = Topic(Quote)
+    tree = Supervisor(name="top", strategy=OneForOne(5), children=[Child(Regular, name="one", args=(topic,))])
+    async with System(tree=tree) as system:
+        ref = system.find(Regular, "top/one")
+        ref.tell(Fail())
+        await settled()
+
+        assert topic.publish(Quote(7)) == 1
+        assert await ref.ask(Seen()) == [7]
+        await system.supervisor("top").stop_child("one")
+        await system.supervisor("top").restart_child("one")
+        assert topic.publish(Quote(8)) == 1
+
+
 @simulated(seeds=[0])
 async def test_what_is_not_of_the_topics_class_reaches_nobody() -> None:
     topic, probe = Topic(Quote, "quotes"), Probe()

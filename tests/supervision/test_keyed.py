@@ -616,6 +616,38 @@ async def test_one_that_is_busy_is_not_idle() -> None:
         assert await alice.ask(Say("x")) == 2
 
 
+@frozen
+class Begin:
+    how: str
+
+
+class Waiter(Actor[Begin]):
+    def __init__(self, key: str) -> None:
+        self.done = 0
+
+    @handle
+    def begin(self, message: Begin) -> None:
+        if message.how == "stash":
+            self.stash()
+        if message.how == "pipe":
+            self.pipe_to_self(asyncio.sleep(100.0), lambda _: Begin("done"))
+
+
+@pytest.mark.parametrize(("how", "there"), [("stash", True), ("pipe", True), ("plain", False)])
+def test_one_that_has_set_mail_aside_or_awaits_a_result_is_not_idle(how: str, there: bool) -> None:
+    @simulated(seeds=range(3))
+    async def run() -> None:
+        async with System() as system:
+            waiters = await system.keyed(Waiter, idle=10.0)
+            waiters.ref("a").tell(Begin(how))
+
+            await asyncio.sleep(50)
+
+            assert (waiters.active == ("a",)) is there
+
+    run()
+
+
 @simulated(seeds=[0])
 async def test_keys_and_names() -> None:
     async with System() as system:

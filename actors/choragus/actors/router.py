@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Generic
 
 import attrs
@@ -115,8 +115,10 @@ class Router(Ref[M]):
                 raise ActorStopped(self.path)
             await member.send(message)
 
-    async def ask(self, message: Question[M, R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> R:
-        """Ask the member that is chosen when this is awaited; its errors, and these.
+    def ask(
+        self, message: Question[M, R], *, timeout: float = ASK_TIMEOUT, key: str = ""
+    ) -> Coroutine[object, None, R]:
+        """Ask the member that is chosen now; its errors, and these.
 
         Raises:
             ActorStopped: at once, when all have ended.
@@ -127,7 +129,7 @@ class Router(Ref[M]):
         member = self._member(self._routing, message)  # type: ignore[arg-type]  # a request that the members take
         if member is None:
             raise ActorStopped(self.path)
-        return await member.ask(message, timeout=timeout, key=key)
+        return member.ask(message, timeout=timeout, key=key)
 
     def _group(self) -> Sequence[Routee[M]]:
         """All members, also those that have ended."""
