@@ -15,7 +15,7 @@ from typing import ClassVar, TypeAlias, TypeVar, cast
 
 from benchmarks.workload import Add, Crash, Crashed, Get, Hop, Meet, Passing, Work
 
-from choragus.actors.message import Request
+from choragus.actors.message import Question
 
 R = TypeVar("R")
 Reply: TypeAlias = asyncio.Future[object] | None
@@ -80,7 +80,7 @@ class Mailbox:
         """Put a message."""
         self._put((message, None))
 
-    def ask(self, message: Request[R], /) -> Awaitable[R]:
+    def ask(self, message: Question[object, R], /) -> Awaitable[R]:
         """Put a message; the future is its handler's result."""
         reply: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self._put((message, reply))

@@ -15,7 +15,7 @@ from typing import Protocol, TypeAlias, TypeVar
 
 import attrs
 
-from choragus.actors.message import Request
+from choragus.actors.message import Question, Request
 
 R = TypeVar("R")
 
@@ -85,7 +85,7 @@ class Worker(Protocol):
 
     def tell(self, message: Message, /) -> None: ...
 
-    def ask(self, message: Request[R], /) -> Awaitable[R]: ...
+    def ask(self, message: Question[Message, R], /) -> Awaitable[R]: ...
 
 
 Hire: TypeAlias = Callable[[int], AbstractAsyncContextManager[Sequence[Worker]]]
