@@ -10,21 +10,29 @@ from .errors import (
     ActorSuspended,
     AskInsideTurn,
     AskTimeout,
+    BroadcastAsked,
     HandlerFault,
     Ignore,
     MailboxFull,
     MessageParked,
+    NotActivated,
     NotCommitted,
     NotPicklable,
+    NotRegistered,
     ProcessDied,
     SystemStopped,
+    TooManyActive,
     TurnTimeout,
     Unhandled,
 )
 from .event import DeadLetter, Event, Events, Failed, Parked, Restarted, Suspended, Zombie
 from .message import AskFailed, EffectFailed, EffectUnknown, Question, Request
 from .ref import Ref
+from .registry import AlreadyRegistered
+from .router import Router
+from .routing import Broadcast, ConsistentHash, LeastLoaded, RoundRobin
 from .status import Failure
+from .topic import Topic
 from .watchdog import LoopBlocked, Watchdog
 
 __all__ = [
@@ -32,9 +40,13 @@ __all__ = [
     "ActorFailed",
     "ActorStopped",
     "ActorSuspended",
+    "AlreadyRegistered",
     "AskFailed",
     "AskInsideTurn",
     "AskTimeout",
+    "Broadcast",
+    "BroadcastAsked",
+    "ConsistentHash",
     "DeadLetter",
     "DurableActor",
     "EffectContext",
@@ -46,20 +58,27 @@ __all__ = [
     "Failure",
     "HandlerFault",
     "Ignore",
+    "LeastLoaded",
     "LoopBlocked",
     "MailboxFull",
     "MessageParked",
+    "NotActivated",
     "NotCommitted",
     "NotPicklable",
+    "NotRegistered",
     "Parked",
     "ProcessDied",
     "Question",
     "Ref",
     "Request",
     "Restarted",
+    "RoundRobin",
+    "Router",
     "Runner",
     "Suspended",
     "SystemStopped",
+    "TooManyActive",
+    "Topic",
     "TurnTimeout",
     "Unhandled",
     "Watchdog",

@@ -28,6 +28,7 @@ from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.store import Store
 
+from .composing import Composing
 from .directive import Decider
 from .errors import Escalated, SpecFault, SystemFailed
 from .event import GaveUp
@@ -49,7 +50,7 @@ WATCHDOG = Watchdog()
 """The default: what blocks the event loop for a second is reported."""
 
 
-class System:
+class System(Composing):
     """Actors under supervision, from `async with` to its end.
 
     Without a path everything lives in memory. With one, the durable `actors` live in that SQLite file: opening it
