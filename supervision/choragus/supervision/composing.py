@@ -128,7 +128,7 @@ class Composing:
             raise SpecFault(f"keyed {actor.__name__}: most={most!r} must be a whole number, 1 or more, or None")
         spec = DynamicSupervisor(name=name or actor.__name__, strategy=strategy or OneForOne())
         try:
-            slot = await self._root.add(spec, is_dynamic=True)
+            slot = await self._root.add(spec, spec.name, is_dynamic=True)
         except ActorStopped as error:
             raise SystemStopped(f"the system has stopped; {actor.__name__} cannot be kept by key") from error
         assert isinstance(slot.running, Node)
