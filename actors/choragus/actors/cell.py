@@ -446,6 +446,7 @@ class Cell(Mail):
         """Let go of the worker, and go on or fall idle; what was not handled stays where it is."""
         self._worker = None
         self.current = None
+        self.since = 0.0
         self._busy = False
         if self._annex is not None:
             self._ease(self._annex)
