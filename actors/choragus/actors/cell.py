@@ -173,10 +173,11 @@ class Cell(Mail):
         Raises:
             Ignore: when the actor stops itself while it is built.
         """
-        self.status = Status.STARTING
-        self._actor = None
-        self._leaves = False
-        self._mark = self._mailbox.mark
+        if self.incarnation:
+            self.status = Status.STARTING
+            self._actor = None
+            self._leaves = False
+            self._mark = self._mailbox.mark
         self.incarnation += 1
         if self._annex is not None:  # what was set aside comes first; timers and links were those of the last one
             self._part()

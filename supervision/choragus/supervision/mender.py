@@ -132,7 +132,7 @@ class Mender:
             slot.state, slot.plan = ChildState.RUNNING, None
             self._came_up(slot)
         else:
-            self.jobs.add(lambda: self._start_planned(plan, partial(_again, begun)))
+            self.jobs.add(lambda: self._start_planned(plan, partial(again, begun)))
 
     async def _decide(
         self, slot: Slot, end: End, failure: Failure, incarnation: int, plan: Plan | None, decision: Decision | None
@@ -243,7 +243,7 @@ class Mender:
         self._family.give_up(escalated)
 
 
-def _again(begun: Coroutine[object, None, None] | Exception) -> Coroutine[object, None, None]:
+def again(begun: Coroutine[object, None, None] | Exception) -> Coroutine[object, None, None]:
     """What came of a beginning, once more."""
     if isinstance(begun, Exception):
         raise begun

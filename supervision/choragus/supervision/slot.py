@@ -82,7 +82,8 @@ class Slot:
         starting = running.begin() if isinstance(running, Cell) else running.start()
         if starting is not None:
             return self._begun(starting, again)
-        self._up(again)
+        if again or self.spec.restart is Restart.TEMPORARY:
+            self._up(again)
         return None
 
     async def _begun(self, starting: Coroutine[object, None, None], again: bool) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from functools import partial
 from typing import Never, Protocol
 
 from choragus.actors.cell import Cell
@@ -15,11 +16,13 @@ from choragus.actors.status import Failure, Status
 from .directive import Decider
 from .errors import AlreadyPresent, AlreadyStarted, EndedNormally, Escalated, StartFailed
 from .history import Histories
-from .mender import Begin, Mender
+from .mender import Begin, Mender, again
 from .slot import Running, Slot, recipe
 from .spec import Child, DynamicSupervisor, Group, Spec, check_significance
 from .state import ChildState
 from .strategy import End, Restart
+
+ENDING = (Status.STOPPING, Status.STOPPED)
 
 
 class Above(Protocol):
@@ -58,7 +61,7 @@ class Node:
     @property
     def is_ending(self) -> bool:
         """Whether it takes no requests any more."""
-        return self.status in (Status.STOPPING, Status.STOPPED)
+        return self.status in ENDING
 
     async def start(self) -> None:
         """Start the children in order; when one fails, stop those before it in reverse.
@@ -100,22 +103,40 @@ class Node:
             AlreadyPresent: when its name is that of a stopped child whose spec is kept.
             ActorStopped: when the supervisor has stopped, or stops meanwhile.
         """
-        if self.is_ending:
+        slot, starting = self.place(spec, name, is_dynamic=is_dynamic)
+        if starting is not None:
+            await starting
+        return slot
+
+    def place(self, spec: Spec, name: str, *, is_dynamic: bool) -> tuple[Slot, Coroutine[object, None, None] | None]:
+        """As `add`, and what is left to be awaited until the child is up: None when it is."""
+        if self.status in ENDING:
             raise ActorStopped(self.path or "the system")
-        check_significance(self.spec.name, self.spec.auto_shutdown, spec)
+        if spec.significant:
+            check_significance(self.spec.name, self.spec.auto_shutdown, spec)
         if name in self.slots:
             self._refuse(self.slots[name])
-        slot = self.slots[name] = Slot(name, spec, self._make(spec, name), added=True, is_dynamic=is_dynamic)
+        slot = self.slots[name] = Slot(name, spec, self._make(spec, name), True, is_dynamic)
+        begun: Coroutine[object, None, None] | Exception | None
         try:
-            await self.launch(slot)
+            begun = slot.begin()
+        except Exception as error:
+            begun = error
+        if begun is None:
+            slot.state = ChildState.RUNNING
+            return slot, None
+        return slot, self._come_up(slot, partial(again, begun))
+
+    async def _come_up(self, slot: Slot, begin: Begin) -> None:
+        try:
+            await self.launch(slot, begin)
         except BaseException as error:
             partly_up = isinstance(slot.running, Node) and not isinstance(error, Exception)  # a stop finds it here
-            if self.slots.get(name) is slot and not partly_up:
-                del self.slots[name]
+            if self.slots.get(slot.name) is slot and not partly_up:
+                del self.slots[slot.name]
             if isinstance(slot.running, Cell):  # nobody else will: its mail is refused, who waits for room is told
                 await slot.stop()
             raise
-        return slot
 
     def _refuse(self, known: Slot) -> Never:
         running = known.running

@@ -214,10 +214,14 @@ class System(Composing):
             )
             self._last_spec = spec if plain else None
         try:
-            slot = await self._root.add(spec, name or f"{actor.__name__}-{self._spawned}", is_dynamic=True)
+            name = name or f"{actor.__name__}-{self._spawned}"
+            slot, starting = self._root.place(spec, name, is_dynamic=True)
+            if starting is not None:
+                await starting
         except ActorStopped as error:
             raise SystemStopped(f"the system has stopped; {actor.__name__} cannot be spawned") from error
-        return LocalRef(_a_cell(slot.running, slot.name))
+        assert isinstance(slot.running, Cell)
+        return LocalRef(slot.running)
 
     def find(self, actor: type[Actor[M]], path: str) -> Ref[M]:
         """The ref of a volatile actor by its path in the tree, for example `intake/fetcher`.
