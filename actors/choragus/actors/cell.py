@@ -49,6 +49,11 @@ class Parent(Protocol):
 class Recipe(Protocol):
     """How the actor is made, anew for every incarnation."""
 
+    @property
+    def startup(self) -> float:
+        """Seconds that its `on_start` may take."""
+        ...
+
     def build(self) -> Actor[Never]:
         """A new actor."""
         ...
@@ -204,7 +209,7 @@ class Cell(Mail):
         """
         starter = self.annex.starter = Starting(actor, self.host)
         try:
-            await starter.finish()
+            await starter.finish(self._recipe.startup)
         finally:
             if self.annex.starter is starter:
                 self.annex.starter = None
