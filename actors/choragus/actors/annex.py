@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from .delivery import Delivery
+from .dispatch import Table
 from .reply import Reply
 from .room import Room
 from .status import Exit
@@ -28,6 +29,7 @@ class Annex:
     __slots__ = (
         "asking",
         "ending",
+        "first",
         "idle",
         "is_deep",
         "links",
@@ -46,7 +48,8 @@ class Annex:
         self.room: Room | None = None
         self.stash: list[Delivery] = []
         self.is_deep = False
-        self.watchers: list[Callable[[Exit], None]] = []
+        self.watchers: dict[object, Callable[[Exit], None]] = {}
+        self.first: Table | None = None  # what the actor of the spec handles, while another is in charge
         self.watches: Watches | None = None
         self.links: set[Linked] = set()
         self.piped: set[asyncio.Task[None]] = set()

@@ -59,8 +59,27 @@ class Reply(asyncio.Future[R], Coroutine[object, None, R]):
         /,
     ) -> asyncio.Future[R]:
         """Whoever waits was cancelled."""
+        self.cancel()
         error = kind if isinstance(kind, BaseException) else value if isinstance(value, BaseException) else kind()
         raise error.with_traceback(traceback) if traceback is not None else error
 
     def close(self) -> None:
         """Nobody waits any more."""
+        self.cancel()
+
+    # What `inspect.getcoroutinestate` looks at, and so anyio when it cancels.
+
+    @property
+    def cr_running(self) -> bool:
+        """Never: it takes no time of its own."""
+        return False
+
+    @property
+    def cr_suspended(self) -> bool:
+        """Whether it may be thrown into: always, until it is done."""
+        return not self.done()
+
+    @property
+    def cr_frame(self) -> None:
+        """There is none."""
+        return None

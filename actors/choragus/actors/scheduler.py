@@ -56,7 +56,7 @@ class Scheduler:
         self.ready: deque[Runnable] = deque()
         self._loop = loop
         self._fatal = fatal
-        self._context = copy_context()
+        self._context = _surroundings()
         self._parked: list[asyncio.Future[None]] = []
         self._workers: dict[asyncio.Task[None], list[Runnable | None]] = {}
         self._waking = False
@@ -113,7 +113,8 @@ class Scheduler:
         self._workers.pop(worker, None)
         if not worker.cancelled() and (error := worker.exception()) is not None:
             self._fatal(error)
-        if self.ready and not self._waking:
+        self._waking = False  # it may have been the one that was being woken
+        if self.ready:
             self._wake()
 
     async def _work(self, held: list[Runnable | None]) -> None:
@@ -151,3 +152,20 @@ class Scheduler:
             waiter = self._loop.create_future()
             self._parked.append(waiter)
             await waiter
+
+
+def _surroundings() -> Context:
+    """The context variables of now, without decimal's: its value is changed in place, so it cannot be shared."""
+    context = Context()
+    for variable, value in copy_context().items():
+        if variable.name != "decimal_context":
+            context.run(variable.set, value)
+    return context
+
+
+def has_changed(clean: Context) -> bool:
+    """Whether context variables are no longer those of `clean`; yes, when they cannot be compared."""
+    try:
+        return copy_context() != clean
+    except Exception:
+        return True

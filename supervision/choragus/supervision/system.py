@@ -219,7 +219,7 @@ class System:
             ActorStopped: when no actor of that class stands there.
         """
         cell = _a_cell(self._root.find(path), path)
-        if cell.table is not actor.__choragus_table__:
+        if cell.first_table is not actor.__choragus_table__:
             raise ActorStopped(f"{path} (as a {actor.__name__})")
         return LocalRef(cell)
 
