@@ -116,6 +116,9 @@ class Node:
             raise ActorStopped(self.path or "the system")
         check_significance(self.spec.name, self.spec.auto_shutdown, spec)
         known = self.slots.get(spec.name)
+        if known is not None and known.state is ChildState.STOPPING and known.running.status is Status.STOPPED:
+            self.vacate(known)  # whoever is told of its end may be quicker than who waits for it
+            known = self.slots.get(spec.name)
         if known is not None:
             if known.state is ChildState.STOPPED:
                 raise AlreadyPresent(known.running.path)
