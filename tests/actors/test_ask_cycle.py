@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Iterable
+from itertools import pairwise
 
 import pytest
 from attrs import field, frozen
 
 from choragus.actors.actor import Actor
 from choragus.actors.dispatch import handle
-from choragus.actors.errors import ActorFailed, AskCycle, AskTimeout, ChoragusError, MailboxFull
+from choragus.actors.errors import ActorFailed, AskCycle, AskTimeout, MailboxFull
 from choragus.actors.local_ref import LocalRef
 from choragus.actors.mailbox import Mailbox, Overflow
 from choragus.actors.message import Request
 from choragus.actors.ref import Ref
 from choragus.actors.testing import clock, settled, simulated
+from choragus.mailbox.errors import ChoragusError
 from choragus.supervision.spec import Child, DynamicSupervisor
 from choragus.supervision.strategy import OneForOne
 from choragus.supervision.system import System
@@ -129,7 +131,7 @@ async def test_the_cycle_is_raised_at_the_call() -> None:
         @handle
         async def via(self, message: Via) -> str:
             try:
-                self.own_ref.ask(Via())
+                await self.own_ref.ask(Via())
             except AskCycle as error:
                 caught.append(error.chain)
             return "fine"
@@ -145,7 +147,7 @@ async def test_asks_in_a_diamond_are_no_circle() -> None:
     async with crowd() as system:
         a, b, c, d = await links(system, "abcd")
 
-        both = await asyncio.gather(a.ask(Via((b, d), also=(c, d))), c.ask(Via((d,))), d.ask(Via()))
+        both: list[str] = list(await asyncio.gather(a.ask(Via((b, d), also=(c, d))), c.ask(Via((d,))), d.ask(Via())))
 
         assert both == ["a b d c d", "c d", "d"]
 
@@ -155,7 +157,9 @@ async def test_asks_of_the_host_are_no_circle() -> None:
     async with crowd() as system:
         a, b = await links(system, "ab")
 
-        assert await asyncio.gather(a.ask(Via((b,))), b.ask(Via()), a.ask(Via((b,)))) == ["a b", "b", "a b"]
+        answers = list(await asyncio.gather(a.ask(Via((b,))), b.ask(Via()), a.ask(Via((b,)))))
+
+        assert answers == ["a b", "b", "a b"]
 
 
 @simulated(seeds=range(10))
@@ -232,7 +236,7 @@ async def test_an_ask_that_was_refused_for_want_of_room_is_no_circle() -> None:
         async def via(self, message: Via) -> str:
             if message.way:
                 with pytest.raises(MailboxFull):
-                    message.way[0].ask(Via())
+                    await message.way[0].ask(Via())
                 await asyncio.sleep(5)
             return "went on"
 
@@ -252,7 +256,7 @@ async def test_a_chain_of_a_thousand_is_followed() -> None:
     async with crowd() as system:
         chain = await links(system, [f"n{n}" for n in range(1500)])
         chain[-1].tell(Hold(20))
-        for one, other in zip(chain, chain[1:], strict=False):
+        for one, other in pairwise(chain):
             one.tell(Via((other,)))
         await settled()
         (first,) = await links(system, "a")
@@ -292,6 +296,6 @@ async def test_of_any_asks_at_random_none_waits_for_its_timeout() -> None:
         ]
         results = await asyncio.gather(*asks, return_exceptions=True)
 
-        assert all(isinstance(result, str) or isinstance(root_of(result), ChoragusError) for result in results)  # type: ignore[arg-type]
+        assert all(isinstance(result, str) or isinstance(root_of(result), ChoragusError) for result in results)
         assert not any(isinstance(root_of(result), AskTimeout) for result in results if isinstance(result, Exception))
         assert now() < 5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Never
+from typing import Never, cast
 
 import pytest
 from attrs import frozen
@@ -209,7 +209,7 @@ async def test_mail_for_whom_it_had_become_is_turned_away_after_a_restart() -> N
         letters: list[object] = []
         system.events.subscribe(lambda event: failed.append(event.error), Failed)
         system.events.subscribe(lambda event: letters.append(event.message), DeadLetter)
-        one: Ref[Turn | Break | Extra | Who] = system.find(First, "top/one")  # type: ignore[assignment]  # as it will be
+        one = cast("Ref[Turn | Break | Extra | Who]", system.find(First, "top/one"))  # as it will be
         one.tell(Turn(More([])))
         await asyncio.sleep(5)
         one.tell(Break())

@@ -98,8 +98,8 @@ class Group:
         return self.system.find(Member, f"top/{name}")
 
     async def link(self, *pairs: str) -> None:
-        for one, other in pairs:
-            await self[one].ask(Link(self[other]))
+        for pair in pairs:
+            await self[pair[0]].ask(Link(self[pair[1]]))
 
     def _note(self, event: Failed) -> None:
         self.failed.append(event.actor.removeprefix("top/"))

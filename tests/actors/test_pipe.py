@@ -119,7 +119,7 @@ async def test_r44_an_error_in_making_the_message_is_the_actors_failure(which: s
 
 @simulated(seeds=range(3))
 async def test_r44_a_message_without_a_handler_is_the_actors_failure() -> None:
-    got, events = await run(Do(lambda worker: worker.pipe_to_self(later(1), lambda _: "text")))  # type: ignore[arg-type,return-value]
+    _, events = await run(Do(lambda worker: worker.pipe_to_self(later(1), lambda _: "text")))  # type: ignore[arg-type,return-value]
 
     assert [type(event) for event in events] == [Failed, Restarted]
 
@@ -146,7 +146,7 @@ async def test_what_is_cancelled_elsewhere_is_an_error() -> None:
     got, events = await run(pipe(main, failed=True))
 
     assert events == []
-    assert got == ["RuntimeError('test_what_is_cancelled_elsewhere_is_an_error.<locals>.main, whose result was piped to the actor, was cancelled')"]
+    assert str(got[0]).endswith("main, whose result was piped to the actor, was cancelled')")
 
 
 @simulated(seeds=range(5))

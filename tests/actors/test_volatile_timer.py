@@ -136,7 +136,9 @@ async def test_r43_what_an_old_incarnation_left_behind_sets_no_timer_in_the_next
     def leave_behind(actor: Clock) -> None:
         async def later() -> None:
             await asyncio.sleep(1)
-            with pytest.raises(RuntimeError, match=r"^top/clock cannot set this timer: this incarnation of it is over$"):
+            with pytest.raises(
+                RuntimeError, match=r"^top/clock cannot set this timer: this incarnation of it is over$"
+            ):
                 actor.timer("late", Ring("late"), after=1)
             errors.append("refused")
 
@@ -260,3 +262,34 @@ async def test_a_bad_time_leaves_the_timer_of_that_name_as_it_was() -> None:
             actor.timer("a", Ring("bad"), after=-1)
 
     assert await run(timer("a", 1), Do(try_)) == [(1, "a")]
+
+
+@simulated(seeds=range(10))
+async def test_r43_a_parents_restart_stops_its_children_first_and_waits_for_the_slow() -> None:
+    events: list[str] = []
+
+    class Slow(Clock):
+        async def on_start(self) -> None:
+            events.append(f"start {self.path} at {asyncio.get_running_loop().time():g}")
+            self.timer("a", Ring("a"), after=2.5)
+
+        async def on_stop(self) -> None:
+            await asyncio.sleep(2)
+            events.append(f"stopped {self.path} at {asyncio.get_running_loop().time():g}")
+
+    seen: Seen = []
+    inner = Supervisor(
+        name="inner",
+        strategy=OneForOne(max_restarts=0),
+        children=[Child(Slow, name="one", args=(seen,)), Child(Clock, name="two", args=([], "t"))],
+    )
+    async with System(tree=Supervisor(name="top", strategy=MANY, children=[inner]), clock=clock) as system:
+        await asyncio.sleep(1)
+        system.find(Clock, "top/inner/two").tell(Ring("t"))
+        await asyncio.sleep(3.5)
+        first = tuple(events)
+
+        assert first == ("start top/inner/one at 0", "stopped top/inner/one at 3", "start top/inner/one at 3")
+        assert seen == []
+        await asyncio.sleep(1.5)
+        assert seen == [(5.5, "a")]

@@ -62,6 +62,9 @@ FAREWELL = 5.0
 
 NOTHING: Table = {}
 
+AWAITED = (CoroutineType, Reply)
+"""What a plain handler may return to have it awaited."""
+
 NORMAL, SHUTDOWN, KILLED = Exit(Reason.NORMAL), Exit(Reason.SHUTDOWN), Exit(Reason.KILLED)
 
 
@@ -426,7 +429,7 @@ class Cell(Mail):
                 if handler is None:
                     message, handler = self._opened(message)
                 result = handler.function(self._actor, message)
-                if handler.is_async or type(result) is CoroutineType:
+                if handler.is_async or type(result) in AWAITED:
                     result = await result  # type: ignore[misc]  # a coroutine
             except GeneratorExit:
                 raise
