@@ -73,7 +73,7 @@ class Second(First):
 
     @handle
     def who(self, message: Who) -> str:
-        return f"second at {self.path}"
+        return f"{type(self).__name__.lower()} at {self.path}"
 
 
 class More(Second, Actor[Who | Turn | Break | Extra]):

@@ -174,6 +174,24 @@ async def test_r41_terminated_goes_before_the_messages_that_wait() -> None:
         late.set()
 
 
+@simulated(seeds=range(5))
+async def test_r41_ends_are_told_in_their_order() -> None:
+    seen: list[Terminated] = []
+    gate = asyncio.Event()
+    async with System(clock=clock) as system:
+        watcher = await system.spawn(Watcher, seen)
+        for name in "abc":
+            watcher.tell(Watch(await system.spawn(Mortal, name=name)))
+        watcher.tell(Hold(gate))
+        await settled()
+        for name in "bca":
+            await end(system, name)
+        gate.set()
+        await settled()
+
+    assert [one.ref.path for one in seen] == ["b", "c", "a"]
+
+
 @simulated(seeds=range(10))
 async def test_r41_unwatching_suppresses_a_terminated_that_waits() -> None:
     seen: list[Terminated] = []
@@ -187,6 +205,8 @@ async def test_r41_unwatching_suppresses_a_terminated_that_waits() -> None:
                 self.unwatch(mortal)
 
         gate = asyncio.Event()
+        failed: list[Event] = []
+        system.events.subscribe(failed.append, Failed)
         fickle = await system.spawn(Fickle, seen)
         fickle.tell(Watch(mortal))
         fickle.tell(Hold(gate))
@@ -195,7 +215,7 @@ async def test_r41_unwatching_suppresses_a_terminated_that_waits() -> None:
         gate.set()
         await settled()
 
-    assert seen == []
+    assert (seen, failed) == ([], [])
 
 
 @simulated(seeds=range(5))

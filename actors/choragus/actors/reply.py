@@ -66,20 +66,3 @@ class Reply(asyncio.Future[R], Coroutine[object, None, R]):
     def close(self) -> None:
         """Nobody waits any more."""
         self.cancel()
-
-    # What `inspect.getcoroutinestate` looks at, and so anyio when it cancels.
-
-    @property
-    def cr_running(self) -> bool:
-        """Never: it takes no time of its own."""
-        return False
-
-    @property
-    def cr_suspended(self) -> bool:
-        """Whether it may be thrown into: always, until it is done."""
-        return not self.done()
-
-    @property
-    def cr_frame(self) -> None:
-        """There is none."""
-        return None
