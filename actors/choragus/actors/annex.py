@@ -29,7 +29,6 @@ class Annex:
     __slots__ = (
         "asking",
         "ending",
-        "first",
         "idle",
         "is_deep",
         "links",
@@ -37,6 +36,7 @@ class Annex:
         "room",
         "starter",
         "stash",
+        "table",
         "tasks",
         "timers",
         "watchers",
@@ -49,11 +49,11 @@ class Annex:
         self.stash: list[Delivery] = []
         self.is_deep = False
         self.watchers: dict[object, Callable[[Exit], None]] = {}
-        self.first: Table | None = None  # what the actor of the spec handles, while another is in charge
         self.watches: Watches | None = None
         self.links: set[Linked] = set()
         self.piped: set[asyncio.Task[None]] = set()
         self.timers: Timers | None = None
+        self.table: Table | None = None
         self.tasks: set[asyncio.Task[object]] = set()
         self.starter: Beginning | None = None
         self.ending: asyncio.Task[None] | None = None

@@ -121,14 +121,14 @@ class Cell(Mail):
             raise Unhandled(f"{type(behaviour).__name__} cannot take over {self.path}: it lacks handlers for {missing}")
         behaviour._choragus_cell = self
         behaviour._choragus_incarnation = self.incarnation
-        self.annex.first = self.annex.first or self.table
+        self.annex.table = self.own_table
         self._actor, self.table = behaviour, table
 
     @property
-    def first_table(self) -> Table:
-        """What the actor of the spec handles, whoever is in charge now."""
-        first = None if self._annex is None else self._annex.first
-        return self.table if first is None else first
+    def own_table(self) -> Table:
+        """What the actor of the spec handles, whatever it has become."""
+        annex = self._annex
+        return self.table if annex is None or annex.table is None else annex.table
 
     @property
     def around(self) -> Around:
@@ -173,23 +173,30 @@ class Cell(Mail):
 
         return forget
 
+    @property
+    def starts_at_once(self) -> bool:
+        """Whether the last incarnation had no `on_start`."""
+        return self._actor is not None and type(self._actor).on_start is Actor.on_start
+
     def begin(self) -> Coroutine[object, None, None] | None:
         """Build the actor; without an `on_start` it runs now. Otherwise await what is given back, which runs it.
 
         Raises:
             Ignore: when the actor stops itself while it is built.
         """
-        self.status = Status.STARTING
-        self._actor = None
-        self._leaves = False
-        self._mark = self._mailbox.mark
+        if self.incarnation:
+            self.status = Status.STARTING
+            self._actor = None
+            self._leaves = False
+            self._mark = self._mailbox.mark
         self.incarnation += 1
         if self._annex is not None:  # what was set aside comes first; timers and links were those of the last one
             self._part()
-            self._annex.first = None
             self.unstash_all()
+            self._annex.table = None
         try:
-            actor = self._recipe.build()
+            build = self._recipe.build  # a restart may be made where a handler has failed, in what it left behind
+            actor = build() if self.incarnation == 1 else self.host.scheduler.apart(build, self)
         except Exception as error:
             self._not_started(error)
             raise
@@ -493,6 +500,7 @@ class Cell(Mail):
         """Let go of the worker, and go on or fall idle; what was not handled stays where it is."""
         self._worker = None
         self.current = None
+        self.since = 0.0
         self._busy = False
         if self._annex is not None:
             self._ease(self._annex)

@@ -36,7 +36,9 @@ from .population import Population, Regions
 from .process import Processes
 from .recovery import unfinished_effects
 from .ref import Ref
+from .registry import Registry
 from .scheduler import Scheduler
+from .topic import Topics
 from .trace import Trace
 from .watchdog import Watchdog, WatchdogThread
 from .writer import Cursor, Mark, Writer
@@ -62,6 +64,8 @@ class Kernel:
     def __init__(self, clock: Callable[[], float], fatal: Callable[[BaseException], None]) -> None:
         self.loop = asyncio.get_running_loop()
         self.events = Events()
+        self.names = Registry()
+        self.topics = Topics()
         self.scheduler = Scheduler(self.loop, self.fail)
         self.deadlines = Deadlines(self.loop)
         self.now = now_of(self.loop)

@@ -75,6 +75,12 @@ class Scheduler:
             context.run(SPEAKER.set, speaker)
         return self._loop.create_task(work, name=name, context=context)
 
+    def apart(self, function: Callable[[], T], speaker: Speaker) -> T:
+        """Call this at once, with none of the caller's context variables, on behalf of that actor."""
+        context = self._context.copy()
+        context.run(SPEAKER.set, speaker)
+        return context.run(function)
+
     def running(self, task: asyncio.Task[object]) -> tuple[str, str] | None:
         """The path of the actor that a worker runs and the type name of its message, empty between two messages.
 
