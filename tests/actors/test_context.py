@@ -18,8 +18,8 @@ from choragus.actors.message import Request
 from choragus.actors.ref import Ref
 from choragus.actors.testing import clock, settled, simulated
 from choragus.mailbox.codec import stored
-from choragus.supervision.spec import Child, DynamicSupervisor
-from choragus.supervision.strategy import OneForOne
+from choragus.supervision.spec import Child, DynamicSupervisor, Supervisor
+from choragus.supervision.strategy import OneForOne, Restart
 from choragus.supervision.system import System
 
 MARK: ContextVar[object] = ContextVar("mark", default="clean")
@@ -152,6 +152,17 @@ async def test_what_a_handler_sets_before_it_fails_does_not_reach_the_next_incar
         one.tell(Do(mark_and_fail))
 
         assert await one.ask(Do(lambda subject: subject.born)) == "clean"
+
+
+@simulated(seeds=range(5))
+async def test_what_a_handler_sets_before_its_supervisor_gives_up_does_not_reach_the_new_children() -> None:
+    children = [Child(Subject, name="one"), Child(Subject, name="other", restart=Restart.TEMPORARY)]
+    inner = Supervisor(name="inner", strategy=OneForOne(max_restarts=0), children=children)
+    async with System(tree=inner, clock=clock) as system:
+        system.find(Subject, "inner/one").tell(Do(mark_and_fail))
+        await settled()
+
+        assert await system.find(Subject, "inner/other").ask(Do(lambda subject: subject.born)) == "clean"
 
 
 @simulated(seeds=range(5))
