@@ -50,6 +50,11 @@ class Parent(Protocol):
 class Recipe(Protocol):
     """How the actor is made, anew for every incarnation."""
 
+    @property
+    def startup(self) -> float:
+        """Seconds that its `on_start` may take."""
+        ...
+
     def build(self) -> Actor[Never]:
         """A new actor."""
         ...
@@ -221,7 +226,7 @@ class Cell(Mail):
         """
         starter = self.annex.starter = Starting(actor, self.host)
         try:
-            await starter.finish()
+            await starter.finish(self._recipe.startup)
         except Exception as error:
             if self.status is Status.STARTING and incarnation == self.incarnation:
                 self._not_started(error)

@@ -127,6 +127,7 @@ class Once:
 
     def __init__(self, spec: Child[Never]) -> None:
         self._held: Child[Never] | None = spec
+        self.startup = spec.startup
 
     def build(self) -> Actor[Never]:
         """The one actor."""
