@@ -8,11 +8,14 @@ from .errors import (
     ActorFailed,
     ActorStopped,
     ActorSuspended,
+    AskCycle,
     AskInsideTurn,
     AskTimeout,
     BroadcastAsked,
+    DeathPact,
     HandlerFault,
     Ignore,
+    LinkBroken,
     MailboxFull,
     MessageParked,
     NotActivated,
@@ -21,6 +24,7 @@ from .errors import (
     NotRegistered,
     ProcessDied,
     StartTimeout,
+    StashFull,
     SystemStopped,
     TooManyActive,
     TurnTimeout,
@@ -30,10 +34,12 @@ from .event import DeadLetter, Event, Events, Failed, Parked, Restarted, Suspend
 from .message import AskFailed, EffectFailed, EffectUnknown, Question, Request
 from .ref import Ref
 from .registry import AlreadyRegistered
+from .reply import Reply
 from .router import Router
 from .routing import Broadcast, ConsistentHash, LeastLoaded, RoundRobin
-from .status import Failure
+from .status import Exit, Failure, Reason
 from .topic import Topic
+from .watch import Terminated
 from .watchdog import LoopBlocked, Watchdog
 
 __all__ = [
@@ -42,6 +48,7 @@ __all__ = [
     "ActorStopped",
     "ActorSuspended",
     "AlreadyRegistered",
+    "AskCycle",
     "AskFailed",
     "AskInsideTurn",
     "AskTimeout",
@@ -49,17 +56,20 @@ __all__ = [
     "BroadcastAsked",
     "ConsistentHash",
     "DeadLetter",
+    "DeathPact",
     "DurableActor",
     "EffectContext",
     "EffectFailed",
     "EffectUnknown",
     "Event",
     "Events",
+    "Exit",
     "Failed",
     "Failure",
     "HandlerFault",
     "Ignore",
     "LeastLoaded",
+    "LinkBroken",
     "LoopBlocked",
     "MailboxFull",
     "MessageParked",
@@ -70,15 +80,19 @@ __all__ = [
     "Parked",
     "ProcessDied",
     "Question",
+    "Reason",
     "Ref",
+    "Reply",
     "Request",
     "Restarted",
     "RoundRobin",
     "Router",
     "Runner",
     "StartTimeout",
+    "StashFull",
     "Suspended",
     "SystemStopped",
+    "Terminated",
     "TooManyActive",
     "Topic",
     "TurnTimeout",

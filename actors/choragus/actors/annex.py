@@ -48,7 +48,7 @@ class Annex:
         self.room: Room | None = None
         self.stash: list[Delivery] = []
         self.is_deep = False
-        self.watchers: list[Callable[[Exit], None]] = []
+        self.watchers: dict[object, Callable[[Exit], None]] = {}
         self.watches: Watches | None = None
         self.links: set[Linked] = set()
         self.piped: set[asyncio.Task[None]] = set()
