@@ -106,15 +106,19 @@ def _nothing() -> None:
 class Breach(Notice):
     """A linked actor has failed: so does this one."""
 
-    __slots__ = ("_error",)
+    __slots__ = ("_cell", "_error", "_incarnation")
 
     is_urgent = True
     name = "link"
 
-    def __init__(self, error: LinkBroken) -> None:
+    def __init__(self, cell: Linked, error: LinkBroken) -> None:
+        self._cell = cell
+        self._incarnation = cell.incarnation
         self._error = error
 
     def open(self) -> object | None:
+        if self._cell.incarnation != self._incarnation:  # another failure was first: this one was not linked
+            return None
         raise self._error
 
 
@@ -122,6 +126,7 @@ class Linked(Protocol):
     """The cell of an actor that may be linked."""
 
     path: str
+    incarnation: int
 
     @property
     def links(self) -> set[Linked]:
@@ -148,4 +153,4 @@ def break_links(cell: Linked, exit: Exit) -> None:
         for other in linked:
             broken = LinkBroken(other.path, cell.path)
             broken.__cause__ = exit.error
-            other.put_first(Breach(broken))
+            other.put_first(Breach(other, broken))
