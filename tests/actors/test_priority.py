@@ -115,7 +115,7 @@ async def test_a_priority_that_raises_is_the_senders_error_and_nothing_is_lost(w
         if "full" in way:
             desk.ref.tell(Note("b"))
 
-        with pytest.raises(ValueError, match=r"^odd$|^the priority of \w+ is nan: give a number|could not convert"):
+        with pytest.raises(ValueError, match=r"^odd$|^the priority of \w+ is nan: give|could not convert"):  # noqa: PT012  # telling, sending and asking alike
             if way == "tell":
                 desk.ref.tell(Note("odd"))
             elif way.startswith("send"):
