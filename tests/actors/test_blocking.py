@@ -35,6 +35,12 @@ Watch = Callable[[System], list[Event]]
 HERE: contextvars.ContextVar[str] = contextvars.ContextVar("HERE", default="nowhere")
 
 
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process of its own imports this very module."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
+
+
 @define(eq=False)
 class Gate:
     """Where a thread waits: `opened` by the test, and `reached` by the thread."""

@@ -20,7 +20,7 @@ from choragus.actors.status import Status
 from choragus.actors.testing.faults import drop, faults
 from choragus.actors.testing.loop import clock, running, settled
 from choragus.mailbox.errors import ChoragusError
-from choragus.supervision import supervisor
+from choragus.supervision import mender
 from choragus.supervision.backoff import Backoff
 from choragus.supervision.directive import Directive
 from choragus.supervision.errors import AlreadyStarted, SystemFailed
@@ -143,12 +143,12 @@ def written_down(world: World) -> Iterator[None]:
         world.decided.setdefault(id(node.spec.strategy), []).append(None)
         await start(node)
 
-    setattr(supervisor, "decide", deciding)  # noqa: B010
+    setattr(mender, "decide", deciding)  # noqa: B010
     setattr(Node, "start", starting)  # noqa: B010
     try:
         yield
     finally:
-        setattr(supervisor, "decide", decide)  # noqa: B010
+        setattr(mender, "decide", decide)  # noqa: B010
         setattr(Node, "start", start)  # noqa: B010
 
 
@@ -176,7 +176,7 @@ def check_decisions(world: World, node: Node) -> None:
 
 def check_whole(world: World, node: Node) -> None:
     """At rest: everything that should run does, with nothing left to do."""
-    jobs = node._jobs
+    jobs = node._mender.jobs
     if node.status is not Status.RUNNING or jobs._waiting or jobs._delays:
         world.wrong.append(f"{node.path or 'root'} is {node.status.value} at rest, {len(jobs._waiting)} jobs")
     for slot in node.slots.values():

@@ -103,7 +103,7 @@ async def test_failures_that_are_out_of_the_window_are_let_go() -> None:
 
         inner = system._root.find("out/in")
         assert isinstance(inner, Node)
-        assert len(inner._failures) == 1
+        assert len(inner._mender._failures) == 1
 
 
 @simulated(seeds=range(3))

@@ -267,7 +267,7 @@ def test_what_is_kept_of_an_error_is_bounded(error: BaseException) -> None:
 
     assert len(kept.error) <= 2000
     assert len(kept.traceback) < 2000 * LINKS * 2
-    assert kept._trace is not None
+    assert isinstance(kept._trace, TracebackException)
     links = list(chain_of(kept._trace))
     assert len(links) <= LINKS
     assert max(len(link.stack) for link in links) <= FRAMES

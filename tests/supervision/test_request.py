@@ -370,7 +370,7 @@ async def test_r24_the_backoff_of_nested_supervisors_counts_apart(until: Until) 
         await until(lambda: story.lines.count("+b") == 2)
 
         nodes = [system._root.find(path) for path in ("top", "top/in")]
-        assert [len(node._restarts) for node in nodes if isinstance(node, Node)] == [3, 1]
+        assert [len(node._mender._restarts) for node in nodes if isinstance(node, Node)] == [3, 1]
 
 
 async def test_r25_what_does_not_fit_during_a_backoff_is_an_event(watch: Watch) -> None:

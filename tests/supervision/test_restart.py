@@ -196,7 +196,7 @@ async def test_r20_a_restart_that_fails_counts_as_another_restart(until: Until) 
         assert await a.ask(Get()) == 1
         node = system._root.find("top")
         assert isinstance(node, Node)
-        assert len(node._restarts) == 4
+        assert len(node._mender._restarts) == 4
 
 
 async def test_r20_restarts_that_go_on_failing_escalate() -> None:
@@ -274,7 +274,7 @@ async def test_nested_supervisors_escalate_with_backoff_and_come_back(watch: Wat
         assert await a.ask(Get()) == 1
         outer = system._root.find("out")
         assert isinstance(outer, Node)
-        assert (len(outer._restarts), outer.status) == (1, Status.RUNNING)
+        assert (len(outer._mender._restarts), outer.status) == (1, Status.RUNNING)
 
 
 async def test_r29_escalation_to_the_top_raises_every_cause_with_its_path() -> None:
@@ -320,7 +320,7 @@ async def test_a_group_holds_only_the_failures_of_the_window() -> None:
             one = await system.spawn(Part, story, name="one")
             one.tell(Crash("long ago"))
             assert await one.ask(Get()) == 1
-            system._root._failures[0] = (-1000.0, system._root._failures[0][1])
+            system._root._mender._failures[0] = (-1000.0, system._root._mender._failures[0][1])
             one.tell(Crash("now"))
             await asyncio.sleep(5)
 

@@ -522,7 +522,7 @@ async def test_a_supervisors_own_fault_ends_the_system_rather_than_stall_it(monk
     def broken(*args: object) -> object:
         raise LookupError("a fault of ours")
 
-    monkeypatch.setattr("choragus.supervision.supervisor.decide", broken)
+    monkeypatch.setattr("choragus.supervision.mender.decide", broken)
 
     class Fails(Actor[Get]):
         @handle

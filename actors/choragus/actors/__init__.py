@@ -11,17 +11,22 @@ from .errors import (
     AskCycle,
     AskInsideTurn,
     AskTimeout,
+    BroadcastAsked,
     DeathPact,
     HandlerFault,
     Ignore,
     LinkBroken,
     MailboxFull,
     MessageParked,
+    NotActivated,
     NotCommitted,
     NotPicklable,
+    NotRegistered,
     ProcessDied,
+    StartTimeout,
     StashFull,
     SystemStopped,
+    TooManyActive,
     TurnTimeout,
     Unhandled,
 )
@@ -42,8 +47,12 @@ from .event import (
 from .mailbox import Mailbox, Overflow
 from .message import AskFailed, EffectFailed, EffectUnknown, Question, Request
 from .ref import Ref
+from .registry import AlreadyRegistered
 from .reply import Reply
+from .router import Router
+from .routing import Broadcast, ConsistentHash, LeastLoaded, RoundRobin
 from .status import Exit, Failure, Reason
+from .topic import Topic
 from .trace import Handled
 from .watch import Terminated
 from .watchdog import LoopBlocked, Watchdog
@@ -53,10 +62,14 @@ __all__ = [
     "ActorFailed",
     "ActorStopped",
     "ActorSuspended",
+    "AlreadyRegistered",
     "AskCycle",
     "AskFailed",
     "AskInsideTurn",
     "AskTimeout",
+    "Broadcast",
+    "BroadcastAsked",
+    "ConsistentHash",
     "DeadLetter",
     "DeathPact",
     "DeepMailbox",
@@ -74,13 +87,16 @@ __all__ = [
     "Handled",
     "HandlerFault",
     "Ignore",
+    "LeastLoaded",
     "LinkBroken",
     "LoopBlocked",
     "Mailbox",
     "MailboxFull",
     "MessageParked",
+    "NotActivated",
     "NotCommitted",
     "NotPicklable",
+    "NotRegistered",
     "Overflow",
     "Parked",
     "ProcessDied",
@@ -90,12 +106,17 @@ __all__ = [
     "Reply",
     "Request",
     "Restarted",
+    "RoundRobin",
+    "Router",
     "Runner",
     "SlowHandler",
+    "StartTimeout",
     "StashFull",
     "Suspended",
     "SystemStopped",
     "Terminated",
+    "TooManyActive",
+    "Topic",
     "TurnTimeout",
     "Unhandled",
     "Watchdog",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from .delivery import Delivery
+from .dispatch import Table
 from .reply import Reply
 from .room import Room
 from .status import Exit
@@ -38,6 +39,7 @@ class Annex:
         "room",
         "starter",
         "stash",
+        "table",
         "tasks",
         "timers",
         "urgent",
@@ -59,6 +61,7 @@ class Annex:
         self.links: set[Linked] = set()
         self.piped: set[asyncio.Task[None]] = set()
         self.timers: Timers | None = None
+        self.table: Table | None = None
         self.tasks: set[asyncio.Task[object]] = set()
         self.starter: Beginning | None = None
         self.ending: asyncio.Task[None] | None = None

@@ -49,6 +49,11 @@ class Parent(Protocol):
 class Recipe(Protocol):
     """How the actor is made, anew for every incarnation."""
 
+    @property
+    def startup(self) -> float:
+        """Seconds that its `on_start` may take."""
+        ...
+
     def build(self) -> Actor[Never]:
         """A new actor."""
         ...
@@ -114,7 +119,14 @@ class Cell(Mail):
         if missing:
             raise Unhandled(f"{type(behaviour).__name__} cannot take over {self.path}: it lacks handlers for {missing}")
         behaviour._choragus_cell = self
+        self.annex.table = self.own_table
         self._actor, self.table = behaviour, table
+
+    @property
+    def own_table(self) -> Table:
+        """What the actor of the spec handles, whatever it has become."""
+        annex = self._annex
+        return self.table if annex is None or annex.table is None else annex.table
 
     @property
     def around(self) -> Around:
@@ -155,20 +167,27 @@ class Cell(Mail):
         watchers.append(action)
         return lambda: watchers.remove(action) if action in watchers else None
 
+    @property
+    def starts_at_once(self) -> bool:
+        """Whether the last incarnation had no `on_start`."""
+        return self._actor is not None and type(self._actor).on_start is Actor.on_start
+
     def begin(self) -> Coroutine[object, None, None] | None:
         """Build the actor; without an `on_start` it runs now. Otherwise await what is given back, which runs it.
 
         Raises:
             Ignore: when the actor stops itself while it is built.
         """
-        self.status = Status.STARTING
-        self._actor = None
-        self._leaves = False
-        self._mark = self._mailbox.mark
+        if self.incarnation:
+            self.status = Status.STARTING
+            self._actor = None
+            self._leaves = False
+            self._mark = self._mailbox.mark
         self.incarnation += 1
         if self._annex is not None:  # what was set aside comes first; timers and links were those of the last one
             self._part()
             self.unstash_all()
+            self._annex.table = None
         actor = self._recipe.build()
         actor._choragus_cell = self
         self.table = actor.__choragus_table__
@@ -190,7 +209,7 @@ class Cell(Mail):
         """
         starter = self.annex.starter = Starting(actor, self.host)
         try:
-            await starter.finish()
+            await starter.finish(self._recipe.startup)
         finally:
             if self.annex.starter is starter:
                 self.annex.starter = None
@@ -436,6 +455,7 @@ class Cell(Mail):
         """Let go of the worker, and go on or fall idle; what was not handled stays where it is."""
         self._worker = None
         self.current = None
+        self.since = 0.0
         self._busy = False
         if self._annex is not None:
             self._ease(self._annex)

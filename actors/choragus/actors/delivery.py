@@ -51,6 +51,8 @@ def refuse(delivery: Delivery, path: str, events: Events) -> None:
 
 def crashed(delivery: Delivery, path: str, error: BaseException, *, system_stopped: bool, stopping: bool) -> None:
     """The handler raised, or was cancelled: tell the asker which of them."""
+    if delivery[1] is None:
+        return
     name = type(delivery[0]).__name__
     cancelled = isinstance(error, asyncio.CancelledError)
     why: Exception = ActorFailed(path, name)

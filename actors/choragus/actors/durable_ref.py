@@ -13,6 +13,7 @@ from .actor import Actor, table_of
 from .asked import Asked
 from .deadline import Deadlines
 from .errors import NotCommitted
+from .event import Events
 from .inside import current_turn
 from .message import Question, decode_reply
 from .ref import ASK_TIMEOUT, M, R, Ref, answer, check_ask, unhandled
@@ -25,6 +26,7 @@ class Post(Protocol):
     deadlines: Deadlines
     writer: Writer
     asked: Asked
+    events: Events
 
     def envelope(self, receiver: ActorId, message: object, *, key: str = "") -> Envelope: ...
 

@@ -10,10 +10,16 @@
     ├─ LinkBroken                      a linked actor failed
     ├─ AskInsideTurn (RuntimeError)    an ask was awaited inside a durable handler
     ├─ AskTimeout (TimeoutError)       no reply came in time
+    ├─ StartTimeout (TimeoutError)     an on_start took longer than its limit
     ├─ TurnTimeout (TimeoutError)      a durable handler ran longer than its limit
     ├─ ActorFailed                     the actor failed on the message that was asked
     ├─ ActorStopped (LookupError)      the actor has stopped, or stopped with the message waiting
     │  └─ ActorSuspended               the durable actor cannot be loaded
+    ├─ AlreadyRegistered               a name in the registry is taken (in registry.py: it holds a ref)
+    ├─ NotRegistered (LookupError)     no actor has that name in the registry
+    ├─ BroadcastAsked (TypeError)      an ask of a router that gives each message to all
+    ├─ NotActivated                    a keyed actor could not be started for the message
+    ├─ TooManyActive                   as many keyed actors as are allowed have something to do
     ├─ MessageParked                   the message failed too often and was set aside
     ├─ NotCommitted                    the message never became durable
     ├─ NotPicklable (TypeError)        a handler in a process got or gave what no process can be handed
@@ -87,6 +93,16 @@ class AskTimeout(ChoragusError, TimeoutError):
     """Raised when no reply came within the timeout. The message may still be handled."""
 
 
+class StartTimeout(ChoragusError, TimeoutError):
+    """Raised to whoever starts an actor whose `on_start` takes longer than its `startup` seconds: a failed start."""
+
+    def __init__(self, actor: str, seconds: float) -> None:
+        super().__init__(
+            f"on_start of {actor} took longer than {seconds:g} s: give it more by startup=, or do the work in a handler"
+        )
+        self.actor = actor
+
+
 class TurnTimeout(ChoragusError, TimeoutError):
     """Raised inside the runtime when a durable handler exceeds its `turn_timeout`; it counts as a failed attempt."""
 
@@ -116,6 +132,45 @@ class ActorSuspended(ActorStopped):
         self.args = (f"{actor} cannot be loaded ({why}): mend that and open the file again; the message is kept",)
         self.reason = why
         self.__cause__ = error
+
+
+class NotRegistered(ChoragusError, LookupError):
+    """Raised when no actor of that kind has the name in the registry."""
+
+    def __init__(self, name: str, kind: str) -> None:
+        super().__init__(f"no {kind} is registered as {name!r}: it never was, has ended, or takes other messages")
+        self.name = name
+
+
+class BroadcastAsked(ChoragusError, TypeError):
+    """Raised when a router that gives each message to all is asked: an ask has one reply."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path} gives each message to all, and an ask has one reply: gather the replies of its members, as in "
+            "asyncio.gather(*(member.ask(message) for member in router.members))"
+        )
+        self.path = path
+
+
+class NotActivated(ChoragusError):
+    """Raised to the asker when a keyed actor could not be started for its message; the failure is the cause.
+
+    The next message tries anew.
+    """
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path} could not be started: {why}; the next message tries anew")
+        self.path = path
+
+
+class TooManyActive(ChoragusError):
+    """Raised when a keyed actor is to be started, and as many as are allowed have something to do."""
+
+    def __init__(self, path: str, most: int) -> None:
+        super().__init__(f"{path} cannot be started: {most} are active and busy (most={most}): raise it, or try later")
+        self.path = path
+        self.most = most
 
 
 class MessageParked(ChoragusError):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Never
 
 from .abandon import abandon
 from .actor import Actor
-from .errors import ActorStopped
+from .errors import ActorStopped, StartTimeout
 from .event import Failed, Zombie
 from .host import Host
 from .status import GRACE
@@ -23,14 +24,19 @@ class Starting:
         self._task.add_done_callback(_look)
         self._ended: asyncio.Future[None] = host.loop.create_future()
 
-    async def finish(self) -> None:
+    async def finish(self, seconds: float) -> None:
         """Wait for it; what it raises goes to the caller. A caller that is cancelled cancels it.
 
         Raises:
             ActorStopped: when `end` was called meanwhile.
+            StartTimeout: when it takes longer than that; it is cancelled.
         """
+        patience = None if seconds == math.inf else seconds
         try:
-            await asyncio.wait({self._task, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({self._task, self._ended}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            if not self._task.done() and not self._ended.done():
+                await self.end()
+                raise StartTimeout(self._path, seconds)
         except asyncio.CancelledError:
             await self.end()
             raise

@@ -15,6 +15,8 @@ from .errors import (
 )
 from .event import GaveUp, SupervisorEnded, SupervisorRestarted
 from .handle import ChildInfo, Count, SupervisorRef
+from .keyed import Keyed
+from .pool import Pool, PoolRef
 from .report import FailureReport
 from .shutdown import AutoShutdown
 from .spec import Child, DynamicSupervisor, Region, Supervisor
@@ -38,10 +40,13 @@ __all__ = [
     "Escalated",
     "FailureReport",
     "GaveUp",
+    "Keyed",
     "NotFound",
     "NotStopped",
     "OneForAll",
     "OneForOne",
+    "Pool",
+    "PoolRef",
     "Region",
     "RestForOne",
     "Restart",

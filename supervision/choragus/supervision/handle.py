@@ -62,7 +62,7 @@ class SupervisorRef:
             AlreadyStarted: when its name is alive; the error has the ref.
             AlreadyPresent: when a stopped child of that name is kept.
         """
-        slot = await self._node.add(spec, is_dynamic=isinstance(self._node.spec, DynamicSupervisor))
+        slot = await self._node.add(spec, spec.name, is_dynamic=isinstance(self._node.spec, DynamicSupervisor))
         return self._ref(slot)  # type: ignore[return-value]  # the actor is the spec's
 
     async def stop_child(self, child: str | Ref[Never] | SupervisorRef) -> None:
@@ -107,7 +107,7 @@ class SupervisorRef:
             NotFound: when no child has that name.
             NotStopped: when it is running, or about to be; the error has its state.
         """
-        del self._node.slots[self._stopped(name).spec.name]
+        del self._node.slots[self._stopped(name).name]
 
     def children(self) -> tuple[ChildInfo, ...]:
         """The children as they stand, in start order, also those that are stopped or about to be restarted."""
@@ -157,7 +157,7 @@ class SupervisorRef:
 
     def _info(self, slot: Slot) -> ChildInfo:
         return ChildInfo(
-            name=slot.spec.name,
+            name=slot.name,
             state=slot.truth,
             restart=slot.spec.restart,
             significant=slot.spec.significant,

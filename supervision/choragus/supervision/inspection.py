@@ -39,7 +39,7 @@ def inspected(root: Node, regions: Iterable[Region], population: Iterable[Durabl
 def _supervisor(
     node: Node, name: str, state: ChildState, restarts: int, ledger: Ledger, last: tuple[TreeNode, ...] = ()
 ) -> TreeNode:
-    children = tuple(_child(slot, node.histories.restarts(slot.spec.name), ledger) for slot in node.slots.values())
+    children = tuple(_child(slot, node.histories.restarts(slot.name), ledger) for slot in node.slots.values())
     return TreeNode(
         name=name,
         path=node.path,

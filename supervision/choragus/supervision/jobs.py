@@ -22,6 +22,11 @@ class Jobs:
         self._working: asyncio.Task[None] | None = None
         self._is_open = False
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being done, or waits to be."""
+        return self._is_open and not self._waiting and (self._working is None or self._working.done())
+
     def add(self, job: Job) -> None:
         """Do this when what was asked before is done."""
         self._waiting.append(job)

@@ -30,11 +30,11 @@ class Ledger:
 
     def note(self, event: Event) -> None:
         """Take down a failure."""
-        match event:
-            case Failed(path, error, message):
-                self._add(report(path, self._clock(), error, message))
-            case GaveUp(path, reason):
-                self._add(FailureReport(path=path, at=self._clock(), message="", error=f"gave up: {reason}"))
+        if isinstance(event, Failed):
+            self._add(report(event.actor, self._clock(), event.error, event.message))
+        elif isinstance(event, GaveUp):
+            gave_up = f"gave up: {event.reason}"
+            self._add(FailureReport(path=event.actor, at=self._clock(), message="", error=gave_up))
 
     def of(self, path: str) -> tuple[FailureReport, ...]:
         """That actor's last failures, the latest first."""

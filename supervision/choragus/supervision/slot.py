@@ -46,6 +46,7 @@ class Plan:
 class Slot:
     """A child's place. `added` at run time; `is_dynamic`: without a process it leaves no entry."""
 
+    name: str
     spec: Spec
     running: Running
     added: bool
@@ -69,7 +70,7 @@ class Slot:
     def member(self) -> Member:
         """What decisions need to know."""
         spec = self.spec
-        return Member(spec.name, spec.restart, self.state is not ChildState.STOPPED, spec.significant)
+        return Member(self.name, spec.restart, self.state is not ChildState.STOPPED, spec.significant)
 
     def begin(self) -> Coroutine[object, None, None] | None:
         """Start what runs here; anew when it is to be restarted. None: it runs. Else await what is given back.
@@ -81,7 +82,8 @@ class Slot:
         starting = running.begin() if isinstance(running, Cell) else running.start()
         if starting is not None:
             return self._begun(starting, again)
-        self._up(again)
+        if again or self.spec.restart is Restart.TEMPORARY:
+            self._up(again)
         return None
 
     async def _begun(self, starting: Coroutine[object, None, None], again: bool) -> None:
@@ -94,6 +96,10 @@ class Slot:
             self.running.restarted()
         if spec.restart is Restart.TEMPORARY and isinstance(spec, Child) and (spec.args or spec.kwargs):
             self.spec = attrs.evolve(spec, args=(), kwargs={})
+
+    def stop_at_once(self) -> bool:
+        """Stop an actor for good, if that takes no time; whether it has stopped."""
+        return isinstance(self.running, Cell) and self.running.stop_at_once()
 
     async def stop(self) -> None:
         """Stop what runs here, for good."""
@@ -121,6 +127,7 @@ class Once:
 
     def __init__(self, spec: Child[Never]) -> None:
         self._held: Child[Never] | None = spec
+        self.startup = spec.startup
 
     def build(self) -> Actor[Never]:
         """The one actor."""

@@ -130,6 +130,8 @@ class Escalate:
     by_decider: bool = False
 
 
+FORGET, KEEP, RESUME = Forget(), Keep(), Resume()
+
 Decision: TypeAlias = Resume | RestartChildren | Forget | Keep | Escalate
 
 
@@ -157,17 +159,17 @@ def decide(
         chance: between 0 and 1, for the backoff's jitter.
     """
     restart = next(member.restart for member in members if member.name == name)
-    gone: Decision = Forget() if restart is Restart.TEMPORARY else Keep()
+    gone = FORGET if restart is Restart.TEMPORARY else KEEP
     if end is End.NORMAL:
         if restart is not Restart.PERMANENT:
             return gone
     elif directive is Directive.RESUME:
-        return Resume() if end is End.CRASH else gone
+        return RESUME if end is End.CRASH else gone
     elif directive is Directive.ESCALATE:
         return Escalate("its decider escalates", by_decider=True)
     elif directive is Directive.STOP or restart is Restart.TEMPORARY:
         return gone
-    if len(within(strategy, restarts, now)) >= strategy.max_restarts:
+    if exhausted(strategy, restarts, now):
         return Escalate(f"more than {strategy.max_restarts} restarts within {strategy.within:g} s")
     stop, start = affected(strategy, members, name)
     return RestartChildren(_delay(strategy, failures, chance), stop, start)
@@ -188,9 +190,10 @@ def affected(strategy: Strategy, members: Sequence[Member], name: str) -> tuple[
     return stop, start
 
 
-def within(strategy: Strategy, restarts: Sequence[float], now: float) -> list[float]:
-    """The restarts that count towards the intensity now."""
-    return [at for at in restarts if now - at <= strategy.within]
+def exhausted(strategy: Strategy, restarts: Sequence[float], now: float) -> bool:
+    """Whether the intensity allows no further restart now: `max_restarts` of them lie within the window."""
+    most = strategy.max_restarts
+    return len(restarts) >= most and (most == 0 or now - restarts[-most] <= strategy.within)
 
 
 def _delay(strategy: Strategy, failures: int, chance: float) -> float:

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from functools import partial
+from typing import Never, Protocol
 
 from choragus.actors.cell import Cell
 from choragus.actors.errors import ActorStopped, Ignore
-from choragus.actors.event import Failed
 from choragus.actors.kernel import Kernel
 from choragus.actors.local_ref import LocalRef
 from choragus.actors.status import Failure, Status
 
-from .directive import Decider, directive_for
+from .directive import Decider
 from .errors import AlreadyPresent, AlreadyStarted, EndedNormally, Escalated, StartFailed
-from .event import GaveUp, SupervisorEnded, SupervisorRestarted
 from .history import Histories
-from .jobs import Jobs
-from .shutdown import shuts_down
-from .slot import Plan, Running, Slot, recipe
+from .mender import Begin, Mender, again
+from .slot import Running, Slot, recipe
 from .spec import Child, DynamicSupervisor, Group, Spec, check_significance
 from .state import ChildState
-from .strategy import Decision, End, Escalate, Forget, Keep, OneForOne, Restart, RestartChildren, Resume, decide
+from .strategy import End, Restart
 
-REMEMBERED = 1000
-"""Restarts that are kept, at most, unless the intensity allows more."""
-
-CAUSES = 100
-"""Failures that are kept as the causes of giving up, at most: each holds its error, with the frames of that."""
+ENDING = (Status.STOPPING, Status.STOPPED)
 
 
 class Above(Protocol):
@@ -44,7 +36,8 @@ class Above(Protocol):
         """Take note that the supervisor has shut itself down, normally; its children are stopped."""
         ...
 
-    def deciders(self) -> Iterable[Decider]:
+    @property
+    def deciders(self) -> Sequence[Decider]:
         """Who decides about errors, the innermost first."""
         ...
 
@@ -60,16 +53,15 @@ class Node:
         self.slots: dict[str, Slot] = {}
         self.kernel = kernel
         self._above = above
-        self._restarts: deque[float] = deque(maxlen=max(REMEMBERED, spec.strategy.max_restarts + 1))
-        self._failures: deque[tuple[float, Failure]] = deque(maxlen=CAUSES)
+        self.deciders = tuple(one for one in (spec.strategy.decider, *above.deciders) if one)
         self.histories = Histories(0.0 if spec.strategy.backoff is None else spec.strategy.backoff.calm)
-        self._jobs = Jobs(kernel, path)
+        self._mender = Mender(self)
         self._ending: asyncio.Task[None] | None = None
 
     @property
     def is_ending(self) -> bool:
         """Whether it takes no requests any more."""
-        return self.status in (Status.STOPPING, Status.STOPPED)
+        return self.status in ENDING
 
     async def start(self) -> None:
         """Start the children in order; when one fails, stop those before it in reverse.
@@ -82,9 +74,8 @@ class Node:
         """
         self.status = Status.STARTING
         self.incarnation += 1
-        self._restarts.clear()
-        self._failures.clear()
-        self.slots = {slot.spec.name: slot for slot in self._first_slots()}
+        self._mender.forget()
+        self.slots = {slot.name: slot for slot in self._first_slots()}
         self.histories.begin(self.slots)
         for slot in tuple(self.slots.values()):
             if slot.state is not ChildState.STARTING:  # stopped on request
@@ -101,10 +92,10 @@ class Node:
             if self.is_ending:
                 raise ActorStopped(self.path)
         self.status = Status.RUNNING
-        self._jobs.open()
+        self._mender.jobs.open()
 
-    async def add(self, spec: Spec, *, is_dynamic: bool) -> Slot:
-        """Start one more child, after all others.
+    async def add(self, spec: Spec, name: str, *, is_dynamic: bool) -> Slot:
+        """Start one more child, after all others, under that name.
 
         Raises:
             SpecFault: when it is significant, and this supervisor never shuts down by itself.
@@ -112,32 +103,55 @@ class Node:
             AlreadyPresent: when its name is that of a stopped child whose spec is kept.
             ActorStopped: when the supervisor has stopped, or stops meanwhile.
         """
-        if self.is_ending:
+        slot, starting = self.place(spec, name, is_dynamic=is_dynamic)
+        if starting is not None:
+            await starting
+        return slot
+
+    def place(self, spec: Spec, name: str, *, is_dynamic: bool) -> tuple[Slot, Coroutine[object, None, None] | None]:
+        """As `add`, and what is left to be awaited until the child is up: None when it is."""
+        if self.status in ENDING:
             raise ActorStopped(self.path or "the system")
-        check_significance(self.spec.name, self.spec.auto_shutdown, spec)
-        known = self.slots.get(spec.name)
-        if known is not None:
-            if known.state is ChildState.STOPPED:
-                raise AlreadyPresent(known.running.path)
-            running = known.running
-            raise AlreadyStarted(running.path, LocalRef(running) if isinstance(running, Cell) else None)
-        slot = Slot(spec, self._make(spec), added=True, is_dynamic=is_dynamic)
-        self.slots[spec.name] = slot
+        if spec.significant:
+            check_significance(self.spec.name, self.spec.auto_shutdown, spec)
+        if name in self.slots:
+            self._refuse(self.slots[name])
+        slot = self.slots[name] = Slot(name, spec, self._make(spec, name), True, is_dynamic)
+        begun: Coroutine[object, None, None] | Exception | None
         try:
-            await self.launch(slot)
+            begun = slot.begin()
+        except Exception as error:
+            begun = error
+        if begun is None:
+            slot.state = ChildState.RUNNING
+            return slot, None
+        return slot, self._come_up(slot, partial(again, begun))
+
+    async def _come_up(self, slot: Slot, begin: Begin) -> None:
+        try:
+            await self.launch(slot, begin)
         except BaseException as error:
             partly_up = isinstance(slot.running, Node) and not isinstance(error, Exception)  # a stop finds it here
-            if self.slots.get(spec.name) is slot and not partly_up:
-                del self.slots[spec.name]
+            if self.slots.get(slot.name) is slot and not partly_up:
+                del self.slots[slot.name]
             if isinstance(slot.running, Cell):  # nobody else will: its mail is refused, who waits for room is told
                 await slot.stop()
             raise
-        return slot
 
-    async def launch(self, slot: Slot) -> None:
-        """Start what stands there; one that ignores its start counts as started. What else it raises is raised."""
+    def _refuse(self, known: Slot) -> Never:
+        running = known.running
+        if known.state is ChildState.STOPPED:
+            raise AlreadyPresent(running.path)
+        raise AlreadyStarted(running.path, LocalRef(running) if isinstance(running, Cell) else None)
+
+    async def launch(self, slot: Slot, begin: Begin | None = None) -> None:
+        """Start what stands there; one that ignores its start counts as started. What else it raises is raised.
+
+        Args:
+            begin: what starts it, when that is not to be begun by this.
+        """
         try:
-            starting = slot.begin()
+            starting = (begin or slot.begin)()
             if starting is not None:
                 await starting
         except Ignore:
@@ -152,19 +166,22 @@ class Node:
         slot.plan = None
         if slot.state is not ChildState.STOPPED:
             slot.state = ChildState.STOPPING
-            await asyncio.shield(self.kernel.loop.create_task(self._stop_and_vacate(slot)))
+            if slot.stop_at_once():
+                self.vacate(slot)
+            else:
+                await asyncio.shield(self.kernel.loop.create_task(self.stop_and_vacate(slot)))
 
     def vacate(self, slot: Slot) -> None:
         """There is no process any more: drop the spec, or keep it."""
         slot.state = ChildState.STOPPED
         slot.plan = None
-        if self.slots.get(slot.spec.name) is not slot:
+        if self.slots.get(slot.name) is not slot:
             return
         if slot.leaves_nothing:
-            del self.slots[slot.spec.name]
-            self.histories.gone(slot.spec.name)
+            del self.slots[slot.name]
+            self.histories.gone(slot.name)
         else:
-            self.histories.stopped(slot.spec.name)
+            self.histories.stopped(slot.name)
 
     async def stop(self) -> None:
         """Stop the children one by one in reverse start order, each within its own deadline; dynamic ones at once.
@@ -189,7 +206,7 @@ class Node:
         """A child failed and waits for a decision."""
         slot = self._slot_of(child)
         if slot is not None:
-            self._report(slot, End.CRASH, failure)
+            self._mender.report(slot, End.CRASH, failure)
 
     def child_ended(self, child: Running) -> None:
         """A child ended normally, by itself."""
@@ -198,126 +215,22 @@ class Node:
             return
         failure = Failure(child.path, EndedNormally(child.path))
         if slot.spec.restart is Restart.PERMANENT:
-            self._report(slot, End.NORMAL, failure)
+            self._mender.report(slot, End.NORMAL, failure)
         else:
             self.vacate(slot)  # at once: its name may be free
-            self._jobs.add(lambda: self._gone(slot))
-
-    def deciders(self) -> Iterator[Decider]:
-        """Who decides about errors, the innermost first."""
-        yield self.spec.strategy.decider
-        yield from self._above.deciders()
+            self._mender.gone(slot)
 
     def _slot_of(self, child: Running) -> Slot | None:
         slot = self.slots.get(child.path.rpartition("/")[2])
         return slot if slot is not None and slot.running is child else None
 
-    def _report(self, slot: Slot, end: End, failure: Failure) -> None:
-        if self.is_ending:
-            return
-        now = self.kernel.loop.time()
-        while self._failures and now - self._failures[0][0] > self.spec.strategy.within:
-            self._failures.popleft()  # an error holds its frames, and all that these hold
-        self._failures.append((now, failure))
-        incarnation, plan = slot.running.incarnation, slot.plan
-        self._jobs.add(lambda: self._decide(slot, end, failure, incarnation, plan))
+    def end_by_itself(self) -> None:
+        """Shut down, and tell the one above that this was normal."""
+        self._tell_above(lambda: self._above.child_ended(self))
 
-    # Decisions: jobs, done one after the other.
-
-    async def _decide(self, slot: Slot, end: End, failure: Failure, incarnation: int, plan: Plan | None) -> None:
-        stopped = slot.state in (ChildState.STOPPING, ChildState.STOPPED)
-        if stopped or slot.running.incarnation != incarnation or slot.plan is not plan:  # on request, or with a sibling
-            await self._start_planned(plan)
-            return
-        match self._decision(slot, end, failure):
-            case Resume():
-                if isinstance(slot.running, Cell):
-                    slot.running.resume()
-            case RestartChildren(after, stop, start):
-                self.histories.failed(slot.spec.name, self.kernel.loop.time())
-                await self._restart(after, stop, start)
-            case Forget() | Keep():
-                slot.state = ChildState.STOPPING
-                await self._stop_and_vacate(slot)
-                await self._gone(slot)
-                await self._start_planned(plan)
-            case Escalate() as escalate:
-                self._give_up(escalate, failure)
-
-    def _decision(self, slot: Slot, end: End, failure: Failure) -> Decision:
-        if end is End.CRASH and not isinstance(slot.running, Cell):
-            end = End.INIT  # what has given up cannot be resumed
-        alone = isinstance(self.spec.strategy, OneForOne)
-        # One that is just being started on request comes up by itself.
-        slots = [slot] if alone else [one for one in self.slots.values() if one.state is not ChildState.STARTING]
-        now = self.kernel.loop.time()
-        return decide(
-            self.spec.strategy,
-            [one.member for one in slots],
-            slot.spec.name,
-            end,
-            directive_for(self.deciders(), failure.error),
-            restarts=self._restarts,
-            failures=self.histories.failures(slot.spec.name, now),
-            now=now,
-            chance=random.random(),
-        )
-
-    async def _restart(self, after: float, stop: tuple[str, ...], start: tuple[str, ...]) -> None:
-        self._restarts.append(self.kernel.loop.time())
-        plan = Plan(start)
-        going_down = [self.slots[name] for name in stop]
-        for name in start:
-            self.slots[name].state, self.slots[name].plan = ChildState.RESTARTING, plan
-        for slot in going_down:
-            if slot.plan is plan:
-                await slot.halt()
-            elif slot.state is not ChildState.STOPPED:
-                slot.state = ChildState.STOPPING
-                await self._stop_and_vacate(slot)
-        if after:
-            self._jobs.add_later(after, lambda: self._start_planned(plan))
-        else:
-            await self._start_planned(plan)
-
-    async def _start_planned(self, plan: Plan | None) -> None:
-        for name in () if plan is None else plan.names:
-            slot = self.slots.get(name)
-            if slot is None or slot.plan is not plan:
-                continue
-            try:
-                await self.launch(slot)
-            except Exception as error:
-                if self.is_ending:
-                    return
-                if slot.plan is plan:
-                    self.kernel.events.publish(Failed(slot.running.path, error, "on_start"))
-                    self._report(slot, End.INIT, Failure(slot.running.path, error))
-                    return
-            else:
-                self._came_up(slot)
-
-    def _came_up(self, slot: Slot) -> None:
-        if slot.state is ChildState.RUNNING:
-            self.histories.came_up(slot.spec.name, self.kernel.loop.time())
-            if not isinstance(slot.running, Cell):
-                self.kernel.events.publish(SupervisorRestarted(slot.running.path, slot.running.incarnation))
-
-    async def _gone(self, slot: Slot) -> None:
-        others = [one.member for one in self.slots.values() if one is not slot] if slot.spec.significant else []
-        if shuts_down(self.spec.auto_shutdown, slot.member, others):
-            self.kernel.events.publish(SupervisorEnded(self.path, slot.running.path))
-            self._tell_above(lambda: self._above.child_ended(self))
-
-    def _give_up(self, escalate: Escalate, failure: Failure) -> None:
-        """Stop, and then tell the one above; unless it stops this supervisor meanwhile."""
-        since = self.kernel.loop.time() - self.spec.strategy.within
-        causes = [failure for at, failure in self._failures if at >= since] or [failure]
-        escalated = Escalated(self.path, escalate.reason, causes)
-        if escalate.by_decider:
-            escalated.__cause__ = failure.error
-        self.kernel.events.publish(GaveUp(self.path, escalate.reason, tuple(causes)))
-        self._tell_above(lambda: self._above.child_failed(self, Failure(self.path, escalated)))
+    def give_up(self, error: Escalated) -> None:
+        """Shut down, and leave the decision to the one above."""
+        self._tell_above(lambda: self._above.child_failed(self, Failure(self.path, error)))
 
     def _tell_above(self, what: Callable[[], None]) -> None:
         """End, and then tell the one above: first of all, before those who wait for the end hear of it."""
@@ -338,14 +251,14 @@ class Node:
         for spec in self.spec.children:
             old = before.get(spec.name)
             reused = old is not None and not old.added and spec.restart is not Restart.TEMPORARY
-            running = old.running if old is not None and reused else self._make(spec)
-            yield Slot(spec, running, added=False, is_dynamic=False)
+            running = old.running if old is not None and reused else self._make(spec, spec.name)
+            yield Slot(spec.name, spec, running, added=False, is_dynamic=False)
         for slot in before.values():
             if slot.added and self.spec.keeps_added and slot.spec.restart is not Restart.TEMPORARY:
-                yield Slot(slot.spec, slot.running, added=True, is_dynamic=slot.is_dynamic)
+                yield Slot(slot.name, slot.spec, slot.running, added=True, is_dynamic=slot.is_dynamic)
 
-    def _make(self, spec: Spec) -> Running:
-        path = f"{self.path}/{spec.name}" if self.path else spec.name
+    def _make(self, spec: Spec, name: str) -> Running:
+        path = f"{self.path}/{name}" if self.path else name
         if isinstance(spec, Child):
             return Cell(self.kernel, self, path, recipe(spec), spec.mailbox)
         return Node(self.kernel, self, path, spec)
@@ -354,24 +267,26 @@ class Node:
         """From here on nothing is decided any more."""
         if self._ending is None:
             self.status = Status.STOPPING
-            self._jobs.close()
+            self._mender.jobs.close()
             self._ending = self.kernel.loop.create_task(self._end(), name=f"choragus:{self.path or 'root'}:stop")
         return self._ending
 
     async def _end(self) -> None:
-        self._jobs.cancel()
+        self._mender.jobs.cancel()
         slots = tuple(self.slots.values())
         if isinstance(self.spec, DynamicSupervisor):
-            await asyncio.gather(*(slot.stop() for slot in slots))
+            await asyncio.gather(*(slot.stop() for slot in slots if not slot.stop_at_once()))
         else:
             for slot in reversed(slots):
-                await slot.stop()
+                if not slot.stop_at_once():
+                    await slot.stop()
         for slot in slots:
             slot.state, slot.plan = ChildState.STOPPED, None
         self.status = Status.STOPPED
         self._ending = None
 
-    async def _stop_and_vacate(self, slot: Slot) -> None:
+    async def stop_and_vacate(self, slot: Slot) -> None:
+        """Stop what runs there, for good."""
         await slot.stop()
         if slot.state is ChildState.STOPPING:
             self.vacate(slot)

@@ -30,6 +30,7 @@ from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.store import Store
 
+from .composing import Composing
 from .directive import Decider
 from .errors import Escalated, SpecFault, SystemFailed
 from .event import GaveUp
@@ -51,7 +52,7 @@ WATCHDOG = Watchdog()
 """The default: what blocks the event loop for a second is reported."""
 
 
-class System:
+class System(Composing):
     """Actors under supervision, from `async with` to its end.
 
     Without a path everything lives in memory. With one, the durable `actors` live in that SQLite file: opening it
@@ -116,6 +117,7 @@ class System:
         self._watchdog = watchdog
         self._slow = slow
         self._spawned = 0
+        self._last_spec: Child[Never] | None = None
         self._failures: list[Failure] = []
         self._ledger = Ledger(clock)
         self._signal: int | None = None
@@ -206,20 +208,29 @@ class System:
             SystemStopped: when the system has ended.
         """
         self._spawned += 1
-        spec = Child(
-            actor,
-            name=name or f"{actor.__name__}-{self._spawned}",
-            args=args,
-            kwargs=kwargs,
-            restart=restart,
-            shutdown=shutdown,
-            mailbox=mailbox,
-        )
+        spec = self._last_spec
+        plain = not (args or kwargs or name)
+        same = spec is not None and spec.actor is actor and spec.restart is restart and spec.mailbox is mailbox
+        if spec is None or not (plain and same and spec.shutdown == shutdown):
+            spec = Child(
+                actor,
+                name=name or actor.__name__,
+                args=args,
+                kwargs=kwargs,
+                restart=restart,
+                shutdown=shutdown,
+                mailbox=mailbox,
+            )
+            self._last_spec = spec if plain else None
         try:
-            slot = await self._root.add(spec, is_dynamic=True)
+            name = name or f"{actor.__name__}-{self._spawned}"
+            slot, starting = self._root.place(spec, name, is_dynamic=True)
+            if starting is not None:
+                await starting
         except ActorStopped as error:
             raise SystemStopped(f"the system has stopped; {actor.__name__} cannot be spawned") from error
-        return LocalRef(_a_cell(slot.running, spec.name))
+        assert isinstance(slot.running, Cell)
+        return LocalRef(slot.running)
 
     def find(self, actor: type[Actor[M]], path: str) -> Ref[M]:
         """The ref of a volatile actor by its path in the tree, for example `intake/fetcher`.
@@ -228,7 +239,7 @@ class System:
             ActorStopped: when no actor of that class stands there.
         """
         cell = _a_cell(self._root.find(path), path)
-        if cell.table is not actor.__choragus_table__:
+        if cell.own_table is not actor.__choragus_table__:
             raise ActorStopped(f"{path} (as a {actor.__name__})")
         return LocalRef(cell)
 
@@ -288,6 +299,7 @@ class System:
         """The top of the tree ended: so does the system. The root has no significant children, so this is never."""
         self._scope.cancel()
 
+    @property
     def deciders(self) -> tuple[Decider, ...]:
         """Above the root nobody decides."""
         return ()
