@@ -13,6 +13,7 @@ from choragus.actors.actor import Actor
 from choragus.actors.dispatch import handle
 from choragus.actors.errors import MailboxFull
 from choragus.actors.event import Dropped
+from choragus.actors.local_ref import LocalRef
 from choragus.actors.mailbox import Mailbox, Overflow
 from choragus.actors.ref import Ref
 from choragus.actors.testing.loop import clock, settled
@@ -213,3 +214,22 @@ async def test_what_waits_keeps_its_urgency_over_a_restart() -> None:
         await asyncio.sleep(11.0)
 
         assert desk.log == ["high", "middle", "low"]
+
+
+@simulated(seeds=SEEDS)
+async def test_an_ask_whose_priority_raised_is_not_waited_for() -> None:
+    def odd(message: Note | Ask | Hold | Fail) -> float:
+        return 1 / len(message.text) if isinstance(message, Ask) else 0.0
+
+    class Asker(Actor[Ask]):
+        @handle
+        async def ask(self, message: Ask) -> str:
+            with pytest.raises(ZeroDivisionError):
+                await desk.ref.ask(Ask(""))
+            assert isinstance(asker, LocalRef)
+            return f"waits for {len(asker.cell.asking)}"
+
+    async with held(Mailbox(priority=odd)) as desk:
+        asker = await desk.system.spawn(Asker)
+
+        assert await asker.ask(Ask("go")) == "waits for 0"

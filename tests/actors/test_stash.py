@@ -311,3 +311,20 @@ async def test_with_priorities_what_was_set_aside_comes_before_its_equals() -> N
         await settled()
 
         assert case.log == ["higher", "high", "b", "c", "d", "low", "low too", "lower"]
+
+
+@simulated(seeds=SEEDS)
+async def test_r46_the_next_incarnation_finds_what_was_set_aside_first_in_its_mailbox() -> None:
+    incarnations = iter([False, True])
+
+    class Opening(Door):
+        async def on_start(self) -> None:
+            self.is_open = next(incarnations)
+
+    async with Case() as case:
+        opening = await case.system.spawn(Opening, case.log, [], [], name="opening")
+        for message in (*notes("ab"), Break(), *notes("cd")):
+            opening.tell(message)
+        await asyncio.sleep(11.0)
+
+        assert case.log == ["broke", *"abcd"]
