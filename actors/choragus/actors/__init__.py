@@ -30,7 +30,21 @@ from .errors import (
     TurnTimeout,
     Unhandled,
 )
-from .event import DeadLetter, Event, Events, Failed, Parked, Restarted, Suspended, Zombie
+from .event import (
+    DeadLetter,
+    DeepMailbox,
+    Dropped,
+    Event,
+    Events,
+    EventStream,
+    Failed,
+    Parked,
+    Restarted,
+    SlowHandler,
+    Suspended,
+    Zombie,
+)
+from .mailbox import Mailbox, Overflow
 from .message import AskFailed, EffectFailed, EffectUnknown, Question, Request
 from .ref import Ref
 from .registry import AlreadyRegistered
@@ -39,6 +53,7 @@ from .router import Router
 from .routing import Broadcast, ConsistentHash, LeastLoaded, RoundRobin
 from .status import Exit, Failure, Reason
 from .topic import Topic
+from .trace import Handled
 from .watch import Terminated
 from .watchdog import LoopBlocked, Watchdog
 
@@ -57,26 +72,32 @@ __all__ = [
     "ConsistentHash",
     "DeadLetter",
     "DeathPact",
+    "DeepMailbox",
+    "Dropped",
     "DurableActor",
     "EffectContext",
     "EffectFailed",
     "EffectUnknown",
     "Event",
+    "EventStream",
     "Events",
     "Exit",
     "Failed",
     "Failure",
+    "Handled",
     "HandlerFault",
     "Ignore",
     "LeastLoaded",
     "LinkBroken",
     "LoopBlocked",
+    "Mailbox",
     "MailboxFull",
     "MessageParked",
     "NotActivated",
     "NotCommitted",
     "NotPicklable",
     "NotRegistered",
+    "Overflow",
     "Parked",
     "ProcessDied",
     "Question",
@@ -88,6 +109,7 @@ __all__ = [
     "RoundRobin",
     "Router",
     "Runner",
+    "SlowHandler",
     "StartTimeout",
     "StashFull",
     "Suspended",

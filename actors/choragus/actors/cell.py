@@ -372,7 +372,7 @@ class Cell(Mail):
         self.incarnation += 1
         self._actor = None
         self._exit = KILLED
-        self.host.events.publish(Zombie(self.path, "" if delivery is None else type(delivery[0]).__name__))
+        self.host.events.publish(Zombie(self.path, self.handling))
         if delivery is not None:
             fail(delivery, ActorStopped(self.path))
         self._rest()
@@ -440,13 +440,14 @@ class Cell(Mail):
                 handler = self.table.get(kind)
                 if handler is None:
                     message, handler = self._opened(message)
+                    kind = type(message)
                 result = handler.function(self._actor, message)
                 if handler.is_async or type(result) in AWAITED:
                     result = await result  # type: ignore[misc]  # a coroutine
             except GeneratorExit:
                 raise
             except BaseException as error:
-                record((path, kind, sender_of(delivery), began, now()))
+                self._record_failure(delivery, error, began)
                 if incarnation != self.incarnation:  # it was cut off, and a cancelled worker is never used again
                     raise asyncio.CancelledError(f"{path} was cut off") from error
                 self._failed(delivery, error)
@@ -478,8 +479,8 @@ class Cell(Mail):
         annex = self.annex
         if annex.asking:
             annex.asking = []
-        if annex.room is not None:
-            self._make_room(annex.room)
+        assert self.current is not None
+        self._taken_out(self.current, annex)
 
     def _opened(self, notice: object) -> tuple[object, Handler]:
         """What a notice in the mailbox says, and who handles that."""
@@ -493,6 +494,8 @@ class Cell(Mail):
             return notice, IGNORED
         if handler is None:
             raise Unhandled(f"{self.path} has no handler for {type(message).__name__}: add a @handle method")
+        if message is not notice:
+            self.annex.opened = message
         return message, handler
 
     def _turn_away(self, delivery: Delivery) -> None:
@@ -519,11 +522,16 @@ class Cell(Mail):
     def _ease(self, annex: Annex) -> None:
         """Whoever waits for the end of the message in hand is told."""
         annex.asking = []
-        if annex.is_deep and not self.depth:
-            annex.is_deep = False
-            self._mark = self._mailbox.mark
+        annex.aside = annex.opened = None
         if annex.idle is not None and not annex.idle.done() and not self.is_at_work:
             annex.idle.set_result(None)
+
+    def _record_failure(self, delivery: Delivery, error: BaseException, began: float) -> None:
+        host, ended = self.host, self.host.now()
+        name = _name_of(delivery)
+        host.record((self.path, name, sender_of(delivery), began, ended, type(error).__name__))
+        if ended - began > host.slow:
+            host.events.publish(SlowHandler(self.path, name, ended - began))
 
     def _failed(self, delivery: Delivery, error: BaseException) -> None:
         """The handler raised, or was cancelled: by the system's end, its stop's deadline, or by itself."""
@@ -531,6 +539,8 @@ class Cell(Mail):
         name = _name_of(delivery)
         stopping = self.status is Status.STOPPING and not self._leaves
         self._leaves = False
+        if self.current is not delivery and self._annex is not None and self._annex.aside is not None:
+            self._withdraw(self._annex.aside)  # set aside by the handler that failed: it is not handled again
         crashed(delivery, self.path, error, system_stopped=self.host.stopped, stopping=stopping)
         if stopping:
             self._actor = None

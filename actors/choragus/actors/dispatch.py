@@ -59,9 +59,9 @@ def handle(
 
     Durable actors have `effect` for this.
 
-    An actor handles one message at a time, unless it chooses otherwise: while a handler with `reentrant=True` waits, the
-    next messages are handled, as with Orleans' AlwaysInterleave. So whatever it read before an `await` may have changed
-    after it. Between two awaits it is alone. When one message fails, all that the actor has in hand are cancelled.
+    An actor handles one message at a time, unless it chooses otherwise: while a handler with `reentrant=True` waits,
+    the next messages are handled, as with Orleans' AlwaysInterleave. So whatever it read before an `await` may have
+    changed after it. Between two awaits it is alone. When one message fails, all that are in hand are cancelled.
 
     Raises:
         HandlerFault: when `blocking` is neither of the two.

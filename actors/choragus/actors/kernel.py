@@ -144,6 +144,7 @@ class Kernel(Core):
         if self._opened:
             self._opened = False
             await self._give_file_up()
+        self.events.close()
 
     async def _flush(self) -> None:
         flushed = self.loop.create_task(self.writer.flushed())

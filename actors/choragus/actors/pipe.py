@@ -75,9 +75,16 @@ class Adapted(Notice):
 
     __slots__ = ("_message", "_translate", "name")
 
+    is_mail = True
+
     def __init__(self, translate: Callable[[V], object], message: V) -> None:
         self.name = type(message).__name__
+        self._message: object = message
         self._translate: Callable[[], object] = lambda: translate(message)
+
+    @property
+    def sent(self) -> object:
+        return self._message
 
     def open(self) -> object | None:
         return self._translate()

@@ -116,7 +116,7 @@ class Breach(Notice):
         self._error = error
 
     def open(self) -> object | None:
-        if self._cell.incarnation != self._incarnation:
+        if self._cell.incarnation != self._incarnation:  # another failure was first: this one was not linked
             return None
         raise self._error
 
