@@ -323,7 +323,8 @@ async def test_r46_the_next_incarnation_finds_what_was_set_aside_first_in_its_ma
 
     async with Case() as case:
         opening = await case.system.spawn(Opening, case.log, [], [], name="opening")
-        for message in (*notes("ab"), Break(), *notes("cd")):
+        messages: list[Note | Break] = [*notes("ab"), Break(), *notes("cd")]
+        for message in messages:
             opening.tell(message)
         await asyncio.sleep(11.0)
 
