@@ -192,7 +192,7 @@ async def test_r31_past_its_deadline_a_handler_is_cancelled_and_its_asker_told(w
 async def test_r34_a_handler_that_swallows_cancellation_is_cut_off_and_does_not_hang_the_shutdown(
     watch: Watch, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("choragus.actors.cell.GRACE", 0.02)
+    monkeypatch.setattr("choragus.actors.life.GRACE", 0.02)
     gate = asyncio.Event()
     async with System(tree=tree(shutdown=0.02)) as system:
         events = watch(system)

@@ -422,7 +422,7 @@ async def test_r31_brutal_cancels_at_once_and_infinity_waits() -> None:
 async def test_r32_and_r34_a_child_that_swallows_its_cancellation_does_not_hold_up_the_others(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("choragus.actors.cell.GRACE", 0.05)
+    monkeypatch.setattr("choragus.actors.life.GRACE", 0.05)
     story = Story()
     children = [part(story, "a"), part(story, "b", shutdown=0)]
     async with asyncio.timeout(5):

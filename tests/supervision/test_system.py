@@ -325,7 +325,7 @@ async def test_an_error_in_the_body_passes_through_an_orderly_end() -> None:
 async def test_r32_and_r33_an_on_stop_that_fails_is_reported_and_the_others_still_stop(
     how: str, reports: type[Event], watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("choragus.actors.cell.GRACE", 0.02)
+    monkeypatch.setattr("choragus.actors.life.GRACE", 0.02)
     monkeypatch.setattr("choragus.actors.hook.GRACE", 0.02)
     bad = Child(Plain, name="bad", kwargs={"on_stop": how}, shutdown=0.02)
     async with System(tree=[Child(Plain, name="first"), bad, Child(Plain, name="last")]) as system:

@@ -62,7 +62,7 @@ class Annex:
         self.piped: set[asyncio.Task[None]] = set()
         self.timers: Timers | None = None
         self.table: Table | None = None
-        self.tasks: set[asyncio.Task[object]] = set()
+        self.tasks: dict[asyncio.Task[object], Delivery] = {}
         self.starter: Beginning | None = None
         self.ending: asyncio.Task[None] | None = None
         self.idle: asyncio.Future[None] | None = None

@@ -72,6 +72,10 @@ class Seat(Linked, Protocol):
         """Handle what was set aside next."""
         ...
 
+    def run_beside(self, work: Coroutine[object, None, object]) -> None:
+        """Go on with the next message while this runs."""
+        ...
+
     def handles(self, kind: type) -> bool:
         """Whether the actor has a handler for messages of that type."""
         ...
