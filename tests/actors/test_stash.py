@@ -324,7 +324,7 @@ async def test_r46_the_next_incarnation_finds_what_was_set_aside_first_in_its_ma
     async with Case() as case:
         opening = await case.system.spawn(Opening, case.log, [], [], name="opening")
         for message in (*notes("ab"), Break(), *notes("cd")):
-            opening.tell(message)
+            opening.tell(message)  # type: ignore[arg-type]  # all are its messages
         await asyncio.sleep(11.0)
 
         assert case.log == ["broke", *"abcd"]

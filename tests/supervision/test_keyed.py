@@ -672,7 +672,7 @@ async def test_bad_arguments_are_refused_at_the_call() -> None:
             await system.keyed(Session, idle=0)
         with pytest.raises(SpecFault, match=r"^keyed Session: most=0 must be a whole number"):
             await system.keyed(Session, most=0)
-        with pytest.raises(SpecFault, match=r"^mailbox=0: .* it must be 1 or more"):
+        with pytest.raises(SpecFault, match=r"^mailbox=0: .* it must be a whole number, 1 or more"):
             await system.keyed(Session, mailbox=0)
         alice = (await system.keyed(Session, Story())).ref("alice")
         with pytest.raises(Unhandled, match=r"^Session/alice has no handler for Other"):
