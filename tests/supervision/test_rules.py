@@ -8,7 +8,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 RULES = range(1, 48)
 
-WITHOUT_A_TEST = {41, 42, 44, 45, 46}
+WITHOUT_A_TEST = {45, 46}
 """Rules that are known to have none yet. Take a number out with its first test."""
 
 

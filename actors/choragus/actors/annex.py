@@ -56,7 +56,7 @@ class Annex:
         self.notices = 0  # those that wait: they are in the mailbox's depth, but take no room
         self.urgent = 0  # those of them that go first
         self.is_deep = False
-        self.watchers: list[Callable[[Exit], None]] = []
+        self.watchers: dict[object, Callable[[Exit], None]] = {}
         self.watches: Watches | None = None
         self.links: set[Linked] = set()
         self.piped: set[asyncio.Task[None]] = set()

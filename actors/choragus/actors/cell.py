@@ -16,11 +16,11 @@ from typing import Never, Protocol
 
 from .actor import Actor
 from .annex import Annex
-from .asking import check_cycle
+from .asking import check_cycle, note
 from .delivery import Delivery, crashed, fail, sender_of
 from .dispatch import Handler, Table
 from .errors import ActorStopped, Ignore, Unhandled
-from .event import DeadLetter, Failed, Restarted, SlowHandler, Zombie
+from .event import DeadLetter, Failed, Restarted, SlowHandler, Zombie, logger
 from .hook import Starting, run_on_stop
 from .host import Host
 from .inside import Speaker
@@ -28,8 +28,9 @@ from .mail import Mail
 from .mailbox import Mailbox
 from .notice import Notice
 from .place import Around
+from .ref import unhandled
 from .reply import Reply
-from .scheduler import BUDGET, TAINTED
+from .scheduler import BUDGET, TAINTED, has_changed
 from .status import GRACE, Exit, Failure, Reason, Status
 from .watch import Linked, break_links
 
@@ -65,6 +66,9 @@ FAREWELL = 5.0
 """Seconds for the `on_stop` of an actor that ends by itself."""
 
 NOTHING: Table = {}
+
+AWAITED = (CoroutineType, Reply)
+"""What a plain handler may return to have it awaited."""
 
 NORMAL, SHUTDOWN, KILLED = Exit(Reason.NORMAL), Exit(Reason.SHUTDOWN), Exit(Reason.KILLED)
 
@@ -114,11 +118,14 @@ class Cell(Mail):
         """Handle messages by another actor object, from the next one on, until the incarnation ends."""
         if not isinstance(behaviour, Actor):
             raise TypeError(f"{self.path} cannot become {behaviour!r}: that is no actor object")
+        if behaviour._choragus_cell not in (None, self):
+            raise ValueError(f"{self.path} cannot become an object that {behaviour.path} has become: make another")
         table = type(behaviour).__choragus_table__
         missing = [kind.__name__ for kind in self.table if kind not in table]
         if missing:
             raise Unhandled(f"{type(behaviour).__name__} cannot take over {self.path}: it lacks handlers for {missing}")
         behaviour._choragus_cell = self
+        behaviour._choragus_incarnation = self.incarnation
         self.annex.table = self.own_table
         self._actor, self.table = behaviour, table
 
@@ -141,7 +148,7 @@ class Cell(Mail):
         """
         if isinstance(speaker, Cell) and speaker._worker is not None and speaker._worker is current_task():
             check_cycle(speaker, self)
-            speaker.annex.asking.append(reply)
+            note(speaker.annex.asking, reply)
 
     @property
     def asking(self) -> list[Reply[object]]:
@@ -163,9 +170,13 @@ class Cell(Mail):
         if self.status is Status.STOPPED:
             action(self._exit)
             return lambda: None
-        watchers = self.annex.watchers
-        watchers.append(action)
-        return lambda: watchers.remove(action) if action in watchers else None
+        watchers, token = self.annex.watchers, object()
+        watchers[token] = action
+
+        def forget() -> None:
+            watchers.pop(token, None)
+
+        return forget
 
     @property
     def starts_at_once(self) -> bool:
@@ -188,8 +199,14 @@ class Cell(Mail):
             self._part()
             self.unstash_all()
             self._annex.table = None
-        actor = self._recipe.build()
+        try:
+            build = self._recipe.build  # a restart may be made where a handler has failed, in what it left behind
+            actor = build() if self.incarnation == 1 else self.host.scheduler.apart(build, self)
+        except Exception as error:
+            self._not_started(error)
+            raise
         actor._choragus_cell = self
+        actor._choragus_incarnation = self.incarnation
         self.table = actor.__choragus_table__
         if type(actor).on_start is not Actor.on_start:
             return self._start(actor, self.incarnation)
@@ -210,6 +227,10 @@ class Cell(Mail):
         starter = self.annex.starter = Starting(actor, self.host)
         try:
             await starter.finish(self._recipe.startup)
+        except Exception as error:
+            if self.status is Status.STARTING and incarnation == self.incarnation:
+                self._not_started(error)
+            raise
         finally:
             if self.annex.starter is starter:
                 self.annex.starter = None
@@ -217,10 +238,20 @@ class Cell(Mail):
             raise ActorStopped(self.path)
         self._run(actor)
 
+    def _not_started(self, error: Exception) -> None:
+        """Its start failed, which is a failure like any other; one that ignores it has ended by itself."""
+        self.status = Status.FAILED
+        self._actor = None
+        self._exit = NORMAL if isinstance(error, Ignore) else Exit(Reason.FAILED, error)
+        if self._annex is not None and self._annex.links:
+            break_links(self, self._exit)
+
     def _run(self, actor: Actor[Never]) -> None:
         if self._leaves:
-            raise Ignore(self.path)
-        self._actor = actor
+            self._not_started(ignored := Ignore(self.path))
+            raise ignored
+        if self._actor is None:  # else it has become another in its on_start
+            self._actor = actor
         self.status = RUNNING
         if self.depth:
             self._wake()
@@ -310,6 +341,7 @@ class Cell(Mail):
         annex = self.annex
         if annex.starter is not None:
             await annex.starter.end()
+            self._actor = None  # also when it has become another already
         await self._until_idle(deadline)
         if self.is_at_work:
             self._exit = KILLED
@@ -359,9 +391,17 @@ class Cell(Mail):
         if annex is not None:
             if annex.watches is not None:
                 annex.watches.end()
-            watchers, annex.watchers = annex.watchers, []
-            for watcher in watchers:
-                watcher(self._exit)
+            self._tell_watchers(annex)
+
+    def _tell_watchers(self, annex: Annex) -> None:
+        watchers, annex.watchers = annex.watchers, {}
+        for token in tuple(watchers):
+            action = watchers.pop(token, None)  # None: taken back by one before it
+            if action is not None:
+                try:
+                    action(self._exit)
+                except Exception:
+                    logger.exception("%s has ended; one of those who wanted to know failed on it", self.path)
 
     def _part(self) -> None:
         """The incarnation is over: what was its own goes with it."""
@@ -402,7 +442,7 @@ class Cell(Mail):
                     message, handler = self._opened(message)
                     kind = type(message)
                 result = handler.function(self._actor, message)
-                if handler.is_async or type(result) is CoroutineType:
+                if handler.is_async or type(result) in AWAITED:
                     result = await result  # type: ignore[misc]  # a coroutine
             except GeneratorExit:
                 raise
@@ -413,7 +453,7 @@ class Cell(Mail):
                 self._failed(delivery, error)
                 if not isinstance(error, Exception):
                     raise
-                return TAINTED if worker.cancelling() or copy_context() != clean else done
+                return TAINTED if worker.cancelling() or has_changed(clean) else done
             ended = now()
             record((path, kind, "" if sender is None else sender.path, began, ended))
             if incarnation != self.incarnation:
@@ -426,7 +466,10 @@ class Cell(Mail):
             if ended - began > host.slow:
                 host.events.publish(SlowHandler(path, kind.__name__, ended - began))
             began = ended
-            if copy_context() != clean or (handler.is_async and worker.cancelling()):
+            try:
+                if worker.cancelling() or copy_context() != clean:
+                    done = TAINTED
+            except Exception:  # they cannot be compared
                 done = TAINTED
         self._rest()
         return done
@@ -445,11 +488,21 @@ class Cell(Mail):
         if message is None:
             return notice, IGNORED
         handler = self.table.get(type(message))
+        if handler is None and message is notice:  # it was meant for who is no longer in charge
+            assert self.current is not None
+            self._turn_away(self.current)
+            return notice, IGNORED
         if handler is None:
             raise Unhandled(f"{self.path} has no handler for {type(message).__name__}: add a @handle method")
         if message is not notice:
             self.annex.opened = message
         return message, handler
+
+    def _turn_away(self, delivery: Delivery) -> None:
+        if delivery[1] is None:
+            self.host.events.publish(DeadLetter(self.path, delivery[0], sender_of(delivery)))
+        fail(delivery, unhandled(self.path, delivery[0]))
+        self.current = None  # whoever asked has the answer
 
     def _rest(self) -> None:
         """Let go of the worker, and go on or fall idle; what was not handled stays where it is."""

@@ -20,7 +20,7 @@ class Starting:
     def __init__(self, actor: Actor[Never], host: Host) -> None:
         self._path = actor.path
         self._events = host.events
-        self._task = host.scheduler.task(actor.on_start(), f"choragus:{actor.path}:on_start")
+        self._task = host.scheduler.task(actor.on_start(), f"choragus:{actor.path}:on_start", actor._choragus_cell)
         self._task.add_done_callback(_look)
         self._ended: asyncio.Future[None] = host.loop.create_future()
 
@@ -60,7 +60,7 @@ class Starting:
 
 async def run_on_stop(actor: Actor[Never], patience: float, host: Host) -> None:
     """Run `on_stop` for so many seconds at most; what it raises is reported."""
-    stopping = host.scheduler.task(actor.on_stop(), f"choragus:{actor.path}:on_stop")
+    stopping = host.scheduler.task(actor.on_stop(), f"choragus:{actor.path}:on_stop", actor._choragus_cell)
     stopping.add_done_callback(_look)
     await asyncio.wait({stopping}, timeout=patience)
     if not stopping.done():

@@ -69,9 +69,8 @@ class Watches:
         """Be told once of that actor's end; at once when it has ended."""
         if ref in self._open or ref in self._told:
             return
-        self._open[ref] = _nothing
         forget = ref.when_ended(lambda exit: self._ended(ref, exit))
-        if ref in self._open:
+        if ref not in self._told:
             self._open[ref] = forget
 
     def unwatch(self, ref: Ref[Never]) -> None:
@@ -100,11 +99,11 @@ class Watches:
 
 
 def _nothing() -> None:
-    """There is nothing to forget yet."""
+    """There is nothing to forget."""
 
 
 class Breach(Notice):
-    """A linked actor has failed: so does this one."""
+    """A linked actor has failed: so does this one, unless a new incarnation has come between."""
 
     __slots__ = ("_cell", "_error", "_incarnation")
 
@@ -117,7 +116,7 @@ class Breach(Notice):
         self._error = error
 
     def open(self) -> object | None:
-        if self._cell.incarnation != self._incarnation:  # another failure was first: this one was not linked
+        if self._cell.incarnation != self._incarnation:
             return None
         raise self._error
 
