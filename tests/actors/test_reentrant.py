@@ -18,9 +18,11 @@ from choragus.actors.testing.loop import settled
 from choragus.actors.testing.simulation import simulated
 from choragus.mailbox.codec import stored
 from choragus.supervision.spec import Child, Supervisor
+from choragus.supervision.strategy import Restart
 from choragus.supervision.system import System
 
 SEEDS = range(10)
+CANCELLED: list[float] = []
 
 
 @attrs.frozen
@@ -82,6 +84,7 @@ async def wait(seconds: float, resists: bool) -> None:
         try:
             await asyncio.sleep(left)
         except asyncio.CancelledError:
+            CANCELLED.append(seconds)
             if not resists:
                 raise
 
@@ -115,6 +118,7 @@ async def test_a_handler_that_did_not_choose_it_holds_up_the_rest() -> None:
 
 @simulated(seeds=SEEDS)
 async def test_when_one_fails_all_in_hand_are_cancelled_and_their_askers_told() -> None:
+    CANCELLED.clear()
     async with System(tree=tree()) as system:
         events: list[object] = []
         system.events.subscribe(events.append, Failed)
@@ -124,7 +128,9 @@ async def test_when_one_fails_all_in_hand_are_cancelled_and_their_askers_told() 
         behind = library.ask(Look())
 
         results = await asyncio.gather(*asks, return_exceptions=True)
+        await settled()
 
+        assert CANCELLED == [10.0]
         assert [type(result) for result in results] == [ActorFailed] * 3
         assert [type(event) for event in events] == [Failed, Restarted]
         assert await behind == []
@@ -180,13 +186,16 @@ async def test_past_the_deadline_they_are_cancelled_and_then_cut_off() -> None:
 @simulated(seeds=SEEDS)
 async def test_an_actor_that_stops_itself_ends_when_the_last_has_ended() -> None:
     loop = asyncio.get_running_loop()
-    async with System(tree=tree()) as system:
-        library = system.find(Library, "top/library")
+    async with System() as system:
+        library = await system.spawn(Library, restart=Restart.TEMPORARY)
+        ends: list[float] = []
+        library.when_ended(lambda exit: ends.append(loop.time()))
         asked = library.ask(Fetch(3.0))
         library.tell(Leave())
 
         assert await asked == "fetched"
-        assert loop.time() == 3.0
+        await settled()
+        assert ends == [3.0]
 
 
 @attrs.frozen
