@@ -199,6 +199,7 @@ class Life(Mail):
         if self._actor is None:  # else it has become another in its on_start
             self._actor = actor
         self.status = RUNNING
+        self._exit = NORMAL  # the last failure holds its frames, and all that these hold
         if self.depth:
             self._wake()
 
