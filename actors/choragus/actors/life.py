@@ -17,6 +17,7 @@ from .errors import ActorStopped, Ignore
 from .event import Restarted, Zombie, logger
 from .hook import Starting, run_on_stop
 from .host import Host
+from .inside import fence
 from .mail import RUNNING, Mail
 from .mailbox import Mailbox
 from .place import Around
@@ -320,6 +321,9 @@ class Life(Mail):
         self._actor = None
         self._exit = KILLED
         self.host.events.publish(Zombie(self.path, self.handling))
+        for task in (self._worker, *self.annex.tasks):
+            if task is not None:
+                fence(task)
         for one in (delivery, *self.annex.tasks.values()):
             if one is not None:
                 fail(one, ActorStopped(self.path))
