@@ -87,7 +87,7 @@ class Account(DurableActor[Balance, Take | Put], name="bank.account"):
 
     def _move(self, amount: int) -> int:
         self.state.amount += amount
-        self.log("moved", by=amount, to=self.state.amount)
+        self.log("moved", by=amount)
         self.view("account", self.key, {"amount": self.state.amount})
         return self.state.amount
 

@@ -1,7 +1,7 @@
 """What `crash_everywhere` refuses.
 
-    ChoragusError
-    └─ ScenarioFault (ValueError)  the scenario cannot be loaded, fails undisturbed, or is another each time
+ChoragusError
+└─ ScenarioFault (ValueError)  the scenario cannot be loaded, fails undisturbed, or is another each time
 """
 
 from __future__ import annotations

@@ -18,11 +18,13 @@ from queue import SimpleQueue
 
 from .errors import ScenarioFault
 from .fork_server import ForkServer, name_of, stop_loading
-from .judgement import Baseline, baseline_of, faults
+from .judgement import Baseline, Tolerance, baseline_of, faults
 from .order import Scenario
 from .point import KINDS, CrashKind, CrashPoint, Plan, parse_plan, told
 from .report import REPLAY, CrashFault, CrashReport
 from .trial import Trial, try_out
+
+SHARED = "/dev/shm"
 
 PER_SERVER = 16
 """Crashes that make another server worth its start."""
@@ -35,6 +37,7 @@ def crash_everywhere(
     pairs: int = 0,
     seed: int = 0,
     allowed: Collection[str] = (),
+    bodies: Collection[str] = (),
     timeout: float = 30.0,
 ) -> CrashSweep:
     """Run a scenario once, then once for every point at which its process could die; kill it there, and compare.
@@ -42,15 +45,15 @@ def crash_everywhere(
     A scenario is an async function at the top level of a module. It gets the path of a SQLite file, which it opens
     with `System(path, ...)` or `Runtime(path, ...)`, and a `Ledger`, where its effects note what they really did. It
     gives back its outcome. It is run in a process of its own, killed by SIGKILL, and run again on the same file, to
-    its end: so it must be one that can go on, with keys for what the host says (`ref.send(..., key=...)`).
+    its end: so it must be one that can go on, with keys for what the host says (`ref.ask(..., key=...)`).
 
         async def test_a_transfer_survives_every_crash() -> None:
             await crash_everywhere(transfer)
 
     In plain code: `crash_everywhere(transfer).check()`. The points are those of `faults()`, around every transaction
     and before every effect, and every line of the ledger. After each crash must be as in the undisturbed run: the
-    outcome, what is in the ledger, and the logbook (bodies included where they are the same in each undisturbed run);
-    the file verifies, no effect runs once its result is on disk, and one that cannot be undone never runs twice.
+    outcome, the changes in the ledger, and the logbook's number of lines of each kind in each stream; the
+    file verifies, no effect runs once its result is on disk, and one that cannot be undone never runs twice.
 
     With `CHORAGUS_CRASH='after commit 7'` in the environment only that crash is tried.
 
@@ -60,6 +63,7 @@ def crash_everywhere(
         pairs: how many times it is killed again in its recovery, at a random point, on top of that.
         seed: which points are sampled, and which pairs.
         allowed: kinds of lines in the logbook of which an interruption may make more or fewer.
+        bodies: kinds of lines that must say the same too, whose bodies depend on no order, time or random id.
         timeout: seconds that one process may take.
 
     Raises:
@@ -69,20 +73,21 @@ def crash_everywhere(
         raise ValueError(f"sample={sample!r} of crash_everywhere: give 1 or more, or None for every point")
     if pairs < 0 or not timeout > 0:
         raise ValueError(f"pairs={pairs!r}, timeout={timeout!r} of crash_everywhere: give 0 or more, and above 0 s")
-    return CrashSweep(scenario, sample=sample, pairs=pairs, seed=seed, allowed=frozenset(allowed), timeout=timeout)
+    tolerance = Tolerance(allowed=frozenset(allowed), bodies=frozenset(bodies))
+    return CrashSweep(scenario, sample=sample, pairs=pairs, seed=seed, tolerance=tolerance, timeout=timeout)
 
 
 class CrashSweep:
     """The crashes that `crash_everywhere` is to try: await it, or call `check`."""
 
     def __init__(
-        self, scenario: Scenario, *, sample: int | None, pairs: int, seed: int, allowed: frozenset[str], timeout: float
+        self, scenario: Scenario, *, sample: int | None, pairs: int, seed: int, tolerance: Tolerance, timeout: float
     ) -> None:
         self._scenario = scenario
         self._sample = sample
         self._pairs = pairs
         self._seed = seed
-        self._allowed = allowed
+        self._tolerance = tolerance
         self._timeout = timeout
         self._was_run = False
 
@@ -118,10 +123,10 @@ class CrashSweep:
         if not hasattr(os, "fork"):
             raise unittest.SkipTest("crash_everywhere kills forked processes by SIGKILL, and this system has no fork")
         begun = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="choragus-crash-") as folder, ExitStack() as stack:
+        with tempfile.TemporaryDirectory(prefix="choragus-crash-", dir=_place()) as folder, ExitStack() as stack:
             range_ = _Range(self._scenario, Path(folder), self._timeout, stack)
             first, second = (range_.one(()) for _ in range(2))
-            baseline = baseline_of(first, second, name_of(self._scenario))
+            baseline = baseline_of(first, second, name_of(self._scenario), self._tolerance)
             points = baseline.witness.counts
             trials = range_.all(self._plans(points))
         self._check_reached(trials, points)
@@ -140,7 +145,10 @@ class CrashSweep:
         chance = random.Random(self._seed)
         every = [CrashPoint(kind, number) for kind in KINDS for number in range(1, points.get(kind, 0) + 1)]
         chosen = every if self._sample is None else _sampled(every, self._sample, chance)
-        return [*((one,) for one in chosen), *((chance.choice(every), chance.choice(every)) for _ in range(self._pairs))]
+        return [
+            *((one,) for one in chosen),
+            *((chance.choice(every), chance.choice(every)) for _ in range(self._pairs)),
+        ]
 
     def _check_reached(self, trials: Sequence[Trial], points: Mapping[CrashKind, int]) -> None:
         if os.environ.get(REPLAY) and not any(trial.kills for trial in trials):
@@ -150,8 +158,13 @@ class CrashSweep:
 
     def _broken(self, trials: Iterable[Trial], baseline: Baseline) -> Iterable[CrashFault]:
         for trial in trials:
-            if broken := faults(trial, baseline, self._allowed):
+            if broken := faults(trial, baseline, self._tolerance):
                 yield CrashFault(plan=trial.plan, where=str(trial), broken=broken)
+
+
+def _place() -> str | None:
+    """In memory, where a flush is free: a SIGKILL takes nothing from files. Where TMPDIR says so, if it says."""
+    return None if "TMPDIR" in os.environ or not os.access(SHARED, os.W_OK) else SHARED
 
 
 def _sampled(every: Sequence[CrashPoint], number: int, chance: random.Random) -> list[CrashPoint]:

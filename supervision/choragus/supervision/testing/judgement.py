@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Iterable, Iterator
 
 import attrs
 
@@ -13,8 +12,6 @@ from .errors import ScenarioFault
 from .ledger import Line
 from .order import OVERDUE, Witness
 from .trial import Trial
-
-T = TypeVar("T")
 
 OPENED = "system.opened"
 """A line for each opening: the only kind of the kernel's own that a crash alone makes more of."""
@@ -29,18 +26,26 @@ LogLine = tuple[str, str, str]
 
 @attrs.frozen(kw_only=True)
 class Baseline:
-    """The scenario undisturbed: its witness, its changes to the world, and its logbook.
-
-    Args:
-        steady: the (stream, kind) whose bodies are the same in every run; of the others only the number is compared.
-    """
+    """The scenario undisturbed: its witness, and its changes to the world."""
 
     witness: Witness
     changes: Counter[str]
-    steady: frozenset[tuple[str, str]]
 
 
-def baseline_of(first: Trial, second: Trial, name: str) -> Baseline:
+@attrs.frozen(kw_only=True)
+class Tolerance:
+    """What is compared of the logbook.
+
+    Args:
+        allowed: kinds of which an interruption may make more or fewer lines.
+        bodies: kinds whose bodies are compared too; of the others only the number.
+    """
+
+    allowed: frozenset[str]
+    bodies: frozenset[str]
+
+
+def baseline_of(first: Trial, second: Trial, name: str, tolerance: Tolerance) -> Baseline:
     """What two undisturbed runs have in common.
 
     Raises:
@@ -55,7 +60,7 @@ def baseline_of(first: Trial, second: Trial, name: str) -> Baseline:
     for what, one, other in (
         ("outcome", seen[0].outcome, seen[1].outcome),
         ("changes in the ledger", dict(changes[0]), dict(changes[1])),
-        ("kinds in the logbook", *(dict(Counter(kind for _, kind, _ in each.log)) for each in seen)),
+        ("logbook", *(dict(_counted(each, tolerance)) for each in seen)),
     ):
         if one != other:
             raise ScenarioFault(
@@ -64,28 +69,17 @@ def baseline_of(first: Trial, second: Trial, name: str) -> Baseline:
             )
     if undone := unkept(first):
         raise ScenarioFault(f"the scenario {name} breaks its promises undisturbed: {'; '.join(undone)}")
-    bodies = [Counter(each.log) for each in map(_masked, seen)]
-    moving = {line[:2] for line in (bodies[0] - bodies[1]) + (bodies[1] - bodies[0])}
-    steady = frozenset(line[:2] for line in bodies[0] if line[:2] not in moving)
-    return Baseline(witness=seen[0], changes=changes[0], steady=steady)
+    return Baseline(witness=seen[0], changes=changes[0])
 
 
-def _masked(witness: Witness) -> Witness:
-    return attrs.evolve(witness, log=tuple((stream, kind, COUNTED.sub("!", body)) for stream, kind, body in witness.log))
-
-
-def faults(trial: Trial, baseline: Baseline, allowed: Collection[str]) -> tuple[str, ...]:
-    """Every promise that the trial saw broken, a sentence each; empty when all was kept.
-
-    Args:
-        allowed: kinds of the logbook of which an interruption may make more or fewer.
-    """
+def faults(trial: Trial, baseline: Baseline, tolerance: Tolerance) -> tuple[str, ...]:
+    """Every promise that the trial saw broken, a sentence each; empty when all was kept."""
     if trial.witness is None:
         return (f"it did not go on: {_end(trial)}", *unkept(trial))
     found = [*_of_the_world(trial, baseline.changes), *unkept(trial)]
     if trial.witness.outcome != baseline.witness.outcome:
         found.append(f"another outcome: {_short(trial.witness.outcome)} in place of {_short(baseline.witness.outcome)}")
-    found += _of_the_log(trial.witness, baseline, allowed)
+    found += _of_the_log(trial.witness, baseline.witness, tolerance)
     if trial.witness.problems:
         found.append(f"the file does not verify: {'; '.join(trial.witness.problems)}")
     for name, here, there in (
@@ -115,7 +109,7 @@ def _why(lines: Iterable[Line], what: str) -> str:
         return ""
     if any(not line.effect for line in by):
         return (
-            ": a handler or the host does it itself, and does it again when its turn is lost: "
+            ": done outside any effect, so again when its turn is lost: "
             "make it an effect, self.effect('runner', request, ...), or give the outside a key"
         )
     if len({line.effect for line in by}) == 1 and by[0].rerun:
@@ -146,23 +140,22 @@ def unkept(trial: Trial) -> list[str]:
     return found
 
 
-def _of_the_log(witness: Witness, baseline: Baseline, allowed: Collection[str]) -> Iterator[str]:
-    here = _counted(witness, baseline.steady, allowed)
-    there = _counted(baseline.witness, baseline.steady, allowed)
+def _of_the_log(witness: Witness, undisturbed: Witness, tolerance: Tolerance) -> Iterator[str]:
+    here, there = _counted(witness, tolerance), _counted(undisturbed, tolerance)
     for line in sorted(here.keys() | there.keys()):
         if here[line] != there[line]:
             stream, kind, body = line
             yield (
-                f"the logbook ({stream}) has {kind} {_times(here[line])}, undisturbed {_times(there[line])}"
-                f"{f', {_short(body)}' if body else ''}"
+                f"the logbook has {kind} {_times(here[line])}, undisturbed {_times(there[line])}"
+                f"{f', {_short(body)}' if body else ''} (stream {stream})"
             )
 
 
-def _counted(witness: Witness, steady: frozenset[tuple[str, str]], allowed: Collection[str]) -> Counter[LogLine]:
+def _counted(witness: Witness, tolerance: Tolerance) -> Counter[LogLine]:
     return Counter(
-        (stream, kind, body if (stream, kind) in steady else "")
-        for stream, kind, body in _masked(witness).log
-        if kind != OPENED and kind not in allowed
+        (stream, kind, COUNTED.sub("!", body) if kind in tolerance.bodies else "")
+        for stream, kind, body in witness.log
+        if kind != OPENED and kind not in tolerance.allowed
     )
 
 

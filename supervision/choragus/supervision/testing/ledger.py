@@ -12,6 +12,7 @@ from typing import Literal
 import attrs
 import msgspec
 
+from choragus.actors.inside import CURRENT
 from choragus.mailbox.turn import Effect, OnInterrupt
 
 LineKind = Literal["began", "closed", "noted", "again"]
@@ -33,6 +34,13 @@ class Line:
     rerun: bool = False
     what: str = ""
     key: str = ""
+
+    @property
+    def by(self) -> str:
+        """Who noted it, for people."""
+        if self.effect:
+            return f"the effect {self.runner!r} of {self.actor}"
+        return f"a handler of {self.actor}" if self.actor else "the host, or an actor that is not durable"
 
 
 def _nothing(line: Line) -> None:
@@ -98,7 +106,8 @@ class Ledger:
 
     def _line(self, kind: LineKind, effect: Effect | None, what: str = "", key: str = "") -> Line:
         if effect is None:
-            return Line(kind=kind, life=self._life, what=what, key=key)
+            turn = CURRENT.get()
+            return Line(kind=kind, life=self._life, actor="" if turn is None else turn.actor, what=what, key=key)
         return Line(
             kind=kind,
             life=self._life,

@@ -8,12 +8,14 @@ import pickle
 import signal
 import sys
 import traceback
+from types import TracebackType
 
 import msgspec
 
 import choragus.actors.fault as fault
 from choragus.mailbox.sqlite import SqliteStore
 
+from .errors import ScenarioFault
 from .meter import Meter
 from .order import RAISED, Order, Scenario, Witness
 
@@ -32,8 +34,10 @@ def live(scenario: Scenario, order: Order, told: int) -> None:
     try:
         answer = asyncio.run(_live(scenario, order))
         code = 0
+    except ScenarioFault as error:
+        answer = str(error)
     except BaseException as error:
-        answer = "".join(traceback.format_exception(error))
+        answer = "".join(traceback.format_exception(error.with_traceback(_own(error.__traceback__))))
     try:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -49,14 +53,14 @@ async def _live(scenario: Scenario, order: Order) -> Witness:
     outcome = await scenario(order.database, meter.ledger)
     fault.hook = None
     if not order.database.exists():
-        raise ValueError(
-            f"the scenario left no file at the path that it was given: open System({order.database.name!r}...) there, "
-            "as in `async with System(path, actors=[...])`"
+        raise ScenarioFault(
+            f"the scenario left no file at the path {order.database.name!r} that it was given: "
+            "open a system on it, as in `async with System(path, actors=[...])`"
         )
     try:
         plain: object = msgspec.json.decode(msgspec.json.encode(outcome))
     except (TypeError, msgspec.MsgspecError) as error:
-        raise ValueError(
+        raise ScenarioFault(
             f"the scenario gave back {outcome!r}, which is no JSON ({error}): give back numbers, texts, lists, "
             "dictionaries or attrs classes of them"
         ) from error
@@ -81,3 +85,11 @@ async def _witness(order: Order, meter: Meter, outcome: object) -> Witness:
         )
     finally:
         await store.close()
+
+
+def _own(trace: TracebackType | None) -> TracebackType | None:
+    """The part of a traceback that begins in the scenario."""
+    frames = trace
+    while frames is not None and frames.tb_frame.f_code is not _live.__code__:
+        frames = frames.tb_next
+    return trace if frames is None or frames.tb_next is None else frames.tb_next

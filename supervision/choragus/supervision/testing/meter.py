@@ -16,7 +16,9 @@ from .point import CrashKind, CrashPoint
 NAMED = 3
 """Parts of a transaction that are named; of the others only the number is told."""
 
-OVER = frozenset({EffectState.DONE, EffectState.FAILED, EffectState.SETTLED, EffectState.CANCELLED, EffectState.UNKNOWN})
+OVER = frozenset(
+    {EffectState.DONE, EffectState.FAILED, EffectState.SETTLED, EffectState.CANCELLED, EffectState.UNKNOWN}
+)
 
 
 class Meter:
@@ -51,8 +53,7 @@ class Meter:
         self._reach(point, self._described(what))
 
     def _noted(self, line: Line) -> None:
-        by = f"the effect {line.runner!r} of {line.actor}" if line.effect else "no effect, but a handler or the host"
-        self._reach("after note", f"{line.what!r}, noted by {by}")
+        self._reach("after note", f"{line.what!r}, noted by {line.by}")
 
     def _reach(self, kind: CrashKind, what: str) -> None:
         self.counts[kind] += 1
@@ -63,7 +64,8 @@ class Meter:
     def _learn(self, batch: Batch) -> None:
         sent = [envelope for turn in batch.turns for envelope in turn.sends]
         for one in (*sent, *batch.appends, *(closure.envelope for closure in batch.closures)):
-            self._types[one.receiver, one.id] = one.record.tag
+            method = one.then.partition("\n")[0]
+            self._types[one.receiver, one.id] = f"a reply, {method}()" if method else one.record.tag
 
     def _described(self, batch: Batch) -> str:
         parts = [

@@ -20,7 +20,7 @@ RAISED = 70
 
 @attrs.frozen(kw_only=True)
 class Order:
-    """One process: which life of the trial in `folder`, where it dies, and after how many seconds it counts as stuck."""
+    """One process: which life of the trial in `folder`, where it dies, and after how many seconds it is stuck."""
 
     folder: Path
     life: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Protocol
 
@@ -49,8 +50,15 @@ class Trial:
 
 
 def try_out(server: Runs, folder: Path, plan: Plan, patience: float) -> Trial:
-    """Kill the scenario at one point after the other, and let it go on to its end, in a new folder."""
+    """Kill the scenario at one point after the other, and let it go on to its end, in a folder that is gone then."""
     folder.mkdir(parents=True)
+    try:
+        return _tried(server, folder, plan, patience)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tried(server: Runs, folder: Path, plan: Plan, patience: float) -> Trial:
     lives: list[Ended] = []
     graves: list[str] = []
     for life, point in enumerate([*plan, None], start=1):
