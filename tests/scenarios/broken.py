@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import Counter
 from pathlib import Path
 from uuid import uuid4
@@ -117,22 +116,21 @@ async def careless(path: Path, ledger: Ledger) -> int:
         shop = system.ref(Careless, "a")
         for item in ITEMS:
             await shop.ask(Sell(item), key=item)
-        while (sold := await shop.ask(Sold())) < len(ITEMS):
+        while (sold := await shop.ask(Sold())) < len(ITEMS):  # noqa: ASYNC110  # a durable actor tells nobody outside
             await asyncio.sleep(0.002)
         return sold
 
 
 async def chatty(path: Path, ledger: Ledger) -> int:
     """A logbook that depends on how often the process was started."""
-    lives = path.with_name("lives")
-    lives.write_text("x" * (1 + (len(lives.read_text()) if lives.exists() else 0)))
-    async with System(path, actors=[Chatty], resources=len(lives.read_text())) as system:
+    life = 2 if _is_there(path) else 1
+    async with System(path, actors=[Chatty], resources=life) as system:
         return [await system.ref(Chatty, "a").ask(Sell(item), key=item) for item in ITEMS][-1]
 
 
 async def stuck(path: Path, ledger: Ledger) -> int:
     """Does not open a file that is there already."""
-    if path.exists():
+    if _is_there(path):
         await asyncio.sleep(3600)
     async with System(path, actors=[Forgetful]) as system:
         return await system.ref(Forgetful, "a").ask(Sell("fig"), key="fig")
@@ -140,9 +138,13 @@ async def stuck(path: Path, ledger: Ledger) -> int:
 
 async def unloved(path: Path, ledger: Ledger) -> int:
     """Raises when it is opened again."""
-    if path.exists():
+    if _is_there(path):
         raise LookupError("who are you?")
-    return await stuck(path, ledger)
+    return await forgetful(path, ledger)
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists()
 
 
 async def another_each_time(path: Path, ledger: Ledger) -> str:
@@ -153,7 +155,7 @@ async def another_each_time(path: Path, ledger: Ledger) -> str:
 
 async def fails(path: Path, ledger: Ledger) -> None:
     """Fails also undisturbed."""
-    raise LookupError(f"no such thing in {os.path.basename(path)}")
+    raise LookupError(f"no such thing in {path.name}")
 
 
 async def leaves_no_file(path: Path, ledger: Ledger) -> None:
