@@ -51,7 +51,7 @@ def baseline_of(first: Trial, second: Trial, name: str, tolerance: Tolerance) ->
     Raises:
         ScenarioFault: when one fails, or when they differ where crashed runs are compared.
     """
-    seen = []
+    seen: list[Witness] = []
     for trial in (first, second):
         if trial.witness is None:
             raise ScenarioFault(f"the scenario {name} fails undisturbed: {_end(trial)}")

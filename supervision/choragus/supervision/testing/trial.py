@@ -59,14 +59,13 @@ def try_out(server: Runs, folder: Path, plan: Plan, patience: float) -> Trial:
 
 
 def _tried(server: Runs, folder: Path, plan: Plan, patience: float) -> Trial:
-    lives: list[Ended] = []
+    order = Order(folder=folder, life=1, point=plan[0] if plan else None, patience=patience)
+    lives = [server.run(order)]
     graves: list[str] = []
-    for life, point in enumerate([*plan, None], start=1):
-        order = Order(folder=folder, life=life, point=point, patience=patience)
-        lives.append(server.run(order))
-        if lives[-1].code != KILLED or not order.grave.exists():
-            break
+    while lives[-1].code == KILLED and order.grave.exists():
         graves.append(order.grave.read_text(encoding="utf-8"))
+        order = attrs.evolve(order, life=order.life + 1, point=plan[order.life] if order.life < len(plan) else None)
+        lives.append(server.run(order))
     printed = order.printed.read_text(encoding="utf-8", errors="replace") if order.printed.exists() else ""
     lines = tuple(Ledger(order.ledger).lines())
     return Trial(plan=plan, lives=tuple(lives), graves=tuple(graves), lines=lines, printed=printed)
