@@ -129,6 +129,8 @@ class CrashSweep:
             baseline = baseline_of(first, second, name_of(self._scenario), self._tolerance)
             points = baseline.witness.counts
             trials = range_.all(self._plans(points))
+        if REPLAY in os.environ:
+            print("".join(trial.printed for trial in trials))
         self._check_reached(trials, points)
         return CrashReport(
             scenario=name_of(self._scenario),

@@ -123,14 +123,14 @@ def _why(lines: Iterable[Line], what: str) -> str:
 def unkept(trial: Trial) -> list[str]:
     """What the runtime itself promises of every effect: none runs once it is over, an irreversible one never twice."""
     found: list[str] = []
-    closed: set[str] = set()
+    closed: dict[str, int] = {}
     began: dict[str, int] = {}
     for line in trial.lines:
         if line.kind == "closed":
-            closed.add(line.effect)
+            closed.setdefault(line.effect, line.life)
         elif line.kind == "began":
             name = f"the effect {line.effect} ({line.runner!r})"
-            if line.effect in closed:
+            if line.life > closed.get(line.effect, line.life):
                 found.append(f"{name} was over, on disk, and ran again")
             elif line.effect in began and not line.rerun:
                 found.append(f"{name} cannot be undone, was interrupted, and ran again")

@@ -66,6 +66,11 @@ def _tried(server: Runs, folder: Path, plan: Plan, patience: float) -> Trial:
         graves.append(order.grave.read_text(encoding="utf-8"))
         order = attrs.evolve(order, life=order.life + 1, point=plan[order.life] if order.life < len(plan) else None)
         lives.append(server.run(order))
-    printed = order.printed.read_text(encoding="utf-8", errors="replace") if order.printed.exists() else ""
+    printed = "".join(map(_printed, sorted(folder.glob("printed-*"))))
     lines = tuple(Ledger(order.ledger).lines())
     return Trial(plan=plan, lives=tuple(lives), graves=tuple(graves), lines=lines, printed=printed)
+
+
+def _printed(file: Path) -> str:
+    text = file.read_text(encoding="utf-8", errors="replace")
+    return f"--- process {file.name.partition('-')[2]}\n{text}" if text else ""
