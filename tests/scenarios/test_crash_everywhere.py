@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +23,7 @@ from .bank import INTERRUPTED, transfers
 from .fixture_tree import build
 
 pytestmark = pytest.mark.timeout(180)  # a sweep on a busy machine; one of its processes has 30 s
+Script = Callable[[str], subprocess.Popen[str]]
 POINTS = ("before commit", "after commit", "before effect", "after note")
 
 
@@ -177,6 +181,25 @@ def test_a_number_below_its_least_is_refused(options: dict[str, int]) -> None:
         crash_everywhere(broken.forgetful, **options)  # type: ignore[arg-type]  # as written
 
 
+@pytest.fixture
+def script(tmp_path: Path) -> Script:
+    """Start Python on a text, with the modules that this process sees."""
+
+    def start(text: str) -> subprocess.Popen[str]:
+        path = tmp_path / "script.py"
+        path.write_text(text, encoding="utf-8")
+        return subprocess.Popen(
+            [sys.executable, path],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
 SCRIPT = """
 import asyncio
 from attrs import define, frozen
@@ -216,23 +239,52 @@ async def main():
     ["print(crash_everywhere(till).check().faults)", "asyncio.run(main())"],
     ids=["checked", "awaited"],
 )
-def test_a_plain_script_crashes_what_it_defines_itself(last: str, tmp_path: Path) -> None:
+def test_a_plain_script_crashes_what_it_defines_itself(last: str, script: Script) -> None:
     """Also without `if __name__ == "__main__"`: it is not run again from its beginning."""
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT + last, encoding="utf-8")
-    path = os.pathsep.join(sys.path)
+    with script(SCRIPT + last) as process:
+        printed, errors = process.communicate(timeout=60)
 
-    done = subprocess.run(
-        [sys.executable, script],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    assert (printed, process.returncode) == ("()\n", 0), errors
 
-    assert (done.stdout, done.returncode) == ("()\n", 0), done.stderr
+
+ENDLESS = """
+import asyncio, os
+from choragus.supervision.testing import crash_everywhere
+
+async def endless(path, ledger):
+    print(os.getpid(), file=open("noted", "w"), flush=True)
+    await asyncio.sleep(60)
+
+crash_everywhere(endless).check()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+def test_no_process_outlives_the_test(number: signal.Signals, tmp_path: Path, script: Script) -> None:
+    with script(ENDLESS) as process:
+        note = tmp_path / "noted"
+        assert eventually(lambda: note.exists() and note.read_text(encoding="utf-8").endswith("\n"), seconds=30)
+        pid = int(note.read_text(encoding="utf-8"))
+
+        process.send_signal(number)
+
+    assert eventually(lambda: not is_alive(pid), seconds=5)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def eventually(holds: Callable[[], bool], seconds: float) -> bool:
+    """Other processes tell nobody: look until it holds, or the time is over."""
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.01)
+    return holds()
 
 
 def test_a_change_with_a_key_counts_once(tmp_path: Path) -> None:

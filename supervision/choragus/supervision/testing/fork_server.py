@@ -11,6 +11,7 @@ import gc
 import io
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
@@ -87,10 +88,7 @@ class ForkServer:
     ) -> None:
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
-            self._process.stdin.close()
-        if kind is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)  # its own session's: the server, and the life that it runs
+            self._process.stdin.close()  # tells it to end, and to kill whom it runs
         self._process.wait()
         self._answers.close()
 
@@ -164,7 +162,9 @@ def serve() -> None:
             order: Order = pickle.loads(read_frame(orders))
         except EOFError:
             return
-        write_frame(answers, pickle.dumps(_run(scenario, order, orders, answers)))
+        ended = _run(scenario, order, orders, answers)
+        with suppress(BrokenPipeError):
+            write_frame(answers, pickle.dumps(ended))
 
 
 async def _warm() -> None:
@@ -172,7 +172,7 @@ async def _warm() -> None:
     anyio.CancelScope()
 
 
-def _run(scenario: Scenario, order: Order, *private: BinaryIO) -> Ended:
+def _run(scenario: Scenario, order: Order, orders: BinaryIO, answers: BinaryIO) -> Ended:
     begun = time.monotonic()
     if threading.active_count() > 1:
         names = ", ".join(thread.name for thread in threading.enumerate()[1:])
@@ -183,10 +183,13 @@ def _run(scenario: Scenario, order: Order, *private: BinaryIO) -> Ended:
     pid = os.fork()
     if pid == 0:
         os.close(ours)
-        for stream in private:
-            os.close(stream.fileno())
+        os.close(orders.fileno())
+        os.close(answers.fileno())
         live(scenario, order, theirs)
     os.close(theirs)
+    ready, _, _ = select.select([ours, orders.fileno()], [], [])
+    if ours not in ready:  # no more orders, while one is carried out: whoever wanted it is gone
+        os.kill(pid, signal.SIGKILL)
     with os.fdopen(ours, "rb") as stream:
         told = stream.read()
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
