@@ -37,7 +37,7 @@ async def test_a_bank_survives_crashes() -> None:
 def test_the_audit_survives_crashes(tmp_path: Path) -> None:
     build(tmp_path / "tree")
 
-    report = crash_everywhere(partial(audit, tree=tmp_path / "tree"), sample=8, allowed=INTERRUPTIONS).check()
+    report = crash_everywhere(partial(audit, tree=tmp_path / "tree"), sample=4, allowed=INTERRUPTIONS).check()
 
     assert tuple(report.points) == POINTS
     assert report.kills >= report.trials - 2, "hardly anything was killed"
@@ -252,23 +252,29 @@ import asyncio, os
 from choragus.supervision.testing import crash_everywhere
 
 async def endless(path, ledger):
-    print(os.getpid(), file=open("noted", "w"), flush=True)
+    print(os.getpid(), path.parent.parent, file=open("noted", "w"), flush=True)
     await asyncio.sleep(60)
 
-crash_everywhere(endless).check()
+async def main():
+    await crash_everywhere(endless)
+
 """
 
 
+@pytest.mark.parametrize(
+    "last", ["crash_everywhere(endless).check()", "asyncio.run(main())"], ids=["checked", "awaited"]
+)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
-def test_no_process_outlives_the_test(number: signal.Signals, tmp_path: Path, script: Script) -> None:
-    with script(ENDLESS) as process:
+def test_no_process_outlives_the_test(number: signal.Signals, last: str, tmp_path: Path, script: Script) -> None:
+    with script(ENDLESS + last) as process:
         note = tmp_path / "noted"
         assert eventually(lambda: note.exists() and note.read_text(encoding="utf-8").endswith("\n"), seconds=30)
-        pid = int(note.read_text(encoding="utf-8"))
+        life, folder = note.read_text(encoding="utf-8").split()
 
         process.send_signal(number)
+        process.communicate(timeout=10)
 
-    assert eventually(lambda: not is_alive(pid), seconds=5)
+    assert eventually(lambda: not is_alive(int(life)) and not Path(folder).exists(), seconds=5)
 
 
 def is_alive(pid: int) -> bool:

@@ -11,7 +11,7 @@ import unittest
 import warnings
 from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
@@ -90,10 +90,18 @@ class CrashSweep:
         self._tolerance = tolerance
         self._timeout = timeout
         self._was_run = False
+        self._range: _Range | None = None
 
     def __await__(self) -> Generator[object, None, CrashReport]:
         self._was_run = True
-        return asyncio.to_thread(self.check).__await__()
+        return self._checked().__await__()
+
+    async def _checked(self) -> CrashReport:
+        try:
+            return await asyncio.to_thread(self.check)
+        finally:
+            if self._range is not None:
+                self._range.stop()
 
     def __del__(self) -> None:
         if not getattr(self, "_was_run", True):
@@ -124,7 +132,7 @@ class CrashSweep:
             raise unittest.SkipTest("crash_everywhere kills forked processes by SIGKILL, and this system has no fork")
         begun = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="choragus-crash-", dir=_place()) as folder, ExitStack() as stack:
-            range_ = _Range(self._scenario, Path(folder), self._timeout, stack)
+            range_ = self._range = _Range(self._scenario, Path(folder), self._timeout, stack)
             first, second = (range_.one(()) for _ in range(2))
             baseline = baseline_of(first, second, name_of(self._scenario), self._tolerance)
             points = baseline.witness.counts
@@ -187,12 +195,20 @@ class _Range:
         self._folder = folder
         self._patience = patience
         self._stack = stack
+        self._servers: list[ForkServer] = []
+        self._is_over = False
         self._idle: SimpleQueue[ForkServer] = SimpleQueue()
         self._add()
         self._trials = iter(range(1_000_000_000))
 
     def one(self, plan: Plan) -> Trial:
-        """Try one plan on a server that is idle."""
+        """Try one plan on a server that is idle.
+
+        Raises:
+            CancelledError: when whoever awaits it was cancelled.
+        """
+        if self._is_over:
+            raise CancelledError("nobody awaits this sweep any more")
         server = self._idle.get()
         try:
             return try_out(server, self._folder / str(next(self._trials)), plan, self._patience)
@@ -210,5 +226,13 @@ class _Range:
         with ThreadPoolExecutor(servers) as pool:
             return list(pool.map(self.one, plans))
 
+    def stop(self) -> None:
+        """Nobody waits for it any more: try nothing else, and end what runs; from any thread."""
+        self._is_over = True
+        for server in self._servers:
+            server.stop()
+
     def _add(self) -> None:
-        self._idle.put(self._stack.enter_context(ForkServer(self._scenario, self._folder / "server.log")))
+        server = self._stack.enter_context(ForkServer(self._scenario, self._folder / "server.log"))
+        self._servers.append(server)
+        self._idle.put(server)

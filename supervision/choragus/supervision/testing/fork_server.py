@@ -12,6 +12,7 @@ import io
 import os
 import pickle
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,7 +31,7 @@ from .errors import ScenarioFault
 from .life import live
 from .order import Ended, Order, Scenario, Witness
 
-START = "import sys; sys.path[:] = sys.argv[2:]; from choragus.supervision.testing.fork_server import serve; serve()"
+START = "import sys; sys.path[:] = sys.argv[3:]; from choragus.supervision.testing.fork_server import serve; serve()"
 
 SERVING = "_CHORAGUS_FORK_SERVER"
 """Set in a server's environment: a module that is loaded there must not start another."""
@@ -41,7 +42,7 @@ class ForkServer:
 
     Args:
         scenario: an async function at the top of a module, also in a `functools.partial`.
-        log: a file for what the server itself prints.
+        log: a file for what the server itself prints. Its folder goes with the server, also when the test is killed.
 
     Raises:
         ScenarioFault: when it cannot be loaded in another process.
@@ -58,7 +59,7 @@ class ForkServer:
 
     def __enter__(self) -> Self:
         ours, theirs = os.pipe()
-        arguments = [sys.executable, "-c", START, str(theirs), *self._roots]
+        arguments = [sys.executable, "-c", START, str(theirs), str(self._log.parent), *self._roots]
         with open(self._log, "ab") as log:
             self._process = subprocess.Popen(
                 arguments,
@@ -86,11 +87,15 @@ class ForkServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()  # tells it to end, and to kill whom it runs
+        self.stop()
         self._process.wait()
         self._answers.close()
+
+    def stop(self) -> None:
+        """Tell it to end, and to kill whom it runs."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
 
     def run(self, order: Order) -> Ended:
         """Run one life to its end, or to its kill."""
@@ -103,8 +108,8 @@ class ForkServer:
         try:
             write_frame(cast("BinaryIO", self._process.stdin), pickle.dumps(question))
             return pickle.loads(read_frame(self._answers))
-        except (EOFError, BrokenPipeError) as error:
-            printed = self._log.read_text(encoding="utf-8", errors="replace")[-2000:]
+        except (EOFError, BrokenPipeError, ValueError) as error:  # it died, or was stopped
+            printed = self._log.read_text(encoding="utf-8", errors="replace")[-2000:] if self._log.exists() else ""
             raise _not_loaded(self._name, f"its process ended with {self._process.wait()}: {printed}") from error
 
 
@@ -161,6 +166,7 @@ def serve() -> None:
         try:
             order: Order = pickle.loads(read_frame(orders))
         except EOFError:
+            shutil.rmtree(sys.argv[2], ignore_errors=True)  # in memory, where nobody else would clear it away
             return
         ended = _run(scenario, order, orders, answers)
         with suppress(BrokenPipeError):
