@@ -100,6 +100,16 @@ def test_a_rerunnable_effect_that_is_not_idempotent_is_found(monkeypatch: pytest
     )
 
 
+def test_a_runtime_that_guesses_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHORAGUS_CRASH", "after note 1")
+
+    report = crash_everywhere(broken.guessing).run()
+
+    assert said_of(report, "after note 1")[2] == (
+        "the effect broken.careless/a!1.1 ('ship') cannot be undone, was interrupted, and ran again"
+    )
+
+
 def test_another_logbook_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHORAGUS_CRASH", "after commit 3")
 
