@@ -54,6 +54,7 @@ class Ref(Generic[M]):
         Raises:
             Unhandled: when the actor has no handler for the message's type.
             MailboxFull: when there is no room, and the mailbox's Overflow is REJECT.
+            AskCycle: when there is no room, and the receiver waits for the actor that sends; that may be itself.
             ActorStopped: when the actor has stopped.
             SystemStopped: when the system ended first.
         """
