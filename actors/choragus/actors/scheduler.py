@@ -152,7 +152,8 @@ class Scheduler:
                     if used >= TAINTED:
                         return
                     used = 0
-                    await self._pause()
+                    if ready:
+                        await self._pause()
             held[0] = None
             if not (self._waking or self._pausing):
                 # Whoever was answered may have the next message at once: stay for one more turn of the loop.

@@ -134,7 +134,7 @@ class System(Composing):
         kernel.scheduler.slice = min(SLICE, self._slow)  # a cell looks for slow handlers when its time is over
         kernel.events.subscribe(self._ledger.note, Failed)
         kernel.events.subscribe(self._ledger.note, GaveUp)
-        self._root = Node(kernel, self, "", self._tree)
+        self._top = Node(kernel, self, "", self._tree)
         self._stack = ExitStack()
         self._scope = self._stack.enter_context(anyio.CancelScope())
         try:
