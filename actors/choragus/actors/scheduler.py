@@ -2,8 +2,8 @@
 
 An idle actor has no task. A cell with mail stands once in the ready queue; workers take cells in a row. Before a worker
 runs a cell while more are ready it wakes a spare one, so that a handler that waits blocks nobody. After a budget of
-messages, or some time, a worker lets the event loop run. A worker that was cancelled is never used again, nor is one whose context
-variables a handler has changed: so none reaches the next message.
+messages, or some time, a worker lets the event loop run. A worker that was cancelled is never used again, nor is one
+whose context variables a handler has changed: so none reaches the next message.
 """
 
 from __future__ import annotations
