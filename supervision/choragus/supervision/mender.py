@@ -31,6 +31,9 @@ REMEMBERED = 1000
 CAUSES = 100
 """Failures that are kept as the causes of giving up, at most: each holds its error, with the frames of that."""
 
+SOON = 0.001
+"""Seconds between two looks whether failures count no more, at least: the difference of two times is not exact."""
+
 
 Begin: TypeAlias = "Callable[[], Coroutine[object, None, None] | None]"
 """Starts a child: at once, or when what it gives back has been awaited."""
@@ -110,7 +113,7 @@ class Mender:
         while self._failures and self._failures[0][0] <= since:
             self._failures.popleft()
         if self._failures and (self._letting_go is None or self._letting_go.done()):
-            self._letting_go = kernel.deadlines.after(self._failures[0][0] - since, self._let_go)
+            self._letting_go = kernel.deadlines.after(max(self._failures[0][0] - since, SOON), self._let_go)
 
     def gone(self, slot: Slot) -> None:
         """A child ended by itself, and is not started again: see whether the supervisor goes with it."""

@@ -77,7 +77,7 @@ class Child(Generic[M]):
 Spec: TypeAlias = "Child[Never] | Supervisor | DynamicSupervisor"
 
 
-def as_specs(children: object) -> tuple[Spec, ...]:
+def as_specs(children: Iterable[Spec]) -> tuple[Spec, ...]:
     """The children, each of them a spec.
 
     Raises:

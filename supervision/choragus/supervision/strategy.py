@@ -34,7 +34,7 @@ class _Strategy:
 
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.max_restarts, int) or isinstance(self.max_restarts, bool) or self.max_restarts < 0:
-            raise SpecFault(f"{self}: max_restarts is a whole number, 0 or more")
+            raise SpecFault(f"{self}: max_restarts is 0 or more, a whole number")
         if not isinstance(self.within, int | float) or not 0 < self.within < math.inf:
             raise SpecFault(f"{self}: within is seconds above 0")
         if not isinstance(self.backoff, Backoff | None):
