@@ -11,7 +11,7 @@ import asyncio
 import anyio
 from attrs import frozen
 
-from choragus.actors import Actor, ActorFailed, Failed, LeastLoaded, Mailbox, Ref, Request, Restarted, handle
+from choragus.actors import Actor, ActorFailed, Failed, LeastLoaded, Ref, Request, Restarted, handle
 from choragus.supervision import Child, OneForOne, Pool, Supervisor, System
 
 LINES = ("Bergen 7.5", "Oslo 3", "Narvik -2", "Bergen cold", *(f"Oslo {degrees}" for degrees in range(12)))
@@ -85,7 +85,7 @@ TREE = Supervisor(
     children=[
         Child(Warmest, name="warmest"),
         Pool(
-            Child(Parser, name="parser", mailbox=Mailbox(limit=100)),
+            Child(Parser, name="parser", mailbox=100),
             name="parsers",
             size=3,
             routing=LeastLoaded(),
