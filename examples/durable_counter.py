@@ -63,7 +63,7 @@ def child(path: Path, kill_at: int) -> list[int]:
     command = [sys.executable, __file__, str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        printed = []
+        printed: list[int] = []
         for line in process.stdout:
             printed.append(int(line))
             if printed[-1] == kill_at:

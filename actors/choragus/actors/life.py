@@ -17,6 +17,7 @@ from .errors import ActorStopped, Ignore
 from .event import Restarted, Zombie, logger
 from .hook import Starting, run_on_stop
 from .host import Host
+from .inside import fence
 from .mail import RUNNING, Mail
 from .mailbox import Mailbox
 from .place import Around
@@ -51,7 +52,6 @@ class Life(Mail):
     __slots__ = (
         "_actor",
         "_exit",
-        "_keeps",
         "_leaves",
         "_recipe",
         "_worker",
@@ -69,7 +69,6 @@ class Life(Mail):
         self._actor: Actor[Never] | None = None
         self._worker: asyncio.Task[None] | None = None
         self._exit = NORMAL
-        self._keeps = False
         self._leaves = False
 
     def run_beside(self, work: Coroutine[object, None, object]) -> None:
@@ -248,7 +247,7 @@ class Life(Mail):
 
     async def _stop(self, timeout: float, *, keeps: bool) -> None:
         annex = self.annex
-        self._keeps = keeps and (annex.ending is None or self._keeps)
+        annex.keeps = keeps and (annex.ending is None or annex.keeps)
         self._leaves = False
         if annex.ending is None:
             if self.status is Status.STOPPED:
@@ -320,6 +319,9 @@ class Life(Mail):
         self._actor = None
         self._exit = KILLED
         self.host.events.publish(Zombie(self.path, self.handling))
+        for task in (self._worker, *self.annex.tasks):
+            if task is not None:
+                fence(task)
         for one in (delivery, *self.annex.tasks.values()):
             if one is not None:
                 fail(one, ActorStopped(self.path))
@@ -332,7 +334,7 @@ class Life(Mail):
         if annex is not None:
             annex.ending = None
             self._part()
-        if self._keeps:
+        if annex is not None and annex.keeps:
             self.status = Status.FAILED
             return
         self.status = Status.STOPPED
