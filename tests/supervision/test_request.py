@@ -547,6 +547,7 @@ async def test_r38_children_and_count_tell_the_truth_during_a_restart() -> None:
         assert top.count() == Count(specs=3, active=1, supervisors=1, workers=2)
 
 
+# On a real loop: it measures what processor time is spent.
 async def test_r38_stopping_ten_times_as_many_children_costs_about_ten_times_as_much() -> None:
     class Idle(Actor[Get]):
         @handle
