@@ -238,16 +238,16 @@ async def test_an_effect_that_is_interrupted_too_often_fails(
         assert await heard(system) == ["it=Interrupted: the process died 3 times while it ran (the limit is 2)"]
 
 
-@on_each_store()
-async def test_at_an_orderly_end_an_irreversible_effect_is_waited_for(reopen: Reopen) -> None:
-    outside = Outside()
+@simulated(seeds=range(5))
+async def test_at_an_orderly_end_an_irreversible_effect_is_waited_for() -> None:
+    outside, store = Outside(), MemoryStore()
     outside.gate.clear()
-    async with open_system(await reopen(), outside) as system:
+    async with open_system(store, outside) as system:
         await system.ref(Caller, "a").ask(Intend(what="it", rerun=False))
         await outside.begun.reaches(1)
-        asyncio.get_running_loop().call_later(0.02, outside.gate.set)
+        asyncio.get_running_loop().call_later(0.9, outside.gate.set)
 
-    async with open_system(await reopen(), outside) as system:
+    async with open_system(store, outside) as system:
         assert await heard(system) == ["it=did it"]
     assert len(outside.done) == 1
 
