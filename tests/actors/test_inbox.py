@@ -1,4 +1,4 @@
-"""What a durable cell holds of its mailbox, and senders that wait for room."""
+"""What a durable cell holds of its mailbox."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import asyncio
 import attrs
 
 from choragus.actors.inbox import WINDOW, Inbox
-from choragus.actors.room import Room
 from choragus.mailbox.address import ActorId
 from choragus.mailbox.codec import Record
 from choragus.mailbox.memory import MemoryStore
@@ -109,16 +108,3 @@ async def test_what_is_delivered_while_the_disk_is_read_is_neither_lost_nor_doub
     store._take((ME, "1"))
     await inbox.refill(0.0)
     assert ids(inbox) == ["2"]
-
-
-async def test_a_sender_that_is_cancelled_just_as_it_is_let_in_lets_the_next_one_in() -> None:
-    room = Room(asyncio.get_running_loop())
-    first, second = (asyncio.ensure_future(room.wait()) for _ in range(2))
-    await asyncio.sleep(0)
-
-    room.let_in(1)
-    first.cancel()
-
-    await asyncio.wait_for(second, 1)
-    assert first.cancelled()
-    assert not room._waiting

@@ -104,7 +104,7 @@ async def test_an_unregistered_name_is_free_and_its_old_actors_end_does_not_free
 
         assert system.whereis(Clerk, "desk") == new
         assert isinstance(old, LocalRef)
-        assert old.cell.annex.watchers == []
+        assert not old.cell.annex.watchers
 
 
 @simulated(seeds=[0])

@@ -12,6 +12,7 @@ from choragus.actors.dispatch import handle
 from choragus.actors.message import Request
 from choragus.actors.ref import Ref
 from choragus.actors.scheduler import BUDGET, SPARE
+from choragus.actors.testing import clock, simulated
 from choragus.supervision.system import System
 
 
@@ -134,3 +135,42 @@ async def test_a_worker_does_not_keep_the_context_that_happened_to_wake_it(monke
         await looks.ask(Ping())
 
     assert seen == [""]
+
+
+class Greedy(Actor[Spin | Ping]):
+    """Tells itself the next message, for ever."""
+
+    def __init__(self) -> None:
+        self.turns = 0
+
+    @handle
+    def spin(self, message: Spin) -> None:
+        self.turns += 1
+        self.own_ref.tell(message)
+
+    @handle
+    def ping(self, message: Ping) -> int:
+        return self.turns
+
+
+@simulated(seeds=range(5))
+async def test_an_actor_that_floods_itself_starves_no_others_in_any_order() -> None:
+    async with System(clock=clock) as system:
+        greedy = await system.spawn(Greedy)
+        others = [await system.spawn(Echo) for _ in range(10)]
+        greedy.tell(Spin(0))
+
+        assert await asyncio.gather(*(other.ask(Ping()) for other in others for _ in range(5))) == [1] * 50
+
+
+@simulated(seeds=range(20))
+async def test_handlers_that_wait_block_nobody_in_any_order() -> None:
+    gate = asyncio.Event()
+    async with System(clock=clock) as system:
+        waiting = [await system.spawn(Echo) for _ in range(100)]
+        other = await system.spawn(Echo)
+        asks = [ref.ask(Wait(gate)) for ref in waiting]
+        assert [await other.ask(Ping()) for _ in range(10)] == [1] * 10
+
+        gate.set()
+        assert await asyncio.gather(*asks) == [2] * 100

@@ -391,7 +391,7 @@ async def test_an_actor_that_the_system_does_not_run_is_refused() -> None:
             system.ref(Account, "alice")
 
 
-@simulated(seeds=range(5))
+@simulated(seeds=range(2))
 async def test_messages_of_one_sender_are_handled_in_order() -> None:
     async with open_system(MemoryStore()) as system:
         alice = system.ref(Account, "alice")
@@ -452,7 +452,7 @@ async def test_ended_actors_park_what_comes_and_leave_memory(watch: Watch) -> No
         assert [type(event) for event in events] == [Parked, Parked]
 
 
-@simulated(seeds=range(5))
+@simulated(seeds=range(2))
 async def test_idle_actors_are_dropped_past_the_limit_and_loaded_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("choragus.actors.population.CELLS", 20)
     async with open_system(MemoryStore()) as system:

@@ -152,17 +152,17 @@ async def test_it_grows_and_the_new_ones_get_their_share() -> None:
 
 
 class Slow(Worker):
-    """Takes an hour to start, and then fails, but for the first."""
+    """Takes half a minute to start, and then fails, but for the first."""
 
     async def on_start(self) -> None:
         if not self.path.endswith("1"):
-            await asyncio.sleep(3600)
+            await asyncio.sleep(36)
             raise ValueError("no room")
 
 
 class Late(Worker):
     async def on_start(self) -> None:
-        await asyncio.sleep(60)
+        await asyncio.sleep(50)
 
 
 @simulated()

@@ -78,7 +78,7 @@ def again(after: float) -> RestartChildren:
         (lambda: Child(Plain, name="a", shutdown=float("nan")), r"^child 'a': shutdown=nan"),
         (
             lambda: Child(Plain, name="a", mailbox=0),
-            r"^mailbox=0: a mailbox of limit=0: it must be 1 or more, or math.inf$",
+            r"^mailbox=0: a mailbox with limit=0: it must be a whole number, 1 or more, or math.inf$",
         ),
         (lambda: Child(Durable, name="a"), r"^child 'a': Durable is durable: pass it in System\(actors="),
         (

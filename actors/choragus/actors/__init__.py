@@ -8,11 +8,14 @@ from .errors import (
     ActorFailed,
     ActorStopped,
     ActorSuspended,
+    AskCycle,
     AskInsideTurn,
     AskTimeout,
     BroadcastAsked,
+    DeathPact,
     HandlerFault,
     Ignore,
+    LinkBroken,
     MailboxFull,
     MessageParked,
     NotActivated,
@@ -20,19 +23,38 @@ from .errors import (
     NotPicklable,
     NotRegistered,
     ProcessDied,
+    StartTimeout,
+    StashFull,
     SystemStopped,
     TooManyActive,
     TurnTimeout,
     Unhandled,
 )
-from .event import DeadLetter, Event, Events, Failed, Parked, Restarted, Suspended, Zombie
+from .event import (
+    DeadLetter,
+    DeepMailbox,
+    Dropped,
+    Event,
+    Events,
+    EventStream,
+    Failed,
+    Parked,
+    Restarted,
+    SlowHandler,
+    Suspended,
+    Zombie,
+)
+from .mailbox import Mailbox, Overflow
 from .message import AskFailed, EffectFailed, EffectUnknown, Question, Request
 from .ref import Ref
 from .registry import AlreadyRegistered
+from .reply import Reply
 from .router import Router
 from .routing import Broadcast, ConsistentHash, LeastLoaded, RoundRobin
-from .status import Failure
+from .status import Exit, Failure, Reason
 from .topic import Topic
+from .trace import Handled
+from .watch import Terminated
 from .watchdog import LoopBlocked, Watchdog
 
 __all__ = [
@@ -41,6 +63,7 @@ __all__ = [
     "ActorStopped",
     "ActorSuspended",
     "AlreadyRegistered",
+    "AskCycle",
     "AskFailed",
     "AskInsideTurn",
     "AskTimeout",
@@ -48,35 +71,50 @@ __all__ = [
     "BroadcastAsked",
     "ConsistentHash",
     "DeadLetter",
+    "DeathPact",
+    "DeepMailbox",
+    "Dropped",
     "DurableActor",
     "EffectContext",
     "EffectFailed",
     "EffectUnknown",
     "Event",
+    "EventStream",
     "Events",
+    "Exit",
     "Failed",
     "Failure",
+    "Handled",
     "HandlerFault",
     "Ignore",
     "LeastLoaded",
+    "LinkBroken",
     "LoopBlocked",
+    "Mailbox",
     "MailboxFull",
     "MessageParked",
     "NotActivated",
     "NotCommitted",
     "NotPicklable",
     "NotRegistered",
+    "Overflow",
     "Parked",
     "ProcessDied",
     "Question",
+    "Reason",
     "Ref",
+    "Reply",
     "Request",
     "Restarted",
     "RoundRobin",
     "Router",
     "Runner",
+    "SlowHandler",
+    "StartTimeout",
+    "StashFull",
     "Suspended",
     "SystemStopped",
+    "Terminated",
     "TooManyActive",
     "Topic",
     "TurnTimeout",

@@ -36,6 +36,7 @@ class Actor(Generic[M]):
     __choragus_table__: ClassVar[Table] = {}
 
     _choragus_cell: Seat | None = None
+    _choragus_incarnation: int = 0
     _choragus_system: Surroundings | None = None
     _choragus_path: str = ""
 
@@ -196,6 +197,8 @@ class Actor(Generic[M]):
         """The cell; durable actors have none of this."""
         if self._choragus_cell is None:
             raise RuntimeError(f"{type(self).__name__} cannot {what}: it is durable, or runs in no system yet")
+        if self._choragus_cell.incarnation != self._choragus_incarnation:
+            raise RuntimeError(f"{self.path} cannot {what}: this incarnation of it is over")
         return self._choragus_cell
 
     async def on_start(self) -> None:

@@ -27,11 +27,14 @@ class Annex:
     """A cell's rarely used parts."""
 
     __slots__ = (
+        "aside",
         "asking",
         "ending",
         "idle",
         "is_deep",
         "links",
+        "notices",
+        "opened",
         "piped",
         "room",
         "starter",
@@ -39,6 +42,7 @@ class Annex:
         "table",
         "tasks",
         "timers",
+        "urgent",
         "watchers",
         "watches",
     )
@@ -47,14 +51,18 @@ class Annex:
         self.asking: list[Reply[object]] = []
         self.room: Room | None = None
         self.stash: list[Delivery] = []
+        self.aside: Delivery | None = None  # what the handler that runs has set aside
+        self.opened: object = None  # what the notice in hand said
+        self.notices = 0  # those that wait: they are in the mailbox's depth, but take no room
+        self.urgent = 0  # those of them that go first
         self.is_deep = False
-        self.watchers: list[Callable[[Exit], None]] = []
+        self.watchers: dict[object, Callable[[Exit], None]] = {}
         self.watches: Watches | None = None
         self.links: set[Linked] = set()
         self.piped: set[asyncio.Task[None]] = set()
         self.timers: Timers | None = None
         self.table: Table | None = None
-        self.tasks: set[asyncio.Task[object]] = set()
+        self.tasks: dict[asyncio.Task[object], Delivery] = {}
         self.starter: Beginning | None = None
         self.ending: asyncio.Task[None] | None = None
         self.idle: asyncio.Future[None] | None = None

@@ -9,29 +9,29 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import current_task
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextvars import Context, copy_context
 from types import CoroutineType
-from typing import Never, Protocol
+from typing import Protocol
 
 from .actor import Actor
 from .annex import Annex
-from .asking import check_cycle
+from .asking import check_cycle, note
 from .delivery import Delivery, crashed, fail, sender_of
-from .dispatch import Handler, Table
-from .errors import ActorStopped, Ignore, Unhandled
-from .event import DeadLetter, Failed, Restarted, SlowHandler, Zombie
-from .hook import Starting, run_on_stop
+from .dispatch import Handler
+from .errors import Unhandled
+from .event import DeadLetter, Failed, SlowHandler
 from .host import Host
 from .inside import Speaker
-from .mail import Mail
+from .life import Life, Recipe
+from .mail import RUNNING
 from .mailbox import Mailbox
 from .notice import Notice
-from .place import Around
+from .ref import unhandled
 from .reply import Reply
-from .scheduler import BUDGET, TAINTED
-from .status import GRACE, Exit, Failure, Reason, Status
-from .watch import Linked, break_links
+from .scheduler import BUDGET, TAINTED, has_changed
+from .status import Exit, Failure, Reason, Status
+from .watch import break_links
 
 
 class Parent(Protocol):
@@ -46,52 +46,18 @@ class Parent(Protocol):
         ...
 
 
-class Recipe(Protocol):
-    """How the actor is made, anew for every incarnation."""
-
-    def build(self) -> Actor[Never]:
-        """A new actor."""
-        ...
+AWAITED = (CoroutineType, Reply)
+"""What a plain handler may return to have it awaited."""
 
 
-RUNNING = Status.RUNNING
-
-FAREWELL = 5.0
-"""Seconds for the `on_stop` of an actor that ends by itself."""
-
-NOTHING: Table = {}
-
-NORMAL, SHUTDOWN, KILLED = Exit(Reason.NORMAL), Exit(Reason.SHUTDOWN), Exit(Reason.KILLED)
-
-
-class Cell(Mail):
+class Cell(Life):
     """A volatile actor's cell. `start` before anything else; a stopped one may be started again."""
 
-    __slots__ = (
-        "_actor",
-        "_exit",
-        "_keeps",
-        "_leaves",
-        "_parent",
-        "_recipe",
-        "_worker",
-        "incarnation",
-        "since",
-        "table",
-    )
+    __slots__ = ("_parent",)
 
     def __init__(self, host: Host, parent: Parent, path: str, recipe: Recipe, mailbox: Mailbox) -> None:
-        Mail.__init__(self, host, path, mailbox)
-        self.table = NOTHING
-        self.incarnation = 0
-        self.since = 0.0
+        Life.__init__(self, host, path, recipe, mailbox)
         self._parent = parent
-        self._recipe = recipe
-        self._actor: Actor[Never] | None = None
-        self._worker: asyncio.Task[None] | None = None
-        self._exit = NORMAL
-        self._keeps = False
-        self._leaves = False
 
     @property
     def handling(self) -> str:
@@ -101,32 +67,31 @@ class Cell(Mail):
 
     # What actors ask of their cell.
 
-    def handles(self, kind: type) -> bool:
-        """Whether the actor has a handler for messages of that type."""
-        return kind in self.table
+    def stash(self) -> None:
+        """Set the message in hand aside; only its own handler can, and no reentrant one, which has let go of it.
+
+        Raises:
+            RuntimeError: when the caller has no message in hand.
+            StashFull: when there is no room for it.
+        """
+        if self._worker is None or self._worker is not current_task():
+            raise RuntimeError(f"{self.path} has no message in hand to stash: call stash() in a handler, once")
+        super().stash()
 
     def become(self, behaviour: object) -> None:
         """Handle messages by another actor object, from the next one on, until the incarnation ends."""
         if not isinstance(behaviour, Actor):
             raise TypeError(f"{self.path} cannot become {behaviour!r}: that is no actor object")
+        if behaviour._choragus_cell not in (None, self):
+            raise ValueError(f"{self.path} cannot become an object that {behaviour.path} has become: make another")
         table = type(behaviour).__choragus_table__
         missing = [kind.__name__ for kind in self.table if kind not in table]
         if missing:
             raise Unhandled(f"{type(behaviour).__name__} cannot take over {self.path}: it lacks handlers for {missing}")
         behaviour._choragus_cell = self
+        behaviour._choragus_incarnation = self.incarnation
         self.annex.table = self.own_table
         self._actor, self.table = behaviour, table
-
-    @property
-    def own_table(self) -> Table:
-        """What the actor of the spec handles, whatever it has become."""
-        annex = self._annex
-        return self.table if annex is None or annex.table is None else annex.table
-
-    @property
-    def around(self) -> Around:
-        """The system, as its actor sees it."""
-        return self.host
 
     def asked_by(self, speaker: Speaker, reply: Reply[object]) -> None:
         """An actor asks this one; when that is what its handler does, remember it, for as long as the handler runs.
@@ -136,237 +101,54 @@ class Cell(Mail):
         """
         if isinstance(speaker, Cell) and speaker._worker is not None and speaker._worker is current_task():
             check_cycle(speaker, self)
-            speaker.annex.asking.append(reply)
+            note(speaker.annex.asking, reply)
 
     @property
     def asking(self) -> list[Reply[object]]:
         """What the message in hand waits for."""
         return [] if self._annex is None else [one for one in self._annex.asking if not one.done()]
 
-    @property
-    def links(self) -> set[Linked]:
-        """Whom it fails with."""
-        return self.annex.links
+    def run_beside(self, work: Coroutine[object, None, object]) -> None:
+        """Go on with the next message; the reply to this one comes when the work is done."""
+        delivery, self.current = self.current, None
+        assert delivery is not None
+        name = f"choragus:{self.path}:{_name_of(delivery)}"
+        task = self.host.scheduler.task(work, name, self)
+        incarnation, began = self.incarnation, self.since
+        self.annex.tasks[task] = delivery
+        task.add_done_callback(lambda task: self._beside(task, delivery, incarnation, began))
 
-    # Life.
-
-    def when_ended(self, action: Callable[[Exit], None]) -> Callable[[], None]:
-        """Do this when the actor has ended, once; now, if it has. A restart is no end.
-
-        The function returned takes it back, and does nothing after the end.
-        """
-        if self.status is Status.STOPPED:
-            action(self._exit)
-            return lambda: None
-        watchers = self.annex.watchers
-        watchers.append(action)
-        return lambda: watchers.remove(action) if action in watchers else None
-
-    @property
-    def starts_at_once(self) -> bool:
-        """Whether the last incarnation had no `on_start`."""
-        return self._actor is not None and type(self._actor).on_start is Actor.on_start
-
-    def begin(self) -> Coroutine[object, None, None] | None:
-        """Build the actor; without an `on_start` it runs now. Otherwise await what is given back, which runs it.
-
-        Raises:
-            Ignore: when the actor stops itself while it is built.
-        """
-        if self.incarnation:
-            self.status = Status.STARTING
-            self._actor = None
-            self._leaves = False
-            self._mark = self._mailbox.mark
-        self.incarnation += 1
-        if self._annex is not None:  # what was set aside comes first; timers and links were those of the last one
-            self._part()
-            self.unstash_all()
-            self._annex.table = None
-        actor = self._recipe.build()
-        actor._choragus_cell = self
-        self.table = actor.__choragus_table__
-        if type(actor).on_start is not Actor.on_start:
-            return self._start(actor, self.incarnation)
-        self._run(actor)
-        return None
-
-    def restarted(self) -> None:
-        """Tell that a new incarnation runs."""
-        self.host.events.publish(Restarted(self.path, self.incarnation))
-
-    async def _start(self, actor: Actor[Never], incarnation: int) -> None:
-        """Run its `on_start`; what it raises goes to the caller.
-
-        Raises:
-            ActorStopped: when the cell is stopped meanwhile.
-            Ignore: when the actor says so, or stops itself in its `on_start`.
-        """
-        starter = self.annex.starter = Starting(actor, self.host)
-        try:
-            await starter.finish()
-        finally:
-            if self.annex.starter is starter:
-                self.annex.starter = None
-        if self.status is not Status.STARTING or incarnation != self.incarnation:
-            raise ActorStopped(self.path)
-        self._run(actor)
-
-    def _run(self, actor: Actor[Never]) -> None:
-        if self._leaves:
-            raise Ignore(self.path)
-        self._actor = actor
-        self.status = RUNNING
-        if self.depth:
-            self._wake()
-
-    def resume(self) -> None:
-        """Go on with the actor as it is, after its failure on a message."""
-        if self.status is Status.FAILED:
-            self.status = RUNNING
-            self._wake()
-
-    def leave(self) -> None:
-        """End after the message in hand, without one at once, and tell the parent when it is over."""
-        if self.status is Status.STARTING:
-            self._leaves = True
-        elif self.status is RUNNING:
-            self.status = Status.STOPPING
-            self._leaves = True
-            if not self.is_at_work:
-                self._depart()
-
-    @property
-    def is_at_work(self) -> bool:
-        """Whether a handler runs, or is about to."""
-        return self._worker is not None or (self._annex is not None and bool(self._annex.tasks))
-
-    async def halt(self, timeout: float) -> None:
-        """End the incarnation as `stop` does, but keep the mail: the cell waits for `restart` or `stop`."""
-        await self._stop(timeout, keeps=True)
-
-    async def stop(self, timeout: float) -> None:
-        """End after the message in hand; past `timeout` seconds cancel it, past the grace cut it off.
-
-        Messages that still wait are refused: their askers get ActorStopped. `on_stop` runs within what is left, at
-        least the grace. Called again meanwhile, it waits for the first call; a caller that is cancelled leaves the
-        cell stopping.
-        """
-        if not self.stop_at_once():
-            await self._stop(timeout, keeps=False)
-
-    def stop_at_once(self) -> bool:
-        """Stop, if that takes no time: nothing runs, and there is no `on_stop`. Whether it has stopped."""
-        if self.status is RUNNING and self._worker is None and self._annex is None and not self._has_on_stop:
-            self._exit = SHUTDOWN
-            self._actor = None
-            self._finish()
-        return self.status is Status.STOPPED
-
-    async def _stop(self, timeout: float, *, keeps: bool) -> None:
-        annex = self.annex
-        self._keeps = keeps and (annex.ending is None or self._keeps)
-        self._leaves = False
-        if annex.ending is None:
-            if self.status is Status.STOPPED:
-                return
-            if self.status is Status.FAILED:
-                self._actor = None
-            else:
-                self._exit = SHUTDOWN
-            self.status = Status.STOPPING
-            if not self.is_at_work and annex.starter is None and not self._has_on_stop:
-                self._actor = None
-                self._finish()
-                return
-            work = self._end(self.host.loop.time() + timeout)
-            annex.ending = self.host.scheduler.task(work, f"choragus:{self.path}:stop")
-        await asyncio.shield(annex.ending)
-
-    @property
-    def _has_on_stop(self) -> bool:
-        return self._actor is not None and type(self._actor).on_stop is not Actor.on_stop
-
-    def _depart(self) -> None:
-        self._leaves = False
-        self._exit = NORMAL
-        if self._has_on_stop:
-            self.annex.ending = self.host.scheduler.task(self._bid_farewell(), f"choragus:{self.path}:stop")
-        else:
-            self._actor = None
-            self._finish()
-            self._parent.child_ended(self)
-
-    async def _bid_farewell(self) -> None:
-        await self._end(self.host.loop.time() + FAREWELL)
-        self._parent.child_ended(self)
-
-    async def _end(self, deadline: float) -> None:
-        annex = self.annex
-        if annex.starter is not None:
-            await annex.starter.end()
-        await self._until_idle(deadline)
-        if self.is_at_work:
-            self._exit = KILLED
-            self._cancel()
-            await self._until_idle(self.host.loop.time() + GRACE)
-        if self.is_at_work:
-            self._cut_off()
-        has_on_stop = self._has_on_stop
-        actor, self._actor = self._actor, None
-        if actor is not None and has_on_stop:
-            await run_on_stop(actor, max(GRACE, deadline - self.host.loop.time()), self.host)
-        self._finish()
-
-    def _cancel(self) -> None:
-        for task in self.annex.tasks:
-            task.cancel()
-        if self._worker is not None:
-            self._worker.cancel()
-
-    async def _until_idle(self, deadline: float) -> None:
-        if self.is_at_work:
-            idle = self.annex.idle = self.host.loop.create_future()
-            await asyncio.wait({idle}, timeout=max(0.0, deadline - self.host.loop.time()))
-            self.annex.idle = None
-
-    def _cut_off(self) -> None:
-        delivery = self.current
-        self.incarnation += 1
-        self._actor = None
-        self._exit = KILLED
-        self.host.events.publish(Zombie(self.path, "" if delivery is None else type(delivery[0]).__name__))
-        if delivery is not None:
-            fail(delivery, ActorStopped(self.path))
-        self._rest()
-
-    def _finish(self) -> None:
-        self.incarnation += 1
-        annex = self._annex
-        if annex is not None:
-            annex.ending = None
-            self._part()
-        if self._keeps:
-            self.status = Status.FAILED
+    def _beside(self, task: asyncio.Task[object], delivery: Delivery, incarnation: int, began: float) -> None:
+        """A reentrant handler has ended."""
+        mine = self.annex.tasks.pop(task, None) is not None and incarnation == self.incarnation
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if not mine:  # the incarnation is over, and its askers have been told
             return
-        self.status = Status.STOPPED
-        self._refuse_all()
-        if annex is not None:
-            if annex.watches is not None:
-                annex.watches.end()
-            watchers, annex.watchers = annex.watchers, []
-            for watcher in watchers:
-                watcher(self._exit)
+        if error is not None:
+            self._record_failure(delivery, error, began)
+            self._failed_beside(delivery, error)
+            return
+        ended = self.host.now()
+        self.host.record((self.path, type(delivery[0]), sender_of(delivery), began, ended))
+        self._answer(delivery[1], task.result())
+        self._ease(self.annex)
+        if self._leaves and not self.is_at_work:
+            self._depart()
 
-    def _part(self) -> None:
-        """The incarnation is over: what was its own goes with it."""
-        annex = self.annex
-        if annex.timers is not None:
-            annex.timers.cancel_all()
-        for task in (*annex.tasks, *annex.piped):
-            task.cancel()
-        if annex.links:
-            break_links(self, self._exit)
+    def _failed_beside(self, delivery: Delivery, error: BaseException) -> None:
+        """The actor fails as a whole: all else that it has in hand is cancelled, and refused whatever comes of it."""
+        stopping = self.status is Status.STOPPING and not self._leaves
+        if not stopping:
+            self.incarnation += 1
+            self._cancel()
+            in_hand = [*self.annex.tasks.values(), *((self.current,) if self.current is not None else ())]
+            self.annex.tasks.clear()
+            for other in in_hand:
+                crashed(other, self.path, error, system_stopped=self.host.stopped, stopping=False)
+        if stopping and self.is_at_work:
+            crashed(delivery, self.path, error, system_stopped=self.host.stopped, stopping=True)
+        else:
+            self._failed(delivery, error)
 
     # One batch of messages: runs in a worker.
 
@@ -395,19 +177,20 @@ class Cell(Mail):
                 handler = self.table.get(kind)
                 if handler is None:
                     message, handler = self._opened(message)
+                    kind = type(message)
                 result = handler.function(self._actor, message)
-                if handler.is_async or type(result) is CoroutineType:
+                if handler.is_async or type(result) in AWAITED:
                     result = await result  # type: ignore[misc]  # a coroutine
             except GeneratorExit:
                 raise
             except BaseException as error:
-                record((path, kind, sender_of(delivery), began, now()))
+                self._record_failure(delivery, error, began)
                 if incarnation != self.incarnation:  # it was cut off, and a cancelled worker is never used again
                     raise asyncio.CancelledError(f"{path} was cut off") from error
                 self._failed(delivery, error)
                 if not isinstance(error, Exception):
                     raise
-                return TAINTED if worker.cancelling() or copy_context() != clean else done
+                return TAINTED if worker.cancelling() or has_changed(clean) else done
             ended = now()
             record((path, kind, "" if sender is None else sender.path, began, ended))
             if incarnation != self.incarnation:
@@ -420,18 +203,30 @@ class Cell(Mail):
             if ended - began > host.slow:
                 host.events.publish(SlowHandler(path, kind.__name__, ended - began))
             began = ended
-            if copy_context() != clean or (handler.is_async and worker.cancelling()):
+            try:
+                if worker.cancelling() or copy_context() != clean:
+                    done = TAINTED
+            except Exception:  # they cannot be compared
                 done = TAINTED
         self._rest()
         return done
+
+    def _answer(self, reply: asyncio.Future[object] | None, result: object) -> None:
+        if reply is not None and reply.done():
+            self.host.events.publish(DeadLetter(self.path, result))
+        elif reply is not None:
+            reply.set_result(result)
+
+    def _ended(self) -> None:
+        self._parent.child_ended(self)
 
     def _go_on(self) -> None:
         """The next message is in hand: there is room, and what the last one asked is no longer waited for."""
         annex = self.annex
         if annex.asking:
             annex.asking = []
-        if annex.room is not None:
-            self._make_room(annex.room)
+        assert self.current is not None
+        self._taken_out(self.current, annex)
 
     def _opened(self, notice: object) -> tuple[object, Handler]:
         """What a notice in the mailbox says, and who handles that."""
@@ -439,9 +234,21 @@ class Cell(Mail):
         if message is None:
             return notice, IGNORED
         handler = self.table.get(type(message))
+        if handler is None and message is notice:  # it was meant for who is no longer in charge
+            assert self.current is not None
+            self._turn_away(self.current)
+            return notice, IGNORED
         if handler is None:
             raise Unhandled(f"{self.path} has no handler for {type(message).__name__}: add a @handle method")
+        if message is not notice:
+            self.annex.opened = message
         return message, handler
+
+    def _turn_away(self, delivery: Delivery) -> None:
+        if delivery[1] is None:
+            self.host.events.publish(DeadLetter(self.path, delivery[0], sender_of(delivery)))
+        fail(delivery, unhandled(self.path, delivery[0]))
+        self.current = None  # whoever asked has the answer
 
     def _rest(self) -> None:
         """Let go of the worker, and go on or fall idle; what was not handled stays where it is."""
@@ -461,11 +268,16 @@ class Cell(Mail):
     def _ease(self, annex: Annex) -> None:
         """Whoever waits for the end of the message in hand is told."""
         annex.asking = []
-        if annex.is_deep and not self.depth:
-            annex.is_deep = False
-            self._mark = self._mailbox.mark
+        annex.aside = annex.opened = None
         if annex.idle is not None and not annex.idle.done() and not self.is_at_work:
             annex.idle.set_result(None)
+
+    def _record_failure(self, delivery: Delivery, error: BaseException, began: float) -> None:
+        host, ended = self.host, self.host.now()
+        name = _name_of(delivery)
+        host.record((self.path, name, sender_of(delivery), began, ended, type(error).__name__))
+        if ended - began > host.slow:
+            host.events.publish(SlowHandler(self.path, name, ended - began))
 
     def _failed(self, delivery: Delivery, error: BaseException) -> None:
         """The handler raised, or was cancelled: by the system's end, its stop's deadline, or by itself."""
@@ -473,6 +285,8 @@ class Cell(Mail):
         name = _name_of(delivery)
         stopping = self.status is Status.STOPPING and not self._leaves
         self._leaves = False
+        if self.current is not delivery and self._annex is not None and self._annex.aside is not None:
+            self._withdraw(self._annex.aside)  # set aside by the handler that failed: it is not handled again
         crashed(delivery, self.path, error, system_stopped=self.host.stopped, stopping=stopping)
         if stopping:
             self._actor = None

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from .errors import ActorFailed, ActorStopped, SystemStopped
 from .event import DeadLetter, Events
 from .inside import Speaker
+from .notice import Notice
 
 Delivery: TypeAlias = "tuple[object, asyncio.Future[object] | None, Speaker | None]"
 
@@ -19,6 +20,18 @@ def sender_of(delivery: Delivery) -> str:
     """The path of the actor that sent it; empty for the host."""
     speaker = delivery[2]
     return "" if speaker is None else speaker.path
+
+
+def message_of(delivery: Delivery) -> object:
+    """What was sent: also of a message that is still to be translated."""
+    message = delivery[0]
+    return message.sent if isinstance(message, Notice) else message
+
+
+def is_mail(delivery: Delivery) -> bool:
+    """Whether somebody sent it, so that it takes room; what the system itself puts into a mailbox does not."""
+    message = delivery[0]
+    return not isinstance(message, Notice) or message.is_mail
 
 
 def fail(delivery: Delivery, error: BaseException) -> None:
@@ -31,7 +44,7 @@ def fail(delivery: Delivery, error: BaseException) -> None:
 def refuse(delivery: Delivery, path: str, events: Events) -> None:
     """The actor has stopped: the asker gets ActorStopped, and without one it is a dead letter."""
     if delivery[1] is None:
-        events.publish(DeadLetter(path, delivery[0], sender_of(delivery)))
+        events.publish(DeadLetter(path, message_of(delivery), sender_of(delivery)))
     else:
         fail(delivery, ActorStopped(path))
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TypeVar, Union, get_args, get_origin, overload
 
 import attrs
 
+from .beside import beside
 from .blocking import PLACES, Blocking, off_the_loop
 from .errors import HandlerFault
 
@@ -21,13 +22,15 @@ Names = Mapping[str, object]
 class Handler:
     """A method that takes one message; `is_async` says whether calling it gives a coroutine.
 
-    `function` takes the actor and the message. That of a `blocking` one is a coroutine function around the method.
+    `function` takes the actor and the message. That of a `blocking` one is a coroutine function around the method, that
+    of a `reentrant` one starts the method and gives nothing back.
     """
 
     name: str
     function: Callable[..., object]
     is_async: bool
     blocking: Blocking | None = None
+    reentrant: bool = False
 
 
 Table = Mapping[type, Handler]
@@ -36,8 +39,10 @@ Table = Mapping[type, Handler]
 @overload
 def handle(function: F, /) -> F: ...
 @overload
-def handle(*, blocking: Blocking) -> Callable[[F], F]: ...
-def handle(function: F | None = None, /, *, blocking: Blocking | None = None) -> F | Callable[[F], F]:
+def handle(*, blocking: Blocking | None = None, reentrant: bool = False) -> Callable[[F], F]: ...
+def handle(
+    function: F | None = None, /, *, blocking: Blocking | None = None, reentrant: bool = False
+) -> F | Callable[[F], F]:
     """Mark a method as the handler of the message type that its one parameter is annotated with.
 
     `def` and `async def` both work. Its return value is the reply of an ask. Checked when the class is defined.
@@ -54,6 +59,10 @@ def handle(function: F | None = None, /, *, blocking: Blocking | None = None) ->
 
     Durable actors have `effect` for this.
 
+    An actor handles one message at a time, unless it chooses otherwise: while a handler with `reentrant=True` waits,
+    the next messages are handled, as with Orleans' AlwaysInterleave. So whatever it read before an `await` may have
+    changed after it. Between two awaits it is alone. When one message fails, all that are in hand are cancelled.
+
     Raises:
         HandlerFault: when `blocking` is neither of the two.
     """
@@ -65,6 +74,7 @@ def handle(function: F | None = None, /, *, blocking: Blocking | None = None) ->
             raise HandlerFault(f"handle({method!r}) marks no method: say @handle or @handle(blocking='thread')")
         method.__dict__["__choragus_handler__"] = True
         method.__dict__["__choragus_blocking__"] = blocking
+        method.__dict__["__choragus_reentrant__"] = reentrant
         return method
 
     return mark if function is None else mark(function)
@@ -105,6 +115,8 @@ def handlers(cls: type, local: Names) -> Table:
         if marked is None:
             continue
         handler = _handler(cls, name, found, getattr(marked, "__choragus_blocking__", None))
+        if getattr(marked, "__choragus_reentrant__", False):
+            handler = _reentrant(cls, handler)
         for message in _message_types(cls, name, handler, local):
             if message in table:
                 raise HandlerFault(
@@ -149,6 +161,18 @@ def _handler(cls: type, name: str, found: object, blocking: Blocking | None) -> 
         raise HandlerFault(f"{where} is async def and waits without blocking: drop blocking={blocking!r}, or write def")
     _check_yields_nothing(where, function)
     return Handler(name, off_the_loop(where, function, blocking), True, blocking)
+
+
+def _reentrant(cls: type, handler: Handler) -> Handler:
+    """The handler as one that runs beside the others.
+
+    Raises:
+        HandlerFault: when it never waits, so that nothing could run beside it.
+    """
+    if not handler.is_async:
+        raise HandlerFault(f"{cls.__name__}.{handler.name} is reentrant, but never waits: write async def")
+    function: Callable[..., Coroutine[object, None, object]] = handler.function  # type: ignore[assignment]  # it is async
+    return attrs.evolve(handler, function=beside(function), is_async=False, reentrant=True)
 
 
 def check_declared(cls: type, declared: object, table: Table) -> None:

@@ -221,6 +221,11 @@ class DurableActor(Actor[M], Generic[S, M]):
 
 def _check_nothing_blocks(cls: type[DurableActor[S, M]]) -> None:
     for handler in cls.__choragus_table__.values():
+        if handler.reentrant:
+            raise HandlerFault(
+                f"{cls.__name__}.{handler.name}: a handler of a durable actor is one turn, and turns do not "
+                "interleave: drop reentrant=True, and let what takes long be an effect, whose result is a message"
+            )
         if handler.blocking is not None:
             raise HandlerFault(
                 f"{cls.__name__}.{handler.name}: a handler of a durable actor is one turn, which cannot be left behind "

@@ -10,6 +10,7 @@
     ├─ LinkBroken                      a linked actor failed
     ├─ AskInsideTurn (RuntimeError)    an ask was awaited inside a durable handler
     ├─ AskTimeout (TimeoutError)       no reply came in time
+    ├─ StartTimeout (TimeoutError)     an on_start took longer than its limit
     ├─ TurnTimeout (TimeoutError)      a durable handler ran longer than its limit
     ├─ ActorFailed                     the actor failed on the message that was asked
     ├─ ActorStopped (LookupError)      the actor has stopped, or stopped with the message waiting
@@ -90,6 +91,16 @@ class AskInsideTurn(ChoragusError, RuntimeError):
 
 class AskTimeout(ChoragusError, TimeoutError):
     """Raised when no reply came within the timeout. The message may still be handled."""
+
+
+class StartTimeout(ChoragusError, TimeoutError):
+    """Raised to whoever starts an actor whose `on_start` takes longer than its `startup` seconds: a failed start."""
+
+    def __init__(self, actor: str, seconds: float) -> None:
+        super().__init__(
+            f"on_start of {actor} took longer than {seconds:g} s: give it more by startup=, or do the work in a handler"
+        )
+        self.actor = actor
 
 
 class TurnTimeout(ChoragusError, TimeoutError):

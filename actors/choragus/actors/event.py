@@ -57,14 +57,14 @@ class Dropped(Event):
 
 @attrs.frozen
 class DeepMailbox(Event):
-    """A mailbox holds many messages; told once, until it has been empty."""
+    """So many messages wait in a mailbox, which is many; told once, until it has been empty."""
 
     depth: int
 
 
 @attrs.frozen
 class SlowHandler(Event):
-    """A handler took long: so many seconds, waiting included."""
+    """A handler took long, and has ended: so many seconds, waiting included."""
 
     message: str
     seconds: float
@@ -99,11 +99,19 @@ BUFFER = 1_000
 """Events that wait for a reader of a stream, at most."""
 
 
+@attrs.define(eq=False)
+class _Subscription:
+    kind: type[Event]
+    call: Subscriber
+    is_over: bool = False
+
+
 class Events:
     """The event stream. Subscribers are called at once, in order; one that raises is logged and kept."""
 
     def __init__(self) -> None:
-        self._subscribers: list[tuple[type[Event], Subscriber]] = []
+        self._subscriptions: tuple[_Subscription, ...] = ()
+        self._streams: set[EventStream[Event]] = set()
 
     @overload
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]: ...
@@ -112,13 +120,15 @@ class Events:
     def subscribe(self, subscriber: Callable[[E], None], kind: type[E] | None = None) -> Callable[[], None]:
         """Call `subscriber` with every event from now on, or with those of a class; the function returned ends it.
 
-        It is called where the event happens: it must not block, and had better only take note.
+        It is called where the event happens: it must not block, and had better only take note. It may subscribe
+        others, who get the next event, and end subscriptions, which get no more, of this event neither.
         """
-        entry: tuple[type[Event], Subscriber] = (kind or Event, subscriber)  # type: ignore[assignment]  # called with its kind only
-        self._subscribers.append(entry)
+        subscription = _Subscription(kind or Event, subscriber)  # type: ignore[arg-type]  # called with its kind only
+        self._subscriptions += (subscription,)
 
         def unsubscribe() -> None:
-            self._subscribers = [one for one in self._subscribers if one is not entry]
+            subscription.is_over = True
+            self._subscriptions = tuple(one for one in self._subscriptions if one is not subscription)
 
         return unsubscribe
 
@@ -133,18 +143,31 @@ class Events:
             limit: how many wait for the reader at most. Beyond it the oldest is lost, and counted in `lost`.
         """
         stream: EventStream[E] = EventStream(limit)
-        stream.end = self.subscribe(stream.put, kind or Event)  # type: ignore[arg-type]  # Event is its bound
+        end = self.subscribe(stream.put, kind or Event)  # type: ignore[arg-type]  # Event is its bound
+        streams: set[EventStream[E]] = self._streams  # type: ignore[assignment]  # only to be closed
+
+        def ended() -> None:
+            end()
+            streams.discard(stream)
+
+        stream.end = ended
+        streams.add(stream)
         return stream
 
     def publish(self, event: Event) -> None:
         """Tell every subscriber."""
         logger.info("%s", event)
-        for kind, subscriber in tuple(self._subscribers):
-            if isinstance(event, kind):
+        for subscription in self._subscriptions:
+            if isinstance(event, subscription.kind) and not subscription.is_over:
                 try:
-                    subscriber(event)
-                except Exception:
+                    subscription.call(event)
+                except (Exception, asyncio.CancelledError):  # nobody can cancel a call: it comes out of a future
                     logger.exception("a subscriber of system events failed on %s", event)
+
+    def close(self) -> None:
+        """Close every stream: the system has ended. Subscribers still hear of what is sent to it."""
+        for stream in tuple(self._streams):
+            stream.close()
 
 
 class EventStream(Generic[E]):
@@ -152,12 +175,14 @@ class EventStream(Generic[E]):
 
     `with system.events.stream(DeadLetter) as letters: async for letter in letters: ...`
 
-    It ends when it is closed, so leave the loop by `break`, or by closing it elsewhere.
+    It ends when it is closed, at the latest with the system; what waits then can still be read. Each event goes to one
+    reader, so give every reader a stream of its own. A slow reader holds nobody back: it loses the oldest events, and
+    `lost` says how many.
     """
 
     def __init__(self, limit: int) -> None:
-        if limit < 1:
-            raise ValueError(f"a stream of limit={limit!r}: it must hold 1 event or more")
+        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+            raise ValueError(f"limit={limit!r} of a stream: give how many events may wait, 1 or more")
         self.lost = 0
         self.end: Callable[[], None] = _nothing
         self._held: deque[E] = deque(maxlen=limit)
@@ -183,6 +208,8 @@ class EventStream(Generic[E]):
 
     def put(self, event: E) -> None:
         """Take an event for whoever reads."""
+        if self._is_closed:
+            return
         self.lost += len(self._held) == self._held.maxlen
         self._held.append(event)
         self._news.set()

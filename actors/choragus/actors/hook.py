@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Never
 
 from .abandon import abandon
 from .actor import Actor
-from .errors import ActorStopped
+from .errors import ActorStopped, StartTimeout
 from .event import Failed, Zombie
 from .host import Host
 from .status import GRACE
@@ -19,18 +20,23 @@ class Starting:
     def __init__(self, actor: Actor[Never], host: Host) -> None:
         self._path = actor.path
         self._events = host.events
-        self._task = host.scheduler.task(actor.on_start(), f"choragus:{actor.path}:on_start")
+        self._task = host.scheduler.task(actor.on_start(), f"choragus:{actor.path}:on_start", actor._choragus_cell)
         self._task.add_done_callback(_look)
         self._ended: asyncio.Future[None] = host.loop.create_future()
 
-    async def finish(self) -> None:
+    async def finish(self, seconds: float) -> None:
         """Wait for it; what it raises goes to the caller. A caller that is cancelled cancels it.
 
         Raises:
             ActorStopped: when `end` was called meanwhile.
+            StartTimeout: when it takes longer than that; it is cancelled.
         """
+        patience = None if seconds == math.inf else seconds
         try:
-            await asyncio.wait({self._task, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({self._task, self._ended}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            if not self._task.done() and not self._ended.done():
+                await self.end()
+                raise StartTimeout(self._path, seconds)
         except asyncio.CancelledError:
             await self.end()
             raise
@@ -54,7 +60,7 @@ class Starting:
 
 async def run_on_stop(actor: Actor[Never], patience: float, host: Host) -> None:
     """Run `on_stop` for so many seconds at most; what it raises is reported."""
-    stopping = host.scheduler.task(actor.on_stop(), f"choragus:{actor.path}:on_stop")
+    stopping = host.scheduler.task(actor.on_stop(), f"choragus:{actor.path}:on_stop", actor._choragus_cell)
     stopping.add_done_callback(_look)
     await asyncio.wait({stopping}, timeout=patience)
     if not stopping.done():

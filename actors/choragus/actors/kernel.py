@@ -7,8 +7,7 @@ the effects, renews the lease, notices what visitors wrote, and wakes actors who
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Never, TypeVar
+from collections.abc import Callable, Coroutine, Mapping
 from uuid import uuid4
 
 from choragus.mailbox.address import ActorId, actor_id
@@ -19,32 +18,18 @@ from choragus.mailbox.turn import SYSTEM_STREAM, Committed, Entry, Envelope, Rej
 from .actor import Actor, M
 from .alarm import Alarm
 from .asked import Asked
-from .cell import Cell
-from .deadline import Deadlines, now_of
+from .core import Core
 from .draft import check_text
 from .durable_cell import Action, DurableCell
 from .durable_ref import DurableRef
 from .effect import Effects, Runner
 from .errors import MessageParked, SystemStopped
-from .event import Events
-from .host import SLOW
 from .lease import Lease
-from .local_ref import AdapterRef, LocalRef
 from .news import News
-from .place import Seat
 from .population import Population, Regions
-from .process import Processes
 from .recovery import unfinished_effects
 from .ref import Ref
-from .registry import Registry
-from .scheduler import Scheduler
-from .topic import Topics
-from .trace import Trace
-from .watchdog import Watchdog, WatchdogThread
 from .writer import Cursor, Mark, Writer
-
-T = TypeVar("T")
-V = TypeVar("V")
 
 POLL = 0.04
 """Seconds between two looks for what visitors wrote."""
@@ -53,8 +38,8 @@ FLUSH = 10.0
 """Seconds that the last commits have at the end."""
 
 
-class Kernel:
-    """Tasks, clock, scheduler and events of one system; with `open`, its durable half.
+class Kernel(Core):
+    """The core, and with `open` the durable half of one system.
 
     Args:
         clock: wall time in seconds since the epoch.
@@ -62,87 +47,28 @@ class Kernel:
     """
 
     def __init__(self, clock: Callable[[], float], fatal: Callable[[BaseException], None]) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.events = Events()
-        self.names = Registry()
-        self.topics = Topics()
-        self.scheduler = Scheduler(self.loop, self.fail)
-        self.deadlines = Deadlines(self.loop)
-        self.now = now_of(self.loop)
-        self.trace = Trace()
-        self.record = self.trace.record
-        self.slow = SLOW
+        super().__init__(fatal)
         self.asked = Asked(self.loop, self.events)
-        self.processes = Processes()
-        self.stopped = False
         self.running: set[DurableCell] = set()
         self.cautious = False
         self.fence = 0
         self.node = uuid4().hex
         self.clock = clock
         self.resources: object = None
-        self._fatal = fatal
-        self._died: asyncio.Future[None] = self.loop.create_future()
         self._opened = False
         self._closing = False
-        self._tasks: set[asyncio.Task[None]] = set()
         self._regions: Regions = {}
         self._population = Population(self, {}, frozenset())
         self._count = 0
         self._alarm = Alarm(self.loop, clock, self._ring)
         self._news = News()
-        self._watchdog: WatchdogThread | None = None
 
     @property
     def population(self) -> Population:
         """The durable actors that are in memory."""
         return self._population
 
-    @property
-    def has_died(self) -> bool:
-        """Whether a loop of the kernel has failed, so that nothing more can be written or promised."""
-        return self._died.done()
-
-    def fail(self, error: BaseException) -> None:
-        """The kernel cannot go on: everybody who waits is told, and the system ends."""
-        self.stopped = True
-        if not self._died.done():
-            self._died.set_result(None)
-        self._end_waits()
-        self._fatal(error)
-
-    # What volatile actors ask of the system.
-
-    def ref_to(self, seat: Seat) -> Ref[Never]:
-        """The ref of the actor in that cell."""
-        assert isinstance(seat, Cell)
-        return LocalRef(seat)
-
-    def adapter(self, seat: Seat, translate: Callable[[T], object]) -> Ref[T]:
-        """A ref whose messages are translated by the actor in that cell."""
-        assert isinstance(seat, Cell)
-        return AdapterRef(seat, translate)
-
-    def seat_of(self, ref: Ref[Never]) -> Seat:
-        """The cell behind a ref.
-
-        Raises:
-            TypeError: when it has none: links are between volatile actors.
-        """
-        if not isinstance(ref, LocalRef):
-            raise TypeError(f"{ref.path} is no volatile actor: only those can be linked")
-        return ref.cell
-
-    def beside(self, seat: Seat, work: Coroutine[object, None, V], name: str) -> asyncio.Task[V]:
-        """Run this in a task of its own, on behalf of that actor."""
-        return self.scheduler.task(work, name, seat)
-
     # Opening and closing.
-
-    def watch(self, watchdog: Watchdog) -> None:
-        """Report from now on what blocks the loop; nothing in a simulation, where time does not pass by itself."""
-        if not getattr(self.loop, "is_simulated", False):
-            self._watchdog = WatchdogThread(watchdog, self.loop, self.scheduler.running, self.events)
 
     async def open(
         self,
@@ -218,6 +144,7 @@ class Kernel:
         if self._opened:
             self._opened = False
             await self._give_file_up()
+        self.events.close()
 
     async def _flush(self) -> None:
         flushed = self.loop.create_task(self.writer.flushed())
@@ -363,17 +290,6 @@ class Kernel:
 
     # Kernel loops.
 
-    def keep(self, work: Awaitable[None]) -> None:
-        """Run a loop as long as the system runs; when it fails, the system ends."""
-        task = self.loop.create_task(_await(work), name="choragus:kernel")
-        self._tasks.add(task)
-        task.add_done_callback(self._loop_ended)
-
-    def _loop_ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.fail(error)
-
     def _renewed(self) -> None:
         """Have disk know of turns that take long."""
         if self.running:
@@ -405,7 +321,3 @@ class Kernel:
                 cell.marked = True
                 marks.append((cell.id, cell.current.envelope.id))
         return tuple(marks)
-
-
-async def _await(work: Awaitable[None]) -> None:
-    await work

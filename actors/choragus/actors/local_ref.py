@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from .cell import Cell
-from .errors import SystemStopped
+from .errors import MailboxFull, SystemStopped
 from .host import Host
 from .inside import CURRENT, SPEAKER, current_turn
 from .message import Question
@@ -78,7 +78,11 @@ class LocalRef(Ref[M]):
         speaker = SPEAKER.get()
         if speaker is not None:
             cell.asked_by(speaker, reply)
-        cell.put((message, reply, speaker))
+        try:
+            cell.put((message, reply, speaker))
+        except MailboxFull:
+            reply.cancel()  # nobody waits for it
+            raise
         host.deadlines.add(timeout, reply)
         return reply  # type: ignore[return-value]  # the handler's type
 

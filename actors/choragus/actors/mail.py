@@ -2,27 +2,40 @@
 
 Waiting messages are in two lists. `_batch` is what a worker took over, reversed, so that the next is popped from its
 end; `_box` is what came since. Where order is not that of arrival (urgent notices, priorities, what was stashed),
-messages go straight to their place in `_batch`.
+messages go straight to their place in `_batch`, at whose end the urgent notices are, always.
+
+`depth` counts all that waits. Notices of the system take no room; the annex counts those, for there are few.
 """
 
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from contextvars import Context
+from operator import attrgetter
+from typing import Never
 
 from .annex import Annex
-from .delivery import Delivery, fail, refuse, sender_of
+from .delivery import Delivery, fail, is_mail, message_of, refuse, sender_of
 from .errors import ActorStopped, MailboxFull, StashFull
 from .event import DeadLetter, DeepMailbox, Dropped
 from .host import Host
+from .inside import Speaker
 from .mailbox import Mailbox, Overflow
 from .notice import Notice
 from .room import Room
 from .status import Status
 
 RUNNING = Status.RUNNING
+
+rank_of = attrgetter("rank")
+
+
+class Ranked(tuple[object, "asyncio.Future[object] | None", "Speaker | None"]):
+    """A delivery in a mailbox with priorities, which knows its urgency: that is asked for once."""
+
+    rank: float
 
 
 class Mail:
@@ -78,35 +91,50 @@ class Mail:
             self._box.append(delivery)
 
     def put_late(self, delivery: Delivery) -> None:
-        """Take a message whose sender can no longer be told anything: what does not fit is a dead letter."""
+        """Take a message whose sender can no longer be told anything: what is not taken is a dead letter."""
         try:
             self.put(delivery)
-        except MailboxFull:
-            self.host.events.publish(DeadLetter(self.path, delivery[0], sender_of(delivery)))
+        except Exception:  # no room, or a priority that raises: the turn that sent it is on disk
+            self.host.events.publish(DeadLetter(self.path, message_of(delivery), sender_of(delivery)))
 
     async def put_when_room(self, delivery: Delivery) -> None:
-        """Take a message, waiting for room as long as it takes; a cell that stops meanwhile raises ActorStopped."""
-        if self._mailbox.overflow is Overflow.WAIT:
-            while self.depth >= self._mailbox.limit and self.status is not Status.STOPPED:
-                room = self.annex.room = self.annex.room or Room(self.host.loop)
-                await room.wait()
+        """Take a message, waiting for room as long as it takes; a cell that stops meanwhile raises ActorStopped.
+
+        When it is cancelled the message has not been taken, unless the actor has it in hand already.
+        """
         if self.status is Status.STOPPED:
             raise ActorStopped(self.path)
-        self.put(delivery)
+        if self._mailbox.overflow is not Overflow.WAIT or not self._is_full:
+            self.put(delivery)
+            return
+        waiter: asyncio.Future[object] = self.host.loop.create_future()
+        ranked = self._ranked(delivery)
+        room = self._room
+        room.join(waiter, ranked)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            room.leave(waiter)
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self._withdraw(ranked)  # it was let in at this very moment
+            raise
 
     def put_notice(self, notice: Notice) -> None:
         """Take a notice behind the messages, whether there is room or not."""
         if self.status is not Status.STOPPED:
-            self._enter((notice, None, None))
+            self.annex.notices += 1
+            self._enter(self._ranked((notice, None, None)))
 
     def put_first(self, notice: Notice) -> None:
         """Take a notice before every message, behind other urgent ones: the system lane, which has no bound."""
         if self.status is not Status.STOPPED:
+            annex = self.annex
             batch = self._taken_over()
-            place = len(batch)
-            while place and isinstance(ahead := batch[place - 1][0], Notice) and ahead.is_urgent:
-                place -= 1
-            self._insert(place, (notice, None, None))
+            batch.insert(len(batch) - annex.urgent, (notice, None, None))
+            annex.notices += 1
+            annex.urgent += 1
+            self.depth += 1
+            self._wake()
 
     # Messages set aside.
 
@@ -120,62 +148,104 @@ class Mail:
         delivery, limit = self.current, self._mailbox.stash
         if delivery is None:
             raise RuntimeError(f"{self.path} has no message in hand to stash: call stash() in a handler, once")
-        if len(self.annex.stash) >= limit:
+        annex = self.annex
+        if len(annex.stash) >= limit:
             raise StashFull(
                 f"{self.path} has {limit} messages set aside (its limit): unstash_all(), or Mailbox(stash=)"
             )
-        self.annex.stash.append(delivery)
+        if isinstance(delivery[0], Notice):  # it cannot be opened again
+            delivery = self._ranked((annex.opened, delivery[1], delivery[2]))
+        annex.stash.append(delivery)
+        annex.aside = delivery
         self.current = None
 
     def unstash_all(self) -> None:
-        """Handle what was set aside next, in the order in which it came."""
-        if self._annex is not None and self._annex.stash:
-            stash, self._annex.stash = self._annex.stash, []
-            batch = self._taken_over()
-            batch.extend(reversed(stash))
-            self.depth += len(stash)
-            self._wake()
+        """Handle what was set aside next, in the order in which it came; with priorities, before its equals."""
+        annex = self._annex
+        if annex is None or not annex.stash:
+            return
+        stash, annex.stash = annex.stash, []
+        batch = self._taken_over()
+        front = len(batch) - annex.urgent
+        self.depth += len(stash)
+        if self._mailbox.priority is None:
+            batch[front:front] = stash[::-1]
+        else:
+            for place, delivery in enumerate(reversed(stash), front):
+                batch.insert(bisect_right(batch, rank_of(delivery), 0, place, key=rank_of), delivery)
+        self._wake()
 
     # Where it is close.
 
+    @property
+    def _is_full(self) -> bool:
+        annex = self._annex
+        return self.depth - (0 if annex is None else annex.notices) >= self._mailbox.limit
+
+    @property
+    def _room(self) -> Room:
+        annex = self.annex
+        if annex.room is None:
+            annex.room = Room()
+        return annex.room
+
     def _put_closely(self, delivery: Delivery) -> None:
-        mailbox = self._mailbox
         if self.status is Status.STOPPED:
             refuse(delivery, self.path, self.host.events)
-            return
-        if self.depth >= mailbox.deep and not self.annex.is_deep:
-            self.annex.is_deep = True
-            self.host.events.publish(DeepMailbox(self.path, self.depth))
-            self._mark = 0 if mailbox.priority is not None else mailbox.limit
-        if self.depth < mailbox.limit:
-            self._enter(delivery)
-        elif mailbox.overflow is Overflow.DROP_NEWEST:
-            self._drop(delivery)
-        elif mailbox.overflow is Overflow.DROP_OLDEST:
-            self._drop_oldest()
-            self._enter(delivery)
-        elif mailbox.overflow is Overflow.WAIT and delivery[1] is not None:
-            self._wait_for_room(delivery, delivery[1])
+        elif not self._is_full:
+            self._enter(self._ranked(delivery))
+            self._note_depth()
         else:
+            self._overflow(delivery)
+
+    def _overflow(self, delivery: Delivery) -> None:
+        reply, overflow = delivery[1], self._mailbox.overflow
+        if overflow is Overflow.DROP_NEWEST:
+            self._drop(delivery)
+        elif overflow is Overflow.DROP_OLDEST:
+            oldest = self._take_oldest()
+            self._enter(delivery)
+            self._drop(oldest)
+        elif reply is None:
             raise self._full()
+        elif overflow is Overflow.WAIT:
+            self._room.join(reply, self._ranked(delivery))
+        else:
+            fail(delivery, self._full())
+
+    def _note_depth(self) -> None:
+        """Tell when the mailbox has become deep; from then on only its limit is looked at."""
+        mailbox, annex = self._mailbox, self._annex
+        if self.depth >= mailbox.deep and (annex is None or not annex.is_deep):
+            self.annex.is_deep = True
+            if mailbox.priority is None:
+                self._mark = mailbox.limit
+            self.host.events.publish(DeepMailbox(self.path, self.depth))
+
+    def _ranked(self, delivery: Delivery) -> Delivery:
+        """With its urgency, in a mailbox with priorities. What the priority raises is raised."""
+        urgency = self._mailbox.priority
+        if urgency is None or isinstance(delivery, Ranked):
+            return delivery
+        reply, ranked = delivery[1], Ranked(delivery)
+        try:
+            ranked.rank = 0.0 if isinstance(delivery[0], Notice) else _urgency(urgency, delivery[0])
+        except BaseException:
+            if reply is not None:
+                reply.cancel()  # nobody waits for it
+            raise
+        return ranked
 
     def _enter(self, delivery: Delivery) -> None:
-        urgency = self._mailbox.priority
-        if urgency is None or isinstance(delivery[0], Notice):
-            self.depth += 1
-            if self._box is None:
-                self._box = [delivery]
-            else:
-                self._box.append(delivery)
-            self._wake()
-            return
-        ranked: Callable[[Delivery], float] = lambda one: _rank(one, urgency)  # noqa: E731  # a key for two uses
-        batch = self._taken_over()
-        self._insert(bisect_left(batch, ranked(delivery), key=ranked), delivery)
-
-    def _insert(self, place: int, delivery: Delivery) -> None:
-        self._taken_over().insert(place, delivery)
         self.depth += 1
+        if isinstance(delivery, Ranked):
+            batch = self._taken_over()
+            below = len(batch) - (0 if self._annex is None else self._annex.urgent)
+            batch.insert(bisect_left(batch, delivery.rank, 0, below, key=rank_of), delivery)
+        elif self._box is None:
+            self._box = [delivery]
+        else:
+            self._box.append(delivery)
         self._wake()
 
     def _taken_over(self) -> list[Delivery]:
@@ -194,64 +264,86 @@ class Mail:
             self._busy = True
             self.host.scheduler.activate(self)
 
-    def _drop_oldest(self) -> None:
-        waiting = self._taken_over()
-        oldest = next(
-            (place for place in reversed(range(len(waiting))) if not isinstance(waiting[place][0], Notice)), None
-        )
-        if oldest is not None:
-            self.depth -= 1
-            self._drop(waiting.pop(oldest))
+    def _take_oldest(self) -> Delivery:
+        """Take out the message that has waited longest: a full mailbox has one."""
+        place = _next_mail(self._batch or [])
+        batch = self._taken_over() if place is None or self._batch is None else self._batch
+        place = _next_mail(batch) if place is None else place
+        assert place is not None
+        self.depth -= 1
+        return batch.pop(place)
 
     def _drop(self, delivery: Delivery) -> None:
         """Nobody is to wait for what is dropped."""
         fail(delivery, self._full())
         overflow = self._mailbox.overflow
-        self.host.events.publish(Dropped(self.path, delivery[0], sender_of(delivery), overflow))
+        self.host.events.publish(Dropped(self.path, message_of(delivery), sender_of(delivery), overflow))
 
     def _full(self) -> MailboxFull:
-        waits = self._mailbox.overflow is Overflow.WAIT
+        mailbox = self._mailbox
+        waits = mailbox.overflow is Overflow.WAIT
         remedy = "use send, which waits" if waits else "send less, or give it more by Mailbox(limit=...)"
-        return MailboxFull(f"{self.path} has {self.depth} messages waiting (its limit): {remedy}")
+        return MailboxFull(f"{self.path} has {mailbox.limit} messages waiting (its limit): {remedy}")
 
-    def _wait_for_room(self, delivery: Delivery, reply: asyncio.Future[object]) -> None:
-        """An ask waits for room within its timeout."""
-
-        async def wait() -> None:
-            try:
-                await self.put_when_room(delivery)
-            except (ActorStopped, MailboxFull) as error:
-                fail(delivery, error)
-
-        waiting = self.host.scheduler.task(wait(), f"choragus:{self.path}:room")
-        self.annex.tasks.add(waiting)
-        waiting.add_done_callback(self.annex.tasks.discard)
-        reply.add_done_callback(lambda _: waiting.cancel())
+    def _taken_out(self, delivery: Delivery, annex: Annex) -> None:
+        """That one waits no more: count it, and let in who waits for its room."""
+        message = delivery[0]
+        if isinstance(message, Notice) and not message.is_mail:
+            annex.notices -= 1
+            annex.urgent -= message.is_urgent
+        if annex.is_deep and not self.depth:
+            annex.is_deep = False
+            self._mark = self._mailbox.mark
+        if annex.room:
+            self._make_room(annex.room)
 
     def _make_room(self, room: Room) -> None:
-        if self._mailbox.limit > self.depth:
-            room.let_in(int(min(self._mailbox.limit - self.depth, 1 << 30)))
+        while not self._is_full and (delivery := room.next()) is not None:
+            self._enter(delivery)
+
+    def _withdraw(self, delivery: Delivery) -> None:
+        """Forget a message, if it still waits or is set aside."""
+        annex = self.annex
+        for place, one in enumerate(annex.stash):
+            if one is delivery:
+                del annex.stash[place]
+                return
+        batch = self._taken_over()
+        for place, one in enumerate(batch):
+            if one is delivery:
+                del batch[place]
+                self.depth -= 1
+                self._taken_out(one, annex)
+                return
 
     def _refuse_all(self) -> None:
         """The actor has stopped: nobody will handle what waits, or was set aside."""
         self._mark = -1
-        if not self.depth and self._annex is None:
+        annex = self._annex
+        if not self.depth and annex is None:
             return
         left = self._taken_over()[::-1]
-        if self._annex is not None:
-            left += self._annex.stash
-            self._annex.stash = []
         self._batch = None
         self.depth = 0
+        if annex is not None:
+            left += annex.stash
+            annex.stash, annex.aside, annex.opened = [], None, None
+            annex.notices = annex.urgent = 0
+            annex.is_deep = False
         for delivery in left:
-            if not isinstance(delivery[0], Notice):
+            if is_mail(delivery):
                 refuse(delivery, self.path, self.host.events)
-        if self._annex is not None and self._annex.room is not None:
-            self._annex.room.let_all_in()
+        if annex is not None and annex.room is not None:
+            annex.room.close(ActorStopped(self.path))
 
 
-def _rank(delivery: Delivery, urgency: Callable[..., float]) -> float:
-    message = delivery[0]
-    if isinstance(message, Notice):
-        return float("inf") if message.is_urgent else 0.0
-    return urgency(message)
+def _next_mail(batch: list[Delivery]) -> int | None:
+    """The place of the next message, if there is one: the system's own notices are no messages."""
+    return next((place for place in range(len(batch) - 1, -1, -1) if is_mail(batch[place])), None)
+
+
+def _urgency(urgency: Callable[[Never], float], message: object) -> float:
+    rank = float(urgency(message))  # type: ignore[arg-type]  # it takes what the actor takes
+    if rank != rank:
+        raise ValueError(f"the priority of {type(message).__name__} is nan: give a number, the greater the more urgent")
+    return rank

@@ -15,8 +15,16 @@ class Notice:
     is_urgent = False
     """Whether it goes before every message: the system lane."""
 
+    is_mail = False
+    """Whether somebody sent it: it then takes room, is dropped and refused as messages are. Others never are."""
+
     name = ""
     """What reports of failures call it."""
+
+    @property
+    def sent(self) -> object:
+        """What was sent, as events show it."""
+        return self
 
     def open(self) -> object | None:
         """The message to handle; None when there is nothing to do any more."""

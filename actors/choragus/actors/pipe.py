@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TypeVar
 
 from .notice import Notice
@@ -12,16 +12,19 @@ V = TypeVar("V")
 
 
 class Piped(Notice):
-    """What came of an awaitable: a message, or the actor's failure."""
+    """What came of an awaitable: a message, or the actor's failure; nothing when it is not wanted any more."""
 
-    __slots__ = ("_error", "_make", "name")
+    __slots__ = ("_error", "_make", "is_wanted", "name")
 
     def __init__(self, name: str, make: Callable[[], object] | None, error: BaseException | None) -> None:
         self.name = name
+        self.is_wanted: Callable[[], bool] = _always
         self._make = make
         self._error = error
 
     def open(self) -> object | None:
+        if not self.is_wanted():
+            return None
         if self._make is None:
             assert self._error is not None
             raise self._error
@@ -44,7 +47,23 @@ async def outcome(
         return _failure(name, stopped, failed)
     except Exception as error:
         return _failure(name, error, failed)
+    except (GeneratorExit, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        return Piped(name, None, error)
     return Piped(name, lambda: message(value), None)
+
+
+def _always() -> bool:
+    return True
+
+
+def drop(awaitable: Awaitable[object]) -> None:
+    """Nobody waits for it any more; fine when it is done."""
+    if isinstance(awaitable, Coroutine):
+        awaitable.close()
+    elif isinstance(awaitable, asyncio.Future):
+        awaitable.cancel()
 
 
 def _failure(name: str, error: Exception, failed: Callable[[Exception], object] | None) -> Piped:
@@ -56,9 +75,16 @@ class Adapted(Notice):
 
     __slots__ = ("_message", "_translate", "name")
 
+    is_mail = True
+
     def __init__(self, translate: Callable[[V], object], message: V) -> None:
         self.name = type(message).__name__
+        self._message: object = message
         self._translate: Callable[[], object] = lambda: translate(message)
+
+    @property
+    def sent(self) -> object:
+        return self._message
 
     def open(self) -> object | None:
         return self._translate()

@@ -9,7 +9,7 @@ from typing import Never, Protocol, TypeVar
 from .annex import Annex
 from .errors import ActorStopped
 from .notice import Notice
-from .pipe import outcome
+from .pipe import drop, outcome
 from .ref import Ref
 from .status import Exit, Status
 from .timer import Timers
@@ -72,6 +72,10 @@ class Seat(Linked, Protocol):
         """Handle what was set aside next."""
         ...
 
+    def run_beside(self, work: Coroutine[object, None, object]) -> None:
+        """Go on with the next message while this runs."""
+        ...
+
     def handles(self, kind: type) -> bool:
         """Whether the actor has a handler for messages of that type."""
         ...
@@ -114,7 +118,7 @@ def unwatch(seat: Seat, ref: Ref[Never]) -> None:
 def link(seat: Seat, ref: Ref[Never]) -> None:
     """Fail together with that actor."""
     other = seat.around.seat_of(ref)
-    if other.status in (Status.STOPPING, Status.STOPPED):
+    if other.status not in (Status.STARTING, Status.RUNNING):
         raise ActorStopped(other.path)
     if other is not seat:
         seat.links.add(other)
@@ -134,11 +138,21 @@ def pipe(
 ) -> asyncio.Task[None]:
     """Put what comes of it into the mailbox."""
 
+    incarnation = seat.incarnation
+
     async def wait() -> None:
-        seat.put_notice(await outcome(awaitable, message, failed))
+        result = await outcome(awaitable, message, failed)
+        result.is_wanted = lambda: seat.incarnation == incarnation
+        seat.put_notice(result)
+
+    def done(task: asyncio.Task[None]) -> None:
+        piped.discard(task)
+        drop(awaitable)  # cancelled before it began, the task has not even looked at it
 
     task = seat.around.beside(seat, wait(), f"choragus:{seat.path}:pipe")
-    piped = seat.annex.piped
+    annex = seat.annex
+    annex.asking = [reply for reply in annex.asking if reply is not awaitable]  # the handler does not wait for it
+    piped = annex.piped
     piped.add(task)
-    task.add_done_callback(piped.discard)
+    task.add_done_callback(done)
     return task

@@ -59,8 +59,10 @@ class Reply(asyncio.Future[R], Coroutine[object, None, R]):
         /,
     ) -> asyncio.Future[R]:
         """Whoever waits was cancelled."""
+        self.cancel()
         error = kind if isinstance(kind, BaseException) else value if isinstance(value, BaseException) else kind()
         raise error.with_traceback(traceback) if traceback is not None else error
 
     def close(self) -> None:
         """Nobody waits any more."""
+        self.cancel()

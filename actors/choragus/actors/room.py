@@ -1,39 +1,50 @@
-"""Senders that wait for room in a bounded mailbox."""
+"""Messages that wait for room in a bounded mailbox."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict
+from typing import TypeAlias
+
+from .delivery import Delivery
+
+Waiter: TypeAlias = "asyncio.Future[object]"
+"""What becomes of the message: the reply of one that was asked, else a future of its own."""
 
 
 class Room:
-    """First come, first served; a sender that gives up lets the next one in."""
+    """First come, first served. Whoever gives up, is late or is answered otherwise is passed over."""
 
-    __slots__ = ("_loop", "_waiting")
+    __slots__ = ("_line",)
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._waiting: deque[asyncio.Future[None]] = deque()
+    def __init__(self) -> None:
+        self._line: OrderedDict[Waiter, Delivery] = OrderedDict()
 
-    async def wait(self) -> None:
-        """Wait to be let in; whoever is let in looks again whether there is room."""
-        waiter = self._loop.create_future()
-        self._waiting.append(waiter)
-        try:
-            await waiter
-        except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
-                self.let_in(1)
-            raise
+    def __len__(self) -> int:
+        return len(self._line)
 
-    def let_in(self, free: int) -> None:
-        """Let so many in, the longest waiting first."""
-        while self._waiting and free > 0:
-            waiter = self._waiting.popleft()
+    def join(self, waiter: Waiter, delivery: Delivery) -> None:
+        """Stand in line, behind all others, until the waiter is done."""
+        self._line[waiter] = delivery
+        waiter.add_done_callback(self.leave)
+
+    def leave(self, waiter: Waiter) -> None:
+        """Stand in line no more; fine when one does not."""
+        self._line.pop(waiter, None)
+
+    def next(self) -> Delivery | None:
+        """The message whose turn it is, if one still waits; a sender without a reply is told that it is in."""
+        while self._line:
+            waiter, delivery = self._line.popitem(last=False)
             if not waiter.done():
-                waiter.set_result(None)
-                free -= 1
+                if waiter is not delivery[1]:
+                    waiter.set_result(None)
+                return delivery
+        return None
 
-    def let_all_in(self) -> None:
-        """Let everybody in, to see that there is nothing to wait for."""
-        self.let_in(len(self._waiting))
+    def close(self, error: Exception) -> None:
+        """There is nothing to wait for any more: everybody gets the error."""
+        line, self._line = self._line, OrderedDict()
+        for waiter in line:
+            if not waiter.done():
+                waiter.set_exception(error)

@@ -56,7 +56,7 @@ class Scheduler:
         self.ready: deque[Runnable] = deque()
         self._loop = loop
         self._fatal = fatal
-        self._context = copy_context()
+        self._context = _surroundings()
         self._parked: list[asyncio.Future[None]] = []
         self._workers: dict[asyncio.Task[None], list[Runnable | None]] = {}
         self._waking = False
@@ -74,6 +74,12 @@ class Scheduler:
         if speaker is not None:
             context.run(SPEAKER.set, speaker)
         return self._loop.create_task(work, name=name, context=context)
+
+    def apart(self, function: Callable[[], T], speaker: Speaker) -> T:
+        """Call this at once, with none of the caller's context variables, on behalf of that actor."""
+        context = self._context.copy()
+        context.run(SPEAKER.set, speaker)
+        return context.run(function)
 
     def running(self, task: asyncio.Task[object]) -> tuple[str, str] | None:
         """The path of the actor that a worker runs and the type name of its message, empty between two messages.
@@ -113,7 +119,8 @@ class Scheduler:
         self._workers.pop(worker, None)
         if not worker.cancelled() and (error := worker.exception()) is not None:
             self._fatal(error)
-        if self.ready and not self._waking:
+        self._waking = False  # it may have been the one that was being woken
+        if self.ready:
             self._wake()
 
     async def _work(self, held: list[Runnable | None]) -> None:
@@ -151,3 +158,20 @@ class Scheduler:
             waiter = self._loop.create_future()
             self._parked.append(waiter)
             await waiter
+
+
+def _surroundings() -> Context:
+    """The context variables of now, without decimal's: its value is changed in place, so it cannot be shared."""
+    context = Context()
+    for variable, value in copy_context().items():
+        if variable.name != "decimal_context":
+            context.run(variable.set, value)
+    return context
+
+
+def has_changed(clean: Context) -> bool:
+    """Whether context variables are no longer those of `clean`; yes, when they cannot be compared."""
+    try:
+        return copy_context() != clean
+    except Exception:
+        return True

@@ -44,8 +44,11 @@ class Timer(Notice):
         return self._message
 
     def _ring(self) -> None:
+        loop = self._timers.loop
         if self._every is not None:
-            self._handle = self._timers.loop.call_at(self._handle.when() + self._every, self._ring)
+            at = self._handle.when()
+            missed = max(0.0, loop.time() - at) // self._every  # the loop was held up
+            self._handle = loop.call_at(at + (missed + 1) * self._every, self._ring)
         if not self._waits:
             self._waits = True
             self._timers.owner.put_notice(self)

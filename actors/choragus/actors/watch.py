@@ -69,9 +69,8 @@ class Watches:
         """Be told once of that actor's end; at once when it has ended."""
         if ref in self._open or ref in self._told:
             return
-        self._open[ref] = _nothing
         forget = ref.when_ended(lambda exit: self._ended(ref, exit))
-        if ref in self._open:
+        if ref not in self._told:
             self._open[ref] = forget
 
     def unwatch(self, ref: Ref[Never]) -> None:
@@ -100,21 +99,25 @@ class Watches:
 
 
 def _nothing() -> None:
-    """There is nothing to forget yet."""
+    """There is nothing to forget."""
 
 
 class Breach(Notice):
-    """A linked actor has failed: so does this one."""
+    """A linked actor has failed: so does this one, unless a new incarnation has come between."""
 
-    __slots__ = ("_error",)
+    __slots__ = ("_cell", "_error", "_incarnation")
 
     is_urgent = True
     name = "link"
 
-    def __init__(self, error: LinkBroken) -> None:
+    def __init__(self, cell: Linked, error: LinkBroken) -> None:
+        self._cell = cell
+        self._incarnation = cell.incarnation
         self._error = error
 
     def open(self) -> object | None:
+        if self._cell.incarnation != self._incarnation:  # another failure was first: this one was not linked
+            return None
         raise self._error
 
 
@@ -122,6 +125,7 @@ class Linked(Protocol):
     """The cell of an actor that may be linked."""
 
     path: str
+    incarnation: int
 
     @property
     def links(self) -> set[Linked]:
@@ -148,4 +152,4 @@ def break_links(cell: Linked, exit: Exit) -> None:
         for other in linked:
             broken = LinkBroken(other.path, cell.path)
             broken.__cause__ = exit.error
-            other.put_first(Breach(broken))
+            other.put_first(Breach(other, broken))

@@ -100,6 +100,7 @@ class Composing:
         strategy: OneForOne | None = None,
         restart: Restart = Restart.TRANSIENT,
         shutdown: float = 5.0,
+        startup: float = 60.0,
         mailbox: int | Mailbox = DEFAULT,
         **kwargs: object,
     ) -> Keyed[M]:
@@ -114,14 +115,23 @@ class Composing:
             strategy: of their supervisor; OTP's 1 restart in 5 s by default, for all keys together.
             restart: transient by default: after failures. With TEMPORARY a failure ends it, what waits is refused, and
                 the next message starts it anew; no restarts are counted.
-            shutdown, mailbox: of each, as of a Child. As many messages wait while one is being started.
+            shutdown, startup, mailbox: of each, as of a Child. As many messages wait while one is being started.
 
         Raises:
             SpecFault: when an argument is out of range.
             AlreadyStarted: when the name is alive.
             SystemStopped: when the system has ended.
         """
-        worker = Child(actor, name="key", args=args, kwargs=kwargs, restart=restart, shutdown=shutdown, mailbox=mailbox)
+        worker = Child(
+            actor,
+            name="key",
+            args=args,
+            kwargs=kwargs,
+            restart=restart,
+            shutdown=shutdown,
+            startup=startup,
+            mailbox=mailbox,
+        )
         if not idle > 0:
             raise SpecFault(f"keyed {actor.__name__}: idle={idle!r} must be seconds above 0, or math.inf")
         if most is not None and (not isinstance(most, int) or most < 1):

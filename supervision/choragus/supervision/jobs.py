@@ -62,7 +62,7 @@ class Jobs:
 
     def _go_on(self) -> None:
         if self._waiting and self._is_open and (self._working is None or self._working.done()):
-            self._working = self._kernel.loop.create_task(self._work(), name=self._name)
+            self._working = self._kernel.scheduler.task(self._work(), self._name)
             self._working.add_done_callback(self._worked)
 
     async def _work(self) -> None:

@@ -8,7 +8,8 @@ from typing import Never, Protocol, TypeAlias
 import attrs
 
 from choragus.actors.actor import Actor
-from choragus.actors.cell import Cell, Recipe
+from choragus.actors.cell import Cell
+from choragus.actors.life import Recipe
 from choragus.actors.status import Status
 
 from .spec import Child, Spec
@@ -127,6 +128,7 @@ class Once:
 
     def __init__(self, spec: Child[Never]) -> None:
         self._held: Child[Never] | None = spec
+        self.startup = spec.startup
 
     def build(self) -> Actor[Never]:
         """The one actor."""

@@ -36,6 +36,8 @@ class Child(Generic[M]):
         restart: permanent by default, as OTP.
         shutdown: seconds that it may take to stop (5 by default, as OTP's workers; `math.inf` waits for it as long as
             it takes); then it is cancelled, and past a grace of 1 s cut off. 0 cancels at once: OTP's `brutal_kill`.
+        startup: seconds that its `on_start` may take, 60 by default (`math.inf` for as long as it takes, as OTP); then
+            it is cancelled, and the start has failed with StartTimeout.
         mailbox: how many messages may wait, or a Mailbox that says more. 10,000 by default.
         significant: whether its end by itself may end the supervisor: see AutoShutdown. Not for permanent children.
     """
@@ -46,6 +48,7 @@ class Child(Generic[M]):
     kwargs: Mapping[str, object] = attrs.field(kw_only=True, factory=dict)
     restart: Restart = attrs.field(kw_only=True, default=Restart.PERMANENT)
     shutdown: float = attrs.field(kw_only=True, default=5.0)
+    startup: float = attrs.field(kw_only=True, default=60.0)
     mailbox: Mailbox = attrs.field(kw_only=True, default=DEFAULT, converter=_as_mailbox)
     significant: bool = attrs.field(kw_only=True, default=False)
 
@@ -53,6 +56,8 @@ class Child(Generic[M]):
         _check_common("child", self.name, self.restart, self.significant)
         if not self.shutdown >= 0:
             raise SpecFault(f"child {self.name!r}: shutdown={self.shutdown!r} must be seconds, 0 or more")
+        if not self.startup > 0:
+            raise SpecFault(f"child {self.name!r}: startup={self.startup!r} must be seconds above 0")
         if not callable(self.actor) or (isinstance(self.actor, type) and not issubclass(self.actor, Actor)):
             raise SpecFault(
                 f"child {self.name!r}: {self.actor!r} is no actor class, nor a function that builds an actor"

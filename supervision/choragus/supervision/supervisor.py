@@ -114,6 +114,9 @@ class Node:
             raise ActorStopped(self.path or "the system")
         if spec.significant:
             check_significance(self.spec.name, self.spec.auto_shutdown, spec)
+        known = self.slots.get(name)
+        if known is not None and known.state is ChildState.STOPPING and known.running.status is Status.STOPPED:
+            self.vacate(known)  # whoever is told of its end may be quicker than who waits for it
         if name in self.slots:
             self._refuse(self.slots[name])
         slot = self.slots[name] = Slot(name, spec, self._make(spec, name), True, is_dynamic)

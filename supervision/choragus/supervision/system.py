@@ -18,11 +18,13 @@ from choragus.actors.cell import Cell
 from choragus.actors.effect import Runner
 from choragus.actors.errors import ActorStopped, SystemStopped
 from choragus.actors.event import Events, Failed
+from choragus.actors.host import SLOW
 from choragus.actors.kernel import Kernel
 from choragus.actors.local_ref import LocalRef
 from choragus.actors.mailbox import DEFAULT, Mailbox
 from choragus.actors.ref import Ref
 from choragus.actors.status import Failure
+from choragus.actors.trace import Handled
 from choragus.actors.watchdog import Watchdog
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
@@ -72,6 +74,8 @@ class System(Composing):
         clock: wall time, seconds since the epoch.
         shutdown: seconds that durable actors and effects have to finish at the end.
         watchdog: when a handler that blocks the event loop is reported; None: never.
+        slow: seconds, waiting included, from which on a volatile actor's handler is reported as SlowHandler once it
+            has ended; `math.inf` for never.
 
     Raises:
         RuntimeError: when entered under trio.
@@ -95,7 +99,10 @@ class System(Composing):
         clock: Callable[[], float] = time.time,
         shutdown: float = 5.0,
         watchdog: Watchdog | None = WATCHDOG,
+        slow: float = SLOW,
     ) -> None:
+        if not slow > 0:
+            raise ValueError(f"slow={slow!r} of a System: give seconds above 0, or math.inf for never")
         self._path = path
         self._store = store
         children = (tree,) if isinstance(tree, Supervisor | DynamicSupervisor | Child) else tuple(tree)
@@ -108,6 +115,7 @@ class System(Composing):
         self._clock = clock
         self._shutdown = shutdown
         self._watchdog = watchdog
+        self._slow = slow
         self._spawned = 0
         self._last_spec: Child[Never] | None = None
         self._failures: list[Failure] = []
@@ -120,6 +128,7 @@ class System(Composing):
             raise RuntimeError("a System is entered once: make another")
         _check_asyncio()
         kernel = self._running = Kernel(self._clock, self._kernel_died)
+        kernel.slow = self._slow
         kernel.events.subscribe(self._ledger.note, Failed)
         kernel.events.subscribe(self._ledger.note, GaveUp)
         self._root = Node(kernel, self, "", self._tree)
@@ -156,7 +165,7 @@ class System(Composing):
 
     @property
     def events(self) -> Events:
-        """The stream of failures, restarts, dead letters and parked messages."""
+        """The stream of failures, restarts, dead letters, dropped and parked messages; see docs/mailboxes.md."""
         return self.kernel.events
 
     @property
@@ -266,6 +275,21 @@ class System(Composing):
         memory when they failed is held. A durable actor's path is that of its events, `type/key`.
         """
         return self._ledger.of(path)
+
+    def recent(self, n: int = 100, path: str | None = None) -> tuple[Handled, ...]:
+        """What volatile actors handled last, the newest last: by whom, from whom, how long, and whether they failed.
+
+        The flight recorder is always on. It keeps the last 4,096 messages of all actors, by name only.
+
+        Args:
+            n: how many at most.
+            path: only those of this actor.
+
+        Raises:
+            ValueError: when `n` is less than 1.
+            RuntimeError: before the system is entered.
+        """
+        return self.kernel.trace.recent(n, path)
 
     def child_failed(self, child: Node, failure: Failure) -> None:
         """The top of the tree gave up: the system ends."""
