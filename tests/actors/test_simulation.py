@@ -156,6 +156,21 @@ def test_threads_that_only_call_are_run_on_the_loop() -> None:
     assert simulate(main, seed=3) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    "error", [ValueError("no"), SystemExit(3), KeyboardInterrupt()], ids=["error", "exit", "ctrl-c"]
+)
+def test_what_a_call_in_a_thread_raises_is_told_to_who_waits_for_it(error: BaseException) -> None:
+    def fail() -> None:
+        raise error
+
+    async def main() -> BaseException | None:
+        calling = asyncio.get_running_loop().run_in_executor(None, fail)
+        await asyncio.wait({calling})
+        return calling.exception()
+
+    assert simulate(main) is error
+
+
 def test_a_thread_is_refused() -> None:
     async def main() -> None:
         threading.Thread(target=print, name="worker").start()
