@@ -7,7 +7,7 @@ import asyncio
 import anyio
 import pytest
 
-from choragus.actors.testing.loop import clock
+from choragus.actors.testing.loop import clock, settled
 from choragus.actors.testing.simulation import simulated
 from choragus.agents import orchestrator as orchestrators
 from choragus.agents import service as services
@@ -222,13 +222,13 @@ async def test_cancel_ends_a_run_while_the_model_is_called() -> None:
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Go.")
         await until(run, "budget.reserved")
-        await asyncio.sleep(0.01)
+        await settled()
 
         assert await run.cancel(by="me", reason="enough")
 
         with pytest.raises(Cancelled, match=r"was cancelled: cancelled by me: enough$"):
             await run.result()
-        await asyncio.wait_for(cancelled.wait(), 5)
+        await cancelled.wait()
 
 
 @simulated(seeds=range(3))

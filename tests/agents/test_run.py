@@ -9,6 +9,7 @@ import attrs
 import pytest
 
 from choragus.actors.errors import SystemStopped
+from choragus.actors.testing.loop import settled
 from choragus.actors.testing.simulation import simulated
 from choragus.agents import runtime as runtimes
 from choragus.agents.errors import Cancelled, Denied, Failed, Held, Waiting
@@ -50,12 +51,14 @@ async def follow(run: Run, seen: list[str]) -> None:
         seen.append(event.kind)
 
 
-async def test_events_go_on_from_any_position(tmp_path: Path) -> None:
+@simulated(seeds=range(3))
+async def test_events_go_on_from_any_position() -> None:
+    store = MemoryStore()
     agent = scripted(calls(call("look", at="door")), "done", tools=tools(Ledger()))
-    async with Runtime(tmp_path / "runs.db", agents=[agent]) as runtime:
+    async with Runtime(store=store, agents=[agent]) as runtime:
         run = await runtime.start(agent, "Look.", key="k")
         live_events = [event async for event in run.events()]
-    async with Runtime(tmp_path / "runs.db", agents=[agent]) as runtime:
+    async with Runtime(store=store, agents=[agent]) as runtime:
         run = await runtime.run(run.id)
 
         for after in range(len(live_events)):
@@ -99,24 +102,26 @@ async def test_waiting_says_for_what(timeout: float) -> None:
             await run.result(timeout=timeout)
 
 
-async def test_a_result_that_is_there_needs_no_time(tmp_path: Path) -> None:
+@simulated(seeds=range(3))
+async def test_a_result_that_is_there_needs_no_time() -> None:
     agent = scripted("done")
-    async with Runtime(tmp_path / "runs.db", agents=[agent]) as runtime:
+    async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Go.")
         await run.result()
 
         assert await run.result(timeout=0) == "done"
 
 
-async def test_whoever_waits_when_the_runtime_closes_is_told(tmp_path: Path) -> None:
+@simulated(seeds=range(3))
+async def test_whoever_waits_when_the_runtime_closes_is_told() -> None:
     agent = scripted(calls(call("pay", amount=5)), "done", tools=tools(Ledger()))
 
-    async with Runtime(tmp_path / "runs.db", agents=[agent]) as runtime:
+    async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Pay.")
         await until(run, "approval.requested")
         waiting = [asyncio.create_task(run.result()), asyncio.create_task(follow(run, []))]
-        await asyncio.sleep(0.01)
-    told = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 5)
+        await settled()
+    told = await asyncio.gather(*waiting, return_exceptions=True)
 
     assert [type(error) for error in told] == [SystemStopped, SystemStopped]
     assert f"was closed while run {run.id} goes on: open it again" in str(told[0])
@@ -150,7 +155,7 @@ def _message(receiver: str, run: str, message: object) -> Envelope:
     return Envelope(id="visitor:1", receiver=actor_id(receiver, run), sender="visitor", record=encode(message))
 
 
-# On a real loop, as all that open a file: a visitor writes to it beside the owner.
+# On a real loop: a visitor writes to it beside the owner.
 async def test_a_decision_posted_while_no_runtime_was_open_is_taken_at_the_next_opening(tmp_path: Path) -> None:
     ledger = Ledger()
     agent = scripted(calls(call("pay", amount=5)), "done", tools=tools(ledger))

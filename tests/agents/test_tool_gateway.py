@@ -144,7 +144,7 @@ async def test_a_tool_that_resists_its_cancellation_is_left_behind() -> None:
         """Resist."""
         while not end.is_set():
             try:
-                await asyncio.wait_for(end.wait(), 5)
+                await end.wait()
             except asyncio.CancelledError:
                 continue
         return "late"
@@ -173,8 +173,7 @@ async def test_cancel_stops_a_harmless_call_in_flight() -> None:
 
         await run.cancel()
 
-        async with asyncio.timeout(5):
-            await cancelled.wait()
+        await cancelled.wait()
         await eventually(run, "call.finished")
         assert [one["end"] for one in await data(run, "call.finished")] == ["cancelled"]
 
