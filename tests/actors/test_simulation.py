@@ -14,6 +14,7 @@ import pytest
 from choragus.actors.testing.errors import Deadlock, NotSimulated, Overrun
 from choragus.actors.testing.loop import EPOCH, clock, settled
 from choragus.actors.testing.simulation import simulate, simulated
+from choragus.actors.thread import in_thread
 
 
 def test_a_long_sleep_is_free_and_both_clocks_follow() -> None:
@@ -169,6 +170,17 @@ def test_what_a_call_in_a_thread_raises_is_told_to_who_waits_for_it(error: BaseE
         return calling.exception()
 
     assert simulate(main) is error
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), StopIteration(3)], ids=["exit", "stop"])
+@simulated(seeds=[0])
+async def test_what_would_end_the_loop_comes_out_of_a_blocking_call_as_from_a_real_thread(error: BaseException) -> None:
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(RuntimeError, match=r"^it raised (SystemExit|StopIteration): 3$") as raised:
+        await in_thread("fails", fail)
+    assert raised.value.__cause__ is error
 
 
 def test_a_thread_is_refused() -> None:

@@ -60,7 +60,10 @@ def _contained(function: Callable[[], T]) -> T:
     try:
         return function()
     except BaseException as error:
-        raise _carried(error) from error.__cause__
+        carried = _carried(error)
+        if carried is error:
+            raise
+        raise carried from error
 
 
 def _carried(error: BaseException) -> BaseException:
