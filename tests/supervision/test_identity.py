@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
+import weakref
 
 from attrs import define, field, frozen
 
@@ -172,3 +174,28 @@ async def test_r47_order_holds_on_the_way_to_durable_actors_and_through_their_re
                 numbers = [step.number for at, step in SEEN if (at, step.sender) == (key, sender_number)]
                 assert list(dict.fromkeys(numbers)) == list(range(MESSAGES)) == sorted(set(numbers))
                 assert numbers == sorted(numbers)
+
+
+@frozen
+class Break:
+    """Fail."""
+
+
+@simulated()
+async def test_a_failed_incarnation_is_let_go_of_when_its_failure_counts_no_more() -> None:
+    kept: list[weakref.ref[object]] = []
+
+    class Noted(Actor[Break]):
+        def __init__(self) -> None:
+            kept.append(weakref.ref(self))
+
+        @handle
+        def fail(self, message: Break) -> None:
+            raise ValueError
+
+    async with System(tree=Supervisor(name="top", children=[Child(Noted, name="noted")])) as system:
+        system.find(Noted, "top/noted").tell(Break())
+        await asyncio.sleep(6.0)
+        gc.collect()
+
+        assert [ref() is None for ref in kept] == [True, False]

@@ -22,7 +22,7 @@ from .dispatch import Handler
 from .errors import Unhandled
 from .event import DeadLetter, Failed, SlowHandler
 from .host import Host
-from .inside import Speaker
+from .inside import Speaker, fence
 from .life import Life, Recipe
 from .mail import RUNNING
 from .mailbox import Mailbox
@@ -141,6 +141,8 @@ class Cell(Life):
         if not stopping:
             self.incarnation += 1
             self._cancel()
+            for task in (*self.annex.tasks, *((self._worker,) if self._worker is not None else ())):
+                fence(task)
             in_hand = [*self.annex.tasks.values(), *((self.current,) if self.current is not None else ())]
             self.annex.tasks.clear()
             for other in in_hand:

@@ -14,9 +14,9 @@ from .asked import Asked
 from .deadline import Deadlines
 from .errors import NotCommitted
 from .event import Events
-from .inside import current_turn
+from .inside import ZOMBIES, check_fence, current_turn
 from .message import Question, decode_reply
-from .ref import ASK_TIMEOUT, M, R, Ref, answer, check_ask, unhandled
+from .ref import ASK_TIMEOUT, SEND_TIMEOUT, M, R, Ref, answer, check_ask, in_time, unhandled
 from .writer import Writer
 
 
@@ -73,19 +73,24 @@ class DurableRef(Ref[M]):
         self._post.writer.check_room(self._id)
         self._post.post(self._post.envelope(self._id, message), _ignore)
 
-    async def send(self, message: M) -> None:
+    async def send(self, message: M, *, timeout: float = SEND_TIMEOUT) -> None:
         self._check(message)
         turn = current_turn()
         if turn is not None:
             turn.send(self._id, message)
             return
         envelope = self._post.envelope(self._id, message)
+        await in_time(self._write(envelope), timeout, self._id, message)
+
+    async def _write(self, envelope: Envelope) -> None:
         await self._post.writer.has_room()
         written = self._post.asked.written()
         self._post.post(envelope, lambda result: _settle(written, self._id, result))
         await written
 
     async def ask(self, message: Question[M, R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> R:
+        if ZOMBIES:
+            check_fence(message)
         check_ask(self._id, message, type(message) in self._table, timeout)
         self._post.check_open(self._id)
         self._post.writer.check_room(self._id)
@@ -114,6 +119,8 @@ class DurableRef(Ref[M]):
             self._post.look_for_parked(self._id, known.id)
 
     def _check(self, message: object) -> None:
+        if ZOMBIES:
+            check_fence(message)
         if type(message) not in self._table:
             raise unhandled(self._id, message)
 

@@ -8,8 +8,10 @@
     ├─ AskCycle (RuntimeError)         an actor asked one that waits for it
     ├─ DeathPact                       a watched actor ended, and the watcher does not handle it
     ├─ LinkBroken                      a linked actor failed
+    ├─ CutOff (RuntimeError)           a handler sends although its actor has gone on without it
     ├─ AskInsideTurn (RuntimeError)    an ask was awaited inside a durable handler
     ├─ AskTimeout (TimeoutError)       no reply came in time
+    ├─ SendTimeout (TimeoutError)      a message was not taken in time
     ├─ StartTimeout (TimeoutError)     an on_start took longer than its limit
     ├─ TurnTimeout (TimeoutError)      a durable handler ran longer than its limit
     ├─ ActorFailed                     the actor failed on the message that was asked
@@ -85,12 +87,33 @@ class LinkBroken(ChoragusError):
         self.failed = failed
 
 
+class CutOff(ChoragusError, RuntimeError):
+    """Raised in a handler that ignored its cancellation, was cut off, and now sends: its incarnation is over."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            f"{message} is not sent: this handler ignored its cancellation and was cut off, and its actor has gone on "
+            "without it; let CancelledError pass"
+        )
+
+
 class AskInsideTurn(ChoragusError, RuntimeError):
     """Raised when a durable handler awaits an ask: the reply could only come after the turn that waits for it."""
 
 
 class AskTimeout(ChoragusError, TimeoutError):
     """Raised when no reply came within the timeout. The message may still be handled."""
+
+
+class SendTimeout(ChoragusError, TimeoutError):
+    """Raised when a message was not taken in time. To a durable actor it may still get to the disk."""
+
+    def __init__(self, actor: str, message: str, seconds: float) -> None:
+        super().__init__(
+            f"{actor} did not take {message} within {seconds:g} s: send less, give its mailbox more room, or wait "
+            "longer by timeout="
+        )
+        self.actor = actor
 
 
 class StartTimeout(ChoragusError, TimeoutError):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Protocol
 
 from choragus.mailbox.address import ActorId
+
+from .errors import CutOff
 
 
 class OpenTurn(Protocol):
@@ -34,6 +37,26 @@ CURRENT: ContextVar[OpenTurn | None] = ContextVar("choragus.turn", default=None)
 
 SPEAKER: ContextVar[Speaker | None] = ContextVar("choragus.speaker", default=None)
 """Set by a worker for the actor that it runs, and inherited by the tasks that a handler starts."""
+
+
+ZOMBIES: set[asyncio.Task[object]] = set()
+"""Tasks of handlers that were cut off and have not ended yet: what they send is refused. Nearly always empty."""
+
+
+def fence(task: asyncio.Task[object]) -> None:
+    """Refuse what this task sends from now on."""
+    ZOMBIES.add(task)
+    task.add_done_callback(ZOMBIES.discard)
+
+
+def check_fence(message: object) -> None:
+    """Refuse a message from a handler that was cut off; asked only when there is any.
+
+    Raises:
+        CutOff: when the task that runs is that of one.
+    """
+    if asyncio.current_task() in ZOMBIES:
+        raise CutOff(type(message).__name__)
 
 
 def current_turn() -> OpenTurn | None:

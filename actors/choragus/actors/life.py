@@ -17,6 +17,7 @@ from .errors import ActorStopped, Ignore
 from .event import Restarted, Zombie, logger
 from .hook import Starting, run_on_stop
 from .host import Host
+from .inside import fence
 from .mail import RUNNING, Mail
 from .mailbox import Mailbox
 from .place import Around
@@ -199,6 +200,7 @@ class Life(Mail):
         if self._actor is None:  # else it has become another in its on_start
             self._actor = actor
         self.status = RUNNING
+        self._exit = NORMAL  # the last failure holds its frames, and all that these hold
         if self.depth:
             self._wake()
 
@@ -319,6 +321,9 @@ class Life(Mail):
         self._actor = None
         self._exit = KILLED
         self.host.events.publish(Zombie(self.path, self.handling))
+        for task in (self._worker, *self.annex.tasks):
+            if task is not None:
+                fence(task)
         for one in (delivery, *self.annex.tasks.values()):
             if one is not None:
                 fail(one, ActorStopped(self.path))

@@ -8,10 +8,10 @@ from typing import TypeVar
 from .cell import Cell
 from .errors import MailboxFull, SystemStopped
 from .host import Host
-from .inside import CURRENT, SPEAKER, current_turn
+from .inside import CURRENT, SPEAKER, ZOMBIES, check_fence, current_turn
 from .message import Question
 from .pipe import Adapted
-from .ref import ASK_TIMEOUT, M, R, Ref, check_ask, unhandled
+from .ref import ASK_TIMEOUT, SEND_TIMEOUT, M, R, Ref, check_ask, in_time, unhandled
 from .reply import Reply
 from .status import Exit
 
@@ -52,19 +52,28 @@ class LocalRef(Ref[M]):
         cell = self._cell
         if type(message) not in cell.table:
             raise unhandled(cell.path, message)
+        if ZOMBIES:
+            check_fence(message)
         if CURRENT.get() is not None and (turn := current_turn()) is not None:
             speaker = SPEAKER.get()
             turn.after_commit(lambda: cell.put_late((message, None, speaker)))
         else:
             cell.put((message, None, SPEAKER.get()))
 
-    async def send(self, message: M) -> None:
+    async def send(self, message: M, *, timeout: float = SEND_TIMEOUT) -> None:
         if current_turn() is not None:
             self.tell(message)
             return
-        if type(message) not in self._cell.table:
-            raise unhandled(self._cell.path, message)
-        await self._cell.put_when_room((message, None, SPEAKER.get()))
+        cell = self._cell
+        if type(message) not in cell.table:
+            raise unhandled(cell.path, message)
+        if ZOMBIES:
+            check_fence(message)
+        delivery = (message, None, SPEAKER.get())
+        if timeout > 0 and not cell.makes_wait:
+            cell.put(delivery)
+        else:
+            await in_time(cell.put_when_room(delivery), timeout, cell.path, message)
 
     def ask(self, message: Question[M, R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> Reply[R]:
         cell = self._cell
@@ -72,6 +81,8 @@ class LocalRef(Ref[M]):
         kind = type(message)
         if kind not in cell.table or not timeout > 0 or key or host.stopped or CURRENT.get() is not None:
             self._check(message, timeout, key)
+        if ZOMBIES:
+            check_fence(message)
         reply: Reply[object] = Reply(loop=host.loop)
         reply.asked = cell
         reply.kind = kind
@@ -115,6 +126,8 @@ class AdapterRef(Ref[T]):
         return f"<Ref {self._cell.path} (adapted)>"
 
     def tell(self, message: T) -> None:
+        if ZOMBIES:
+            check_fence(message)
         turn = current_turn()
         delivery = (Adapted(self._translate, message), None, SPEAKER.get())
         if turn is None:
@@ -122,11 +135,14 @@ class AdapterRef(Ref[T]):
         else:
             turn.after_commit(lambda: self._cell.put_late(delivery))
 
-    async def send(self, message: T) -> None:
+    async def send(self, message: T, *, timeout: float = SEND_TIMEOUT) -> None:
         if current_turn() is not None:
             self.tell(message)
         else:
-            await self._cell.put_when_room((Adapted(self._translate, message), None, SPEAKER.get()))
+            if ZOMBIES:
+                check_fence(message)
+            sending = self._cell.put_when_room((Adapted(self._translate, message), None, SPEAKER.get()))
+            await in_time(sending, timeout, self._cell.path, message)
 
     def ask(self, message: Question[T, R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> Reply[R]:
         raise TypeError(f"{self.path} cannot be asked through an adapter: tell it, and send a ref to reply to")

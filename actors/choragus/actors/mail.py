@@ -97,6 +97,11 @@ class Mail:
         except Exception:  # no room, or a priority that raises: the turn that sent it is on disk
             self.host.events.publish(DeadLetter(self.path, message_of(delivery), sender_of(delivery)))
 
+    @property
+    def makes_wait(self) -> bool:
+        """Whether `put_when_room` would not take a message now."""
+        return self.status is Status.STOPPED or (self._is_full and self._mailbox.overflow is Overflow.WAIT)
+
     async def put_when_room(self, delivery: Delivery) -> None:
         """Take a message, waiting for room as long as it takes; a cell that stops meanwhile raises ActorStopped.
 

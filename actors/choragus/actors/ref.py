@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine
 from typing import Generic, TypeVar
 
 from choragus.mailbox.address import ActorId
 
 from .deadline import Deadlines
-from .errors import AskInsideTurn, AskTimeout, Unhandled
+from .errors import AskInsideTurn, AskTimeout, SendTimeout, Unhandled
 from .inside import current_turn
 from .message import Question
 from .status import Exit
@@ -19,6 +20,9 @@ R = TypeVar("R")
 
 ASK_TIMEOUT = 30.0
 """Seconds that an ask waits unless it says otherwise."""
+
+SEND_TIMEOUT = 60.0
+"""Seconds that a send waits unless it says otherwise."""
 
 
 class Ref(Generic[M]):
@@ -48,10 +52,14 @@ class Ref(Generic[M]):
         """
         raise NotImplementedError
 
-    async def send(self, message: M) -> None:
+    async def send(self, message: M, *, timeout: float = SEND_TIMEOUT) -> None:
         """Send, waiting for room; to a durable actor, until the message is on disk. Inside a turn it is `tell`.
 
+        Args:
+            timeout: seconds that it waits; `math.inf` for as long as the actor lives.
+
         Raises:
+            SendTimeout: when there was no room in time, or, to a durable actor, when it was not on disk in time.
             Unhandled: when the actor has no handler for the message's type.
             MailboxFull: when there is no room, and the mailbox's Overflow is REJECT.
             ActorStopped: when the actor has stopped.
@@ -104,6 +112,25 @@ async def answer(
         return await reply
     finally:
         timer.cancel()
+
+
+async def in_time(sending: Coroutine[object, None, None], timeout: float, path: str, message: object) -> None:
+    """Wait for a message to be taken, at most `timeout` seconds.
+
+    Raises:
+        ValueError: when the timeout is not above 0.
+        SendTimeout: when they have passed.
+    """
+    if not timeout > 0:
+        sending.close()
+        raise ValueError(f"timeout={timeout!r} for sending to {path}: give seconds above 0")
+    try:
+        async with asyncio.timeout(None if timeout == math.inf else timeout) as limit:
+            await sending
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise SendTimeout(path, type(message).__name__, timeout) from error
 
 
 def check_ask(path: str, message: object, handled: bool, timeout: float) -> None:

@@ -15,7 +15,7 @@ from .event import Events
 from .inside import current_turn
 from .message import Question
 from .peek import events_of, is_open, load, lost, takes
-from .ref import ASK_TIMEOUT, M, R, Ref, unhandled
+from .ref import ASK_TIMEOUT, SEND_TIMEOUT, M, R, Ref, unhandled
 from .routing import Broadcast, Choice, RoundRobin, Routing
 from .topic import tell_all
 
@@ -103,17 +103,17 @@ class Router(Ref[M]):
         else:
             member.tell(message)
 
-    async def send(self, message: M) -> None:
+    async def send(self, message: M, *, timeout: float = SEND_TIMEOUT) -> None:
         if current_turn() is not None:
             self.tell(message)
         elif isinstance(self._routing, Broadcast):
             self._check(message)
-            await self._send_all(message)
+            await self._send_all(message, timeout)
         else:
             member = self._member(self._routing, message)
             if member is None:
                 raise ActorStopped(self.path)
-            await member.send(message)
+            await member.send(message, timeout=timeout)
 
     def ask(
         self, message: Question[M, R], *, timeout: float = ASK_TIMEOUT, key: str = ""
@@ -153,11 +153,13 @@ class Router(Ref[M]):
         if not self.takes(type(message)) and self._group():
             raise unhandled(self.path, message)
 
-    async def _send_all(self, message: M) -> None:
+    async def _send_all(self, message: M, timeout: float) -> None:
         members = self.members
         if not members:
             raise ActorStopped(self.path)
-        sent = await asyncio.gather(*(member.send(message) for member in members), return_exceptions=True)
+        sent = await asyncio.gather(
+            *(member.send(message, timeout=timeout) for member in members), return_exceptions=True
+        )
         for member, error in zip(members, sent, strict=True):
             if isinstance(error, ChoragusError):
                 lost(member, message)

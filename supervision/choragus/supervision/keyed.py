@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import OrderedDict
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -113,7 +114,7 @@ class Keyed(Generic[M]):
         if ref is None:
             waiting = Waiting(message, self._kernel.loop, counts=False)
             ref = await self._let_in(seat, waiting)
-        await ref.send(message)
+        await ref.send(message, timeout=math.inf)  # whoever sends has a limit of its own
 
     async def ask(self, key: str, message: Question[M, R], timeout: float) -> R:
         """The same, for a reply; the time that it takes to start the actor is part of the timeout."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Protocol
 
 from choragus.actors.dispatch import Table
 from choragus.actors.event import DeadLetter, Events
 from choragus.actors.inside import current_turn
 from choragus.actors.message import Question
-from choragus.actors.ref import ASK_TIMEOUT, M, R, Ref, check_ask, unhandled
+from choragus.actors.ref import ASK_TIMEOUT, SEND_TIMEOUT, M, R, Ref, check_ask, in_time, unhandled
 from choragus.mailbox.errors import ChoragusError
 
 
@@ -25,7 +25,7 @@ class Desk(Protocol[M]):
 
     def tell(self, key: str, message: M) -> None: ...
 
-    async def send(self, key: str, message: M) -> None: ...
+    def send(self, key: str, message: M) -> Coroutine[object, None, None]: ...
 
     async def ask(self, key: str, message: Question[M, R], timeout: float) -> R: ...
 
@@ -69,12 +69,12 @@ class KeyedRef(Ref[M]):
         else:
             turn.after_commit(self._late(message))
 
-    async def send(self, message: M) -> None:
+    async def send(self, message: M, *, timeout: float = SEND_TIMEOUT) -> None:
         if current_turn() is not None:
             self.tell(message)
             return
         self._check(message)
-        await self._keyed.send(self._key, message)
+        await in_time(self._keyed.send(self._key, message), timeout, self.path, message)
 
     async def ask(self, message: Question[M, R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> R:
         check_ask(self.path, message, self.takes(type(message)), timeout)

@@ -90,10 +90,9 @@ class Mender:
         """A child ended: do about it what the strategy says, after what is being done already."""
         if self._family.is_ending:
             return
-        now = self._family.kernel.now()
-        while self._failures and now - self._failures[0][0] > self._strategy.within:
-            self._failures.popleft()  # an error holds its frames, and all that these hold
-        self._failures.append((now, failure))
+        self._let_go()
+        self._failures.append((self._family.kernel.now(), failure))
+        self._family.kernel.deadlines.after(self._strategy.within, self._let_go)
         decision: Decision | None = None
         if self.jobs.is_idle and self._stands_alone(slot, end):
             decision = self._decision(slot, end, failure)
@@ -102,6 +101,12 @@ class Mender:
                 return
         incarnation, plan = slot.running.incarnation, slot.plan
         self.jobs.add(lambda: self._decide(slot, end, failure, incarnation, plan, decision))
+
+    def _let_go(self) -> None:
+        """Forget failures that are no cause of anything any more: an error holds its frames, and what is in them."""
+        since = self._family.kernel.now() - self._strategy.within
+        while self._failures and self._failures[0][0] <= since:
+            self._failures.popleft()
 
     def gone(self, slot: Slot) -> None:
         """A child ended by itself, and is not started again: see whether the supervisor goes with it."""

@@ -43,4 +43,6 @@ def values() -> None:
     handle(blocking="fork")  # error: call-overload
     handle(blocking=True)  # error: call-overload
     handle("thread")  # error: call-overload
-    handle()  # error: call-overload
+    handle()
+    handle(reentrant=True)
+    handle(reentrant="yes")  # error: call-overload

@@ -12,7 +12,7 @@ import attrs
 from choragus.actors.deadline import Deadlines
 from choragus.actors.inside import current_turn
 from choragus.actors.message import Question
-from choragus.actors.ref import ASK_TIMEOUT, R, Ref, answer, check_ask
+from choragus.actors.ref import ASK_TIMEOUT, SEND_TIMEOUT, R, Ref, answer, check_ask
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ class Probe(Ref[object]):
         else:
             turn.after_commit(lambda: self._take(Received(message, None)))
 
-    async def send(self, message: object) -> None:
+    async def send(self, message: object, *, timeout: float = SEND_TIMEOUT) -> None:
         self.tell(message)
 
     async def ask(self, message: Question[object, R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> R:
