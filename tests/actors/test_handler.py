@@ -274,6 +274,7 @@ async def test_r26_an_error_that_is_no_exception_ends_the_system_and_is_not_eate
     assert error in [cause.__cause__ for cause in ended.value.exceptions]
 
 
+# On a real loop: it is about what asyncio.run() does.
 def test_a_handler_that_exits_the_process_leaves_an_orderly_shutdown_behind() -> None:
     stopped: list[str] = []
 
