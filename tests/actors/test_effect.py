@@ -277,6 +277,7 @@ async def test_an_effect_that_resists_its_end_is_a_zombie(
 
     assert Zombie("test.effect.caller/a", "call") in events
     outside.gate.set()
+    await settle()  # the zombie's end
 
 
 async def hold(store: Store, outside: Outside, monkeypatch: pytest.MonkeyPatch) -> str:

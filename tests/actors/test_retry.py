@@ -364,9 +364,7 @@ async def test_a_message_that_kills_the_process_at_once_is_counted_from_the_seco
 
 
 @simulated(seeds=range(5))
-async def test_an_orderly_end_in_the_middle_of_a_turn_counts_neither_as_attempt_nor_as_interruption(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_an_orderly_end_in_the_middle_of_a_turn_counts_neither_as_attempt_nor_as_interruption() -> None:
     forget()
     store = MemoryStore()
     for number in (1, 2):
@@ -403,7 +401,7 @@ async def test_a_handler_that_hangs_for_good_is_parked_with_the_limit_named() ->
 
 @simulated(seeds=range(5))
 async def test_a_handler_that_swallows_its_cancellation_is_cut_off_and_its_late_result_refused(
-    watch: Watch, monkeypatch: pytest.MonkeyPatch
+    watch: Watch,
 ) -> None:
     forget()
     async with open_system(MemoryStore()) as system:
@@ -421,7 +419,7 @@ async def test_a_handler_that_swallows_its_cancellation_is_cut_off_and_its_late_
 
 
 @simulated(seeds=range(5))
-async def test_a_zombie_does_not_hang_the_shutdown(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_zombie_does_not_hang_the_shutdown(watch: Watch) -> None:
     forget()
     async with System(actors=[Subject], shutdown=3.0, clock=clock) as system:
         events = watch(system)
@@ -431,6 +429,7 @@ async def test_a_zombie_does_not_hang_the_shutdown(watch: Watch, monkeypatch: py
 
     assert asyncio.get_running_loop().time() - began <= 3.0 + 2 * GRACE
     GATES["a"].set()
+    await settled()  # the zombie's end
     assert Zombie("test.retry.subject/a", "test.retry.hang") in events
 
 

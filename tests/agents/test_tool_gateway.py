@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from choragus.actors.testing.loop import settled
 from choragus.actors.testing.simulation import simulated
 from choragus.agents.errors import Cancelled
 from choragus.agents.runtime import Runtime
@@ -151,6 +152,7 @@ async def test_a_tool_that_resists_its_cancellation_is_left_behind() -> None:
 
     assert await told(stubborn) == ("stubborn took longer than 0.03 s and was cancelled", True)
     end.set()
+    await settled()
 
 
 @simulated(seeds=range(3))

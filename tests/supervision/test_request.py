@@ -457,6 +457,7 @@ async def test_r32_and_r34_a_child_that_swallows_its_cancellation_does_not_hold_
     assert running().time() - began == GRACE
     assert [event for event in events if isinstance(event, Zombie)] == [Zombie("top/b", "Hold")]
     assert story.lines == ["+a", "+b", "-a"]
+    await asyncio.sleep(10)  # the zombie's end
 
 
 @simulated(seeds=range(5))

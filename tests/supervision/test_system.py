@@ -365,6 +365,7 @@ async def test_r32_and_r33_an_on_stop_that_fails_is_reported_and_the_others_stil
 
     assert Plain.stopped[:2] == ["last", "first"]
     assert [type(event) for event in events] == [reports]
+    await asyncio.sleep(10)  # the zombie's end
 
 
 @simulated(seeds=range(3), steps=50_000)
