@@ -13,8 +13,10 @@ from choragus.agents.patience import within
 async def test_work_that_is_cancelled_before_its_first_step_is_closed() -> None:
     """Else Python says that it was never awaited. Whether it was depends on which of two tasks goes first."""
     work = asyncio.sleep(60)
-    waiting = asyncio.create_task(within(5.0, work))
-    await asyncio.sleep(0)
+    patient = within(5.0, work)
+    waiting = asyncio.create_task(patient)
+    while inspect.getcoroutinestate(patient) == inspect.CORO_CREATED:
+        await asyncio.sleep(0)
 
     waiting.cancel()
     await asyncio.wait({waiting})
