@@ -17,13 +17,15 @@ CROWD = Path(__file__).resolve().parent / "crowd.py"
 IDLE = 100_000
 AMOUNTS = (1_000, 10_000, 100_000, 1_000_000)
 MEMORY = at_most(600)
-GROWTH = at_most(1.1)
+MARGIN = 0.02
+"""By how much our growth may exceed that of the hand-written mailbox, whose cost is linear: what two runs differ by."""
 NOTES = (
     "every figure is from fresh processes; idle: growth of resident memory (PSS) by as many actors as said, each of "
     "which has handled one message, with ref, mailbox, name and supervision record",
     "spawned, told, stopped: all started, each told once, then the System is left; peak: of the whole process (VmHWM)",
     "growth: the power of the amount by which the whole cost grows, fitted over the amounts above it; 1 is linear, 2 "
-    "quadratic, n log n would be 1.1 here; small amounts stay in the processor's cache, on either side",
+    "quadratic; small amounts stay in the processor's cache, so that the hand-written mailbox is not at 1 either: the "
+    "target is what it shows, and 0.02",
 )
 
 
@@ -90,7 +92,9 @@ def _growing(python: Interpreter, what: str, name: str, amounts: Sequence[int], 
     most = amounts[-1]
     mine, theirs = ours[most], other[most]
     yield cost(f"{name}: peak of the most", "MB", mine.peaks, theirs.peaks)
-    yield Figure(name=f"{name}: growth", unit="", ours=_growth(ours), other=_growth(other), target=GROWTH)
+    theirs_grows = _growth(other)
+    limit = at_most(round(theirs_grows + MARGIN, 2))
+    yield Figure(name=f"{name}: growth", unit="", ours=_growth(ours), other=theirs_grows, target=limit)
 
 
 def _growth(crowds: Mapping[int, Crowd]) -> float:

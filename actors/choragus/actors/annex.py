@@ -32,6 +32,7 @@ class Annex:
         "ending",
         "idle",
         "is_deep",
+        "keeps",
         "links",
         "notices",
         "opened",
@@ -58,6 +59,7 @@ class Annex:
         self.is_deep = False
         self.watchers: dict[object, Callable[[Exit], None]] = {}
         self.watches: Watches | None = None
+        self.keeps = False
         self.links: set[Linked] = set()
         self.piped: set[asyncio.Task[None]] = set()
         self.timers: Timers | None = None

@@ -52,7 +52,6 @@ class Life(Mail):
     __slots__ = (
         "_actor",
         "_exit",
-        "_keeps",
         "_leaves",
         "_recipe",
         "_worker",
@@ -70,7 +69,6 @@ class Life(Mail):
         self._actor: Actor[Never] | None = None
         self._worker: asyncio.Task[None] | None = None
         self._exit = NORMAL
-        self._keeps = False
         self._leaves = False
 
     def run_beside(self, work: Coroutine[object, None, object]) -> None:
@@ -249,7 +247,7 @@ class Life(Mail):
 
     async def _stop(self, timeout: float, *, keeps: bool) -> None:
         annex = self.annex
-        self._keeps = keeps and (annex.ending is None or self._keeps)
+        annex.keeps = keeps and (annex.ending is None or annex.keeps)
         self._leaves = False
         if annex.ending is None:
             if self.status is Status.STOPPED:
@@ -336,7 +334,7 @@ class Life(Mail):
         if annex is not None:
             annex.ending = None
             self._part()
-        if self._keeps:
+        if annex is not None and annex.keeps:
             self.status = Status.FAILED
             return
         self.status = Status.STOPPED

@@ -15,6 +15,7 @@ from choragus.actors.topic import Topic
 from .errors import SpecFault
 from .keyed import Keyed
 from .pool import PoolRef, pool_at
+from .slot import Origin
 from .spec import Child, DynamicSupervisor
 from .strategy import OneForOne, Restart
 from .supervisor import Node
@@ -138,7 +139,7 @@ class Composing:
             raise SpecFault(f"keyed {actor.__name__}: most={most!r} must be a whole number, 1 or more, or None")
         spec = DynamicSupervisor(name=name or actor.__name__, strategy=strategy or OneForOne())
         try:
-            slot = await self._root.add(spec, spec.name, is_dynamic=True)
+            slot = await self._root.add(spec, spec.name, origin=Origin.DYNAMIC)
         except ActorStopped as error:
             raise SystemStopped(f"the system has stopped; {actor.__name__} cannot be kept by key") from error
         assert isinstance(slot.running, Node)

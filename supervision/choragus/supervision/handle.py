@@ -13,7 +13,7 @@ from choragus.actors.local_ref import LocalRef
 from choragus.actors.ref import Ref
 
 from .errors import NotFound, NotStopped
-from .slot import Slot
+from .slot import Origin, Slot
 from .spec import Child, DynamicSupervisor, Group
 from .state import ChildState
 from .strategy import Restart
@@ -62,7 +62,8 @@ class SupervisorRef:
             AlreadyStarted: when its name is alive; the error has the ref.
             AlreadyPresent: when a stopped child of that name is kept.
         """
-        slot = await self._node.add(spec, spec.name, is_dynamic=isinstance(self._node.spec, DynamicSupervisor))
+        origin = Origin.DYNAMIC if isinstance(self._node.spec, DynamicSupervisor) else Origin.ADDED
+        slot = await self._node.add(spec, spec.name, origin=origin)
         return self._ref(slot)  # type: ignore[return-value]  # the actor is the spec's
 
     async def stop_child(self, child: str | Ref[Never] | SupervisorRef) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from enum import Enum
 from typing import Never, Protocol, TypeAlias
 
 import attrs
@@ -43,22 +44,36 @@ class Plan:
     names: tuple[str, ...]
 
 
+class Origin(Enum):
+    """Where a child comes from."""
+
+    SPEC = "spec"
+    """It is in the supervisor's spec."""
+    ADDED = "added"
+    """It was added at run time, and keeps its spec when it is stopped."""
+    DYNAMIC = "dynamic"
+    """It was added at run time, and leaves no entry without a process."""
+
+
 @attrs.define(eq=False)
 class Slot:
-    """A child's place. `added` at run time; `is_dynamic`: without a process it leaves no entry."""
+    """A child's place."""
 
-    name: str
     spec: Spec
     running: Running
-    added: bool
-    is_dynamic: bool
+    origin: Origin
     state: ChildState = ChildState.STARTING
     plan: Plan | None = None
 
     @property
+    def name(self) -> str:
+        """The child's name; that of its spec, unless the spec is shared."""
+        return self.running.path.rpartition("/")[2]
+
+    @property
     def leaves_nothing(self) -> bool:
         """Whether the slot goes with its process."""
-        return self.is_dynamic or self.spec.restart is Restart.TEMPORARY
+        return self.origin is Origin.DYNAMIC or self.spec.restart is Restart.TEMPORARY
 
     @property
     def truth(self) -> ChildState:

@@ -17,7 +17,7 @@ from .directive import Decider
 from .errors import AlreadyPresent, AlreadyStarted, EndedNormally, Escalated, StartFailed
 from .history import Histories
 from .mender import Begin, Mender, again
-from .slot import Running, Slot, recipe
+from .slot import Origin, Running, Slot, recipe
 from .spec import Child, DynamicSupervisor, Group, Spec, check_significance
 from .state import ChildState
 from .strategy import End, Restart
@@ -94,7 +94,7 @@ class Node:
         self.status = Status.RUNNING
         self._mender.jobs.open()
 
-    async def add(self, spec: Spec, name: str, *, is_dynamic: bool) -> Slot:
+    async def add(self, spec: Spec, name: str, *, origin: Origin) -> Slot:
         """Start one more child, after all others, under that name.
 
         Raises:
@@ -103,12 +103,12 @@ class Node:
             AlreadyPresent: when its name is that of a stopped child whose spec is kept.
             ActorStopped: when the supervisor has stopped, or stops meanwhile.
         """
-        slot, starting = self.place(spec, name, is_dynamic=is_dynamic)
+        slot, starting = self.place(spec, name, origin=origin)
         if starting is not None:
             await starting
         return slot
 
-    def place(self, spec: Spec, name: str, *, is_dynamic: bool) -> tuple[Slot, Coroutine[object, None, None] | None]:
+    def place(self, spec: Spec, name: str, *, origin: Origin) -> tuple[Slot, Coroutine[object, None, None] | None]:
         """As `add`, and what is left to be awaited until the child is up: None when it is."""
         if self.status in ENDING:
             raise ActorStopped(self.path or "the system")
@@ -119,7 +119,7 @@ class Node:
             self.vacate(known)  # whoever is told of its end may be quicker than who waits for it
         if name in self.slots:
             self._refuse(self.slots[name])
-        slot = self.slots[name] = Slot(name, spec, self._make(spec, name), True, is_dynamic)
+        slot = self.slots[name] = Slot(spec, self._make(spec, name), origin)
         begun: Coroutine[object, None, None] | Exception | None
         try:
             begun = slot.begin()
@@ -253,12 +253,12 @@ class Node:
         before = self.slots
         for spec in self.spec.children:
             old = before.get(spec.name)
-            reused = old is not None and not old.added and spec.restart is not Restart.TEMPORARY
+            reused = old is not None and old.origin is Origin.SPEC and spec.restart is not Restart.TEMPORARY
             running = old.running if old is not None and reused else self._make(spec, spec.name)
-            yield Slot(spec.name, spec, running, added=False, is_dynamic=False)
+            yield Slot(spec, running, Origin.SPEC)
         for slot in before.values():
-            if slot.added and self.spec.keeps_added and slot.spec.restart is not Restart.TEMPORARY:
-                yield Slot(slot.name, slot.spec, slot.running, added=True, is_dynamic=slot.is_dynamic)
+            if slot.origin is not Origin.SPEC and self.spec.keeps_added and slot.spec.restart is not Restart.TEMPORARY:
+                yield Slot(slot.spec, slot.running, slot.origin)
 
     def _make(self, spec: Spec, name: str) -> Running:
         path = f"{self.path}/{name}" if self.path else name

@@ -41,6 +41,7 @@ from .region import RegionNode
 from .report import FailureReport
 from .shelter import sheltered
 from .signals import orderly_signals
+from .slot import Origin
 from .spec import Child, DynamicSupervisor, Region, Spec, Supervisor
 from .strategy import OneForOne, Restart, Strategy
 from .supervisor import Node
@@ -224,7 +225,7 @@ class System(Composing):
             self._last_spec = spec if plain else None
         try:
             name = name or f"{actor.__name__}-{self._spawned}"
-            slot, starting = self._root.place(spec, name, is_dynamic=True)
+            slot, starting = self._root.place(spec, name, origin=Origin.DYNAMIC)
             if starting is not None:
                 await starting
         except ActorStopped as error:
