@@ -195,6 +195,7 @@ class System(Composing):
         name: str = "",
         restart: Restart = Restart.PERMANENT,
         shutdown: float = 5.0,
+        startup: float = 60.0,
         mailbox: int | Mailbox = DEFAULT,
         **kwargs: object,
     ) -> Ref[M]:
@@ -212,7 +213,7 @@ class System(Composing):
         spec = self._last_spec
         plain = not (args or kwargs or name)
         same = spec is not None and spec.actor is actor and spec.restart is restart and spec.mailbox is mailbox
-        if spec is None or not (plain and same and spec.shutdown == shutdown):
+        if spec is None or not (plain and same and spec.shutdown == shutdown and spec.startup == startup):
             spec = Child(
                 actor,
                 name=name or actor.__name__,
@@ -220,6 +221,7 @@ class System(Composing):
                 kwargs=kwargs,
                 restart=restart,
                 shutdown=shutdown,
+                startup=startup,
                 mailbox=mailbox,
             )
             self._last_spec = spec if plain else None
