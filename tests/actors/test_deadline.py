@@ -87,3 +87,28 @@ async def test_an_action_that_fails_does_not_silence_those_behind_it() -> None:
 
     assert passed == [10]
     assert [type(error) for error in unhandled] == [RuntimeError]
+
+
+@simulated(seeds=SEEDS)
+async def test_timeouts_that_are_all_different_are_forgotten_when_they_are_done() -> None:
+    """A caller who gives what is left of its own time has another timeout each time."""
+    deadlines = Deadlines(asyncio.get_running_loop())
+
+    for number in range(100 * ROOM):
+        deadlines.after(3600.0 + number, int).cancel()
+
+    assert len(deadlines._queues) <= 2 * ROOM
+
+
+@simulated(seeds=SEEDS)
+async def test_timeouts_that_are_all_different_pass_in_their_order() -> None:
+    passed: list[int] = []
+    deadlines = Deadlines(asyncio.get_running_loop())
+
+    kept = {number: deadlines.after(1.0 + number, passed.append, number) for number in reversed(range(5 * ROOM))}
+    for number in range(0, 5 * ROOM, 3):
+        kept[number].cancel()
+    await asyncio.sleep(6.0 * ROOM)
+
+    assert passed == [number for number in range(5 * ROOM) if number % 3]
+    assert not deadlines._queues

@@ -112,6 +112,7 @@ class Events:
     def __init__(self) -> None:
         self._subscriptions: tuple[_Subscription, ...] = ()
         self._streams: set[EventStream[Event]] = set()
+        self._is_closed = False
 
     @overload
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]: ...
@@ -123,6 +124,10 @@ class Events:
         It is called where the event happens: it must not block, and had better only take note. It may subscribe
         others, who get the next event, and end subscriptions, which get no more, of this event neither.
         """
+        if not callable(subscriber):
+            raise TypeError(f"{subscriber!r} cannot be called with events: give a function, or use events.stream()")
+        if kind is not None and not (isinstance(kind, type) and issubclass(kind, Event)):
+            raise TypeError(f"{kind!r} is no class of events: give one, such as DeadLetter, or none for all events")
         subscription = _Subscription(kind or Event, subscriber)  # type: ignore[arg-type]  # called with its kind only
         self._subscriptions += (subscription,)
 
@@ -152,6 +157,8 @@ class Events:
 
         stream.end = ended
         streams.add(stream)
+        if self._is_closed:
+            stream.close()
         return stream
 
     def publish(self, event: Event) -> None:
@@ -165,7 +172,8 @@ class Events:
                     logger.exception("a subscriber of system events failed on %s", event)
 
     def close(self) -> None:
-        """Close every stream: the system has ended. Subscribers still hear of what is sent to it."""
+        """Close every stream, also those to come: the system has ended. Subscribers still hear of what comes later."""
+        self._is_closed = True
         for stream in tuple(self._streams):
             stream.close()
 

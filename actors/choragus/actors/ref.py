@@ -62,6 +62,7 @@ class Ref(Generic[M]):
             SendTimeout: when there was no room in time, or, to a durable actor, when it was not on disk in time.
             Unhandled: when the actor has no handler for the message's type.
             MailboxFull: when there is no room, and the mailbox's Overflow is REJECT.
+            AskCycle: when there is no room, and the receiver waits for the actor that sends; that may be itself.
             ActorStopped: when the actor has stopped.
             SystemStopped: when the system ended first.
         """

@@ -23,6 +23,7 @@ from choragus.actors.kernel import Kernel
 from choragus.actors.local_ref import LocalRef
 from choragus.actors.mailbox import DEFAULT, Mailbox
 from choragus.actors.ref import Ref
+from choragus.actors.scheduler import SLICE
 from choragus.actors.status import Failure
 from choragus.actors.trace import Handled
 from choragus.actors.watchdog import Watchdog
@@ -130,9 +131,10 @@ class System(Composing):
         _check_asyncio()
         kernel = self._running = Kernel(self._clock, self._kernel_died)
         kernel.slow = self._slow
+        kernel.scheduler.slice = min(SLICE, self._slow)  # a cell looks for slow handlers when its time is over
         kernel.events.subscribe(self._ledger.note, Failed)
         kernel.events.subscribe(self._ledger.note, GaveUp)
-        self._root = Node(kernel, self, "", self._tree)
+        self._top = Node(kernel, self, "", self._tree)
         self._stack = ExitStack()
         self._scope = self._stack.enter_context(anyio.CancelScope())
         try:
