@@ -146,9 +146,9 @@ class System(Insight):
     ) -> bool | None:
         swallow = await self._leave(error)
         if self._signal == signal.SIGINT:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt from None
         if self._signal is not None:
-            raise SystemExit(128 + self._signal)
+            raise SystemExit(128 + self._signal) from None
         return swallow
 
     async def _leave(self, error: BaseException | None) -> bool | None:
