@@ -109,9 +109,8 @@ class Fragile(Actor[Fill]):
 async def test_r22_a_start_that_fails_at_once_for_ever_does_not_hold_the_loop() -> None:
     Fragile.builds = 0
     never = OneForOne(max_restarts=10**9, within=5.0)
-    async with System(
-        tree=Supervisor(name="s", strategy=never, children=[Child(Fragile, name="f")]), clock=clock
-    ) as it:
+    tree = Supervisor(name="s", strategy=never, children=[Child(Fragile, name="f")])
+    async with System(tree=tree, clock=clock) as it:
         it.find(Fragile, "s/f").tell(Fill())
         for _ in range(100):
             await asyncio.sleep(0)

@@ -125,9 +125,7 @@ class Events:
         others, who get the next event, and end subscriptions, which get no more, of this event neither.
         """
         if not callable(subscriber):
-            raise TypeError(
-                f"{subscriber!r} cannot be called with events: subscribe a function, or use events.stream()"
-            )
+            raise TypeError(f"{subscriber!r} cannot be called with events: give a function, or use events.stream()")
         if kind is not None and not (isinstance(kind, type) and issubclass(kind, Event)):
             raise TypeError(f"{kind!r} is no class of events: give one, such as DeadLetter, or none for all events")
         subscription = _Subscription(kind or Event, subscriber)  # type: ignore[arg-type]  # called with its kind only
@@ -174,7 +172,7 @@ class Events:
                     logger.exception("a subscriber of system events failed on %s", event)
 
     def close(self) -> None:
-        """Close every stream, also new ones: the system has ended. Subscribers still hear of what is sent to it."""
+        """Close every stream, also those to come: the system has ended. Subscribers still hear of what comes later."""
         self._is_closed = True
         for stream in tuple(self._streams):
             stream.close()

@@ -138,7 +138,7 @@ class WatchdogThread:
         if seen is not None:
             logger.warning(
                 "the event loop has been blocked for %.3g s: %s, and nothing else runs. Await, or move the work to a "
-                "thread (asyncio.to_thread). It is here:\n%s",
+                'thread (@handle(blocking="thread"), or asyncio.to_thread). It is here:\n%s',
                 seen.seconds,
                 _who(seen),
                 seen.stack,

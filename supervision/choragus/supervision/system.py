@@ -25,28 +25,25 @@ from choragus.actors.mailbox import DEFAULT, Mailbox
 from choragus.actors.ref import Ref
 from choragus.actors.scheduler import SLICE
 from choragus.actors.status import Failure
-from choragus.actors.trace import Handled
 from choragus.actors.watchdog import Watchdog
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.store import Store
 
-from .composing import Composing
+from .collapse import collapsed
 from .directive import Decider
-from .errors import Escalated, SpecFault, SystemFailed
+from .errors import SpecFault
 from .event import GaveUp
 from .handle import SupervisorRef
-from .inspection import inspected
+from .insight import Insight
 from .ledger import Ledger
 from .region import RegionNode
-from .report import FailureReport
 from .shelter import sheltered
 from .signals import orderly_signals
 from .slot import Origin
 from .spec import Child, DynamicSupervisor, Region, Spec, Supervisor, as_specs
 from .strategy import OneForOne, Restart, Strategy
 from .supervisor import Node
-from .tree import TreeNode
 
 Durable = type[Actor[Never]] | Region
 
@@ -54,7 +51,7 @@ WATCHDOG = Watchdog()
 """The default: what blocks the event loop for a second is reported."""
 
 
-class System(Composing):
+class System(Insight):
     """Actors under supervision, from `async with` to its end.
 
     Without a path everything lives in memory. With one, the durable `actors` live in that SQLite file: opening it
@@ -171,7 +168,7 @@ class System(Composing):
             raise
         swallow = self._stack.__exit__(None if error is None else type(error), error, None)
         if self._failures:
-            raise _system_failed(self._failures) from (error if isinstance(error, Exception) else None)
+            raise collapsed(self._failures) from (error if isinstance(error, Exception) else None)
         return swallow
 
     @property
@@ -205,6 +202,7 @@ class System(Composing):
         name: str = "",
         restart: Restart = Restart.PERMANENT,
         shutdown: float = 5.0,
+        startup: float = 60.0,
         mailbox: int | Mailbox = DEFAULT,
         **kwargs: object,
     ) -> Ref[M]:
@@ -222,7 +220,7 @@ class System(Composing):
         spec = self._last_spec
         plain = not (args or kwargs or name)
         same = spec is not None and spec.actor is actor and spec.restart is restart and spec.mailbox is mailbox
-        if spec is None or not (plain and same and spec.shutdown == shutdown):
+        if spec is None or not (plain and same and spec.shutdown == shutdown and spec.startup == startup):
             spec = Child(
                 actor,
                 name=name or _name_of(actor),
@@ -230,6 +228,7 @@ class System(Composing):
                 kwargs=kwargs,
                 restart=restart,
                 shutdown=shutdown,
+                startup=startup,
                 mailbox=mailbox,
             )
             self._last_spec = spec if plain else None
@@ -265,42 +264,6 @@ class System(Composing):
         if kernel.stopped or not isinstance(found, Node):
             raise ActorStopped(path)
         return SupervisorRef(found)
-
-    def tree(self) -> TreeNode:
-        """The live tree as it stands: supervisors, their children, and the durable actors in memory by region.
-
-        A value that does not change any more; `print(system.tree())` draws it. It may be called at any time, also from
-        a handler, while things restart or stop, and after the end. It takes about 4 ms for 1,000 actors, in which
-        nothing else runs.
-
-        Raises:
-            RuntimeError: before the system is entered.
-        """
-        population = self.kernel.population
-        return inspected(self._root, self._regions, population, self._ledger)
-
-    def failures(self, path: str) -> tuple[FailureReport, ...]:
-        """The last failures of the actor or supervisor at that path, the latest first: 5 at most.
-
-        Also of one that is gone. Those of the 1,000 actors that failed last are kept, as text: nothing that was in
-        memory when they failed is held. A durable actor's path is that of its events, `type/key`.
-        """
-        return self._ledger.of(path)
-
-    def recent(self, n: int = 100, path: str | None = None) -> tuple[Handled, ...]:
-        """What volatile actors handled last, the newest last: by whom, from whom, how long, and whether they failed.
-
-        The flight recorder is always on. It keeps the last 4,096 messages of all actors, by name only.
-
-        Args:
-            n: how many at most.
-            path: only those of this actor.
-
-        Raises:
-            ValueError: when `n` is less than 1.
-            RuntimeError: before the system is entered.
-        """
-        return self.kernel.trace.recent(n, path)
 
     def child_failed(self, child: Node, failure: Failure) -> None:
         """The top of the tree gave up: the system ends."""
@@ -387,26 +350,3 @@ def _a_cell(found: object, path: str) -> Cell:
     if not isinstance(found, Cell):
         raise ActorStopped(path)
     return found
-
-
-def _system_failed(failures: list[Failure]) -> SystemFailed:
-    causes = [cause for failure in failures for cause in _causes(failure)]
-    errors: list[Exception] = []
-    for cause in causes:
-        error = cause.error
-        if not isinstance(error, Exception):
-            error = RuntimeError(f"{cause.path} was ended by {error!r}")
-            error.__cause__ = cause.error
-        error.add_note(f"in {cause.path or 'the system'}" + (f", on {cause.message}" if cause.message else ""))
-        errors.append(error)
-    paths = tuple(cause.path for cause in causes)
-    group = SystemFailed(f"the system ended: {', '.join(dict.fromkeys(paths))}", errors)
-    group.paths = paths
-    return group
-
-
-def _causes(failure: Failure) -> list[Failure]:
-    """The failures at the leaves: what an escalation was about."""
-    if not isinstance(failure.error, Escalated):
-        return [failure]
-    return [cause for inner in failure.error.failures for cause in _causes(inner)] or [failure]
