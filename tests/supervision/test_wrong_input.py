@@ -53,7 +53,7 @@ def wrong(**given: Any) -> Callable[[], object]:  # what a type checker would re
         (lambda: Backoff(first="x", most=1), r"first='x'.*numbers"),  # type: ignore[arg-type]
     ],
 )
-def test_r04_what_is_no_spec_is_refused_before_anything_starts(make: Callable[[], object], says: str) -> None:
+def test_what_is_no_spec_is_refused_before_anything_starts(make: Callable[[], object], says: str) -> None:
     with pytest.raises(SpecFault, match=says):
         make()
 
