@@ -138,7 +138,6 @@ async def test_a_context_variable_that_is_set_to_an_equal_value_does_not_reach_t
         assert [await ref.ask(Swap(text)) for text in "ab"] == ["host", "host"]
 
 
-@pytest.mark.xfail(strict=True, reason="the logger has a NullHandler and failures are logged as INFO: nothing is shown")
 def test_a_crash_that_nobody_asked_for_is_seen_without_setting_anything_up() -> None:
     said = run("""
         import asyncio
