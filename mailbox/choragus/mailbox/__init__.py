@@ -1,6 +1,7 @@
 """What a message is, where it waits, and how a turn commits. No task, no actor."""
 
 from .address import ActorId, actor_id, key_of, type_of
+from .backup import Backup, back_up
 from .codec import Record, stored
 from .errors import (
     ChoragusError,
@@ -22,6 +23,7 @@ from .turn import OnInterrupt, Parking, Turn
 
 __all__ = [
     "ActorId",
+    "Backup",
     "ChoragusError",
     "CommitUnknown",
     "CorruptRecord",
@@ -41,6 +43,7 @@ __all__ = [
     "Turn",
     "UnknownRecord",
     "actor_id",
+    "back_up",
     "key_of",
     "stored",
     "type_of",

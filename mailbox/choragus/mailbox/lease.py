@@ -73,6 +73,13 @@ def release(connection: Connection, node: str) -> None:
     transact(connection, partial(_release, connection, node))
 
 
+def abandon(connection: Connection) -> None:
+    """Let the lease be one that has run out, as that of an owner that was killed: for a copy, which nobody owns."""
+    lease = current(connection)
+    if lease is not None:
+        _put(connection, attrs.evolve(lease, expires=0.0, locked=False))
+
+
 def current(connection: Connection) -> Lease | None:
     """The lease as it stands; None when nobody ever owned the file."""
     row: Row | None = connection.execute(f"SELECT {LEASE_COLUMNS} FROM lease").fetchone()

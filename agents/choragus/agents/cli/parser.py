@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TypeAlias
 
 from .approval import decide, show_approvals
+from .backing import back_up
 from .exit import Exit
 from .listing import show_runs
 from .logbook import show
@@ -58,6 +59,7 @@ def parser() -> ArgumentParser:
     _add_reading(commands)
     _add_deciding(commands)
     _add_mending(commands)
+    _add_keeping(commands)
     return top
 
 
@@ -181,6 +183,19 @@ def _add_parking(commands: Commands) -> None:
         "exits with 1 when there are any.",
         "choragus verify runs.db",
     )
+
+
+def _add_keeping(commands: Commands) -> None:
+    one = _command(
+        commands,
+        "backup",
+        back_up,
+        "copy the file while it is in use",
+        "Copy the file as of one moment, also while a process owns it. The copy appears under its name when\n"
+        "it is complete and on disk, and opens by itself; what exists is not overwritten.",
+        "choragus backup runs.db runs-2026-11-22.db",
+    )
+    one.add_argument("target", metavar="TARGET", help="the copy's name; nothing of that name may exist")
 
 
 def _command(
