@@ -19,7 +19,7 @@ from .errors import (
 from .memory import MemoryStore
 from .sqlite import SqliteStore
 from .store import Store
-from .turn import OnInterrupt, Parking, Turn
+from .turn import OnInterrupt, Parking, Pruned, Pruning, Tombstone, Turn
 
 __all__ = [
     "ActorId",
@@ -35,11 +35,14 @@ __all__ = [
     "NotStorable",
     "OnInterrupt",
     "Parking",
+    "Pruned",
+    "Pruning",
     "Record",
     "SqliteStore",
     "Store",
     "StoreError",
     "StoredFault",
+    "Tombstone",
     "Turn",
     "UnknownRecord",
     "actor_id",

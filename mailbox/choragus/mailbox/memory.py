@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import islice
 from operator import attrgetter
@@ -11,6 +12,7 @@ import attrs
 
 from .address import ActorId
 from .audit import Findings, check_entries, check_heads
+from .burial import Link, gap, links, tombstone
 from .digest import GENESIS
 from .errors import FileInUse
 from .need import Mail, Named, Needs, needs
@@ -22,11 +24,15 @@ from .turn import (
     Effect,
     EffectState,
     Envelope,
+    Extent,
     Known,
     LogEntry,
     Parked,
+    Pruned,
+    Pruning,
     Rejected,
     Snapshot,
+    Tombstone,
     Verification,
     View,
 )
@@ -63,10 +69,15 @@ class MemoryStore:
         self._log: list[LogEntry] = []
         self._streams: dict[str, list[LogEntry]] = {}
         self._heads: dict[str, Head] = {}
-        self._batches: list[tuple[float, bytes]] = []
+        self._entries = 0
+        self._batches: dict[int, tuple[float, bytes]] = {}
+        self._batch = 0
+        self._tombstones: dict[str, Tombstone] = {}
+        self._links: dict[int, dict[str, Link]] = {}
         self._views: dict[tuple[str, str], View] = {}
         self._known: dict[Named, Known] = {}
         self._keys: dict[Mail, str] = {}
+        self._given: dict[Named, float] = {}
         self._cursors: dict[str, int] = {}
         self._messages = 0
         self._changed = False
@@ -139,11 +150,18 @@ class MemoryStore:
 
     async def read(self, stream: str, after: int = 0, limit: int = 1000) -> list[LogEntry]:
         """See `Store.read`."""
-        return self._streams.get(stream, [])[after : after + limit]
+        lines = self._streams.get(stream, [])
+        begin = bisect_right(lines, after, key=attrgetter("position"))
+        return lines[begin : begin + limit]
+
+    async def extent(self, stream: str) -> Extent:
+        """See `Store.extent`."""
+        return Extent(first=self._buried(stream) + 1, last=self._heads.get(stream, Head()).position)
 
     async def log(self, after: int = 0, limit: int = 1000) -> list[LogEntry]:
         """See `Store.log`."""
-        return self._log[after : after + limit]
+        begin = bisect_right(self._log, after, key=attrgetter("seq"))
+        return self._log[begin : begin + limit]
 
     async def views(self, kind: str, scope: str | None = None) -> list[View]:
         """See `Store.views`."""
@@ -177,10 +195,27 @@ class MemoryStore:
         changed, self._changed = self._changed, False
         return changed
 
+    async def prune(self, pruning: Pruning) -> Pruned:
+        """See `Store.prune`."""
+        self._changed = True
+        in_use = self._in_use(pruning)
+        if in_use or not pruning.limit:
+            return Pruned(in_use=in_use)
+        entries = sum(self._bury(stream, upto, pruning) for stream, upto in pruning.streams.items())
+        records = self._clear(pruning)
+        states = sum(self._end(actor) for actor in pruning.actors)
+        for identity in pruning.views:
+            self._views.pop(identity, None)
+        return Pruned(entries=entries, records=records, states=states, done=True)
+
+    async def tombstones(self) -> list[Tombstone]:
+        """See `Store.tombstones`."""
+        return sorted(self._tombstones.values(), key=attrgetter("stream"))
+
     async def verify(self) -> Verification:
         """See `Store.verify`."""
-        found = Findings(batches=len(self._batches), records=len(self._log))
-        check_entries(self._log, lambda number: self._batches[number - 1], found)
+        found = Findings(tuple(await self.tombstones()), batches=len(self._batches), records=len(self._log))
+        check_entries(self._log, self._batches.get, self._linked, found)
         check_heads(self._heads, found)
         return found.verification()
 
@@ -208,7 +243,7 @@ class MemoryStore:
         self._effects.update(changes.effects)
         for effect, state in changes.states.items():
             self._effects[effect] = attrs.evolve(self._effects[effect], state=state)
-        self._write_rows(changes)
+        self._write_rows(changes, batch.at)
         if changes.heads:
             self._write_entries(changes, batch.at)
         return Committed(batch=changes.batch, known=changes.known, dropped=frozenset(changes.dropped))
@@ -218,9 +253,9 @@ class MemoryStore:
         mail = wanted.mail | wanted.envelopes | {(named[0], message) for named, message in timers.items()}
         return Facts(
             messages=self._messages,
-            entries=len(self._log),
-            batch=len(self._batches),
-            batch_hash=self._batches[-1][1] if self._batches else GENESIS,
+            entries=self._entries,
+            batch=self._batch,
+            batch_hash=self._batches[self._batch][1] if self._batch else GENESIS,
             revisions={actor: self._actors[actor].revision for actor in wanted.actors if actor in self._actors},
             mail={one: self._seqs[one] for one in mail if one in self._seqs},
             envelopes={one: self._mail[one[0]][self._seqs[one]] for one in wanted.envelopes if one in self._seqs},
@@ -274,7 +309,7 @@ class MemoryStore:
             ended=change.ended,
         )
 
-    def _write_rows(self, changes: Plan) -> None:
+    def _write_rows(self, changes: Plan, at: float) -> None:
         for identity, view in changes.views.items():
             if view.body is None:
                 self._views.pop(identity, None)
@@ -282,12 +317,92 @@ class MemoryStore:
                 self._views[identity] = view
         for named, known in changes.keys.items():
             self._known[named] = known
+            self._given[named] = at
             self._keys[named[0], known.id] = named[1]
         self._cursors.update(changes.cursors)
 
     def _write_entries(self, changes: Plan, at: float) -> None:
         for entry in changes.entries:
+            self._entries = entry.seq
             self._log.append(entry)
             self._streams.setdefault(entry.stream, []).append(entry)
         self._heads.update(changes.heads)
-        self._batches.append((at + 0.0, changes.batch_hash))
+        self._batch = changes.batch
+        self._batches[self._batch] = (at + 0.0, changes.batch_hash)
+
+    # Pruning; here a whole `Pruning` is done at once, for nobody waits.
+
+    def _in_use(self, pruning: Pruning) -> str:
+        for actor in pruning.actors:
+            for envelope in self._mail.get(actor, {}).values():
+                return f"message {envelope.id!r} waits for {actor}"
+            for effect in sorted(self._effects.values(), key=attrgetter("created", "id")):
+                if effect.actor == actor and effect.state in (EffectState.OPEN, EffectState.HELD):
+                    return f"effect {effect.id!r} of {actor} is not finished"
+        for stream, upto in pruning.streams.items():
+            seq = max((line.seq for line in self._streams.get(stream, []) if line.position <= upto), default=0)
+            for name, position in sorted(self._cursors.items()):
+                if position < seq:
+                    return (
+                        f"reader {name!r} has come to entry {position} of the file, and stream {stream!r} goes to {seq}"
+                    )
+        return ""
+
+    def _buried(self, stream: str) -> int:
+        stone = self._tombstones.get(stream)
+        return stone.position if stone else 0
+
+    def _bury(self, stream: str, upto: int, pruning: Pruning) -> int:
+        lines = self._streams.get(stream, [])
+        gone = [line for line in lines if line.position <= upto]
+        if not gone:
+            return 0
+        self._streams[stream] = kept = lines[len(gone) :]
+        self._tombstones[stream] = tombstone(gone, pruning.at)
+        dead = {line.seq for line in gone}
+        self._log = [line for line in self._log if line.seq not in dead]
+        for link in links(gone, kept[0].batch if kept else None):
+            self._unlink(link)
+        return len(gone)
+
+    def _unlink(self, link: Link) -> None:
+        place = bisect_left(self._log, link.seq, key=attrgetter("seq"))
+        below = self._log[place - 1].batch if place else 0
+        above = self._log[place].batch if place < len(self._log) else None
+        if link.batch in (below, above):
+            self._links.setdefault(link.batch, {})[link.stream] = link
+            return
+        closed = gap(below, above, self._batch)
+        assert closed is not None  # the batch itself lies in it
+        for number in [one for one in self._links if closed.first <= one <= closed.last]:
+            del self._links[number]
+        for number in [one for one in self._batches if closed.first <= one < closed.last]:
+            del self._batches[number]
+
+    def _linked(self, batch: int) -> list[tuple[str, int, bytes]]:
+        return [(link.stream, link.position, link.hash) for link in self._links.get(batch, {}).values()]
+
+    def _clear(self, pruning: Pruning) -> int:
+        actors = frozenset(pruning.actors)
+        effects = [effect.id for effect in self._effects.values() if effect.actor in actors]
+        parked = [mail for mail in self._parked if mail[0] in actors]
+        known = [named for named in self._known if named[0] in actors or self._is_old(named, pruning.keys_before)]
+        for effect in effects:
+            del self._effects[effect]
+        for mail in parked:
+            del self._parked[mail]
+        for named in known:
+            self._keys.pop((named[0], self._known.pop(named).id), None)
+            self._given.pop(named, None)
+        return len(effects) + len(parked) + len(known)
+
+    def _is_old(self, named: Named, before: float) -> bool:
+        mail = (named[0], self._known[named].id)
+        return self._given[named] < before and mail not in self._seqs and mail not in self._parked
+
+    def _end(self, actor: ActorId) -> bool:
+        was = self._actors.get(actor)
+        if was is None or (was.ended and was.state is None):
+            return False
+        self._actors[actor] = attrs.evolve(was, revision=was.revision + 1, state=None, ended=True)
+        return True
