@@ -3,6 +3,7 @@
 from .address import ActorId, actor_id, key_of, type_of
 from .backup import Backup, back_up
 from .codec import Record, stored
+from .compaction import Compaction, compact
 from .errors import (
     ChoragusError,
     CommitUnknown,
@@ -26,6 +27,7 @@ __all__ = [
     "Backup",
     "ChoragusError",
     "CommitUnknown",
+    "Compaction",
     "CorruptRecord",
     "FileInUse",
     "LeaseLost",
@@ -47,6 +49,7 @@ __all__ = [
     "UnknownRecord",
     "actor_id",
     "back_up",
+    "compact",
     "key_of",
     "stored",
     "type_of",

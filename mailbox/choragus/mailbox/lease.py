@@ -106,7 +106,7 @@ def _claim(connection: Connection, path: Path, holder: int | None, wanted: Lease
         )
     clean = last is None or last.clean
     if not clean:
-        _check_integrity(connection, path)
+        check_integrity(connection, path)
     _reset_started(connection, interrupted=0 if clean else 1)
     if not clean:
         _count_attempts(connection)
@@ -141,7 +141,8 @@ def _put(connection: Connection, lease: Lease) -> None:
     connection.execute(insertion("lease", LEASE_COLUMNS, replace=True), row)
 
 
-def _check_integrity(connection: Connection, path: Path) -> None:
+def check_integrity(connection: Connection, path: Path) -> None:
+    """Raise CorruptRecord when SQLite finds something wrong with the file's structure."""
     (result,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if result != "ok":
         raise CorruptRecord(f"{path} is damaged: {result}; restore it from a backup")

@@ -158,13 +158,13 @@ def size(bytes: int) -> str:
     raise AssertionError(bytes)
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun.
 
-    >>> counted(1, "run"), counted(1200, "token")
-    ('1 run', '1200 tokens')
+    >>> counted(1, "run"), counted(1200, "token"), counted(2, "entry", "entries")
+    ('1 run', '1200 tokens', '2 entries')
     """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number} {noun}" if number == 1 else f"{number} {plural or f'{noun}s'}"
 
 
 def _is_seen(one: str) -> bool:
