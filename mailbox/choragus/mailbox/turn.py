@@ -293,7 +293,7 @@ class Pruning:
     actors: tuple[ActorId, ...] = ()
     views: tuple[tuple[str, str], ...] = ()
     keys_before: float = 0.0
-    limit: int = 200
+    limit: int = 100
 
 
 @attrs.frozen(kw_only=True)
