@@ -95,6 +95,8 @@ async def test_a_copy_says_that_nobody_owns_it_while_the_owner_lives(path: Path,
 
     assert (copy.path, copy.bytes, copy.position, copy.batch) == (target, target.stat().st_size, 3, 3)
     assert (target.stat().st_mode & 0o777, names(path.parent) & {"copy.db.lock", "copy.db-wal"}) == (0o600, set())
+    with closing(sqlite3.connect(target)) as connection:
+        assert connection.execute("SELECT expires, clean, locked FROM lease").fetchall() == [(0.0, 0, 0)]
     other = await SqliteStore.open(target)
     assert await other.claim("b", 30.0, 1.0) == Claim(fence=2, clean=False)
     assert isinstance(await store.commit(Batch(node="a", fence=1, at=1.0, turns=(turn(3),))), Committed)
