@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import islice
 from operator import attrgetter
@@ -11,12 +10,10 @@ from time import time
 import attrs
 
 from .address import ActorId
-from .audit import Findings, check_entries, check_heads
-from .burial import Link, gap, links, tombstone
-from .digest import GENESIS
 from .errors import FileInUse
+from .memory_log import MemoryLog
 from .need import Mail, Named, Needs, needs
-from .plan import ActorChange, Facts, Head, Plan, plan
+from .plan import ActorChange, Facts, Plan, plan
 from .turn import (
     Batch,
     Claim,
@@ -66,14 +63,7 @@ class MemoryStore:
         self._parked: dict[Mail, Parked] = {}
         self._actors: dict[ActorId, Snapshot] = {}
         self._effects: dict[str, Effect] = {}
-        self._log: list[LogEntry] = []
-        self._streams: dict[str, list[LogEntry]] = {}
-        self._heads: dict[str, Head] = {}
-        self._entries = 0
-        self._batches: dict[int, tuple[float, bytes]] = {}
-        self._batch = 0
-        self._tombstones: dict[str, Tombstone] = {}
-        self._links: dict[int, dict[str, Link]] = {}
+        self._log = MemoryLog()
         self._views: dict[tuple[str, str], View] = {}
         self._known: dict[Named, Known] = {}
         self._keys: dict[Mail, str] = {}
@@ -150,18 +140,15 @@ class MemoryStore:
 
     async def read(self, stream: str, after: int = 0, limit: int = 1000) -> list[LogEntry]:
         """See `Store.read`."""
-        lines = self._streams.get(stream, [])
-        begin = bisect_right(lines, after, key=attrgetter("position"))
-        return lines[begin : begin + limit]
+        return self._log.read(stream, after, limit)
 
     async def extent(self, stream: str) -> Extent:
         """See `Store.extent`."""
-        return Extent(first=self._buried(stream) + 1, last=self._heads.get(stream, Head()).position)
+        return self._log.extent(stream)
 
     async def log(self, after: int = 0, limit: int = 1000) -> list[LogEntry]:
         """See `Store.log`."""
-        begin = bisect_right(self._log, after, key=attrgetter("seq"))
-        return self._log[begin : begin + limit]
+        return self._log.all(after, limit)
 
     async def views(self, kind: str, scope: str | None = None) -> list[View]:
         """See `Store.views`."""
@@ -201,7 +188,7 @@ class MemoryStore:
         in_use = self._in_use(pruning)
         if in_use or not pruning.limit:
             return Pruned(in_use=in_use)
-        entries = sum(self._bury(stream, upto, pruning) for stream, upto in pruning.streams.items())
+        entries = sum(self._log.bury(stream, upto, pruning.at) for stream, upto in pruning.streams.items())
         records = self._clear(pruning)
         states = sum(self._end(actor) for actor in pruning.actors)
         for identity in pruning.views:
@@ -210,14 +197,11 @@ class MemoryStore:
 
     async def tombstones(self) -> list[Tombstone]:
         """See `Store.tombstones`."""
-        return sorted(self._tombstones.values(), key=attrgetter("stream"))
+        return self._log.tombstones()
 
     async def verify(self) -> Verification:
         """See `Store.verify`."""
-        found = Findings(tuple(await self.tombstones()), batches=len(self._batches), records=len(self._log))
-        check_entries(self._log, self._batches.get, self._linked, found)
-        check_heads(self._heads, found)
-        return found.verification()
+        return self._log.verify()
 
     async def close(self) -> None:
         """See `Store.close`; what was written stays, for whoever claims this object next."""
@@ -244,8 +228,7 @@ class MemoryStore:
         for effect, state in changes.states.items():
             self._effects[effect] = attrs.evolve(self._effects[effect], state=state)
         self._write_rows(changes, batch.at)
-        if changes.heads:
-            self._write_entries(changes, batch.at)
+        self._log.write(changes, batch.at)
         return Committed(batch=changes.batch, known=changes.known, dropped=frozenset(changes.dropped))
 
     def _facts(self, wanted: Needs) -> Facts:
@@ -253,9 +236,9 @@ class MemoryStore:
         mail = wanted.mail | wanted.envelopes | {(named[0], message) for named, message in timers.items()}
         return Facts(
             messages=self._messages,
-            entries=self._entries,
-            batch=self._batch,
-            batch_hash=self._batches[self._batch][1] if self._batch else GENESIS,
+            entries=self._log.entries,
+            batch=self._log.batch,
+            batch_hash=self._log.batch_hash,
             revisions={actor: self._actors[actor].revision for actor in wanted.actors if actor in self._actors},
             mail={one: self._seqs[one] for one in mail if one in self._seqs},
             envelopes={one: self._mail[one[0]][self._seqs[one]] for one in wanted.envelopes if one in self._seqs},
@@ -264,7 +247,7 @@ class MemoryStore:
             effects={effect: self._effects[effect].state for effect in wanted.effects if effect in self._effects},
             known=self._known,
             keys=self._keys,
-            heads=self._heads,
+            heads=self._log.heads,
         )
 
     def _write_mail(self, changes: Plan) -> None:
@@ -321,15 +304,6 @@ class MemoryStore:
             self._keys[named[0], known.id] = named[1]
         self._cursors.update(changes.cursors)
 
-    def _write_entries(self, changes: Plan, at: float) -> None:
-        for entry in changes.entries:
-            self._entries = entry.seq
-            self._log.append(entry)
-            self._streams.setdefault(entry.stream, []).append(entry)
-        self._heads.update(changes.heads)
-        self._batch = changes.batch
-        self._batches[self._batch] = (at + 0.0, changes.batch_hash)
-
     # Pruning; here a whole `Pruning` is done at once, for nobody waits.
 
     def _in_use(self, pruning: Pruning) -> str:
@@ -340,47 +314,13 @@ class MemoryStore:
                 if effect.actor == actor and effect.state in (EffectState.OPEN, EffectState.HELD):
                     return f"effect {effect.id!r} of {actor} is not finished"
         for stream, upto in pruning.streams.items():
-            seq = max((line.seq for line in self._streams.get(stream, []) if line.position <= upto), default=0)
+            seq = self._log.last_seq(stream, upto)
             for name, position in sorted(self._cursors.items()):
                 if position < seq:
                     return (
                         f"reader {name!r} has come to entry {position} of the file, and stream {stream!r} goes to {seq}"
                     )
         return ""
-
-    def _buried(self, stream: str) -> int:
-        stone = self._tombstones.get(stream)
-        return stone.position if stone else 0
-
-    def _bury(self, stream: str, upto: int, pruning: Pruning) -> int:
-        lines = self._streams.get(stream, [])
-        gone = [line for line in lines if line.position <= upto]
-        if not gone:
-            return 0
-        self._streams[stream] = kept = lines[len(gone) :]
-        self._tombstones[stream] = tombstone(gone, pruning.at)
-        dead = {line.seq for line in gone}
-        self._log = [line for line in self._log if line.seq not in dead]
-        for link in links(gone, kept[0].batch if kept else None):
-            self._unlink(link)
-        return len(gone)
-
-    def _unlink(self, link: Link) -> None:
-        place = bisect_left(self._log, link.seq, key=attrgetter("seq"))
-        below = self._log[place - 1].batch if place else 0
-        above = self._log[place].batch if place < len(self._log) else None
-        if link.batch in (below, above):
-            self._links.setdefault(link.batch, {})[link.stream] = link
-            return
-        closed = gap(below, above, self._batch)
-        assert closed is not None  # the batch itself lies in it
-        for number in [one for one in self._links if closed.first <= one <= closed.last]:
-            del self._links[number]
-        for number in [one for one in self._batches if closed.first <= one < closed.last]:
-            del self._batches[number]
-
-    def _linked(self, batch: int) -> list[tuple[str, int, bytes]]:
-        return [(link.stream, link.position, link.hash) for link in self._links.get(batch, {}).values()]
 
     def _clear(self, pruning: Pruning) -> int:
         actors = frozenset(pruning.actors)
