@@ -111,9 +111,9 @@ async def _pruned(store: Store, pruning: Pruning) -> Pruned:
             in_use=part.in_use,
             done=part.done,
         )
+        await anyio.sleep(max(PAUSE, time.monotonic() - began))  # also behind the last: the next run comes at once
         if part.done or part.in_use:
             return total
-        await anyio.sleep(max(PAUSE, time.monotonic() - began))
 
 
 async def _counted(store: Store, pruning: Pruning) -> Pruned:

@@ -79,10 +79,10 @@ def _in_use(connection: Connection, pruning: Pruning) -> str:
         if row:
             return f"effect {row[0]!r} of {actor} is not finished"
     for stream, upto in pruning.streams.items():
-        statement = "SELECT max(position), seq FROM entry WHERE stream = ? AND position <= ?"
-        (_, seq) = connection.execute(statement, (stream, upto)).fetchone()
+        statement = "SELECT seq FROM entry WHERE stream = ? AND position <= ? ORDER BY position DESC LIMIT 1"
+        (seq,) = connection.execute(statement, (stream, upto)).fetchone() or (0,)
         statement = "SELECT name, position FROM cursor WHERE position < ? ORDER BY name LIMIT 1"
-        row = connection.execute(statement, (seq or 0,)).fetchone()
+        row = connection.execute(statement, (seq,)).fetchone()
         if row:
             return f"reader {row[0]!r} has come to entry {row[1]} of the file, and stream {stream!r} goes to {seq}"
     return ""

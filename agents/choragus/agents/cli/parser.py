@@ -25,8 +25,9 @@ Commands: TypeAlias = "_SubParsersAction[ArgumentParser]"
 DESCRIPTION = """\
 Look into a file of agent runs, and decide what waits for a person.
 
-Every command works beside the process that owns the file, and also when none does. It reads, or it
-leaves one message for the owner and says what became of it; it never runs an agent itself."""
+Every command but compact works beside the process that owns the file, and also when none does. It
+reads, or copies, or prunes what has ended; or it leaves one message for the owner and says what
+became of it. It never runs an agent itself."""
 
 EPILOG = """\
 an example:
@@ -39,7 +40,7 @@ exit codes:
   0    done
   1    problems found in the file, or a message could not be handled
   2    bad usage, or no such run, approval, call or message waits; nothing was changed
-  3    the file is missing, no choragus database, too new, or damaged; nothing was changed
+  3    the file is missing, no choragus database, too new, damaged, or in use; nothing was changed
   130  interrupted by Ctrl-C; 141 when nobody reads the output any more
 
 `choragus COMMAND --help` explains a command and gives an example."""
