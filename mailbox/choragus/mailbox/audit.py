@@ -26,15 +26,11 @@ class Findings:
     """What a check has seen so far."""
 
     tombstones: tuple[Tombstone, ...] = ()
-    heads: dict[str, Head] = attrs.field()
+    heads: dict[str, Head] = attrs.field(factory=dict)
     entries: int = 0
     batches: int = 0
     records: int = 0
     problems: list[str] = attrs.field(factory=list)
-
-    @heads.default
-    def _begun(self) -> dict[str, Head]:
-        return {stone.stream: Head(position=stone.position, hash=stone.hash) for stone in self.tombstones}
 
     def verification(self) -> Verification:
         """The outcome, as a store gives it."""
@@ -53,6 +49,8 @@ def check_entries(entries: Iterable[LogEntry], recorded: Recorded, linked: Linke
 
     A stream that was pruned goes on from its tombstone.
     """
+    for stone in found.tombstones:
+        found.heads[stone.stream] = Head(position=stone.position, hash=stone.hash)
     done = 0
     for number, lines in groupby(entries, key=lambda entry: entry.batch):
         streams: set[str] = set()
