@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
-from choragus.mailbox.memory import MemoryStore
-from choragus.mailbox.sqlite import SqliteStore
-from choragus.mailbox.store import Store
 from choragus.supervision.errors import SystemFailed
 from choragus.supervision.system import System
 
-Reopen = Callable[[], Awaitable[Store]]
+from .stores import Reopen
 
 
 class Crash(Exception):
@@ -29,12 +26,7 @@ class Crashing(Protocol):
 @pytest.fixture(params=["memory", "sqlite"])
 def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Reopen:
     """One store behind every system that the test opens, one after the other."""
-    memory = MemoryStore()
-
-    async def open_store() -> Store:
-        return memory if request.param == "memory" else await SqliteStore.open(tmp_path / "store.db")
-
-    return open_store
+    return Reopen(None if request.param == "memory" else tmp_path / "store.db")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Handlers that block run in a thread or process of their own, and the event loop runs on."""
+"""Handlers that block run in a thread or process of their own, and the event loop runs on. Real time: they are real."""
 
 from __future__ import annotations
 

@@ -70,6 +70,7 @@ async def test_no_timer_is_left_when_nothing_is_waited_for() -> None:
     assert deadlines._timer is None
 
 
+@simulated(seeds=SEEDS)
 async def test_an_action_that_fails_does_not_silence_those_behind_it() -> None:
     def broken() -> None:
         raise RuntimeError("no")
@@ -77,12 +78,54 @@ async def test_an_action_that_fails_does_not_silence_those_behind_it() -> None:
     loop = asyncio.get_running_loop()
     unhandled: list[object] = []
     loop.set_exception_handler(lambda _, context: unhandled.append(context["exception"]))
-    passed = asyncio.Event()
+    passed: list[float] = []
     deadlines = Deadlines(loop)
 
-    deadlines.after(0.01, broken)
-    deadlines.after(0.01, passed.set)
+    deadlines.after(10, broken)
+    deadlines.after(10, lambda: passed.append(loop.time()))
+    await asyncio.sleep(20)
 
-    async with asyncio.timeout(1):
-        await passed.wait()
+    assert passed == [10]
     assert [type(error) for error in unhandled] == [RuntimeError]
+
+
+@simulated(seeds=SEEDS)
+async def test_timeouts_that_are_all_different_are_forgotten_when_they_are_done() -> None:
+    """A caller who gives what is left of its own time has another timeout each time."""
+    deadlines = Deadlines(asyncio.get_running_loop())
+
+    for number in range(100 * ROOM):
+        deadlines.after(3600.0 + number, int).cancel()
+
+    assert len(deadlines._queues) <= 2 * ROOM
+
+
+@simulated(seeds=SEEDS)
+async def test_timeouts_that_are_all_different_pass_in_their_order() -> None:
+    passed: list[int] = []
+    deadlines = Deadlines(asyncio.get_running_loop())
+
+    kept = {number: deadlines.after(1.0 + number, passed.append, number) for number in reversed(range(5 * ROOM))}
+    for number in range(0, 5 * ROOM, 3):
+        kept[number].cancel()
+    await asyncio.sleep(6.0 * ROOM)
+
+    assert passed == [number for number in range(5 * ROOM) if number % 3]
+    assert not deadlines._queues
+
+
+@simulated(seeds=SEEDS)
+async def test_a_deadline_that_sets_another_for_now_does_not_hold_the_loop() -> None:
+    passed: list[int] = []
+    deadlines = Deadlines(asyncio.get_running_loop())
+
+    def again(number: int) -> None:
+        passed.append(number)
+        deadlines.after(1e-18 * (number + 1), again, number + 1)
+
+    deadlines.after(1.0, again, 0)
+    await asyncio.sleep(1.0)
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+    assert len(passed) < 100

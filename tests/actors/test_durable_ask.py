@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 import attrs
@@ -15,6 +15,8 @@ from choragus.actors.durable import DurableActor
 from choragus.actors.errors import AskTimeout, MessageParked, SystemStopped
 from choragus.actors.event import DeadLetter, Event
 from choragus.actors.message import AskFailed, Request
+from choragus.actors.testing.loop import settled
+from choragus.actors.testing.simulation import simulated
 from choragus.mailbox.codec import stored
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.store import Store
@@ -23,9 +25,10 @@ from choragus.supervision.backoff import Backoff
 from choragus.supervision.spec import Region
 from choragus.supervision.system import System
 
-Until = Callable[[Callable[[], object]], Awaitable[None]]
+from .noted import Noted
+from .stores import Reopen, on_each_store, pause, settle, wall
+
 Watch = Callable[[System], list[Event]]
-Reopen = Callable[[], Awaitable[Store]]
 Crashing = Callable[[System], AbstractAsyncContextManager[System]]
 
 
@@ -91,6 +94,14 @@ class Notes:
 
 
 GATES: dict[str, asyncio.Event] = {}
+CAME: Noted[str] = Noted()
+"""The keys of those that came to their gate, outside every turn."""
+
+
+async def at_the_gate(key: str) -> None:
+    gate = GATES.setdefault(key, asyncio.Event())
+    CAME.note(key)
+    await gate.wait()
 
 
 class Adder(DurableActor[Sum, Add | Total | Block | Fail], name="test.ask.adder"):
@@ -105,7 +116,7 @@ class Adder(DurableActor[Sum, Add | Total | Block | Fail], name="test.ask.adder"
 
     @handle
     async def block(self, message: Block) -> None:
-        await GATES.setdefault(self.key, asyncio.Event()).wait()
+        await at_the_gate(self.key)
 
     @handle
     def fail(self, message: Fail) -> int:
@@ -119,7 +130,7 @@ class Oracle(DurableActor[Sum, Question], name="test.ask.oracle"):
             case "fails":
                 raise RuntimeError("no")
             case "slow":
-                await GATES.setdefault(self.key, asyncio.Event()).wait()
+                await at_the_gate(self.key)
         return Answer(42)
 
 
@@ -141,25 +152,23 @@ class Asker(DurableActor[Notes, Start | Heard], name="test.ask.asker"):
 
 def open_system(store: Store) -> System:
     backoff = Backoff(first=0.001, most=0.001)
-    return System(store=store, actors=[Region(one, attempts=2, backoff=backoff) for one in (Adder, Oracle, Asker)])
+    regions = [Region(one, attempts=2, backoff=backoff) for one in (Adder, Oracle, Asker)]
+    return System(store=store, actors=regions, clock=wall)
 
 
-@pytest.fixture(autouse=True)
-def fresh() -> None:
+def forget() -> None:
+    """What an earlier run did."""
     GATES.clear()
-
-
-async def settle() -> None:
-    """Let everything that can happen without time happen."""
-    for _ in range(200):
-        await asyncio.sleep(0)
+    CAME.forget()
 
 
 async def heard(system: System) -> list[str]:
     return await system.ref(Asker, "a").ask(Heard())
 
 
+@on_each_store()
 async def test_a_key_makes_an_ask_happen_once_and_gives_the_first_reply_again(reopen: Reopen) -> None:
+    forget()
     async with open_system(await reopen()) as system:
         adder = system.ref(Adder, "a")
 
@@ -171,7 +180,9 @@ async def test_a_key_makes_an_ask_happen_once_and_gives_the_first_reply_again(re
         assert await system.ref(Adder, "a").ask(Total()) == 6
 
 
+@on_each_store()
 async def test_asks_with_one_key_at_the_same_time_all_get_the_first_reply(reopen: Reopen) -> None:
+    forget()
     async with open_system(await reopen()) as system:
         adder = system.ref(Adder, "a")
 
@@ -182,8 +193,10 @@ async def test_asks_with_one_key_at_the_same_time_all_get_the_first_reply(reopen
         assert not system.kernel.asked._replies
 
 
-async def test_an_ask_that_joins_while_the_first_turn_commits_gets_its_reply(until: Until) -> None:
+@simulated(seeds=range(5))
+async def test_an_ask_that_joins_while_the_first_turn_commits_gets_its_reply() -> None:
     """The second append and the turn that answers the first stand in one batch."""
+    forget()
 
     class Gated(MemoryStore):
         async def commit(self, batch: Batch) -> Committed | Rejected:
@@ -195,7 +208,7 @@ async def test_an_ask_that_joins_while_the_first_turn_commits_gets_its_reply(unt
     async with open_system(Gated()) as system:
         adder = system.ref(Adder, "a")
         first = asyncio.ensure_future(adder.ask(Block(), key="k", timeout=5))
-        await until(lambda: "a" in GATES)
+        await CAME.reaches(1)
         other = asyncio.ensure_future(system.ref(Adder, "other").ask(Total()))
         await settle()  # a commit is under way
         GATES["a"].set()
@@ -207,7 +220,9 @@ async def test_an_ask_that_joins_while_the_first_turn_commits_gets_its_reply(unt
         assert [await first, await second, await other] == [None, None, 0]  # type: ignore[func-returns-value]
 
 
+@simulated(seeds=range(5))
 async def test_an_ask_with_the_key_of_a_parked_message_says_so() -> None:
+    forget()
     async with open_system(MemoryStore()) as system:
         adder = system.ref(Adder, "a")
         for _ in range(2):
@@ -215,12 +230,14 @@ async def test_an_ask_with_the_key_of_a_parked_message_says_so() -> None:
                 await adder.ask(Fail(), key="k", timeout=5)
 
 
-async def test_a_keyed_ask_resumes_over_a_crash(reopen: Reopen, crashing: Crashing, until: Until) -> None:
+@on_each_store()
+async def test_a_keyed_ask_resumes_over_a_crash(reopen: Reopen, crashing: Crashing) -> None:
+    forget()
     async with crashing(open_system(await reopen())) as system:
         adder = system.ref(Adder, "a")
         adder.tell(Block())
         asking = asyncio.ensure_future(adder.ask(Add(5), key="k"))
-        await until(lambda: "a" in GATES)
+        await CAME.reaches(1)
         await system.ref(Adder, "last").send(Total())
     with pytest.raises(SystemStopped):
         await asking
@@ -233,27 +250,30 @@ async def test_a_keyed_ask_resumes_over_a_crash(reopen: Reopen, crashing: Crashi
         assert await system.ref(Adder, "a").ask(Total()) == 5
 
 
-async def test_a_timed_out_ask_is_handled_all_the_same_and_its_late_reply_is_a_dead_letter(
-    watch: Watch, until: Until
-) -> None:
+@simulated(seeds=range(5))
+async def test_a_timed_out_ask_is_handled_all_the_same_and_its_late_reply_is_a_dead_letter(watch: Watch) -> None:
+    forget()
     async with open_system(MemoryStore()) as system:
         events = watch(system)
         adder = system.ref(Adder, "a")
         GATES["a"] = asyncio.Event()
         adder.tell(Block())
 
-        with pytest.raises(AskTimeout, match=r"^test\.ask\.adder/a did not answer Add within 0\.02 s"):
-            await adder.ask(Add(5), timeout=0.02)
+        with pytest.raises(AskTimeout, match=r"^test\.ask\.adder/a did not answer Add within 3 s"):
+            await adder.ask(Add(5), timeout=3.0)
         GATES["a"].set()
 
         assert await adder.ask(Total()) == 5
-        await until(lambda: DeadLetter("test.ask.adder/a", 5) in events)
+        await settled()
+        assert DeadLetter("test.ask.adder/a", 5) in events
         assert not system.kernel.asked._replies
 
 
+@simulated(seeds=range(5))
 async def test_an_ask_that_waits_when_the_system_stops_is_told_that_it_is_durable() -> None:
+    forget()
     store = MemoryStore()
-    async with System(store=store, actors=[Adder], shutdown=0.05) as system:
+    async with System(store=store, actors=[Adder], shutdown=3.0) as system:
         GATES["a"] = asyncio.Event()
         system.ref(Adder, "a").tell(Block())
         asking = asyncio.ensure_future(system.ref(Adder, "a").ask(Add(5)))
@@ -266,55 +286,62 @@ async def test_an_ask_that_waits_when_the_system_stops_is_told_that_it_is_durabl
         assert await system.ref(Adder, "a").ask(Total()) == 5
 
 
-async def test_a_reply_comes_as_a_message_with_what_it_is_about(reopen: Reopen, until: Until) -> None:
+@on_each_store()
+async def test_a_reply_comes_as_a_message_with_what_it_is_about(reopen: Reopen) -> None:
+    forget()
     async with open_system(await reopen()) as system:
         await system.ref(Asker, "a").ask(Start("plain"))
 
-        async with asyncio.timeout(5):
-            while not (lines := await heard(system)):
-                pass
+        while not (lines := await heard(system)):
+            await pause()
         assert lines == ["plain: 42"]
         assert await system.kernel.store.next_due(0.0) is None
 
 
+@simulated(seeds=range(5))
 async def test_a_question_that_is_parked_comes_back_as_a_failure() -> None:
+    forget()
     async with open_system(MemoryStore()) as system:
         await system.ref(Asker, "a").ask(Start("fails"))
 
-        async with asyncio.timeout(5):
-            while not (lines := await heard(system)):
-                pass
+        while not (lines := await heard(system)):
+            await pause()
         assert lines == ["fails: test.ask.oracle/o: failed 2 times, last with RuntimeError: no"]
 
 
+@simulated(seeds=range(5))
 async def test_a_question_without_answer_times_out_and_the_late_reply_is_dropped() -> None:
+    forget()
     async with open_system(MemoryStore()) as system:
-        await system.ref(Asker, "a").ask(Start("slow", timeout=0.05))
+        await system.ref(Asker, "a").ask(Start("slow", timeout=20.0))
 
-        async with asyncio.timeout(5):
-            while not (lines := await heard(system)):
-                await settle()
-        assert lines == ["slow: test.ask.oracle/o: no reply within 0.05 s"]
+        while not (lines := await heard(system)):
+            await pause()
+        assert lines == ["slow: test.ask.oracle/o: no reply within 20 s"]
         GATES["o"].set()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(1)
         assert await heard(system) == lines
 
 
-async def test_a_question_is_asked_once_over_a_crash(reopen: Reopen, crashing: Crashing, until: Until) -> None:
+@on_each_store()
+async def test_a_question_is_asked_once_over_a_crash(reopen: Reopen, crashing: Crashing) -> None:
+    forget()
     async with crashing(open_system(await reopen())) as system:
         await system.ref(Asker, "a").ask(Start("slow"))
-        await until(lambda: "o" in GATES)
+        await CAME.reaches(1)
 
     async with open_system(await reopen()) as system:
         GATES["o"].set()
-        async with asyncio.timeout(5):
-            while not (lines := await heard(system)):
-                await settle()
+        while not (lines := await heard(system)):
+            await pause()
         await settle()
         assert await heard(system) == lines == ["slow: 42"]
 
 
+@simulated(seeds=range(5))
 async def test_an_inner_ask_needs_time_and_a_durable_target() -> None:
+    forget()
+
     @stored("test.ask.bad")
     @frozen
     class Bad(Request[None]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 import attrs
@@ -15,7 +15,9 @@ from choragus.actors.durable import DurableActor
 from choragus.actors.effect import EffectContext
 from choragus.actors.errors import MessageParked
 from choragus.actors.event import Event, Failed, Zombie
+from choragus.actors.lease import LEASE
 from choragus.actors.message import EffectFailed, EffectUnknown, Request
+from choragus.actors.testing.simulation import simulated
 from choragus.mailbox.codec import stored
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.store import Store
@@ -23,9 +25,10 @@ from choragus.mailbox.turn import EffectState, OnInterrupt
 from choragus.supervision.spec import Region
 from choragus.supervision.system import System
 
-Until = Callable[[Callable[[], object]], Awaitable[None]]
+from .noted import Noted
+from .stores import Reopen, on_each_store, pause, settle, wall
+
 Watch = Callable[[System], list[Event]]
-Reopen = Callable[[], Awaitable[Store]]
 Crashing = Callable[[System], AbstractAsyncContextManager[System]]
 
 
@@ -106,14 +109,14 @@ class Outside:
     """The world that effects reach, and what it saw."""
 
     def __init__(self) -> None:
-        self.begun: list[tuple[str, int]] = []
-        self.done: list[str] = []
+        self.begun: Noted[tuple[str, int]] = Noted()
+        self.done: Noted[str] = Noted()
         self.gate = asyncio.Event()
         self.gate.set()
 
     async def call(self, request: object, context: EffectContext) -> object:
         assert isinstance(request, Call)
-        self.begun.append((context.id, context.attempt))
+        self.begun.note((context.id, context.attempt))
         match request.what:
             case "raise":
                 raise ValueError("no such file \udcff")
@@ -128,27 +131,23 @@ class Outside:
                     except asyncio.CancelledError:
                         continue
         await self.gate.wait()
-        self.done.append(context.id)
+        self.done.note(context.id)
         return f"did {request.what}"
 
 
 def open_system(store: Store, outside: Outside, shutdown: float = 1.0) -> System:
-    return System(store=store, actors=[Region(Caller, attempts=1)], runners={"call": outside.call}, shutdown=shutdown)
-
-
-async def settle() -> None:
-    """Let everything that can happen without time happen."""
-    for _ in range(200):
-        await asyncio.sleep(0)
+    region = Region(Caller, attempts=1)
+    return System(store=store, actors=[region], runners={"call": outside.call}, shutdown=shutdown, clock=wall)
 
 
 async def heard(system: System) -> list[str]:
-    async with asyncio.timeout(5):
-        while not (lines := await system.ref(Caller, "a").ask(Heard())):  # noqa: ASYNC110  # it is asked, not told
-            await asyncio.sleep(0.002)
+    """What its actor heard: not before it has heard something."""
+    while not (lines := await system.ref(Caller, "a").ask(Heard())):
+        await pause()
     return lines
 
 
+@on_each_store()
 async def test_a_result_comes_as_a_message_with_what_it_is_about(reopen: Reopen) -> None:
     outside = Outside()
     async with open_system(await reopen(), outside) as system:
@@ -159,6 +158,7 @@ async def test_a_result_comes_as_a_message_with_what_it_is_about(reopen: Reopen)
         assert await system.kernel.store.effects() == []
 
 
+@simulated(seeds=range(5))
 async def test_the_effect_of_a_failed_turn_never_runs() -> None:
     outside = Outside()
     async with open_system(MemoryStore(), outside) as system:
@@ -178,6 +178,7 @@ async def test_the_effect_of_a_failed_turn_never_runs() -> None:
         ("nobody", "x", "x=LookupError: no runner named 'nobody': pass it in System(runners=...)"),
     ],
 )
+@simulated(seeds=range(5))
 async def test_a_failure_comes_back_as_a_message(runner: str, what: str, says: str, watch: Watch) -> None:
     async with open_system(MemoryStore(), Outside()) as system:
         events = watch(system)
@@ -189,14 +190,13 @@ async def test_a_failure_comes_back_as_a_message(runner: str, what: str, says: s
         assert [type(event) for event in events] == [Failed]
 
 
-async def test_after_a_crash_what_may_run_again_does_with_the_same_id(
-    reopen: Reopen, crashing: Crashing, until: Until
-) -> None:
+@on_each_store()
+async def test_after_a_crash_what_may_run_again_does_with_the_same_id(reopen: Reopen, crashing: Crashing) -> None:
     outside = Outside()
     outside.gate.clear()
     async with crashing(open_system(await reopen(), outside)) as system:
         id = await system.ref(Caller, "a").ask(Intend(what="it"))
-        await until(lambda: outside.begun)
+        await outside.begun.reaches(1)
 
     outside.gate.set()
     async with open_system(await reopen(), outside) as system:
@@ -204,14 +204,15 @@ async def test_after_a_crash_what_may_run_again_does_with_the_same_id(
         assert (outside.begun, outside.done) == ([(id, 1), (id, 2)], [id])
 
 
+@on_each_store()
 async def test_after_a_crash_what_cannot_be_undone_is_unknown_and_a_person_settles_it(
-    reopen: Reopen, crashing: Crashing, until: Until
+    reopen: Reopen, crashing: Crashing
 ) -> None:
     outside = Outside()
     outside.gate.clear()
     async with crashing(open_system(await reopen(), outside)) as system:
         id = await system.ref(Caller, "a").ask(Intend(what="it", rerun=False))
-        await until(lambda: outside.begun)
+        await outside.begun.reaches(1)
 
     for _ in range(2):
         async with open_system(await reopen(), outside) as system:
@@ -220,8 +221,9 @@ async def test_after_a_crash_what_cannot_be_undone_is_unknown_and_a_person_settl
     assert len(outside.begun) == 1
 
 
+@on_each_store()
 async def test_an_effect_that_is_interrupted_too_often_fails(
-    reopen: Reopen, crashing: Crashing, until: Until, monkeypatch: pytest.MonkeyPatch
+    reopen: Reopen, crashing: Crashing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("choragus.actors.effect.INTERRUPTIONS", 2)
     outside = Outside()
@@ -230,50 +232,52 @@ async def test_an_effect_that_is_interrupted_too_often_fails(
         async with crashing(open_system(await reopen(), outside)) as system:
             if number == 1:
                 await system.ref(Caller, "a").ask(Intend(what="it"))
-            await until(lambda: len(outside.begun) == number)  # noqa: B023  # called in this round
+            await outside.begun.reaches(number)
 
     async with open_system(await reopen(), outside) as system:
         assert await heard(system) == ["it=Interrupted: the process died 3 times while it ran (the limit is 2)"]
 
 
-async def test_at_an_orderly_end_an_irreversible_effect_is_waited_for(reopen: Reopen, until: Until) -> None:
-    outside = Outside()
+@simulated(seeds=range(5))
+async def test_at_an_orderly_end_an_irreversible_effect_is_waited_for() -> None:
+    outside, store = Outside(), MemoryStore()
     outside.gate.clear()
-    async with open_system(await reopen(), outside) as system:
+    async with open_system(store, outside) as system:
         await system.ref(Caller, "a").ask(Intend(what="it", rerun=False))
-        await until(lambda: outside.begun)
-        asyncio.get_running_loop().call_later(0.05, outside.gate.set)
+        await outside.begun.reaches(1)
+        asyncio.get_running_loop().call_later(0.9, outside.gate.set)
 
-    async with open_system(await reopen(), outside) as system:
+    async with open_system(store, outside) as system:
         assert await heard(system) == ["it=did it"]
     assert len(outside.done) == 1
 
 
-async def test_an_irreversible_effect_that_outlasts_the_end_is_unknown(reopen: Reopen, until: Until) -> None:
+@on_each_store()
+async def test_an_irreversible_effect_that_outlasts_the_end_is_unknown(reopen: Reopen) -> None:
     outside = Outside()
     outside.gate.clear()
     async with open_system(await reopen(), outside, shutdown=0.05) as system:
         await system.ref(Caller, "a").ask(Intend(what="it", rerun=False))
-        await until(lambda: outside.begun)
+        await outside.begun.reaches(1)
 
     async with open_system(await reopen(), outside) as system:
         assert await heard(system) == ["it=unknown"]
 
 
+@simulated(seeds=range(5))
 async def test_an_effect_that_resists_its_end_is_a_zombie(
-    watch: Watch, until: Until, monkeypatch: pytest.MonkeyPatch
+    watch: Watch,
 ) -> None:
-    monkeypatch.setattr("choragus.actors.effect.GRACE", 0.02)
     outside = Outside()
     outside.gate.clear()
-    async with open_system(MemoryStore(), outside, shutdown=0.02) as system:
+    async with open_system(MemoryStore(), outside, shutdown=3.0) as system:
         events = watch(system)
         await system.ref(Caller, "a").ask(Intend(what="resist"))
-        await until(lambda: outside.begun)
+        await outside.begun.reaches(1)
 
     assert Zombie("test.effect.caller/a", "call") in events
     outside.gate.set()
-    await asyncio.sleep(0)
+    await settle()  # the zombie's end
 
 
 async def hold(store: Store, outside: Outside, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -284,6 +288,7 @@ async def hold(store: Store, outside: Outside, monkeypatch: pytest.MonkeyPatch) 
             return await system.ref(Caller, "a").ask(Intend(what="it", rerun=False))
 
 
+@on_each_store()
 async def test_what_had_not_started_at_an_orderly_end_is_held_and_runs_next_time(
     reopen: Reopen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,14 +300,15 @@ async def test_what_had_not_started_at_an_orderly_end_is_held_and_runs_next_time
     assert outside.begun == [(id, 1)]
 
 
+@on_each_store()
 async def test_a_held_effect_that_was_started_and_then_interrupted_is_unknown_not_run_twice(
-    reopen: Reopen, monkeypatch: pytest.MonkeyPatch, crashing: Crashing, until: Until
+    reopen: Reopen, monkeypatch: pytest.MonkeyPatch, crashing: Crashing
 ) -> None:
     outside = Outside()
     await hold(await reopen(), outside, monkeypatch)
     outside.gate.clear()
     async with crashing(open_system(await reopen(), outside)):
-        await until(lambda: outside.begun)
+        await outside.begun.reaches(1)
     outside.gate.set()
 
     async with open_system(await reopen(), outside) as system:
@@ -311,13 +317,14 @@ async def test_a_held_effect_that_was_started_and_then_interrupted_is_unknown_no
     assert (len(outside.begun), outside.done) == (1, [])
 
 
-async def test_a_cancelled_effect_is_stopped_and_nothing_comes_of_it(reopen: Reopen, until: Until) -> None:
+@on_each_store()
+async def test_a_cancelled_effect_is_stopped_and_nothing_comes_of_it(reopen: Reopen) -> None:
     outside = Outside()
     outside.gate.clear()
     async with open_system(await reopen(), outside) as system:
         caller = system.ref(Caller, "a")
         id = await caller.ask(Intend(what="it"))
-        await until(lambda: outside.begun)
+        await outside.begun.reaches(1)
 
         await caller.ask(Cancel(id))
         outside.gate.set()
@@ -327,30 +334,32 @@ async def test_a_cancelled_effect_is_stopped_and_nothing_comes_of_it(reopen: Reo
         assert (outside.done, await system.kernel.store.effects()) == ([], [])
 
 
-async def test_a_result_that_comes_after_the_cancellation_is_dropped(until: Until) -> None:
+@simulated(seeds=range(5))
+async def test_a_result_that_comes_after_the_cancellation_is_dropped() -> None:
     outside = Outside()
     outside.gate.clear()
     async with open_system(MemoryStore(), outside) as system:
         caller = system.ref(Caller, "a")
         id = await caller.ask(Intend(what="resist"))
-        await until(lambda: outside.begun)
+        await outside.begun.reaches(1)
 
         await caller.ask(Cancel(id))
         outside.gate.set()
-        await until(lambda: outside.done)
+        await outside.done.reaches(1)
         await settle()
 
         assert await caller.ask(Heard()) == []
 
 
+@on_each_store()
 async def test_effects_of_actors_that_the_system_does_not_run_stay_as_they_are(
-    reopen: Reopen, crashing: Crashing, until: Until
+    reopen: Reopen, crashing: Crashing
 ) -> None:
     outside = Outside()
     outside.gate.clear()
     async with crashing(open_system(await reopen(), outside)) as system:
         await system.ref(Caller, "a").ask(Intend(what="it", rerun=False))
-        await until(lambda: outside.begun)
+        await outside.begun.reaches(1)
 
     async with System(store=await reopen()) as system:
         await settle()
@@ -360,14 +369,25 @@ async def test_effects_of_actors_that_the_system_does_not_run_stay_as_they_are(
         assert [effect.state for effect in await system.kernel.store.effects()] == [EffectState.OPEN]
 
 
-async def test_an_effect_starts_only_while_the_lease_is_fresh(until: Until) -> None:
-    outside = Outside()
-    async with open_system(MemoryStore(), outside) as system:
-        lease = system.kernel._lease
-        lease._renewed -= 6.0
+class SlowToRenew(MemoryStore):
+    """A store whose lease takes so many seconds to renew."""
+
+    seconds = 0.0
+
+    async def renew(self, node: str, ttl: float, now: float) -> bool:
+        await asyncio.sleep(self.seconds)
+        return await super().renew(node, ttl, now)
+
+
+@simulated(seeds=range(5))
+async def test_an_effect_starts_only_while_the_lease_is_fresh() -> None:
+    outside, store = Outside(), SlowToRenew()
+    async with open_system(store, outside) as system:
+        store.seconds = 6.0
+        await asyncio.sleep(LEASE / 2 + 0.1)
         await system.ref(Caller, "a").ask(Intend(what="it"))
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(4)  # it was renewed meanwhile, but counts from when that was asked for
         assert outside.begun == []
 
-        lease._renewed += 6.0
+        store.seconds = 0.0
         assert await heard(system) == ["it=did it"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 
 import anyio
@@ -16,6 +16,8 @@ from choragus.actors.dispatch import handle
 from choragus.actors.errors import ActorFailed, ActorStopped
 from choragus.actors.event import Event, Failed, Restarted, Zombie
 from choragus.actors.message import Request
+from choragus.actors.status import GRACE
+from choragus.actors.testing.loop import running, settled
 from choragus.actors.testing.simulation import simulated
 from choragus.supervision.errors import SystemFailed
 from choragus.supervision.spec import Child, Supervisor
@@ -23,7 +25,6 @@ from choragus.supervision.strategy import OneForOne
 from choragus.supervision.supervisor import Node
 from choragus.supervision.system import System
 
-Until = Callable[[Callable[[], object]], Awaitable[None]]
 Watch = Callable[[System], list[Event]]
 
 MANY = OneForOne(max_restarts=100, within=60.0)
@@ -87,20 +88,14 @@ class Subject(Actor[Get | Raise | Wait | Resist | Within]):
 
     @handle
     async def within(self, message: Within) -> str:
-        with anyio.move_on_after(0.01):
+        with anyio.move_on_after(1):
             await asyncio.sleep(10)
         try:
-            async with asyncio.timeout(0.01):
+            async with asyncio.timeout(1):
                 await asyncio.sleep(10)
         except TimeoutError:
             return "both"
         return "neither"
-
-
-async def settle() -> None:
-    """Let everything that can happen without time happen."""
-    for _ in range(200):
-        await asyncio.sleep(0)
 
 
 def tree(shutdown: float = 5.0) -> Supervisor:
@@ -113,6 +108,7 @@ def top(system: System) -> Node:
     return node
 
 
+@simulated(seeds=range(5))
 async def test_a_failure_is_told_to_the_asker_with_its_cause_and_to_the_events(watch: Watch) -> None:
     async with System(tree=tree()) as system:
         events = watch(system)
@@ -126,6 +122,7 @@ async def test_a_failure_is_told_to_the_asker_with_its_cause_and_to_the_events(w
         assert events[0] == Failed("top/subject", error, "Raise")
 
 
+@simulated(seeds=range(5))
 async def test_r39_a_restart_keeps_ref_and_mailbox_and_drops_the_message_it_crashed_on(watch: Watch) -> None:
     async with System(tree=tree()) as system:
         events = watch(system)
@@ -140,6 +137,7 @@ async def test_r39_a_restart_keeps_ref_and_mailbox_and_drops_the_message_it_cras
         assert events[1] == Restarted("top/subject", 2)
 
 
+@simulated(seeds=range(5))
 async def test_r35_a_cancellation_that_a_handler_raises_itself_is_a_failure(watch: Watch) -> None:
     async with System(tree=tree()) as system:
         events = watch(system)
@@ -153,6 +151,7 @@ async def test_r35_a_cancellation_that_a_handler_raises_itself_is_a_failure(watc
         assert Restarted("top/subject", 2) in events
 
 
+@simulated(seeds=range(5))
 async def test_messages_behind_a_cancelled_handler_go_back_and_are_handled_in_order() -> None:
     async with System(tree=tree()) as system:
         subject = system.find(Subject, "top/subject")
@@ -163,65 +162,75 @@ async def test_messages_behind_a_cancelled_handler_go_back_and_are_handled_in_or
         assert await asyncio.gather(*waiting) == [1, 2, 3, 4, 5]
 
 
+@simulated(seeds=range(5))
 async def test_timeouts_and_scopes_work_inside_a_handler() -> None:
     async with System(tree=tree()) as system:
         assert await system.find(Subject, "top/subject").ask(Within()) == "both"
 
 
+@simulated(seeds=range(5))
 async def test_stop_waits_for_the_handler_within_its_deadline() -> None:
     gate = asyncio.Event()
     async with System(tree=tree()) as system:
         asking = asyncio.ensure_future(system.find(Subject, "top/subject").ask(Wait(gate)))
-        await settle()
-        asyncio.get_running_loop().call_later(0.05, gate.set)
+        await settled()
+        asyncio.get_running_loop().call_later(4.9, gate.set)
 
     assert await asking == "waited"
 
 
+@simulated(seeds=range(5))
 async def test_r31_past_its_deadline_a_handler_is_cancelled_and_its_asker_told(watch: Watch) -> None:
-    async with System(tree=tree(shutdown=0.02)) as system:
+    async with System(tree=tree(shutdown=3.0)) as system:
         events = watch(system)
         asking = asyncio.ensure_future(system.find(Subject, "top/subject").ask(Wait(asyncio.Event())))
-        await settle()
+        await settled()
+        began = running().time()
 
+    assert running().time() - began == 3.0
     with pytest.raises(ActorStopped):
         await asking
     assert [type(event) for event in events] == [Failed]
 
 
+@simulated(seeds=range(5))
 async def test_r34_a_handler_that_swallows_cancellation_is_cut_off_and_does_not_hang_the_shutdown(
-    watch: Watch, until: Until, monkeypatch: pytest.MonkeyPatch
+    watch: Watch,
 ) -> None:
-    monkeypatch.setattr("choragus.actors.life.GRACE", 0.02)
     gate = asyncio.Event()
-    async with System(tree=tree(shutdown=0.02)) as system:
+    async with System(tree=tree(shutdown=3.0)) as system:
         events = watch(system)
         scheduler = system.kernel.scheduler
         asking = asyncio.create_task(system.find(Subject, "top/subject").ask(Resist(gate)))
-        await settle()
+        await settled()
+        began = running().time()
         await system._root.stop()
+        assert running().time() - began == 3.0 + GRACE
         assert Zombie("top/subject", "Resist") in events
         with pytest.raises(ActorStopped):
             await asking
         gate.set()
-        await until(lambda: not scheduler._workers)
+        await settled()
+        assert not scheduler._workers
 
 
+@simulated(seeds=range(5))
 async def test_a_handler_that_swallows_cancellation_but_ends_in_time_is_no_zombie(
-    watch: Watch, monkeypatch: pytest.MonkeyPatch
+    watch: Watch,
 ) -> None:
     gate = asyncio.Event()
     async with System(tree=tree(shutdown=0.0)) as system:
         events = watch(system)
         asking = asyncio.create_task(system.find(Subject, "top/subject").ask(Resist(gate)))
-        await settle()
-        asyncio.get_running_loop().call_later(0.03, gate.set)
+        await settled()
+        asyncio.get_running_loop().call_later(GRACE / 2, gate.set)
 
     assert await asking == "resisted"
     assert events == []
 
 
-async def test_a_worker_whose_handler_swallowed_a_cancellation_is_not_used_again(until: Until) -> None:
+@simulated(seeds=range(5))
+async def test_a_worker_whose_handler_swallowed_a_cancellation_is_not_used_again() -> None:
     """A task that was cancelled stays so for whoever asks it."""
     counts: list[int] = []
     gate = asyncio.Event()
@@ -237,9 +246,9 @@ async def test_a_worker_whose_handler_swallowed_a_cancellation_is_not_used_again
     async with System(tree=tree(shutdown=0.0)) as system:
         looks = await system.spawn(Looks)
         asking = asyncio.create_task(system.find(Subject, "top/subject").ask(Resist(gate)))
-        await settle()
+        await settled()
         stopping = asyncio.ensure_future(top(system).stop())
-        await settle()
+        await settled()
         gate.set()
         await asyncio.wait({stopping, asking})
         for _ in range(5):
@@ -252,6 +261,7 @@ class Exits(BaseException):
     """As KeyboardInterrupt: no Exception."""
 
 
+@simulated(seeds=range(5))
 async def test_r26_an_error_that_is_no_exception_ends_the_system_and_is_not_eaten() -> None:
     error = Exits("out")
 
@@ -264,6 +274,7 @@ async def test_r26_an_error_that_is_no_exception_ends_the_system_and_is_not_eate
     assert error in [cause.__cause__ for cause in ended.value.exceptions]
 
 
+# On a real loop: it is about what asyncio.run() does.
 def test_a_handler_that_exits_the_process_leaves_an_orderly_shutdown_behind() -> None:
     stopped: list[str] = []
 

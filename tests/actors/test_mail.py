@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Never
 
 import pytest
@@ -16,9 +16,10 @@ from choragus.actors.event import DeadLetter, Event
 from choragus.actors.local_ref import LocalRef
 from choragus.actors.message import Request
 from choragus.actors.ref import Ref
+from choragus.actors.testing.loop import settled
+from choragus.actors.testing.simulation import simulated
 from choragus.supervision.system import System
 
-Until = Callable[[Callable[[], object]], Awaitable[None]]
 Watch = Callable[[System], list[Event]]
 
 
@@ -73,12 +74,6 @@ def depth(ref: Ref[Never]) -> int:
     return ref._cell.depth
 
 
-async def settle() -> None:
-    """Let everything that can happen without time happen."""
-    for _ in range(200):
-        await asyncio.sleep(0)
-
-
 async def test_ask_gives_the_handlers_reply() -> None:
     async with System() as system:
         counter = await system.spawn(Counter)
@@ -87,6 +82,7 @@ async def test_ask_gives_the_handlers_reply() -> None:
         assert await counter.ask(Add(3)) == 5
 
 
+@simulated(seeds=range(5))
 async def test_messages_of_one_sender_are_handled_in_order_and_one_at_a_time() -> None:
     async with System() as system:
         counter = await system.spawn(Counter)
@@ -97,14 +93,16 @@ async def test_messages_of_one_sender_are_handled_in_order_and_one_at_a_time() -
         assert await counter.ask(Seen()) == list(range(1000))
 
 
-async def test_messages_that_are_sent_one_by_one_keep_their_order(until: Until) -> None:
+@simulated(seeds=range(5))
+async def test_messages_that_are_sent_one_by_one_keep_their_order() -> None:
     async with System() as system:
         counter = await system.spawn(Counter, mailbox=2)
 
         for number in range(100):
             await counter.send(Add(number))
 
-        await until(lambda: depth(counter) == 0)
+        await settled()
+        assert depth(counter) == 0
         assert await counter.ask(Seen()) == list(range(100))
 
 
@@ -119,87 +117,99 @@ async def test_a_message_without_a_handler_is_refused_at_the_call(way: str) -> N
                 await result
 
 
-async def test_the_mailbox_bound_is_exact(until: Until) -> None:
+@simulated(seeds=range(5))
+async def test_the_mailbox_bound_is_exact() -> None:
     gate = asyncio.Event()
     async with System() as system:
         counter = await system.spawn(Counter, gate, name="counter", mailbox=3)
         counter.tell(Block())
-        await asyncio.sleep(0)
+        await settled()
         for number in range(3):
             counter.tell(Add(number))
 
         with pytest.raises(MailboxFull, match=r"^counter has 3 messages waiting \(its limit\): use send, which waits$"):
             counter.tell(Add(3))
         with pytest.raises(AskTimeout):  # it waits for room, within its timeout
-            await counter.ask(Add(3), timeout=0.01)
+            await counter.ask(Add(3), timeout=3.0)
         gate.set()
-        await until(lambda: depth(counter) == 0)
+        await settled()
+        assert depth(counter) == 0
         assert await counter.ask(Seen()) == [0, 1, 2]
 
 
-async def test_send_waits_for_room_and_is_let_in_message_by_message(until: Until) -> None:
+@simulated(seeds=range(5))
+async def test_send_waits_for_room_and_is_let_in_message_by_message() -> None:
     gate = asyncio.Event()
     async with System() as system:
         counter = await system.spawn(Counter, gate, mailbox=1)
         counter.tell(Block())
-        await asyncio.sleep(0)
+        await settled()
         counter.tell(Add(1))
-        senders = [asyncio.create_task(counter.send(Add(number))) for number in (2, 3, 4)]
-        await settle()
+        senders: list[asyncio.Task[None]] = []
+        for number in (2, 3, 4):
+            senders.append(asyncio.create_task(counter.send(Add(number))))
+            await settled()
         assert not any(sender.done() for sender in senders)
 
         gate.set()
         await asyncio.gather(*senders)
 
-        await until(lambda: depth(counter) == 0)
+        await settled()
+        assert depth(counter) == 0
         assert await counter.ask(Seen()) == [1, 2, 3, 4]
 
 
-async def test_a_send_that_is_cancelled_leaves_its_place_to_the_next(until: Until) -> None:
+@simulated(seeds=range(5))
+async def test_a_send_that_is_cancelled_leaves_its_place_to_the_next() -> None:
     gate = asyncio.Event()
     async with System() as system:
         counter = await system.spawn(Counter, gate, mailbox=1)
         counter.tell(Block())
-        await asyncio.sleep(0)
+        await settled()
         counter.tell(Add(1))
         first, second = (asyncio.create_task(counter.send(Add(number))) for number in (2, 3))
-        await settle()
+        await settled()
 
         first.cancel()
         gate.set()
         await second
 
-        await until(lambda: depth(counter) == 0)
+        await settled()
+        assert depth(counter) == 0
         assert await counter.ask(Seen()) == [1, 3]
 
 
-async def test_an_ask_times_out_and_its_late_reply_is_a_dead_letter(until: Until, watch: Watch) -> None:
+@simulated(seeds=range(5))
+async def test_an_ask_times_out_and_its_late_reply_is_a_dead_letter(watch: Watch) -> None:
     gate = asyncio.Event()
     async with System() as system:
         events = watch(system)
         counter = await system.spawn(Counter, gate, name="counter")
         counter.tell(Block())
 
-        with pytest.raises(AskTimeout, match=r"^counter did not answer Add within 0\.02 s; it may still do so$"):
-            await counter.ask(Add(7), timeout=0.02)
+        with pytest.raises(AskTimeout, match=r"^counter did not answer Add within 2 s; it may still do so$"):
+            await counter.ask(Add(7), timeout=2.0)
         gate.set()
-        await until(lambda: DeadLetter("counter", 7) in events)
+        await settled()
+        assert DeadLetter("counter", 7) in events
 
 
-async def test_an_ask_that_is_cancelled_ends_at_once_and_its_reply_is_a_dead_letter(until: Until, watch: Watch) -> None:
+@simulated(seeds=range(5))
+async def test_an_ask_that_is_cancelled_ends_at_once_and_its_reply_is_a_dead_letter(watch: Watch) -> None:
     gate = asyncio.Event()
     async with System() as system:
         events = watch(system)
         counter = await system.spawn(Counter, gate, name="counter")
         counter.tell(Block())
         asking = asyncio.create_task(counter.ask(Add(7)))
-        await settle()
+        await settled()
 
         asking.cancel()
         await asyncio.wait({asking})
         gate.set()
 
-        await until(lambda: DeadLetter("counter", 7) in events)
+        await settled()
+        assert DeadLetter("counter", 7) in events
 
 
 @pytest.mark.parametrize("timeout", [0, -1.0, float("nan")])
@@ -233,19 +243,20 @@ async def test_r40_an_ask_of_a_stopped_actor_fails_at_once_and_names_it(watch: W
         assert events == [DeadLetter("counter", Add(1))]
 
 
+@simulated(seeds=range(5))
 async def test_r40_an_ask_that_waits_when_the_actor_stops_fails_and_tells_become_dead_letters(watch: Watch) -> None:
     gate = asyncio.Event()
     async with System() as system:
         events = watch(system)
         counter = await system.spawn(Counter, gate, name="counter", mailbox=2)
         counter.tell(Block())
-        await asyncio.sleep(0)
+        await settled()
         counter.tell(Add(1))
         asking = asyncio.create_task(counter.ask(Add(2)))
         sending = asyncio.create_task(counter.send(Add(3)))
-        await settle()
+        await settled()
         stopping = asyncio.create_task(system._root.stop())
-        await settle()
+        await settled()
         gate.set()
         await stopping
 

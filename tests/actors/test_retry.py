@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 import attrs
@@ -16,8 +15,8 @@ from choragus.actors.durable import DurableActor
 from choragus.actors.errors import ActorSuspended, MessageParked, TurnTimeout
 from choragus.actors.event import Event, Failed, Parked, Restarted, Suspended, Zombie
 from choragus.actors.message import AskFailed, Request
-from choragus.actors.testing.loop import clock as virtual
-from choragus.actors.testing.loop import settled
+from choragus.actors.status import GRACE
+from choragus.actors.testing.loop import clock, settled
 from choragus.actors.testing.simulation import simulated
 from choragus.mailbox.address import ActorId, actor_id
 from choragus.mailbox.codec import Record, stored
@@ -29,9 +28,10 @@ from choragus.supervision.backoff import Backoff
 from choragus.supervision.spec import Region
 from choragus.supervision.system import System
 
-Until = Callable[[Callable[[], object]], Awaitable[None]]
+from .noted import Noted
+from .stores import Reopen, on_each_store, wall
+
 Watch = Callable[[System], list[Event]]
-Reopen = Callable[[], Awaitable[Store]]
 Crashing = Callable[[System], AbstractAsyncContextManager[System]]
 
 SOON = Backoff(first=0.001, most=0.001)
@@ -65,28 +65,28 @@ class Tries:
     parked: list[str] = attrs.field(factory=list)
 
 
-TRIED: dict[str, int] = {}
-"""How often a handler ran, by key: outside every turn."""
+TRIED: Noted[str] = Noted()
+"""The key of each run of a handler: outside every turn."""
 
 GATES: dict[str, asyncio.Event] = {}
 
 
 class Subject(DurableActor[Tries, Try | Hang | Get], name="test.retry.subject"):
-    turn_timeout = 0.05
+    turn_timeout = 5.0
 
     @handle
     def attempt(self, message: Try) -> int:
         self.state.done += 1
-        TRIED[self.key] = TRIED.get(self.key, 0) + 1
-        if TRIED[self.key] < message.succeeds_at:
+        TRIED.note(self.key)
+        if TRIED.count(self.key) < message.succeeds_at:
             raise RuntimeError("not yet")
-        return TRIED[self.key]
+        return TRIED.count(self.key)
 
     @handle
     async def hang(self, message: Hang) -> str:
         self.state.done += 100
-        TRIED[self.key] = TRIED.get(self.key, 0) + 1
-        if TRIED[self.key] > message.times:
+        TRIED.note(self.key)
+        if TRIED.count(self.key) > message.times:
             return "ran"
         gate = GATES.setdefault(self.key, asyncio.Event())
         while not gate.is_set():
@@ -106,16 +106,14 @@ class Subject(DurableActor[Tries, Try | Hang | Get], name="test.retry.subject"):
         self.log("subject.parked", kind=type(message).__name__)
 
 
-def open_system(
-    store: Store, attempts: int = 5, backoff: Backoff = SOON, clock: Callable[[], float] = time.time
-) -> System:
+def open_system(store: Store, attempts: int = 5, backoff: Backoff = SOON, clock: Callable[[], float] = wall) -> System:
     region = Region(Subject, attempts=attempts, backoff=backoff)
     return System(store=store, actors=[region], shutdown=1.0, clock=clock)
 
 
-@pytest.fixture(autouse=True)
-def fresh() -> None:
-    TRIED.clear()
+def forget() -> None:
+    """What an earlier run did."""
+    TRIED.forget()
     GATES.clear()
 
 
@@ -123,9 +121,11 @@ def envelope(key: str, record: Record, id: str = "visitor#1") -> Envelope:
     return Envelope(id=id, receiver=actor_id("test.retry.subject", key), sender="visitor", record=record)
 
 
+@on_each_store()
 async def test_r39_a_durable_actor_gets_the_message_again_with_its_attempts_counted(
     reopen: Reopen, watch: Watch
 ) -> None:
+    forget()
     async with open_system(await reopen()) as system:
         events = watch(system)
         subject = system.ref(Subject, "a")
@@ -138,7 +138,9 @@ async def test_r39_a_durable_actor_gets_the_message_again_with_its_attempts_coun
         assert [b'"attempts":1' in kinds[0], b'"attempts":2' in kinds[1]] == [True, True]
 
 
+@on_each_store()
 async def test_past_its_attempts_a_message_is_parked_and_the_actor_goes_on(reopen: Reopen, watch: Watch) -> None:
+    forget()
     async with open_system(await reopen(), attempts=3) as system:
         events = watch(system)
         subject = system.ref(Subject, "a")
@@ -155,21 +157,25 @@ async def test_past_its_attempts_a_message_is_parked_and_the_actor_goes_on(reope
         assert [e.kind for e in await system.kernel.store.log()][-2:] == ["subject.parked", "message.parked"]
 
 
-async def test_attempts_are_kept_over_a_crash(reopen: Reopen, crashing: Crashing, until: Until) -> None:
-    slow = Backoff(first=0.2, most=0.2)
+@on_each_store()
+async def test_attempts_are_kept_over_a_crash(reopen: Reopen, crashing: Crashing) -> None:
+    forget()
+    slow = Backoff(first=500, most=500)
     async with crashing(open_system(await reopen(), attempts=2, backoff=slow)) as system:
         await system.ref(Subject, "a").send(Try(succeeds_at=100))
-        await until(lambda: TRIED.get("a") == 1)
+        await TRIED.reaches(1)
         await system.ref(Subject, "b").ask(Get())
 
-    async with open_system(store := await reopen(), attempts=2, backoff=slow) as system:
+    async with open_system(store := await reopen(), attempts=2, clock=lambda: wall() + 600) as system:
         with pytest.raises(MessageParked, match=r"has|failed"):
             await system.ref(Subject, "a").ask(Try(succeeds_at=1000))
         assert [one.envelope.attempts for one in await store.parked()] == [1, 1]
-        assert TRIED["a"] == 4
+        assert TRIED == ["a"] * 4
 
 
-async def test_a_requeue_reaches_a_live_system_and_goes_to_the_tail(reopen: Reopen, until: Until) -> None:
+@on_each_store()
+async def test_a_requeue_reaches_a_live_system_and_goes_to_the_tail(reopen: Reopen) -> None:
+    forget()
     async with open_system(await reopen(), attempts=1) as system:
         subject = system.ref(Subject, "a")
         with pytest.raises(MessageParked) as parked:
@@ -177,15 +183,15 @@ async def test_a_requeue_reaches_a_live_system_and_goes_to_the_tail(reopen: Reop
 
         assert await system.kernel.store.requeue(actor_id("test.retry.subject", "a"), parked.value.message)
 
-        await until(lambda: TRIED["a"] == 2)
+        await TRIED.reaches(2)
         assert await subject.ask(Get()) == 1
         assert await system.kernel.store.parked() == []
 
 
 @simulated()
 async def test_a_message_in_backoff_holds_its_mailbox_and_no_other() -> None:
-    TRIED.clear()
-    async with open_system(MemoryStore(), backoff=Backoff(first=10, most=10), clock=virtual) as system:
+    forget()
+    async with open_system(MemoryStore(), backoff=Backoff(first=10, most=10)) as system:
         first = asyncio.ensure_future(system.ref(Subject, "a").ask(Try(succeeds_at=2)))
         await settled()
         second = asyncio.ensure_future(system.ref(Subject, "a").ask(Get()))
@@ -198,19 +204,21 @@ async def test_a_message_in_backoff_holds_its_mailbox_and_no_other() -> None:
 
 @simulated()
 async def test_a_stop_in_a_backoff_is_prompt_and_the_retry_does_not_run_after_it() -> None:
-    TRIED.clear()
+    forget()
     store = MemoryStore()
     async with asyncio.timeout(0.9):  # the system's patience is 1 s
-        async with open_system(store, backoff=Backoff(first=500, most=500), clock=virtual) as system:
+        async with open_system(store, backoff=Backoff(first=500, most=500)) as system:
             system.ref(Subject, "a").tell(Try(succeeds_at=100))
             await settled()
             assert await system.ref(Subject, "b").ask(Get()) == 0
     await asyncio.sleep(550)
 
-    assert TRIED["a"] == 1
+    assert TRIED == ["a"]
 
 
+@on_each_store()
 async def test_an_unknown_message_is_parked_and_blocks_nobody(reopen: Reopen, watch: Watch) -> None:
+    forget()
     store = await reopen()
     await store.append([envelope("a", Record("test.retry.nobody", 1, b"{}"))])
     async with open_system(store) as system:
@@ -232,7 +240,9 @@ async def test_an_unknown_message_is_parked_and_blocks_nobody(reopen: Reopen, wa
         (Record("test.retry.try", 1, b'{"succeeds_at": 1}'), "stop\n", "has no @reply method 'stop' any more"),
     ],
 )
+@simulated(seeds=range(5))
 async def test_what_can_never_be_handled_is_parked_at_once(record: Record, then: str, says: str) -> None:
+    forget()
     store = MemoryStore()
     await store.append([attrs.evolve(envelope("a", record), then=then)])
     async with open_system(store) as system:
@@ -256,7 +266,9 @@ class Sick(MemoryStore):
         return await super().load(actor)
 
 
+@simulated(seeds=range(5))
 async def test_a_corrupt_state_suspends_only_its_key_and_whoever_asks_is_told(watch: Watch) -> None:
+    forget()
     async with open_system(Sick(1000), attempts=3) as system:
         events = watch(system)
         sick, well = system.ref(Subject, "sick"), system.ref(Subject, "well")
@@ -271,12 +283,17 @@ async def test_a_corrupt_state_suspends_only_its_key_and_whoever_asks_is_told(wa
         assert await system.kernel.store.waiting(0.0) == ["test.retry.subject/sick"]
 
 
+@simulated(seeds=range(5))
 async def test_an_actor_that_can_be_loaded_again_goes_on(watch: Watch) -> None:
+    forget()
     async with open_system(Sick(2), attempts=3) as system:
         assert await system.ref(Subject, "sick").ask(Get()) == 0
 
 
+@simulated(seeds=range(5))
 async def test_an_init_that_raises_suspends_the_key_and_not_the_system(watch: Watch) -> None:
+    forget()
+
     class Broken(DurableActor[Tries, Get], name="test.retry.broken"):
         def initial(self) -> Tries:
             raise ValueError("no state")
@@ -290,16 +307,17 @@ async def test_an_init_that_raises_suspends_the_key_and_not_the_system(watch: Wa
             await system.ref(Broken, "a").ask(Get())
 
 
+@on_each_store()
 async def test_interruptions_are_counted_apart_and_past_their_limit_the_message_is_parked(
-    reopen: Reopen, crashing: Crashing, until: Until, monkeypatch: pytest.MonkeyPatch
+    reopen: Reopen, crashing: Crashing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    forget()
     monkeypatch.setattr("choragus.actors.execution.INTERRUPTIONS", 3)
-    monkeypatch.setattr(Subject, "turn_timeout", 60.0)
     for number in range(1, 5):
         async with crashing(open_system(await reopen())) as system:
             if number == 1:
                 system.ref(Subject, "a").tell(Hang())
-            await until(lambda: TRIED.get("a") == number)  # noqa: B023  # called in this round
+            await TRIED.reaches(number)
             await system.ref(Subject, "b").send(Get())
             await system.ref(Subject, "b").send(Get())
 
@@ -310,10 +328,12 @@ async def test_interruptions_are_counted_apart_and_past_their_limit_the_message_
         assert (parked.envelope.interrupted, parked.envelope.attempts) == (4, 0)
 
 
+@on_each_store()
 async def test_a_message_that_kills_the_process_at_once_is_counted_from_the_second_time_on(
-    reopen: Reopen, crashing: Crashing, until: Until, monkeypatch: pytest.MonkeyPatch
+    reopen: Reopen, crashing: Crashing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing can be written between its start and the end; so after an unclean end the mark is written first."""
+    forget()
     monkeypatch.setattr("choragus.actors.execution.INTERRUPTIONS", 2)
 
     @stored("test.retry.kill")
@@ -324,7 +344,7 @@ async def test_a_message_that_kills_the_process_at_once_is_counted_from_the_seco
     class Victim(DurableActor[Tries, Kill | Get], name="test.retry.victim"):
         @handle
         async def kill(self, message: Kill) -> None:
-            TRIED["victim"] = TRIED.get("victim", 0) + 1
+            TRIED.note("victim")
             running.kernel.fail(RuntimeError("killed"))
             await asyncio.sleep(60)
 
@@ -336,30 +356,31 @@ async def test_a_message_that_kills_the_process_at_once_is_counted_from_the_seco
         async with crashing(running := System(store=await reopen(), actors=[Victim])):
             if number == 1:
                 running.ref(Victim, "a").tell(Kill())
-            await until(lambda: TRIED.get("victim") == number)  # noqa: B023  # called in this round
+            await TRIED.reaches(number)
 
     async with System(store=(store := await reopen()), actors=[Victim]) as system:
         assert await system.ref(Victim, "a").ask(Get(), timeout=5) == 0
         assert [one.reason for one in await store.parked()] == ["the process died 3 times over it (the limit is 2)"]
 
 
-async def test_an_orderly_end_in_the_middle_of_a_turn_counts_neither_as_attempt_nor_as_interruption(
-    monkeypatch: pytest.MonkeyPatch, until: Until
-) -> None:
-    monkeypatch.setattr(Subject, "turn_timeout", 60.0)
+@simulated(seeds=range(5))
+async def test_an_orderly_end_in_the_middle_of_a_turn_counts_neither_as_attempt_nor_as_interruption() -> None:
+    forget()
     store = MemoryStore()
     for number in (1, 2):
-        async with System(store=store, actors=[Subject], shutdown=0.02) as system:
+        async with System(store=store, actors=[Subject], shutdown=2.0, clock=clock) as system:
             if number == 1:
                 system.ref(Subject, "a").tell(Hang())
-            await until(lambda: TRIED.get("a") == number)  # noqa: B023  # called in this round
+            await TRIED.reaches(number)
             await system.ref(Subject, "b").send(Get())
 
     (waiting,) = await store.fetch(actor_id("test.retry.subject", "a"), 10, 0.0)
     assert (waiting.attempts, waiting.interrupted) == (0, 0)
 
 
+@simulated(seeds=range(5))
 async def test_a_handler_that_hangs_is_cancelled_counted_and_tried_again(watch: Watch) -> None:
+    forget()
     async with open_system(MemoryStore()) as system:
         events = watch(system)
 
@@ -370,18 +391,19 @@ async def test_a_handler_that_hangs_is_cancelled_counted_and_tried_again(watch: 
         assert await system.ref(Subject, "a").ask(Get()) == 100
 
 
+@simulated(seeds=range(5))
 async def test_a_handler_that_hangs_for_good_is_parked_with_the_limit_named() -> None:
+    forget()
     async with open_system(MemoryStore(), attempts=2) as system:
-        with pytest.raises(
-            MessageParked, match=r"TurnTimeout: .*subject/a took longer than 0\.05 s \(turn_timeout of Su"
-        ):
+        with pytest.raises(MessageParked, match=r"TurnTimeout: .*subject/a took longer than 5 s \(turn_timeout of Su"):
             await system.ref(Subject, "a").ask(Hang())
 
 
+@simulated(seeds=range(5))
 async def test_a_handler_that_swallows_its_cancellation_is_cut_off_and_its_late_result_refused(
-    watch: Watch, until: Until, monkeypatch: pytest.MonkeyPatch
+    watch: Watch,
 ) -> None:
-    monkeypatch.setattr("choragus.actors.execution.GRACE", 0.02)
+    forget()
     async with open_system(MemoryStore()) as system:
         events = watch(system)
         subject = system.ref(Subject, "a")
@@ -390,24 +412,31 @@ async def test_a_handler_that_swallows_its_cancellation_is_cut_off_and_its_late_
 
         assert Zombie("test.retry.subject/a", "test.retry.hang") in events
         GATES["a"].set()
-        await asyncio.sleep(0.02)
+        await settled()
         assert await subject.ask(Get()) == 100
-        await until(lambda: len(system.kernel.scheduler._workers) == len(system.kernel.scheduler._parked))
+        await settled()
+        assert len(system.kernel.scheduler._workers) == len(system.kernel.scheduler._parked)
 
 
-async def test_a_zombie_does_not_hang_the_shutdown(watch: Watch, until: Until, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("choragus.actors.durable_cell.GRACE", 0.02)
-    monkeypatch.setattr(Subject, "turn_timeout", 60.0)
-    async with System(actors=[Subject], shutdown=0.02) as system:
+@simulated(seeds=range(5))
+async def test_a_zombie_does_not_hang_the_shutdown(watch: Watch) -> None:
+    forget()
+    async with System(actors=[Subject], shutdown=3.0, clock=clock) as system:
         events = watch(system)
         system.ref(Subject, "a").tell(Hang(swallows=True))
-        await until(lambda: GATES)
-        asyncio.get_running_loop().call_later(0.3, lambda: GATES["a"].set())
+        await settled()
+        began = asyncio.get_running_loop().time()
 
+    assert asyncio.get_running_loop().time() - began <= 3.0 + 2 * GRACE
+    GATES["a"].set()
+    await settled()  # the zombie's end
     assert Zombie("test.retry.subject/a", "test.retry.hang") in events
 
 
+@simulated(seeds=range(5))
 async def test_a_cancellation_that_a_handler_raises_itself_is_a_failed_attempt() -> None:
+    forget()
+
     @stored("test.retry.cancel")
     @frozen
     class Cancel(Request[None]):
@@ -426,7 +455,10 @@ async def test_a_cancellation_that_a_handler_raises_itself_is_a_failed_attempt()
             await system.ref(Cancels, "a").ask(Cancel())
 
 
+@simulated(seeds=range(5))
 async def test_an_on_parked_that_fails_is_reported_and_the_message_parked_all_the_same(watch: Watch) -> None:
+    forget()
+
     class Clumsy(DurableActor[Tries, Get], name="test.retry.clumsy"):
         @handle
         def get(self, message: Get) -> int:

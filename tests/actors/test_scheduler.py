@@ -12,7 +12,7 @@ from choragus.actors.dispatch import handle
 from choragus.actors.message import Request
 from choragus.actors.ref import Ref
 from choragus.actors.scheduler import BUDGET, SPARE
-from choragus.actors.testing import clock, simulated
+from choragus.actors.testing import SimulatedLoop, clock, simulated
 from choragus.supervision.system import System
 
 
@@ -174,3 +174,37 @@ async def test_handlers_that_wait_block_nobody_in_any_order() -> None:
 
         gate.set()
         assert await asyncio.gather(*asks) == [2] * 100
+
+
+@frozen
+class Block(Request[None]):
+    """Takes so many seconds of the loop's time, and never yields."""
+
+    seconds: float
+
+
+class Blocker(Actor[Block]):
+    @handle
+    def block(self, message: Block) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SimulatedLoop)
+        loop._now += message.seconds  # what time.sleep does to a real one
+
+
+@simulated(seeds=[0])  # asyncio's own order, which is fair to the one who looks
+async def test_the_loop_turns_between_two_handlers_that_block_it() -> None:
+    """A budget of messages is no bound when each takes long: timers, sockets and other actors would starve."""
+    async with System(clock=clock, watchdog=None) as system:
+        one = await system.spawn(Blocker)
+        many = [await system.spawn(Blocker) for _ in range(20)]
+        blocked = asyncio.gather(*(ref.ask(Block(0.1)) for ref in (*[one] * 20, *many)))
+        loop = asyncio.get_running_loop()
+
+        longest = 0.0
+        while not blocked.done():
+            before = loop.time()
+            await asyncio.sleep(0)
+            longest = max(longest, loop.time() - before)
+
+        assert len(await blocked) == 40
+        assert longest < 0.35

@@ -14,6 +14,7 @@ import pytest
 from choragus.actors.testing.errors import Deadlock, NotSimulated, Overrun
 from choragus.actors.testing.loop import EPOCH, clock, settled
 from choragus.actors.testing.simulation import simulate, simulated
+from choragus.actors.thread import in_thread
 
 
 def test_a_long_sleep_is_free_and_both_clocks_follow() -> None:
@@ -154,6 +155,32 @@ def test_threads_that_only_call_are_run_on_the_loop() -> None:
         ) - me
 
     assert simulate(main, seed=3) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("no"), SystemExit(3), KeyboardInterrupt()], ids=["error", "exit", "ctrl-c"]
+)
+def test_what_a_call_in_a_thread_raises_is_told_to_who_waits_for_it(error: BaseException) -> None:
+    def fail() -> None:
+        raise error
+
+    async def main() -> BaseException | None:
+        calling = asyncio.get_running_loop().run_in_executor(None, fail)
+        await asyncio.wait({calling})
+        return calling.exception()
+
+    assert simulate(main) is error
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), StopIteration(3)], ids=["exit", "stop"])
+@simulated(seeds=[0])
+async def test_what_would_end_the_loop_comes_out_of_a_blocking_call_as_from_a_real_thread(error: BaseException) -> None:
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(RuntimeError, match=r"^it raised (SystemExit|StopIteration): 3$") as raised:
+        await in_thread("fails", fail)
+    assert raised.value.__cause__ is error
 
 
 def test_a_thread_is_refused() -> None:

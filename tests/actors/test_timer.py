@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 import attrs
@@ -16,6 +15,7 @@ from choragus.actors.durable import DurableActor
 from choragus.actors.errors import MessageParked
 from choragus.actors.message import Request
 from choragus.actors.testing.loop import clock as virtual
+from choragus.actors.testing.loop import running
 from choragus.actors.testing.simulation import simulated
 from choragus.mailbox.codec import stored
 from choragus.mailbox.memory import MemoryStore
@@ -23,8 +23,9 @@ from choragus.mailbox.store import Store
 from choragus.supervision.spec import Region
 from choragus.supervision.system import System
 
-Until = Callable[[Callable[[], object]], Awaitable[None]]
-Reopen = Callable[[], Awaitable[Store]]
+from .noted import Noted
+from .stores import Reopen, on_each_store, wall
+
 Crashing = Callable[[System], AbstractAsyncContextManager[System]]
 
 
@@ -71,51 +72,56 @@ class Clock(DurableActor[Notes, Set | Ring | Heard], name="test.timer.clock"):
     @handle
     def ring(self, message: Ring) -> None:
         self.state.lines.append(message.text)
-        RUNG.append(message.text)
+        RUNG.note(message.text)
 
     @handle
     def heard(self, message: Heard) -> list[str]:
         return self.state.lines
 
 
-RUNG: list[str] = []
+RUNG: Noted[str] = Noted()
+"""What rang, outside every turn."""
 
 
-@pytest.fixture(autouse=True)
-def fresh() -> None:
-    RUNG.clear()
-
-
-def open_system(store: Store, clock: Callable[[], float] = time.time) -> System:
+def open_system(store: Store, clock: Callable[[], float] = virtual) -> System:
     return System(store=store, actors=[Region(Clock, attempts=1)], clock=clock)
 
 
-async def test_timers_ring_in_the_order_of_their_times(reopen: Reopen, until: Until) -> None:
-    async with open_system(await reopen()) as system:
-        await system.ref(Clock, "a").ask(Set((("x", "first", 0.15), ("y", "second", 0.25), ("z", "at once", 0.0))))
+@simulated(seeds=range(5))
+async def test_timers_ring_in_the_order_of_their_times() -> None:
+    RUNG.forget()
+    async with open_system(MemoryStore()) as system:
+        began = running().time()
+        await system.ref(Clock, "a").ask(Set((("x", "second", 25.0), ("y", "first", 15.0), ("z", "at once", 0.0))))
+        rang: list[float] = []
 
-        await until(lambda: len(RUNG) == 3)
+        for number in (1, 2, 3):
+            await RUNG.reaches(number)
+            rang.append(running().time() - began)
 
-        assert RUNG == ["at once", "first", "second"]
-        assert await system.ref(Clock, "a").ask(Heard()) == RUNG
+        assert rang == pytest.approx([0, 15, 25], abs=0.01)
+        assert await system.ref(Clock, "a").ask(Heard()) == RUNG == ["at once", "first", "second"]
 
 
-async def test_setting_a_name_again_replaces_it(reopen: Reopen, until: Until) -> None:
-    async with open_system(await reopen()) as system:
+@on_each_store()
+async def test_setting_a_name_again_replaces_it(reopen: Reopen) -> None:
+    RUNG.forget()
+    now = wall()
+    async with open_system(await reopen(), lambda: now) as system:
         clock = system.ref(Clock, "a")
-        await clock.ask(Set((("x", "one", 0.2), ("x", "two", 0.2))))
-        await clock.ask(Set((("x", "three", 0.03),)))
+        await clock.ask(Set((("x", "one", 20.0), ("x", "two", 20.0))))
+        await clock.ask(Set((("x", "three", 3.0), ("y", "last", 30.0))))
+    now += 60
 
-        await until(lambda: RUNG)
-        await asyncio.sleep(0.2)
-
-        assert await clock.ask(Heard()) == ["three"]
+    async with open_system(await reopen(), lambda: now) as system:
+        await RUNG.reaches(2)
+        assert await system.ref(Clock, "a").ask(Heard()) == ["three", "last"]
 
 
 @simulated(seeds=range(3))
 async def test_timers_are_taken_back_before_and_after_they_are_set() -> None:
-    RUNG.clear()
-    async with open_system(MemoryStore(), virtual) as system:
+    RUNG.forget()
+    async with open_system(MemoryStore()) as system:
         clock = system.ref(Clock, "a")
         await clock.ask(Set((("x", "one", 100.0), ("y", "two", 100.0))))
         await clock.ask(Set((("x", "three", 10.0), ("z", "four", 10.0)), before=("x", "y", "nothing"), after=("z",)))
@@ -126,8 +132,8 @@ async def test_timers_are_taken_back_before_and_after_they_are_set() -> None:
 
 @simulated(seeds=range(3))
 async def test_r43_a_cancelled_timer_that_is_already_queued_is_not_delivered() -> None:
-    RUNG.clear()
-    async with open_system(MemoryStore(), virtual) as system:
+    RUNG.forget()
+    async with open_system(MemoryStore()) as system:
         clock = system.ref(Clock, "a")
         await clock.ask(Set((("x", "one", 10.0), ("y", "two", 10.0))))
 
@@ -137,10 +143,10 @@ async def test_r43_a_cancelled_timer_that_is_already_queued_is_not_delivered() -
         assert await clock.ask(Heard()) == RUNG == ["two"]
 
 
-async def test_a_timer_survives_a_crash_and_rings_late_rather_than_never(
-    reopen: Reopen, crashing: Crashing, until: Until
-) -> None:
-    now = time.time()
+@on_each_store()
+async def test_a_timer_survives_a_crash_and_rings_late_rather_than_never(reopen: Reopen, crashing: Crashing) -> None:
+    RUNG.forget()
+    now = wall()
 
     async with crashing(open_system(await reopen(), lambda: now)) as system:
         await system.ref(Clock, "a").ask(Set((("x", "due", 50.0), ("y", "later", 600.0))))
@@ -148,22 +154,24 @@ async def test_a_timer_survives_a_crash_and_rings_late_rather_than_never(
     assert RUNG == []
 
     async with open_system(await reopen(), lambda: now):
-        await until(lambda: RUNG == ["due"])
+        await RUNG.reaches(1)
+        assert RUNG == ["due"]
     now += 600
     async with open_system(await reopen(), lambda: now):
-        await until(lambda: RUNG == ["due", "later"])
+        await RUNG.reaches(2)
+        assert RUNG == ["due", "later"]
 
 
 @simulated(seeds=range(3))
 async def test_a_timer_that_a_visitor_put_wakes_its_actor() -> None:
-    RUNG.clear()
+    RUNG.forget()
     from choragus.actors.recovery import KEEPER
     from choragus.mailbox.address import actor_id
     from choragus.mailbox.codec import encode
     from choragus.mailbox.turn import Envelope
 
     store = MemoryStore()
-    async with open_system(store, virtual):
+    async with open_system(store):
         due = virtual() + 80
         visitor = Envelope(
             id="v#1", receiver=actor_id("test.timer.clock", "a"), sender=KEEPER, record=encode(Ring("hello")), due=due
@@ -177,6 +185,7 @@ async def test_a_timer_that_a_visitor_put_wakes_its_actor() -> None:
 
 
 @pytest.mark.parametrize("after", [float("nan"), float("inf")])
+@simulated(seeds=[0])
 async def test_a_timer_needs_a_time(after: float) -> None:
     @stored("test.timer.odd")
     @frozen

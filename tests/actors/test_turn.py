@@ -16,6 +16,8 @@ from choragus.actors.errors import AskInsideTurn, MessageParked, SystemStopped, 
 from choragus.actors.event import DeadLetter, Event, Parked
 from choragus.actors.message import Request
 from choragus.actors.ref import Ref
+from choragus.actors.testing.loop import settled
+from choragus.actors.testing.simulation import simulated
 from choragus.mailbox.codec import stored
 from choragus.mailbox.errors import NotStorable
 from choragus.mailbox.memory import MemoryStore
@@ -25,9 +27,9 @@ from choragus.supervision.backoff import Backoff
 from choragus.supervision.spec import Region
 from choragus.supervision.system import System
 
-Until = Callable[[Callable[[], object]], Awaitable[None]]
+from .stores import Reopen, on_each_store, wall
+
 Watch = Callable[[System], list[Event]]
-Reopen = Callable[[], Awaitable[Store]]
 
 ONCE = Backoff(first=0.001, most=0.001)
 
@@ -158,19 +160,14 @@ WIRES: dict[str, Ref[Notice]] = {}
 
 
 def open_system(store: Store, attempts: int = 1) -> System:
-    return System(store=store, actors=[Region(Account, attempts=attempts, backoff=ONCE)])
-
-
-async def settle() -> None:
-    """Let everything that can happen without time happen."""
-    for _ in range(200):
-        await asyncio.sleep(0)
+    return System(store=store, actors=[Region(Account, attempts=attempts, backoff=ONCE)], clock=wall)
 
 
 async def kinds(store: Store) -> list[str]:
     return [entry.kind for entry in await store.log() if entry.kind != "system.opened"]
 
 
+@on_each_store()
 async def test_a_completed_turn_is_on_disk_whole_when_its_ask_returns(reopen: Reopen) -> None:
     async with open_system(await reopen()) as system:
         store = system.kernel.store
@@ -188,6 +185,7 @@ async def test_a_completed_turn_is_on_disk_whole_when_its_ask_returns(reopen: Re
         assert await system.ref(Account, "alice").ask(Get()) == [10]
 
 
+@on_each_store()
 async def test_a_failing_handler_leaves_no_trace_but_its_count(reopen: Reopen) -> None:
     async with open_system(await reopen()) as system:
         store = system.kernel.store
@@ -205,6 +203,7 @@ async def test_a_failing_handler_leaves_no_trace_but_its_count(reopen: Reopen) -
         assert await system.ref(Account, "copy").ask(Get()) == []
 
 
+@simulated(seeds=range(5))
 async def test_a_state_changed_in_place_is_as_before_after_a_failure() -> None:
     async with open_system(MemoryStore()) as system:
         alice = system.ref(Account, "alice")
@@ -215,6 +214,7 @@ async def test_a_state_changed_in_place_is_as_before_after_a_failure() -> None:
         assert await alice.ask(Add(3)) == 4
 
 
+@simulated(seeds=range(5))
 async def test_a_reply_is_a_copy_of_the_state_and_has_its_declared_type() -> None:
     async with open_system(MemoryStore()) as system:
         alice = system.ref(Account, "alice")
@@ -241,7 +241,8 @@ class Slow(MemoryStore):
         return await super().commit(batch)
 
 
-async def test_tells_to_volatile_actors_and_replies_wait_for_the_commit(until: Until) -> None:
+@simulated(seeds=range(5))
+async def test_tells_to_volatile_actors_and_replies_wait_for_the_commit() -> None:
     store = Slow()
     listener = Listener()
     async with open_system(store) as system:
@@ -249,15 +250,17 @@ async def test_tells_to_volatile_actors_and_replies_wait_for_the_commit(until: U
         store.gate.clear()
 
         asking = asyncio.ensure_future(system.ref(Account, "alice").ask(Do("tell")))
-        await settle()
+        await settled()
         assert (listener.heard, asking.done()) == ([], False)
         store.gate.set()
         await asking
 
-        await until(lambda: listener.heard == ["told"])
+        await settled()
+        assert listener.heard == ["told"]
 
 
 @pytest.mark.parametrize("what", ["tell then fail"])
+@simulated(seeds=range(5))
 async def test_tells_to_volatile_actors_are_dropped_when_the_turn_fails(what: str) -> None:
     listener = Listener()
     async with open_system(MemoryStore()) as system:
@@ -266,11 +269,12 @@ async def test_tells_to_volatile_actors_are_dropped_when_the_turn_fails(what: st
         with pytest.raises(MessageParked):
             await system.ref(Account, "alice").ask(Do(what))
         await system.ref(Account, "alice").ask(Do("send"))
-        await settle()
+        await settled()
 
         assert listener.heard == ["sent"]
 
 
+@simulated(seeds=range(5))
 async def test_a_gated_tell_that_finds_a_full_mailbox_is_a_dead_letter_and_harms_nobody(watch: Watch) -> None:
     listener = Listener()
     listener.gate.clear()
@@ -299,6 +303,7 @@ async def test_a_gated_tell_that_finds_a_full_mailbox_is_a_dead_letter_and_harms
         ("unstored", "NotStorable: Bare is not registered for storage"),
     ],
 )
+@simulated(seeds=range(5))
 async def test_what_cannot_be_done_in_a_turn_fails_it_and_parks_its_message(what: str, says: str) -> None:
     async with open_system(MemoryStore()) as system:
         WIRES["listener"] = await system.spawn(Listener, name="listener")
@@ -310,6 +315,7 @@ async def test_what_cannot_be_done_in_a_turn_fails_it_and_parks_its_message(what
         assert await system.ref(Account, "alice").ask(Get()) == []
 
 
+@simulated(seeds=range(5))
 async def test_an_ask_inside_a_turn_names_the_remedy() -> None:
     async with open_system(MemoryStore()) as system:
         WIRES["listener"] = await system.spawn(Listener, name="listener")
@@ -321,6 +327,7 @@ async def test_an_ask_inside_a_turn_names_the_remedy() -> None:
         assert "use self.ask(ref, message, then=" in str(parked.value.__cause__)
 
 
+@simulated(seeds=range(5))
 async def test_a_reply_that_cannot_be_stored_fails_the_turn(watch: Watch) -> None:
     @stored("test.turn.odd_reply")
     @frozen
@@ -339,6 +346,7 @@ async def test_a_reply_that_cannot_be_stored_fails_the_turn(watch: Watch) -> Non
 
 
 @pytest.mark.parametrize("way", ["tell", "send", "ask"])
+@simulated(seeds=range(5))
 async def test_a_message_that_cannot_be_stored_is_refused_at_the_call(way: str) -> None:
     @stored("test.turn.holder")
     @frozen
@@ -367,12 +375,14 @@ async def test_a_message_that_cannot_be_stored_is_refused_at_the_call(way: str) 
         ("\udcff", NotStorable, r"cannot be stored: it is no valid Unicode text"),
     ],
 )
+@simulated(seeds=range(5))
 async def test_a_key_that_cannot_be_stored_is_refused(key: str, error: type[Exception], says: str) -> None:
     async with open_system(MemoryStore()) as system:
         with pytest.raises(error, match=says):
             system.ref(Account, key)
 
 
+@simulated(seeds=range(5))
 async def test_an_actor_that_the_system_does_not_run_is_refused() -> None:
     async with System() as system:
         with pytest.raises(
@@ -381,6 +391,7 @@ async def test_an_actor_that_the_system_does_not_run_is_refused() -> None:
             system.ref(Account, "alice")
 
 
+@simulated(seeds=range(2))
 async def test_messages_of_one_sender_are_handled_in_order() -> None:
     async with open_system(MemoryStore()) as system:
         alice = system.ref(Account, "alice")
@@ -392,6 +403,7 @@ async def test_messages_of_one_sender_are_handled_in_order() -> None:
         assert await alice.ask(Get()) == list(range(300))
 
 
+@on_each_store()
 async def test_what_was_sent_is_not_lost(reopen: Reopen, crashing: Callable[[System], object]) -> None:
     """`send` returned, then the process dies before the message was handled."""
     async with crashing(open_system(await reopen())) as system:  # type: ignore[attr-defined]  # a context manager
@@ -402,6 +414,7 @@ async def test_what_was_sent_is_not_lost(reopen: Reopen, crashing: Callable[[Sys
         assert await system.ref(Account, "alice").ask(Get()) == list(range(20))
 
 
+@simulated(seeds=range(5))
 async def test_after_the_system_nothing_can_be_sent() -> None:
     async with open_system(MemoryStore()) as system:
         alice = system.ref(Account, "alice")
@@ -413,7 +426,8 @@ async def test_after_the_system_nothing_can_be_sent() -> None:
             await result
 
 
-async def test_ended_actors_park_what_comes_and_leave_memory(until: Until, watch: Watch) -> None:
+@simulated(seeds=range(5))
+async def test_ended_actors_park_what_comes_and_leave_memory(watch: Watch) -> None:
     @stored("test.turn.end")
     @frozen
     class End(Request[None]):
@@ -428,7 +442,8 @@ async def test_ended_actors_park_what_comes_and_leave_memory(until: Until, watch
         events = watch(system)
         mortal = system.ref(Mortal, "m")
         await mortal.ask(End())
-        await until(lambda: not len(system.kernel._population))
+        await settled()
+        assert not len(system.kernel._population)
 
         for _ in range(2):
             with pytest.raises(MessageParked, match=r"has ended"):
@@ -437,6 +452,7 @@ async def test_ended_actors_park_what_comes_and_leave_memory(until: Until, watch
         assert [type(event) for event in events] == [Parked, Parked]
 
 
+@simulated(seeds=range(2))
 async def test_idle_actors_are_dropped_past_the_limit_and_loaded_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("choragus.actors.population.CELLS", 20)
     async with open_system(MemoryStore()) as system:
@@ -447,6 +463,7 @@ async def test_idle_actors_are_dropped_past_the_limit_and_loaded_again(monkeypat
         assert await system.ref(Account, "a3").ask(Get()) == [3]
 
 
+@simulated(seeds=range(5))
 async def test_a_backlog_that_is_full_refuses_tells_and_lets_sends_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     from choragus.actors.errors import MailboxFull
 
@@ -463,7 +480,8 @@ async def test_a_backlog_that_is_full_refuses_tells_and_lets_sends_wait(monkeypa
         assert await alice.ask(Get()) == [1]
 
 
-async def test_a_turn_whose_revision_was_overtaken_runs_again(until: Until) -> None:
+@simulated(seeds=range(5))
+async def test_a_turn_whose_revision_was_overtaken_runs_again() -> None:
     """The store refuses the turn, and the actor begins again from what is on disk."""
 
     class Refuses(MemoryStore):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 
 import attrs
@@ -15,7 +16,7 @@ from choragus.actors.errors import CutOff
 from choragus.actors.inside import ZOMBIES
 from choragus.actors.message import Request
 from choragus.actors.ref import Ref
-from choragus.actors.testing.simulation import simulated
+from choragus.actors.testing.simulation import simulate, simulated
 from choragus.mailbox.codec import stored
 from choragus.supervision.spec import Child, Supervisor
 from choragus.supervision.system import System
@@ -76,6 +77,13 @@ class Ledger(DurableActor[State, Note], name="test.zombie.ledger"):
         return 0
 
 
+@pytest.fixture(autouse=True)
+def _no_others() -> None:
+    """Those of other tests went with their loops."""
+    gc.collect()
+    assert not ZOMBIES
+
+
 async def cut_off(act: Callable[[Ref[Note], Ref[Note]], Awaitable[object] | None]) -> tuple[list[str], int]:
     """Let a handler that was cut off do this with two refs; what it was told, and what got through to the first."""
     said: list[str] = []
@@ -129,3 +137,28 @@ async def test_others_send_while_there_are_zombies() -> None:
         await reader.send(Note())
 
         assert await reader.ask(Note()) == 3
+
+
+def test_one_that_never_ends_goes_with_its_loop() -> None:
+    async def for_ever() -> None:
+        while True:
+            try:
+                await asyncio.get_running_loop().create_future()
+            except asyncio.CancelledError:
+                continue
+
+    class Deaf(Actor[Note]):
+        @handle
+        async def note(self, message: Note) -> int:
+            await for_ever()
+            return 0
+
+    async def main() -> None:
+        async with System(tree=Child(Deaf, name="deaf", shutdown=0)) as system:
+            system.find(Deaf, "deaf").tell(Note())
+            await asyncio.sleep(1)
+
+    simulate(main)
+    gc.collect()
+
+    assert not ZOMBIES

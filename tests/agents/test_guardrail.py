@@ -7,6 +7,7 @@ import asyncio
 import attrs
 import pytest
 
+from choragus.actors.testing.simulation import simulated
 from choragus.agents.approval import arguments_hash
 from choragus.agents.errors import AgentError, LimitReached
 from choragus.agents.guardrail import Guardrail
@@ -58,6 +59,7 @@ def alone() -> System:
     return System(actors=[Guardrail], resources=Services({}, MemoryStore()))
 
 
+@simulated(seeds=range(3))
 async def test_a_budget_is_set_aside_before_it_is_spent() -> None:
     async with alone() as system:
         guardrail = system.ref(Guardrail, "r")
@@ -72,6 +74,7 @@ async def test_a_budget_is_set_aside_before_it_is_spent() -> None:
     assert second.reason.startswith("tokens is limited to 100, 0 are used and 120 more were asked for")
 
 
+@simulated(seeds=range(3))
 async def test_the_same_reservation_twice_counts_once() -> None:
     async with alone() as system:
         guardrail = system.ref(Guardrail, "r")
@@ -82,6 +85,7 @@ async def test_the_same_reservation_twice_counts_once() -> None:
     assert [verdict.allowed for verdict in verdicts] == [True] * 3
 
 
+@simulated(seeds=range(3))
 async def test_calls_judged_at_once_do_not_overshoot() -> None:
     async with alone() as system:
         guardrail = system.ref(Guardrail, "r")
@@ -92,6 +96,7 @@ async def test_calls_judged_at_once_do_not_overshoot() -> None:
     assert sum(verdict.allowed for verdict in verdicts) == 3
 
 
+@simulated(seeds=range(3))
 async def test_nothing_is_allowed_after_the_end() -> None:
     async with alone() as system:
         guardrail = system.ref(Guardrail, "r")
@@ -103,6 +108,7 @@ async def test_nothing_is_allowed_after_the_end() -> None:
     assert [(verdict.allowed, verdict.reason) for verdict in verdicts] == [(False, "run r has ended")] * 2
 
 
+@simulated(seeds=range(3))
 async def test_a_decision_is_bound_to_the_arguments() -> None:
     async with alone() as system:
         guardrail = system.ref(Guardrail, "r")
@@ -120,6 +126,7 @@ async def test_a_decision_is_bound_to_the_arguments() -> None:
     assert opposite.startswith("call 1.1 of run r is not waiting for a decision")
 
 
+@simulated(seeds=range(3))
 async def test_parallel_calls_of_one_reply_keep_to_the_limit_and_the_model_is_told() -> None:
     ledger = Ledger()
     asked = [call("look", str(number), at="x") for number in range(5)]
@@ -142,6 +149,7 @@ async def test_parallel_calls_of_one_reply_keep_to_the_limit_and_the_model_is_to
         pytest.param(Limits(cost_usd=0.25), r"cost_usd is limited to 0.25, 0.2 are used and 0.1 more", id="cost"),
     ],
 )
+@simulated(seeds=range(3))
 async def test_a_run_ends_before_it_goes_over_a_limit(limits: Limits, reason: str) -> None:
     usage = Usage(input_tokens=6, output_tokens=4, cost_usd=0.1)
     replies = [calls(call("look", str(number), at="x"), usage=usage) for number in range(9)]
@@ -156,6 +164,7 @@ async def test_a_run_ends_before_it_goes_over_a_limit(limits: Limits, reason: st
     assert (spent.steps, spent.tokens, spent.cost_usd) == (2, 20, 0.2)
 
 
+@simulated(seeds=range(3))
 async def test_a_model_that_uses_more_than_it_said_ends_the_run_at_the_next_step() -> None:
     def model(request: ModelRequest) -> Answer:
         return ModelReply(calls=(call("look", at="x"),), usage=Usage(input_tokens=5_000, output_tokens=4_000))
@@ -171,6 +180,7 @@ async def test_a_model_that_uses_more_than_it_said_ends_the_run_at_the_next_step
         assert [line["end"] for line in await data(run, "call.finished")] == ["denied"]
 
 
+@simulated(seeds=range(3))
 async def test_an_answer_that_cost_more_than_it_said_is_still_the_answer() -> None:
     agent = answering(
         lambda request: ModelReply(text="done", usage=Usage(input_tokens=9_000)), limits=Limits(tokens=5_000)
@@ -181,6 +191,7 @@ async def test_an_answer_that_cost_more_than_it_said_is_still_the_answer() -> No
         assert await run.result(timeout=5) == "done"
 
 
+@simulated(seeds=range(3))
 async def test_money_is_counted_by_the_price() -> None:
     model = ScriptedModel(["done"], price=Price(input_per_million=1e6))
     agent = attrs.evolve(scripted("done"), model=model)
@@ -192,6 +203,7 @@ async def test_money_is_counted_by_the_price() -> None:
     assert summary.cost_usd == summary.input_tokens > 0
 
 
+@simulated(seeds=range(3))
 async def test_waiting_for_a_person_is_not_active_time() -> None:
     clock = Clock()
     agent = scripted(
@@ -207,6 +219,7 @@ async def test_waiting_for_a_person_is_not_active_time() -> None:
         assert await run.result(timeout=5) == "done"
 
 
+@simulated(seeds=range(3))
 async def test_waiting_for_a_settlement_is_not_active_time() -> None:
     clock = Clock()
     limits = Limits(active_seconds=10)
@@ -253,6 +266,7 @@ def test_time_in_which_nobody_had_the_run_open_is_not_active_time(waits: bool) -
     assert live(store, agent, play, clock=clock) == "done"
 
 
+@simulated(seeds=range(3))
 async def test_working_is_active_time() -> None:
     clock = Clock()
 
@@ -268,6 +282,7 @@ async def test_working_is_active_time() -> None:
             await run.result(timeout=5)
 
 
+@simulated(seeds=range(3))
 async def test_an_approval_and_a_denial_say_who_and_why() -> None:
     ledger = Ledger()
     agent = scripted(calls(call("pay", "a", amount=1), call("pay", "b", amount=2)), "done", tools=tools(ledger))
@@ -287,6 +302,7 @@ async def test_an_approval_and_a_denial_say_who_and_why() -> None:
     assert ledger.calls() == ["1.1"]
 
 
+@simulated(seeds=range(3))
 async def test_a_decision_about_other_arguments_is_refused_and_entered() -> None:
     agent = scripted(calls(call("pay", amount=1)), "done", tools=tools(Ledger()))
     async with Runtime(agents=[agent]) as runtime:
@@ -301,6 +317,7 @@ async def test_a_decision_about_other_arguments_is_refused_and_entered() -> None
         assert await run.pending() == [approval]
 
 
+@simulated(seeds=range(3))
 async def test_a_decision_after_the_end_is_refused() -> None:
     ledger = Ledger()
     agent = scripted(calls(call("pay", amount=1)), "done", tools=tools(ledger))

@@ -7,6 +7,8 @@ import asyncio
 import anyio
 import pytest
 
+from choragus.actors.testing.loop import clock, settled
+from choragus.actors.testing.simulation import simulated
 from choragus.agents import orchestrator as orchestrators
 from choragus.agents import service as services
 from choragus.agents.errors import Cancelled, Failed, LimitReached, ModelError
@@ -38,6 +40,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(orchestrators, "RETRY", 0.001)
 
 
+@simulated(seeds=range(3))
 async def test_the_six_steps_stand_in_the_logbook_in_order() -> None:
     agent = scripted(calls(call("look", at="door")), "done", tools=tools(Ledger()))
     async with Runtime(agents=[agent]) as runtime:
@@ -48,6 +51,7 @@ async def test_the_six_steps_stand_in_the_logbook_in_order() -> None:
         assert phases == ["perceive", "reason", "act", "check", "update", "perceive", "reason", "stop"]
 
 
+@simulated(seeds=range(3))
 async def test_parallel_calls_are_checked_one_by_one() -> None:
     agent = scripted(calls(call("look", "a", at="x"), call("look", "b", at="y")), "done", tools=tools(Ledger()))
     async with Runtime(agents=[agent]) as runtime:
@@ -58,6 +62,7 @@ async def test_parallel_calls_are_checked_one_by_one() -> None:
         assert phases[2:7] == ["act", "check", "act", "check", "update"]
 
 
+@simulated(seeds=range(3))
 async def test_the_manifest_stands_at_the_beginning() -> None:
     agent = scripted("done", tools=tools(Ledger()))
     async with Runtime(agents=[agent]) as runtime:
@@ -70,6 +75,7 @@ async def test_the_manifest_stands_at_the_beginning() -> None:
         assert line["identity"]["agent"] == "clerk"  # type: ignore[index]  # a JSON object
 
 
+@simulated(seeds=range(3))
 async def test_a_model_that_fails_for_now_is_called_again_and_gives_its_reservation_back() -> None:
     agent = scripted(
         ModelError("busy", retryable=True), ModelError("busy", retryable=True), "done", limits=Limits(steps=1)
@@ -85,6 +91,7 @@ async def test_a_model_that_fails_for_now_is_called_again_and_gives_its_reservat
         assert (await run.status()).steps == 1
 
 
+@simulated(seeds=range(3))
 async def test_a_model_that_fails_for_good_fails_the_run() -> None:
     agent = scripted(ModelError("no such model"), "never")
     async with Runtime(agents=[agent]) as runtime:
@@ -94,6 +101,7 @@ async def test_a_model_that_fails_for_good_fails_the_run() -> None:
             await run.result(timeout=5)
 
 
+@simulated(seeds=range(3))
 async def test_a_model_is_called_four_times_at_most() -> None:
     agent = scripted(*[ModelError("busy", retryable=True)] * 9)
     async with Runtime(agents=[agent]) as runtime:
@@ -103,6 +111,7 @@ async def test_a_model_is_called_four_times_at_most() -> None:
             await run.result(timeout=5)
 
 
+@simulated(seeds=range(3))
 async def test_a_model_that_raises_something_else_fails_the_run() -> None:
     agent = scripted(KeyError("choices"))
     async with Runtime(agents=[agent]) as runtime:
@@ -112,6 +121,7 @@ async def test_a_model_that_raises_something_else_fails_the_run() -> None:
             await run.result(timeout=5)
 
 
+@simulated(seeds=range(3))
 async def test_a_model_that_hangs_is_given_up_and_called_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "MODEL_TIMEOUT", 0.02)
     asked: list[int] = []
@@ -130,6 +140,7 @@ async def test_a_model_that_hangs_is_given_up_and_called_again(monkeypatch: pyte
         assert [line["reason"] for line in await data(run, "model.failed")] == ["function did not answer within 0.02 s"]
 
 
+@simulated(seeds=range(3))
 async def test_a_model_whose_estimate_raises_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     agent = scripted("done")
     monkeypatch.setattr(agent.model, "estimate", lambda request: 1 / 0)
@@ -142,6 +153,7 @@ async def test_a_model_whose_estimate_raises_fails_the_run(monkeypatch: pytest.M
 
 @pytest.mark.parametrize("stop", ["length", "refusal"])
 @pytest.mark.parametrize("with_calls", [False, True], ids=["text", "calls"])
+@simulated(seeds=range(3))
 async def test_a_reply_that_is_no_answer_fails_the_run(stop: str, with_calls: bool) -> None:
     """Also when it asks for calls: what was cut off is not acted on."""
     ledger = Ledger()
@@ -156,6 +168,7 @@ async def test_a_reply_that_is_no_answer_fails_the_run(stop: str, with_calls: bo
     assert ledger.done == []
 
 
+@simulated(seeds=range(3))
 async def test_a_reply_that_announces_calls_and_has_none_fails_the_run() -> None:
     agent = scripted(ModelReply(stop="tool_calls"))
     async with Runtime(agents=[agent]) as runtime:
@@ -165,6 +178,7 @@ async def test_a_reply_that_announces_calls_and_has_none_fails_the_run() -> None
             await run.result(timeout=5)
 
 
+@simulated(seeds=range(3))
 async def test_a_reply_that_cannot_be_stored_fails_the_run() -> None:
     agent = answering(lambda request: ModelReply(text="\ud800", usage=Usage()))
     async with Runtime(agents=[agent]) as runtime:
@@ -175,6 +189,7 @@ async def test_a_reply_that_cannot_be_stored_fails_the_run() -> None:
 
 
 @pytest.mark.parametrize("ids", [("same", "same"), ("", "")], ids=["twice", "empty"])
+@simulated(seeds=range(3))
 async def test_calls_without_an_id_of_their_own_get_one(ids: tuple[str, str]) -> None:
     seen: list[ModelRequest] = []
 
@@ -191,6 +206,7 @@ async def test_calls_without_an_id_of_their_own_get_one(ids: tuple[str, str]) ->
     assert first.call_id != second.call_id
 
 
+@simulated(seeds=range(3))
 async def test_cancel_ends_a_run_while_the_model_is_called() -> None:
     cancelled = asyncio.Event()
 
@@ -206,15 +222,16 @@ async def test_cancel_ends_a_run_while_the_model_is_called() -> None:
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Go.")
         await until(run, "budget.reserved")
-        await asyncio.sleep(0.01)
+        await settled()
 
         assert await run.cancel(by="me", reason="enough")
 
         with pytest.raises(Cancelled, match=r"was cancelled: cancelled by me: enough$"):
             await run.result()
-        await asyncio.wait_for(cancelled.wait(), 5)
+        await cancelled.wait()
 
 
+@simulated(seeds=range(3))
 async def test_a_second_cancel_and_one_after_the_end_say_no() -> None:
     agent = scripted("done")
     async with Runtime(agents=[agent]) as runtime:
@@ -225,6 +242,7 @@ async def test_a_second_cancel_and_one_after_the_end_say_no() -> None:
         assert await run.result() == "done"
 
 
+@simulated(seeds=range(3))
 async def test_what_comes_after_the_end_changes_nothing() -> None:
     agent = scripted("done")
     async with Runtime(agents=[agent]) as runtime:
@@ -247,6 +265,7 @@ async def test_what_comes_after_the_end_changes_nothing() -> None:
         assert [kind for kind in (await kinds(run))[len(before) :] if not kind.startswith("budget")] == []
 
 
+@simulated(seeds=range(3))
 async def test_a_result_that_comes_twice_counts_once() -> None:
     agent = scripted(calls(call("pay", amount=1)), "done", tools=tools(Ledger()))
     async with Runtime(agents=[agent]) as runtime:
@@ -261,18 +280,20 @@ async def test_a_result_that_comes_twice_counts_once() -> None:
         assert [line["call"] for line in await data(run, "phase") if line["phase"] == "check"] == ["1.1"]
 
 
+@simulated(seeds=range(3))
 async def test_wall_time_ends_a_run_that_waits() -> None:
-    agent = scripted(calls(call("pay", amount=1)), "done", tools=tools(Ledger()), limits=Limits(wall_seconds=0.05))
-    async with Runtime(agents=[agent]) as runtime:
+    agent = scripted(calls(call("pay", amount=1)), "done", tools=tools(Ledger()), limits=Limits(wall_seconds=60))
+    async with Runtime(agents=[agent], clock=clock) as runtime:
         run = await runtime.start(agent, "Go.")
 
-        with pytest.raises(LimitReached, match=r"wall_seconds is limited to 0.05: raise it with Limits"):
-            await run.result(timeout=5)
+        with pytest.raises(LimitReached, match=r"wall_seconds is limited to 60: raise it with Limits"):
+            await run.result(timeout=100)
 
         assert await run.pending() == []
         assert (await run.status()).status is Status.LIMIT
 
 
+@simulated(seeds=range(3))
 async def test_a_reply_that_comes_after_the_end_is_paid_for() -> None:
     """The answer was in the orchestrator's mailbox already when the run was cancelled."""
 

@@ -9,6 +9,8 @@ import attrs
 import pytest
 
 from choragus.actors.errors import SystemStopped
+from choragus.actors.testing.loop import settled
+from choragus.actors.testing.simulation import simulated
 from choragus.agents import runtime as runtimes
 from choragus.agents.errors import Cancelled, Denied, Failed, Held, Waiting
 from choragus.agents.inspection import ApprovalRequested
@@ -49,12 +51,14 @@ async def follow(run: Run, seen: list[str]) -> None:
         seen.append(event.kind)
 
 
-async def test_events_go_on_from_any_position(tmp_path: Path) -> None:
+@simulated(seeds=range(3))
+async def test_events_go_on_from_any_position() -> None:
+    store = MemoryStore()
     agent = scripted(calls(call("look", at="door")), "done", tools=tools(Ledger()))
-    async with Runtime(tmp_path / "runs.db", agents=[agent]) as runtime:
+    async with Runtime(store=store, agents=[agent]) as runtime:
         run = await runtime.start(agent, "Look.", key="k")
         live_events = [event async for event in run.events()]
-    async with Runtime(tmp_path / "runs.db", agents=[agent]) as runtime:
+    async with Runtime(store=store, agents=[agent]) as runtime:
         run = await runtime.run(run.id)
 
         for after in range(len(live_events)):
@@ -67,6 +71,7 @@ async def test_events_go_on_from_any_position(tmp_path: Path) -> None:
     assert live_events[-1].kind == "run.ended"
 
 
+@simulated(seeds=range(3))
 async def test_an_approval_is_an_event_with_what_to_decide_on() -> None:
     ledger = Ledger()
     agent = scripted(calls(call("pay", amount=5)), "done", tools=tools(ledger))
@@ -82,6 +87,7 @@ async def test_an_approval_is_an_event_with_what_to_decide_on() -> None:
 
 
 @pytest.mark.parametrize("timeout", [0, 0.01])
+@simulated(seeds=range(3))
 async def test_waiting_says_for_what(timeout: float) -> None:
     agent = scripted(calls(call("pay", amount=5)), "done", tools=tools(Ledger()))
     async with Runtime(agents=[agent]) as runtime:
@@ -96,30 +102,33 @@ async def test_waiting_says_for_what(timeout: float) -> None:
             await run.result(timeout=timeout)
 
 
-async def test_a_result_that_is_there_needs_no_time(tmp_path: Path) -> None:
+@simulated(seeds=range(3))
+async def test_a_result_that_is_there_needs_no_time() -> None:
     agent = scripted("done")
-    async with Runtime(tmp_path / "runs.db", agents=[agent]) as runtime:
+    async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Go.")
         await run.result()
 
         assert await run.result(timeout=0) == "done"
 
 
-async def test_whoever_waits_when_the_runtime_closes_is_told(tmp_path: Path) -> None:
+@simulated(seeds=range(3))
+async def test_whoever_waits_when_the_runtime_closes_is_told() -> None:
     agent = scripted(calls(call("pay", amount=5)), "done", tools=tools(Ledger()))
 
-    async with Runtime(tmp_path / "runs.db", agents=[agent]) as runtime:
+    async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Pay.")
         await until(run, "approval.requested")
         waiting = [asyncio.create_task(run.result()), asyncio.create_task(follow(run, []))]
-        await asyncio.sleep(0.01)
-    told = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 5)
+        await settled()
+    told = await asyncio.gather(*waiting, return_exceptions=True)
 
     assert [type(error) for error in told] == [SystemStopped, SystemStopped]
     assert f"was closed while run {run.id} goes on: open it again" in str(told[0])
 
 
 @pytest.mark.parametrize("by", ["", "  "])
+@simulated(seeds=range(3))
 async def test_a_decision_has_somebody_who_stands_for_it(by: str) -> None:
     agent = scripted(calls(call("pay", amount=5)), "done", tools=tools(Ledger()))
     async with Runtime(agents=[agent]) as runtime:
@@ -132,6 +141,7 @@ async def test_a_decision_has_somebody_who_stands_for_it(by: str) -> None:
                 await decide
 
 
+@simulated(seeds=range(3))
 async def test_settle_takes_one_of_three_outcomes() -> None:
     agent = scripted("done")
     async with Runtime(agents=[agent]) as runtime:
@@ -145,6 +155,7 @@ def _message(receiver: str, run: str, message: object) -> Envelope:
     return Envelope(id="visitor:1", receiver=actor_id(receiver, run), sender="visitor", record=encode(message))
 
 
+# On a real loop: a visitor writes to it beside the owner.
 async def test_a_decision_posted_while_no_runtime_was_open_is_taken_at_the_next_opening(tmp_path: Path) -> None:
     ledger = Ledger()
     agent = scripted(calls(call("pay", amount=5)), "done", tools=tools(ledger))
@@ -215,6 +226,7 @@ def test_a_settlement_posted_while_no_runtime_was_open_is_taken_at_the_next_open
     assert len(keys) == 1
 
 
+@simulated(seeds=range(3))
 async def test_a_part_that_cannot_be_loaded_fails_its_run() -> None:
     """The file is damaged below one of the parts: the run ends, and says which."""
     store = MemoryStore()
@@ -235,6 +247,7 @@ async def test_a_part_that_cannot_be_loaded_fails_its_run() -> None:
         await asyncio.wait({approving})
 
 
+@simulated(seeds=range(3))
 async def test_an_orchestrator_that_cannot_be_loaded_leaves_nobody_waiting() -> None:
     store = MemoryStore()
     agent = scripted(calls(call("pay", amount=5)), "done", tools=tools(Ledger()))
@@ -260,6 +273,7 @@ def _damage(store: MemoryStore, actor: ActorId) -> None:
     store._actors[actor] = attrs.evolve(snapshot, state=broken)
 
 
+@simulated(seeds=range(3))
 async def test_an_orchestrator_that_cannot_even_end_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(self: Orchestrator, status: Status, outcome: str) -> None:
         raise RuntimeError("no end")
@@ -289,6 +303,7 @@ def test_a_run_that_was_stuck_is_still_known_as_stuck_after_a_reopening(monkeypa
     assert live(store, agent, play)
 
 
+@simulated(seeds=range(3))
 async def test_a_held_run_leaves_nobody_waiting() -> None:
     store = MemoryStore()
     agent = scripted(calls(call("pay", amount=5)), "done", tools=tools(Ledger()))
@@ -311,6 +326,7 @@ async def test_a_held_run_leaves_nobody_waiting() -> None:
         assert await run.pending() == [approval]
 
 
+@simulated(seeds=range(3))
 async def test_status_is_as_of_the_last_commit() -> None:
     agent = scripted(calls(call("look", at="x")), "done", tools=tools(Ledger()), limits=Limits(steps=5))
     async with Runtime(agents=[agent]) as runtime:
@@ -323,6 +339,7 @@ async def test_status_is_as_of_the_last_commit() -> None:
     assert summary.ended >= summary.started > 0
 
 
+@simulated(seeds=range(3))
 async def test_past_does_not_wait() -> None:
     agent = scripted(calls(call("pay", amount=5)), "done", tools=tools(Ledger()))
     async with Runtime(agents=[agent]) as runtime:

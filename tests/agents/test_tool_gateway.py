@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from choragus.agents import patience
+from choragus.actors.testing.loop import settled
+from choragus.actors.testing.simulation import simulated
 from choragus.agents.errors import Cancelled
 from choragus.agents.runtime import Runtime
 from choragus.agents.tool import Tool, tool
@@ -25,6 +26,7 @@ async def told(made: Tool, **arguments: object) -> tuple[str, bool]:
     return message.text, message.is_error
 
 
+@simulated(seeds=range(3))
 async def test_a_result_is_json() -> None:
     @tool(risk="read")
     def listing() -> list[int]:
@@ -34,6 +36,7 @@ async def test_a_result_is_json() -> None:
     assert await told(listing) == ("[1,2]", False)
 
 
+@simulated(seeds=range(3))
 async def test_a_tool_that_raises_is_told_as_an_error() -> None:
     @tool(risk="read")
     def broken() -> str:
@@ -67,6 +70,7 @@ class Unspeakable(Exception):
     ],
 )
 @pytest.mark.parametrize("in_thread", [True, False], ids=["def", "async def"])
+@simulated(seeds=range(3))
 async def test_whatever_a_tool_raises_is_told(error: BaseException, text: str, in_thread: bool) -> None:
     def plain() -> str:
         """Break."""
@@ -85,6 +89,7 @@ async def test_whatever_a_tool_raises_is_told(error: BaseException, text: str, i
 
 
 @pytest.mark.parametrize("value", [object(), {1: object()}, lambda: 1], ids=["object", "nested", "function"])
+@simulated(seeds=range(3))
 async def test_a_result_that_is_no_json_is_told(value: object) -> None:
     @tool(risk="read")
     def garbage() -> object:
@@ -97,6 +102,7 @@ async def test_a_result_that_is_no_json_is_told(value: object) -> None:
     assert is_error
 
 
+@simulated(seeds=range(3))
 async def test_an_invented_tool_and_bad_arguments_go_back_to_the_model() -> None:
     ledger = Ledger()
     agent = scripted(calls(call("lok", at="x"), call("look", at=5)), "done", tools=tools(ledger))
@@ -111,6 +117,7 @@ async def test_an_invented_tool_and_bad_arguments_go_back_to_the_model() -> None
 
 
 @pytest.mark.parametrize(("risk", "idempotent"), [("read", False), ("reversible", True)], ids=["read", "idempotent"])
+@simulated(seeds=range(3))
 async def test_a_harmless_tool_that_hangs_is_cut_off_and_told(risk: str, idempotent: bool) -> None:
     assert await told(sleeper(risk, idempotent=idempotent)) == (
         "endless took longer than 0.03 s and was cancelled",
@@ -118,6 +125,7 @@ async def test_a_harmless_tool_that_hangs_is_cut_off_and_told(risk: str, idempot
     )
 
 
+# On a real loop: its thread runs on.
 async def test_a_plain_function_that_hangs_is_left_behind() -> None:
     @tool(risk="read", timeout=0.03)
     def blocks() -> str:
@@ -128,8 +136,8 @@ async def test_a_plain_function_that_hangs_is_left_behind() -> None:
     assert await told(blocks) == ("blocks took longer than 0.03 s and was cancelled", True)
 
 
-async def test_a_tool_that_resists_its_cancellation_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "GRACE", 0.02)
+@simulated(seeds=range(3))
+async def test_a_tool_that_resists_its_cancellation_is_left_behind() -> None:
     end = asyncio.Event()
 
     @tool(risk="read", timeout=0.03)
@@ -137,15 +145,17 @@ async def test_a_tool_that_resists_its_cancellation_is_left_behind(monkeypatch: 
         """Resist."""
         while not end.is_set():
             try:
-                await asyncio.wait_for(end.wait(), 5)
+                await end.wait()
             except asyncio.CancelledError:
                 continue
         return "late"
 
     assert await told(stubborn) == ("stubborn took longer than 0.03 s and was cancelled", True)
     end.set()
+    await settled()
 
 
+@simulated(seeds=range(3))
 async def test_cancel_stops_a_harmless_call_in_flight() -> None:
     cancelled = asyncio.Event()
 
@@ -165,12 +175,12 @@ async def test_cancel_stops_a_harmless_call_in_flight() -> None:
 
         await run.cancel()
 
-        async with asyncio.timeout(5):
-            await cancelled.wait()
+        await cancelled.wait()
         await eventually(run, "call.finished")
         assert [one["end"] for one in await data(run, "call.finished")] == ["cancelled"]
 
 
+@simulated(seeds=range(3))
 async def test_cancel_lets_a_call_with_effects_come_to_its_end_and_enters_it() -> None:
     gate = asyncio.Event()
 

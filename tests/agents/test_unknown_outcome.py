@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from choragus.actors.testing.simulation import simulated
 from choragus.agents.agent import Agent
 from choragus.agents.errors import AgentError, Failed
 from choragus.agents.inspection import OutcomeUnknown
@@ -31,6 +32,7 @@ async def _unknown_by_timeout(runtime: Runtime, agent: Agent) -> Run:
 
 
 @pytest.mark.parametrize("risk", ["reversible", "irreversible"])
+@simulated(seeds=range(3))
 async def test_a_tool_with_effects_that_times_out_leaves_its_outcome_unknown(risk: str) -> None:
     agent = once(sleeper(risk))
     async with Runtime(agents=[agent]) as runtime:
@@ -51,6 +53,7 @@ async def test_a_tool_with_effects_that_times_out_leaves_its_outcome_unknown(ris
         assert (await run.status()).status.value == "waiting"
 
 
+@simulated(seeds=range(3))
 async def test_settled_as_happened_the_run_goes_on_with_the_result() -> None:
     agent = once(sleeper("reversible"))
     async with Runtime(agents=[agent]) as runtime:
@@ -64,6 +67,7 @@ async def test_settled_as_happened_the_run_goes_on_with_the_result() -> None:
     assert agent.model.requests[-1].messages[-1].text == '"receipt 7"'  # type: ignore[attr-defined]  # a ScriptedModel
 
 
+@simulated(seeds=range(3))
 async def test_settled_as_not_happened_it_is_run_with_the_same_key() -> None:
     keys: list[str] = []
 
@@ -85,6 +89,7 @@ async def test_settled_as_not_happened_it_is_run_with_the_same_key() -> None:
     assert keys == [f"{run.id}/1.1"] * 2
 
 
+@simulated(seeds=range(3))
 async def test_given_up_the_run_fails_and_says_who_gave_up() -> None:
     agent = once(sleeper("reversible"))
     async with Runtime(agents=[agent]) as runtime:
@@ -98,6 +103,7 @@ async def test_given_up_the_run_fails_and_says_who_gave_up() -> None:
         assert len(agent.model.requests) == 1  # type: ignore[attr-defined]  # a ScriptedModel
 
 
+@simulated(seeds=range(3))
 async def test_a_call_is_settled_once() -> None:
     agent = once(sleeper("reversible"))
     async with Runtime(agents=[agent]) as runtime:
@@ -108,6 +114,7 @@ async def test_a_call_is_settled_once() -> None:
             await run.settle("1.1", "not", by="me")
 
 
+@simulated(seeds=range(3))
 async def test_a_visitor_cannot_settle_with_an_outcome_that_is_none() -> None:
     agent = once(sleeper("reversible"))
     async with Runtime(agents=[agent]) as runtime:
@@ -121,6 +128,7 @@ async def test_a_visitor_cannot_settle_with_an_outcome_that_is_none() -> None:
         assert [one.call for one in await run.unknown()] == ["1.1"]
 
 
+@simulated(seeds=range(3))
 async def test_a_call_cut_off_after_the_end_can_still_be_settled() -> None:
     agent = once(sleeper("reversible", timeout=0.1))
     async with Runtime(agents=[agent]) as runtime:

@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-PRINTED = ["Take one.", "All paid.", "3", "10"]
+(TREE,) = re.findall(r"```text\n(.*?)```", README, flags=re.DOTALL)
+PRINTED = ["Take one.", "All paid.", TREE.strip(), "10"]
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,19 @@ def test_readme_block_runs_as_it_stands_and_once_more(block: str, printed: str, 
 
 def test_readme_shows_a_runnable_block_before_line_30() -> None:
     assert README[: README.index("```python")].count("\n") < 30
+
+
+def test_readme_names_every_page() -> None:
+    pages = [path.name for path in (ROOT / "docs").glob("*.md")]
+
+    assert [page for page in pages if f"](docs/{page})" not in README] == []
+
+
+def test_readme_shows_a_tree_that_has_restarted_in_ten_lines() -> None:
+    usage = BLOCKS[2][BLOCKS[2].index("counter = Child") :]
+
+    assert len([line for line in usage.splitlines() if line]) <= 10
+    assert "1 restart, last: ValueError" in TREE
 
 
 def test_readme_has_the_two_commands_on_one_line_each() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -16,7 +16,7 @@ from choragus.actors.event import DeadLetter, Event, Restarted
 from choragus.actors.local_ref import LocalRef
 from choragus.actors.message import Request
 from choragus.actors.status import Status
-from choragus.actors.testing.loop import settled
+from choragus.actors.testing.loop import running, settled
 from choragus.actors.testing.simulation import simulated
 from choragus.supervision.backoff import Backoff
 from choragus.supervision.errors import AlreadyStarted, StartFailed, SystemFailed
@@ -25,7 +25,6 @@ from choragus.supervision.strategy import OneForOne, Restart
 from choragus.supervision.supervisor import Node
 from choragus.supervision.system import System
 
-Until = Callable[[Callable[[], object]], Awaitable[None]]
 Watch = Callable[[System], list[Event]]
 
 MANY = OneForOne(max_restarts=100, within=60.0)
@@ -79,12 +78,6 @@ class Part(Actor[Get | Crash]):
         raise RuntimeError(message.text)
 
 
-async def settle() -> None:
-    """Let everything that can happen without time happen."""
-    for _ in range(200):
-        await asyncio.sleep(0)
-
-
 def child(story: Story, name: str, *, restart: Restart = Restart.PERMANENT) -> Child[Get | Crash]:
     return Child(Part, name=name, args=(story,), restart=restart)
 
@@ -93,6 +86,7 @@ def tree(story: Story, strategy: OneForOne = MANY) -> Supervisor:
     return Supervisor(name="top", strategy=strategy, children=[child(story, name) for name in "abc"])
 
 
+@simulated(seeds=range(5))
 async def test_r01_children_start_in_order_and_r30_stop_in_reverse() -> None:
     story = Story()
 
@@ -102,6 +96,7 @@ async def test_r01_children_start_in_order_and_r30_stop_in_reverse() -> None:
     assert story.lines[3:] == ["-top/c", "-top/b", "-top/a"]
 
 
+@simulated(seeds=range(5))
 async def test_r02_a_failed_start_stops_those_before_it_in_reverse_and_names_the_child() -> None:
     story = Story()
     story.bad_starts["top/c"] = 1
@@ -114,6 +109,7 @@ async def test_r02_a_failed_start_stops_those_before_it_in_reverse_and_names_the
     assert str(failed.value.__cause__) == "top/c cannot start"
 
 
+@simulated(seeds=range(5))
 async def test_r06_a_name_that_is_alive_is_not_started_again() -> None:
     async with System() as system:
         await system.spawn(Part, Story(), name="one")
@@ -122,12 +118,14 @@ async def test_r06_a_name_that_is_alive_is_not_started_again() -> None:
             await system.spawn(Part, Story(), name="one")
 
 
-async def test_r07_a_temporary_child_is_not_restarted_and_its_name_is_free(until: Until) -> None:
+@simulated(seeds=range(5))
+async def test_r07_a_temporary_child_is_not_restarted_and_its_name_is_free() -> None:
     story = Story()
     async with System() as system:
         first = await system.spawn(Part, story, name="one", restart=Restart.TEMPORARY)
         first.tell(Crash())
-        await until(lambda: system._root.find("one") is None)
+        await settled()
+        assert system._root.find("one") is None
 
         with pytest.raises(ActorStopped):
             await first.ask(Get())
@@ -135,6 +133,7 @@ async def test_r07_a_temporary_child_is_not_restarted_and_its_name_is_free(until
         assert await second.ask(Get()) == 1
 
 
+@simulated(seeds=range(5))
 async def test_r10_one_for_one_siblings_keep_identity_and_state(watch: Watch) -> None:
     async with System(tree=tree(Story())) as system:
         events = watch(system)
@@ -147,6 +146,7 @@ async def test_r10_one_for_one_siblings_keep_identity_and_state(watch: Watch) ->
         assert [event for event in events if isinstance(event, Restarted)] == [Restarted("top/b", 2)]
 
 
+@simulated(seeds=range(5))
 async def test_on_stop_is_not_called_for_an_incarnation_that_failed() -> None:
     story = Story()
     async with System(tree=tree(story)) as system:
@@ -157,13 +157,14 @@ async def test_on_stop_is_not_called_for_an_incarnation_that_failed() -> None:
     assert story.lines == ["+top/a", "+top/b", "+top/c", "+top/b", "-top/c", "-top/b", "-top/a"]
 
 
+@simulated(seeds=range(5))
 async def test_r18_past_the_intensity_the_rest_stop_in_reverse_and_the_supervisor_ends() -> None:
     story = Story()
 
     with pytest.raises(SystemFailed):  # noqa: PT012  # the system ends within
         async with System(tree=tree(story, NEVER)) as system:
             system.find(Part, "top/b").tell(Crash())
-            await settle()
+            await settled()
             assert story.lines == ["+top/a", "+top/b", "+top/c", "-top/c", "-top/a", "+top/a", "+top/b", "+top/c"]
             system.find(Part, "top/b").tell(Crash())
             await asyncio.sleep(5)
@@ -171,6 +172,7 @@ async def test_r18_past_the_intensity_the_rest_stop_in_reverse_and_the_superviso
     assert story.lines[8:] == ["-top/c", "-top/a"]
 
 
+@simulated(seeds=range(5))
 async def test_r18_the_parent_applies_its_own_strategy_and_r17_static_children_come_back(watch: Watch) -> None:
     story = Story()
     async with System(tree=Supervisor(name="up", strategy=MANY, children=[tree(story, NEVER)])) as system:
@@ -178,14 +180,15 @@ async def test_r18_the_parent_applies_its_own_strategy_and_r17_static_children_c
         assert await a.ask(Get()) == 1
 
         b.tell(Crash())
-        await settle()
+        await settled()
 
         assert story.lines[3:] == ["-up/top/c", "-up/top/a", "+up/top/a", "+up/top/b", "+up/top/c"]
         assert [await a.ask(Get()), await b.ask(Get())] == [1, 1]
         assert system.find(Part, "up/top/a") == a
 
 
-async def test_r20_a_restart_that_fails_counts_as_another_restart(until: Until) -> None:
+@simulated(seeds=range(5))
+async def test_r20_a_restart_that_fails_counts_as_another_restart() -> None:
     story = Story()
     async with System(tree=tree(story)) as system:
         a = system.find(Part, "top/a")
@@ -199,6 +202,7 @@ async def test_r20_a_restart_that_fails_counts_as_another_restart(until: Until) 
         assert len(node._mender._restarts) == 4
 
 
+@simulated(seeds=range(5))
 async def test_r20_restarts_that_go_on_failing_escalate() -> None:
     story = Story()
 
@@ -213,31 +217,35 @@ async def test_r20_restarts_that_go_on_failing_escalate() -> None:
     assert "StartFailed" in repr(ended.value.exceptions)
 
 
+@simulated(seeds=range(5))
 async def test_r22_a_stop_in_a_backoff_is_prompt() -> None:
     story = Story()
     slow = OneForOne(max_restarts=9, within=60.0, backoff=Backoff(first=30, most=30))
 
-    async with asyncio.timeout(1):
-        async with System(tree=tree(story, slow)) as system:
-            system.find(Part, "top/a").tell(Crash())
-            await settle()
+    async with System(tree=tree(story, slow)) as system:
+        system.find(Part, "top/a").tell(Crash())
+        await settled()
+        began = running().time()
 
+    assert running().time() == began
     assert story.lines[3:] == ["-top/c", "-top/b"]
 
 
+@simulated(seeds=range(5))
 async def test_r22_a_stop_in_the_middle_of_a_restart_is_prompt_and_nothing_comes_up_after_it() -> None:
     story = Story()
 
-    async with asyncio.timeout(1):
-        async with System(tree=tree(story)) as system:
-            a = system.find(Part, "top/a")
-            story.gates["top/a"] = asyncio.Event()
-            a.tell(Crash())
-            await settle()
-            waiting = asyncio.ensure_future(a.ask(Get()))
-            await asyncio.sleep(0)
+    async with System(tree=tree(story)) as system:
+        a = system.find(Part, "top/a")
+        story.gates["top/a"] = asyncio.Event()
+        a.tell(Crash())
+        await settled()
+        waiting = asyncio.ensure_future(a.ask(Get()))
+        await asyncio.sleep(0)
+        began = running().time()
+    assert running().time() == began
     story.gates["top/a"].set()
-    await settle()
+    await settled()
 
     assert story.lines[3:] == ["-top/c", "-top/b"]
     with pytest.raises(ActorStopped):
@@ -259,17 +267,20 @@ async def test_r24_and_r25_messages_wait_through_a_backoff_within_the_bound() ->
         assert sorted(await asyncio.gather(*waiting)) == [1, 2, 3]
 
 
-async def test_nested_supervisors_escalate_with_backoff_and_come_back(watch: Watch, until: Until) -> None:
+@simulated(seeds=range(5))
+async def test_nested_supervisors_escalate_with_backoff_and_come_back() -> None:
     story = Story()
-    soon = OneForOne(max_restarts=9, within=60.0, backoff=Backoff(first=0.01, most=0.01))
-    once = OneForOne(max_restarts=1, within=60.0, backoff=Backoff(first=0.01, most=0.01))
+    soon = OneForOne(max_restarts=9, within=60.0, backoff=Backoff(first=10, most=10))
+    once = OneForOne(max_restarts=1, within=60.0, backoff=Backoff(first=10, most=10))
     inner = Supervisor(name="in", strategy=once, children=[child(story, "a"), child(story, "b")])
     async with System(tree=Supervisor(name="out", strategy=soon, children=[inner])) as system:
         a = system.find(Part, "out/in/a")
         for _ in range(2):
             a.tell(Crash())
 
-        await until(lambda: story.lines.count("+out/in/b") == 2)
+        await asyncio.sleep(20)
+        await settled()
+        assert story.lines.count("+out/in/b") == 2
 
         assert await a.ask(Get()) == 1
         outer = system._root.find("out")
@@ -277,6 +288,7 @@ async def test_nested_supervisors_escalate_with_backoff_and_come_back(watch: Wat
         assert (len(outer._mender._restarts), outer.status) == (1, Status.RUNNING)
 
 
+@simulated(seeds=range(5))
 async def test_r29_escalation_to_the_top_raises_every_cause_with_its_path() -> None:
     story = Story()
 
@@ -285,7 +297,7 @@ async def test_r29_escalation_to_the_top_raises_every_cause_with_its_path() -> N
             for round_ in range(2):
                 for name in "ab":
                     system.find(Part, f"top/{name}").tell(Crash(f"{name}{round_}"))
-                await asyncio.sleep(0.05)
+                await settled()
             await asyncio.sleep(5)
 
     texts = {str(error) for error in ended.value.exceptions}
@@ -294,6 +306,7 @@ async def test_r29_escalation_to_the_top_raises_every_cause_with_its_path() -> N
     assert "in top/a, on Crash" in ended.value.exceptions[0].__notes__
 
 
+@simulated(seeds=range(5))
 async def test_r29_escalation_cancels_the_body() -> None:
     story = Story()
     cancelled = False
@@ -301,7 +314,7 @@ async def test_r29_escalation_cancels_the_body() -> None:
     with pytest.raises(SystemFailed):  # noqa: PT012  # the system ends within
         async with System(tree=tree(story, NEVER)) as system:
             system.find(Part, "top/a").tell(Crash())
-            await settle()
+            await settled()
             system.find(Part, "top/a").tell(Crash())
             try:
                 await asyncio.sleep(5)
@@ -312,6 +325,7 @@ async def test_r29_escalation_cancels_the_body() -> None:
     assert cancelled
 
 
+@simulated(seeds=range(5))
 async def test_a_group_holds_only_the_failures_of_the_window() -> None:
     story = Story()
 
@@ -327,6 +341,7 @@ async def test_a_group_holds_only_the_failures_of_the_window() -> None:
     assert [str(error) for error in ended.value.exceptions] == ["now"]
 
 
+@simulated(seeds=range(5))
 async def test_an_early_child_that_fails_while_a_later_one_starts_is_restarted_when_all_are_up() -> None:
     story = Story()
 
@@ -339,7 +354,7 @@ async def test_an_early_child_that_fails_while_a_later_one_starts_is_restarted_w
             assert cell is not None
 
     story.gates["top/b"] = asyncio.Event()
-    asyncio.get_running_loop().call_later(0.03, story.gates["top/b"].set)
+    asyncio.get_running_loop().call_later(3, story.gates["top/b"].set)
     children = [Child(Early, name="a", args=(story,)), child(story, "b")]
     system = System(tree=Supervisor(name="top", strategy=MANY, children=children))
 
@@ -348,6 +363,7 @@ async def test_an_early_child_that_fails_while_a_later_one_starts_is_restarted_w
         assert story.lines == ["+top/a", "+top/b", "+top/a"]
 
 
+@simulated(seeds=range(5))
 async def test_an_init_that_raises_is_a_failed_start_and_its_name_is_free_again() -> None:
     class Picky(Part):
         def __init__(self, story: Story, fails: bool) -> None:
@@ -363,13 +379,14 @@ async def test_an_init_that_raises_is_a_failed_start_and_its_name_is_free_again(
         assert await picky.ask(Get()) == 1
 
 
+@simulated(seeds=range(5))
 async def test_a_spawn_that_is_cancelled_leaves_nothing_behind() -> None:
     story = Story()
     story.gates["one"] = asyncio.Event()
     before = len(asyncio.all_tasks())
     async with System() as system:
         spawning = asyncio.create_task(system.spawn(Part, story, name="one"))
-        await settle()
+        await settled()
 
         spawning.cancel()
         await asyncio.wait({spawning})
@@ -380,6 +397,7 @@ async def test_a_spawn_that_is_cancelled_leaves_nothing_behind() -> None:
         assert await (await system.spawn(Part, story, name="one")).ask(Get()) == 1
 
 
+@simulated(seeds=range(5))
 async def test_restart_while_mail_arrives_loses_and_reorders_nothing() -> None:
     story = Story()
     async with System(tree=tree(story)) as system:
@@ -397,6 +415,7 @@ async def test_restart_while_mail_arrives_loses_and_reorders_nothing() -> None:
         assert [later - earlier for earlier, later in pairwise(replies) if later != 1] == [1] * 44
 
 
+@simulated(seeds=range(5))
 async def test_a_dead_letter_is_what_a_restarting_supervisor_leaves_of_its_childrens_mail(watch: Watch) -> None:
     story = Story()
     async with System(tree=Supervisor(name="up", strategy=MANY, children=[tree(story, NEVER)])) as system:
@@ -404,7 +423,7 @@ async def test_a_dead_letter_is_what_a_restarting_supervisor_leaves_of_its_child
         a = system.find(Part, "up/top/a")
         a.tell(Crash())
         a.tell(Get())
-        await settle()
+        await settled()
 
         assert DeadLetter("up/top/a", Get()) in events
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from collections.abc import Awaitable, Callable
 
 import pytest
 from attrs import frozen
@@ -14,6 +13,8 @@ from choragus.actors.actor import Actor
 from choragus.actors.dispatch import handle
 from choragus.actors.errors import ActorFailed, ActorStopped, Ignore
 from choragus.actors.message import Request
+from choragus.actors.testing.loop import running, settled
+from choragus.actors.testing.simulation import simulated
 from choragus.supervision.backoff import Backoff
 from choragus.supervision.directive import Decider, Directive, directive_for
 from choragus.supervision.errors import EndedNormally, Escalated, SystemFailed
@@ -22,8 +23,6 @@ from choragus.supervision.spec import Child, Spec, Supervisor
 from choragus.supervision.state import ChildState
 from choragus.supervision.strategy import Member, OneForAll, OneForOne, Restart, RestForOne, Strategy, affected
 from choragus.supervision.system import System
-
-Until = Callable[[Callable[[], object]], Awaitable[None]]
 
 MANY = OneForOne(max_restarts=100, within=60.0)
 ALL = OneForAll(max_restarts=100, within=60.0)
@@ -101,12 +100,6 @@ class Part(Actor[Message]):
         return "bye"
 
 
-async def settle() -> None:
-    """Let everything that can happen without time happen."""
-    for _ in range(200):
-        await asyncio.sleep(0)
-
-
 def part(story: Story, name: str, restart: Restart = Restart.PERMANENT, *, significant: bool = False) -> Child[Message]:
     return Child(Part, name=name, args=(story, name), restart=restart, significant=significant)
 
@@ -117,7 +110,7 @@ def tree(story: Story, strategy: Strategy, *children: Spec) -> Supervisor:
 
 async def crash(system: System, name: str, error: BaseException | None = None) -> None:
     system.find(Part, f"top/{name}").tell(Crash(error or CRASH))
-    await settle()
+    await settled()
 
 
 def states(system: System) -> list[str]:
@@ -142,6 +135,7 @@ def test_r10_r11_and_r12_who_is_stopped_and_started(strategy: Strategy, failed: 
     assert affected(strategy, MEMBERS, failed) == (tuple(stop), tuple(start))
 
 
+@simulated(seeds=range(5))
 async def test_r11_one_for_all_stops_the_others_in_reverse_and_starts_all_in_order() -> None:
     story = Story()
     async with System(tree=tree(story, ALL)) as system:
@@ -150,6 +144,7 @@ async def test_r11_one_for_all_stops_the_others_in_reverse_and_starts_all_in_ord
         assert story.lines == [*UP, "-d", "-c", "-a", *UP]
 
 
+@simulated(seeds=range(5))
 async def test_r12_rest_for_one_restarts_the_failed_child_and_those_after_it() -> None:
     story = Story()
     async with System(tree=tree(story, REST)) as system:
@@ -162,6 +157,7 @@ async def test_r12_rest_for_one_restarts_the_failed_child_and_those_after_it() -
         assert await a.ask(Get()) == 2
 
 
+@simulated(seeds=range(5))
 async def test_r13_one_for_all_stops_an_early_child_again_when_a_later_one_fails_to_restart() -> None:
     story = Story()
     async with System(tree=tree(story, ALL)) as system:
@@ -171,6 +167,7 @@ async def test_r13_one_for_all_stops_an_early_child_again_when_a_later_one_fails
         assert story.lines[4:] == ["-c", "-b", "-a", "+a", "+b", "!c", "-b", "-a", *UP]
 
 
+@simulated(seeds=range(5))
 async def test_r14_rest_for_one_does_not_bounce_those_that_came_up() -> None:
     story = Story()
     async with System(tree=tree(story, REST)) as system:
@@ -181,20 +178,22 @@ async def test_r14_rest_for_one_does_not_bounce_those_that_came_up() -> None:
         assert states(system) == ["running"] * 4
 
 
+@simulated(seeds=range(5))
 async def test_r39_siblings_that_go_down_with_a_failed_child_keep_their_mail() -> None:
     story = Story()
     async with System(tree=tree(story, ALL)) as system:
         b, d = system.find(Part, "top/b"), system.find(Part, "top/d")
         b.tell(Crash())
         story.gates["a"] = asyncio.Event()
-        await settle()
+        await settled()
         waiting = [asyncio.ensure_future(ref.ask(Get())) for ref in (b, d)]
-        await settle()
+        await settled()
         story.gates["a"].set()
 
         assert await asyncio.gather(*waiting) == [1, 1]
 
 
+@simulated(seeds=range(5))
 async def test_two_children_that_crash_together_are_restarted_once() -> None:
     story = Story()
     async with System(tree=tree(story, OneForAll(max_restarts=1))) as system:
@@ -204,27 +203,31 @@ async def test_two_children_that_crash_together_are_restarted_once() -> None:
         assert story.lines == [*UP, "-d", "-c", *UP]
 
 
-async def test_a_backoff_of_a_group_holds_all_of_it_down_and_a_later_crash_before_it_takes_over(until: Until) -> None:
+@simulated(seeds=range(5))
+async def test_a_backoff_of_a_group_holds_all_of_it_down_and_a_later_crash_before_it_takes_over() -> None:
     story = Story()
-    delayed = RestForOne(max_restarts=9, within=60.0, backoff=Backoff(first=0.2, most=0.2))
+    delayed = RestForOne(max_restarts=9, within=60.0, backoff=Backoff(first=20, most=20))
     async with System(tree=tree(story, delayed)) as system:
         await crash(system, "c")
         assert states(system) == ["running", "running", "restarting", "restarting"]
         await crash(system, "a")
         assert states(system) == ["restarting"] * 4
 
-        await until(lambda: states(system) == ["running"] * 4)
+        await asyncio.sleep(20)
+        await settled()
+        assert states(system) == ["running"] * 4
 
         assert story.lines[4:] == ["-d", "-b", *UP]
 
 
+@simulated(seeds=range(5))
 async def test_r07_a_transient_child_is_restarted_after_a_failure_only() -> None:
     story = Story()
     async with System(tree=tree(story, MANY, part(story, "a", Restart.TRANSIENT), part(story, "b"))) as system:
         a = system.find(Part, "top/a")
         await crash(system, "a")
         assert await a.ask(Leave()) == "bye"
-        await settle()
+        await settled()
 
         assert story.lines == ["+a", "+b", "+a", "-a"]
         assert states(system) == ["stopped", "running"]
@@ -232,18 +235,20 @@ async def test_r07_a_transient_child_is_restarted_after_a_failure_only() -> None
             await a.ask(Get())
 
 
+@simulated(seeds=range(5))
 async def test_r07_a_permanent_child_is_restarted_after_a_normal_end() -> None:
     story = Story()
     async with System(tree=tree(story, MANY, part(story, "a"))) as system:
         a = system.find(Part, "top/a")
         assert await a.ask(Get()) == 1
         assert await a.ask(Leave()) == "bye"
-        await settle()
+        await settled()
 
         assert await a.ask(Get()) == 1
         assert story.lines == ["+a", "-a", "+a"]
 
 
+@simulated(seeds=range(5))
 async def test_r07_permanent_children_that_end_too_often_escalate_as_such() -> None:
     story = Story()
 
@@ -251,12 +256,13 @@ async def test_r07_permanent_children_that_end_too_often_escalate_as_such() -> N
         async with System(tree=part(story, "a")) as system:
             for _ in range(2):
                 await system.find(Part, "a").ask(Leave())
-                await settle()
+                await settled()
             await asyncio.sleep(5)
 
     assert {type(error) for error in ended.value.exceptions} == {EndedNormally}
 
 
+@simulated(seeds=range(5))
 async def test_r07_the_name_of_a_temporary_child_that_ended_is_free_at_once() -> None:
     class Silent(Actor[Leave]):
         @handle
@@ -270,6 +276,7 @@ async def test_r07_the_name_of_a_temporary_child_that_ended_is_free_at_once() ->
             assert await one.ask(Leave()) == "bye"
 
 
+@simulated(seeds=range(5))
 async def test_r08_a_temporary_child_killed_by_a_siblings_crash_is_gone_and_does_not_count() -> None:
     story = Story()
     children = part(story, "a"), part(story, "b", Restart.TEMPORARY), part(story, "c")
@@ -280,6 +287,7 @@ async def test_r08_a_temporary_child_killed_by_a_siblings_crash_is_gone_and_does
         assert [child.name for child in system.supervisor("top").children()] == ["a", "c"]
 
 
+@simulated(seeds=range(5))
 async def test_r08_crashes_of_temporary_children_do_not_count() -> None:
     story = Story()
     async with System(tree=tree(story, OneForAll(max_restarts=0), part(story, "a"))) as system:
@@ -291,6 +299,7 @@ async def test_r08_crashes_of_temporary_children_do_not_count() -> None:
         assert story.lines == ["+a", "+t0", "+t1", "+t2"]
 
 
+@simulated(seeds=[0])
 async def test_r09_the_arguments_of_a_temporary_child_are_not_kept() -> None:
     class Large:
         pass
@@ -314,6 +323,7 @@ async def test_r09_the_arguments_of_a_temporary_child_are_not_kept() -> None:
         assert await reader.ask(Get()) == 1
 
 
+@simulated(seeds=range(5))
 async def test_r03_a_child_that_ignores_its_start_counts_as_started_and_keeps_its_spec() -> None:
     story = Story()
     story.starts = {"a": ["ignore"], "b": ["ignore"]}
@@ -330,6 +340,7 @@ async def test_r03_a_child_that_ignores_its_start_counts_as_started_and_keeps_it
 
 
 @pytest.mark.parametrize("order", ["leave", "ignore"])
+@simulated(seeds=range(5))
 async def test_r28_a_child_that_stops_itself_in_a_restarts_init_is_not_tried_again(order: str) -> None:
     story = Story()
     async with System(tree=tree(story, ALL)) as system:
@@ -339,11 +350,13 @@ async def test_r28_a_child_that_stops_itself_in_a_restarts_init_is_not_tried_aga
         assert states(system) == ["running", "stopped", "running", "running"]
 
 
+@simulated(seeds=range(5))
 async def test_an_actor_outside_a_system_cannot_stop_itself() -> None:
     with pytest.raises(RuntimeError, match=r"^Part cannot stop itself"):
         Part(Story(), "a").stop()
 
 
+@simulated(seeds=range(5))
 async def test_mail_behind_the_message_on_which_an_actor_stopped_itself_is_refused() -> None:
     story = Story()
     async with System(tree=tree(story, MANY, part(story, "a", Restart.TRANSIENT))) as system:
@@ -355,6 +368,7 @@ async def test_mail_behind_the_message_on_which_an_actor_stopped_itself_is_refus
             await late
 
 
+@simulated(seeds=range(5))
 async def test_a_crash_after_stopping_itself_is_a_crash() -> None:
     class Both(Actor[Get]):
         @handle
@@ -365,11 +379,12 @@ async def test_a_crash_after_stopping_itself_is_a_crash() -> None:
     async with System(tree=Child(Both, name="both", restart=Restart.TRANSIENT)) as system:
         with pytest.raises(ActorFailed):
             await system.find(Both, "both").ask(Get())
-        await settle()
+        await settled()
 
         assert [child.state for child in system.supervisor().children()] == [ChildState.RUNNING]
 
 
+@simulated(seeds=range(5))
 async def test_r31_a_stop_from_above_holds_its_deadline_when_the_actor_had_stopped_itself() -> None:
     class Slow(Actor[Get]):
         @handle
@@ -378,9 +393,12 @@ async def test_r31_a_stop_from_above_holds_its_deadline_when_the_actor_had_stopp
             await asyncio.sleep(60)
             return 1
 
-    async with asyncio.timeout(5), System(tree=Child(Slow, name="slow", shutdown=0.01)) as system:
+    async with System(tree=Child(Slow, name="slow", shutdown=3.0)) as system:
         system.find(Slow, "slow").tell(Get())
-        await settle()
+        await settled()
+        began = running().time()
+
+    assert running().time() - began == 3.0
 
 
 # Deciders.
@@ -403,6 +421,7 @@ def test_r26_the_most_specific_class_of_the_innermost_decider_decides(error: Bas
     assert directive_for([inner, outer], error) is directive
 
 
+@simulated(seeds=range(5))
 async def test_r26_resume_keeps_the_state_and_counts_as_no_restart() -> None:
     story = Story()
     strategy = OneForOne(max_restarts=0, decider={ValueError: Directive.RESUME})
@@ -416,6 +435,7 @@ async def test_r26_resume_keeps_the_state_and_counts_as_no_restart() -> None:
         assert story.lines == UP
 
 
+@simulated(seeds=range(5))
 async def test_r26_stop_ends_the_child_and_leaves_its_spec() -> None:
     story = Story()
     async with System(tree=tree(story, OneForAll(decider={PermissionError: Directive.STOP}))) as system:
@@ -427,28 +447,31 @@ async def test_r26_stop_ends_the_child_and_leaves_its_spec() -> None:
             await a.ask(Get())
 
 
+@simulated(seeds=range(5))
 async def test_r26_escalate_lets_the_supervisor_above_decide_about_the_error_itself() -> None:
     story = Story()
     inner = tree(story, OneForOne(max_restarts=9, decider={Exception: Directive.ESCALATE}))
     outer = OneForOne(decider={ValueError: Directive.STOP})
     async with System(tree=Supervisor(name="up", strategy=outer, children=[inner])) as system:
         system.find(Part, "up/top/a").tell(Crash(ValueError()))
-        await settle()
+        await settled()
 
         assert [child.state for child in system.supervisor("up").children()] == [ChildState.STOPPED]
         assert story.lines == [*UP, "-d", "-c", "-b"]
 
 
+@simulated(seeds=range(5))
 async def test_r26_what_the_inner_decider_does_not_know_the_outer_one_decides() -> None:
     story = Story()
     outer = OneForOne(decider={ValueError: Directive.RESUME})
     async with System(tree=Supervisor(name="up", strategy=outer, children=[tree(story, MANY)])) as system:
         system.find(Part, "up/top/a").tell(Crash(ValueError()))
-        await settle()
+        await settled()
 
         assert story.lines == UP
 
 
+@simulated(seeds=range(5))
 async def test_r26_and_r35_a_cancelled_error_of_its_own_is_never_eaten_by_a_catch_all() -> None:
     story = Story()
     async with System(tree=tree(story, OneForOne(decider={Exception: Directive.RESUME}))) as system:
@@ -458,6 +481,7 @@ async def test_r26_and_r35_a_cancelled_error_of_its_own_is_never_eaten_by_a_catc
 
 
 @pytest.mark.parametrize("directive", [Directive.RESUME, Directive.STOP])
+@simulated(seeds=range(5))
 async def test_r27_resume_after_a_failure_in_init_means_stop_and_the_group_goes_on(directive: Directive) -> None:
     story = Story()
     async with System(tree=tree(story, OneForAll(decider={ValueError: directive}))) as system:
@@ -467,13 +491,14 @@ async def test_r27_resume_after_a_failure_in_init_means_stop_and_the_group_goes_
         assert states(system) == ["running", "stopped", "running", "running"]
 
 
+@simulated(seeds=range(5))
 async def test_r27_a_supervisor_that_gave_up_cannot_be_resumed_either() -> None:
     story = Story()
     inner = tree(story, OneForOne(max_restarts=0))
     outer = OneForOne(decider={Escalated: Directive.RESUME})
     async with System(tree=Supervisor(name="up", strategy=outer, children=[inner])) as system:
         system.find(Part, "up/top/a").tell(Crash())
-        await settle()
+        await settled()
 
         assert [child.state for child in system.supervisor("up").children()] == [ChildState.STOPPED]
 
@@ -491,9 +516,10 @@ def significant(story: Story, auto_shutdown: AutoShutdown, restart: Restart = Re
 
 async def leave(system: System, name: str) -> None:
     await system.find(Part, f"up/top/{name}").ask(Leave())
-    await settle()
+    await settled()
 
 
+@simulated(seeds=range(5))
 async def test_r36_any_significant_ends_the_supervisor_with_the_first() -> None:
     story = Story()
     async with System(tree=significant(story, AutoShutdown.ANY_SIGNIFICANT)) as system:
@@ -505,6 +531,7 @@ async def test_r36_any_significant_ends_the_supervisor_with_the_first() -> None:
         assert system.supervisor("up").children() == ()
 
 
+@simulated(seeds=range(5))
 async def test_r36_all_significant_ends_it_with_the_last() -> None:
     story = Story()
     async with System(tree=significant(story, AutoShutdown.ALL_SIGNIFICANT)) as system:
@@ -515,17 +542,19 @@ async def test_r36_all_significant_ends_it_with_the_last() -> None:
         assert story.lines[3:] == ["-b", "-a", "-c"]
 
 
+@simulated(seeds=range(5))
 async def test_r36_ends_that_the_supervisor_caused_do_not_count_and_neither_do_restarts() -> None:
     story = Story()
     async with System(tree=significant(story, AutoShutdown.ANY_SIGNIFICANT)) as system:
         system.find(Part, "up/top/a").tell(Crash())
-        await settle()
+        await settled()
         await system.supervisor("up/top").stop_child("b")
-        await settle()
+        await settled()
 
         assert system.supervisor("up/top").count().active == 2
 
 
+@simulated(seeds=range(5))
 async def test_r36_a_permanent_supervisor_that_shut_itself_down_is_started_again() -> None:
     story = Story()
     async with System(tree=significant(story, AutoShutdown.ANY_SIGNIFICANT, Restart.PERMANENT)) as system:
@@ -535,6 +564,7 @@ async def test_r36_a_permanent_supervisor_that_shut_itself_down_is_started_again
         assert system.supervisor("up/top").count().active == 3
 
 
+@simulated(seeds=range(5))
 async def test_r36_the_end_of_a_significant_supervisor_ends_the_one_above() -> None:
     story = Story()
     any_ = AutoShutdown.ANY_SIGNIFICANT
@@ -543,7 +573,7 @@ async def test_r36_the_end_of_a_significant_supervisor_ends_the_one_above() -> N
     outer = Supervisor(name="out", children=[inner, part(story, "b")], restart=Restart.TEMPORARY, auto_shutdown=any_)
     async with System(tree=outer) as system:
         system.find(Part, "out/in/a").tell(Crash())
-        await settle()
+        await settled()
 
         assert system.supervisor().children() == ()
         assert story.lines == ["+a", "+b", "-b"]

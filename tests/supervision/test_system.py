@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -24,6 +24,8 @@ from choragus.actors.durable import DurableActor
 from choragus.actors.errors import ActorStopped, MailboxFull, SystemStopped
 from choragus.actors.event import Event, Failed, Zombie
 from choragus.actors.message import Request
+from choragus.actors.testing.loop import clock, running, settled
+from choragus.actors.testing.simulation import simulated
 from choragus.mailbox.codec import stored
 from choragus.mailbox.errors import CommitUnknown, FileInUse, LeaseLost, NewerSchema, NotChoragusFile, StoreError
 from choragus.mailbox.memory import MemoryStore
@@ -33,7 +35,6 @@ from choragus.supervision.errors import StartFailed, SystemFailed
 from choragus.supervision.spec import Child, Supervisor
 from choragus.supervision.system import System
 
-Until = Callable[[Callable[[], object]], Awaitable[None]]
 Watch = Callable[[System], list[Event]]
 
 
@@ -91,10 +92,10 @@ class Plain(Actor[Get]):
             case "hang":
                 await asyncio.sleep(60)
             case "resist":
-                deadline = time.monotonic() + 0.3
-                while time.monotonic() < deadline:
+                deadline = running().time() + 10
+                while running().time() < deadline:
                     try:
-                        await asyncio.sleep(0.01)
+                        await asyncio.sleep(1)
                     except asyncio.CancelledError:
                         continue
         Plain.stopped.append(self.path)
@@ -234,6 +235,7 @@ async def test_a_start_that_fails_leaves_nothing_behind(
         assert not system.kernel.cautious
 
 
+# On a real loop: the file is opened in a thread, and these are moments of it.
 @pytest.mark.parametrize("after", [0.0, 0.0005, 0.002, 0.005, 0.01, 0.02])
 async def test_an_entering_that_is_cancelled_leaves_nothing_behind(
     after: float, tmp_path: Path, nothing_left: Callable[[], None]
@@ -253,9 +255,34 @@ async def test_an_entering_that_is_cancelled_leaves_nothing_behind(
     nothing_left()
 
 
+@pytest.mark.parametrize("after", [0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89])
+@simulated(seeds=range(3))
+async def test_a_host_that_is_cancelled_at_any_step_leaves_nothing_behind(
+    after: int, nothing_left: Callable[[], None]
+) -> None:
+    Plain.stopped.clear()
+    store = MemoryStore()
+
+    async def host() -> None:
+        async with System(store=store, tree=Child(Plain, name="plain"), actors=[Counter], clock=clock) as system:
+            await system.ref(Counter, "a").ask(Get())
+
+    hosting = asyncio.create_task(host())
+    for _ in range(after):
+        await asyncio.sleep(0)
+    hosting.cancel()
+    await asyncio.wait({hosting})
+
+    assert Plain.stopped in ([], ["plain"])
+    nothing_left()
+    async with System(store=store, actors=[Counter], clock=clock) as system:
+        assert not system.kernel.cautious
+
+
+@simulated(seeds=range(5))
 async def test_a_kernel_that_dies_while_the_tree_starts_is_reported_as_such(nothing_left: Callable[[], None]) -> None:
     system = System(tree=Child(Plain, name="slow", kwargs={"on_start": "hang"}), actors=[Counter])
-    asyncio.get_running_loop().call_later(0.02, lambda: system.kernel.fail(CommitUnknown("gone")))
+    asyncio.get_running_loop().call_later(5, lambda: system.kernel.fail(CommitUnknown("gone")))
 
     with pytest.raises(SystemFailed, match=r"^the system ended: kernel"):
         await system.__aenter__()
@@ -273,6 +300,7 @@ async def test_leaving_the_block_leaves_nothing_behind(tmp_path: Path, nothing_l
     nothing_left()
 
 
+# On a real loop: the file is closed in a thread, and these are moments of it.
 @pytest.mark.parametrize("after", [0.0, 0.001, 0.003, 0.01])
 async def test_a_host_that_is_cancelled_while_it_leaves_still_gets_an_orderly_end(
     after: float, tmp_path: Path, nothing_left: Callable[[], None]
@@ -296,11 +324,13 @@ async def test_a_host_that_is_cancelled_while_it_leaves_still_gets_an_orderly_en
         assert not system.kernel.cautious
 
 
-async def test_r35_a_cancellation_from_outside_is_an_orderly_end(watch: Watch, tmp_path: Path) -> None:
+@simulated(seeds=range(5))
+async def test_r35_a_cancellation_from_outside_is_an_orderly_end() -> None:
+    Plain.stopped.clear()
     events: list[Event] = []
 
     async def host() -> None:
-        async with System(tmp_path / "one.db", Child(Plain, name="plain"), actors=[Counter]) as system:
+        async with System(tree=Child(Plain, name="plain"), actors=[Counter]) as system:
             system.events.subscribe(events.append)
             scope.cancel()
             await asyncio.sleep(60)
@@ -311,7 +341,9 @@ async def test_r35_a_cancellation_from_outside_is_an_orderly_end(watch: Watch, t
     assert (Plain.stopped, events) == (["plain"], [])
 
 
+@simulated(seeds=range(5))
 async def test_an_error_in_the_body_passes_through_an_orderly_end() -> None:
+    Plain.stopped.clear()
     with pytest.raises(ValueError, match=r"^mine$"):
         async with System(tree=Child(Plain, name="plain")):
             raise ValueError("mine")
@@ -322,20 +354,21 @@ async def test_an_error_in_the_body_passes_through_an_orderly_end() -> None:
 @pytest.mark.parametrize(
     ("how", "reports"), [("raise", Failed), ("cancel", Failed), ("hang", Failed), ("resist", Zombie)]
 )
+@simulated(seeds=range(5))
 async def test_r32_and_r33_an_on_stop_that_fails_is_reported_and_the_others_still_stop(
-    how: str, reports: type[Event], watch: Watch, monkeypatch: pytest.MonkeyPatch
+    how: str, reports: type[Event], watch: Watch
 ) -> None:
-    monkeypatch.setattr("choragus.actors.life.GRACE", 0.02)
-    monkeypatch.setattr("choragus.actors.hook.GRACE", 0.02)
-    bad = Child(Plain, name="bad", kwargs={"on_stop": how}, shutdown=0.02)
+    Plain.stopped.clear()
+    bad = Child(Plain, name="bad", kwargs={"on_stop": how}, shutdown=2.0)
     async with System(tree=[Child(Plain, name="first"), bad, Child(Plain, name="last")]) as system:
         events = watch(system)
 
     assert Plain.stopped[:2] == ["last", "first"]
     assert [type(event) for event in events] == [reports]
-    await asyncio.sleep(0.35 if how == "resist" else 0)
+    await asyncio.sleep(10)  # the zombie's end
 
 
+@simulated(seeds=range(3), steps=50_000)
 async def test_durable_actors_that_talk_to_each_other_for_ever_do_not_hold_up_the_end() -> None:
     class Talker(DurableActor[State, Get], name="test.system.talker"):
         @handle
@@ -345,13 +378,17 @@ async def test_durable_actors_that_talk_to_each_other_for_ever_do_not_hold_up_th
             self.ref(Talker, f"new{self.key}{self.state.count}").tell(Get())
             return 1
 
-    async with asyncio.timeout(3):
-        async with System(actors=[Talker]) as system:
-            for number in range(10):
-                system.ref(Talker, f"{number}a").tell(Get())
-            await asyncio.sleep(0.05)
+    async with System(actors=[Talker], clock=clock) as system:
+        for number in range(10):
+            system.ref(Talker, f"{number}a").tell(Get())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        began = running().time()
+
+    assert running().time() - began < 1.0
 
 
+# On a real loop: it measures what processor time is spent.
 async def test_stopping_many_children_costs_little_each() -> None:
     async def spent(children: int) -> float:
         began = time.process_time()
@@ -392,6 +429,7 @@ class Failing(MemoryStore):
         await super().close()
 
 
+@simulated(seeds=range(5))
 async def test_a_commit_of_unknown_outcome_ends_the_system_and_everybody_who_waits_is_told(
     nothing_left: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -417,6 +455,7 @@ async def test_a_commit_of_unknown_outcome_ends_the_system_and_everybody_who_wai
     nothing_left()
 
 
+@simulated(seeds=range(5))
 async def test_a_store_that_fails_while_the_system_stops_does_not_hang_it(nothing_left: Callable[[], None]) -> None:
     store = Failing()
 
@@ -431,6 +470,7 @@ async def test_a_store_that_fails_while_the_system_stops_does_not_hang_it(nothin
     nothing_left()
 
 
+@simulated(seeds=range(5))
 async def test_a_release_that_fails_still_closes_the_store(nothing_left: Callable[[], None]) -> None:
     class Stuck(Failing):
         async def release(self, node: str) -> None:
@@ -445,6 +485,7 @@ async def test_a_release_that_fails_still_closes_the_store(nothing_left: Callabl
     nothing_left()
 
 
+@simulated(seeds=range(5))
 async def test_a_claim_that_fails_closes_the_store(nothing_left: Callable[[], None]) -> None:
     class Unclaimable(Failing):
         async def claim(self, node: str, ttl: float, now: float) -> Claim:
@@ -459,6 +500,7 @@ async def test_a_claim_that_fails_closes_the_store(nothing_left: Callable[[], No
     nothing_left()
 
 
+@simulated(seeds=range(5))
 async def test_an_opening_that_is_cancelled_is_finished_and_then_given_up_in_order() -> None:
     """A claim that is under way takes the store all the same: it must be released again."""
 
@@ -480,12 +522,13 @@ async def test_an_opening_that_is_cancelled_is_finished_and_then_given_up_in_ord
     assert (store.released, store.closed) == (1, 1)
 
 
+@simulated(seeds=range(5))
 async def test_a_lost_lease_ends_the_system() -> None:
     store = MemoryStore()
 
     with pytest.raises(SystemFailed) as ended:  # noqa: PT012  # the system ends within
-        async with System(store=store, actors=[Counter]) as system:
-            await store.claim("another", 10.0, time.time() + 3600)
+        async with System(store=store, actors=[Counter], clock=clock) as system:
+            await store.claim("another", 10.0, clock() + 3600)
             with pytest.raises(SystemStopped):
                 await system.ref(Counter, "a").ask(Get())
             await asyncio.sleep(60)
@@ -493,24 +536,25 @@ async def test_a_lost_lease_ends_the_system() -> None:
     assert isinstance(ended.value.exceptions[0], LeaseLost)
 
 
-async def test_a_lease_that_cannot_be_renewed_ends_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("choragus.actors.lease.LEASE", 0.1)
+@simulated(seeds=range(5))
+async def test_a_lease_that_cannot_be_renewed_ends_the_system() -> None:
     store = MemoryStore()
 
     with pytest.raises(SystemFailed) as ended:  # noqa: PT012  # the system ends within
-        async with System(store=store, actors=[Counter]):
-            await store.claim("another", 10.0, time.time() + 3600)
+        async with System(store=store, actors=[Counter], clock=clock):
+            await store.claim("another", 10.0, clock() + 3600)
             await asyncio.sleep(60)
 
     assert isinstance(ended.value.exceptions[0], LeaseLost)
 
 
+@simulated(seeds=range(5))
 async def test_a_dead_kernel_cancels_the_handlers_that_run(nothing_left: Callable[[], None]) -> None:
     with pytest.raises(SystemFailed):  # noqa: PT012  # the system ends within
         async with asyncio.timeout(3):
             async with System(actors=[Counter]) as system:
                 asking = asyncio.ensure_future(system.ref(Counter, "a").ask(Wait()))
-                await asyncio.sleep(0.02)
+                await settled()
                 system.kernel.fail(CommitUnknown("gone"))
 
     with pytest.raises(SystemStopped):
@@ -518,6 +562,7 @@ async def test_a_dead_kernel_cancels_the_handlers_that_run(nothing_left: Callabl
     nothing_left()
 
 
+@simulated(seeds=range(5))
 async def test_a_supervisors_own_fault_ends_the_system_rather_than_stall_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*args: object) -> object:
         raise LookupError("a fault of ours")

@@ -94,10 +94,11 @@ class Cell(Life):
         self._actor, self.table = behaviour, table
 
     def asked_by(self, speaker: Speaker, reply: Reply[object]) -> None:
-        """An actor asks this one; when that is what its handler does, remember it, for as long as the handler runs.
+        """An actor asks this one, or waits for room in it; when that is what its handler does, remember it, for as long
+        as the handler runs.
 
         Raises:
-            AskCycle: when this actor waits, over however many others, for the one that asks.
+            AskCycle: when this actor waits, over however many others, for the one that asks or sends.
         """
         if isinstance(speaker, Cell) and speaker._worker is not None and speaker._worker is current_task():
             check_cycle(speaker, self)
@@ -165,6 +166,7 @@ class Cell(Life):
         host, path, incarnation = self.host, self.path, self.incarnation
         now, record = host.now, host.record
         began = now()
+        until = host.scheduler.until
         done = 0
         while batch and done < BUDGET and self.status is RUNNING:
             delivery = self.current = batch.pop()
@@ -192,6 +194,8 @@ class Cell(Life):
                 self._failed(delivery, error)
                 if not isinstance(error, Exception):
                     raise
+                if now() > until:
+                    done = BUDGET
                 return TAINTED if worker.cancelling() or has_changed(clean) else done
             ended = now()
             record((path, kind, "" if sender is None else sender.path, began, ended))
@@ -202,8 +206,11 @@ class Cell(Life):
                     host.events.publish(DeadLetter(path, result))
                 else:
                     reply.set_result(result)
-            if ended - began > host.slow:
-                host.events.publish(SlowHandler(path, kind.__name__, ended - began))
+            if ended > until:
+                if ended - began > host.slow:
+                    host.events.publish(SlowHandler(path, kind.__name__, ended - began))
+                if done < BUDGET:
+                    done = BUDGET  # it may have blocked: others have their turn
             began = ended
             try:
                 if worker.cancelling() or copy_context() != clean:

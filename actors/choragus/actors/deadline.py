@@ -8,6 +8,7 @@ all that needs a look, and the loop has one timer for the earliest front.
 from __future__ import annotations
 
 import asyncio
+import heapq
 import time
 from collections import deque
 from collections.abc import Callable
@@ -66,11 +67,12 @@ class Deadline:
 class _Queue:
     """Those of one timeout, the first due first."""
 
-    __slots__ = ("size", "waiting")
+    __slots__ = ("seconds", "size", "waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
         self.waiting: deque[Due] = deque()
         self.size = ROOM
+        self.seconds = seconds
 
 
 class Deadlines:
@@ -80,6 +82,10 @@ class Deadlines:
         self._loop = loop
         self._now = now_of(loop)
         self._queues: dict[float, _Queue] = {}
+        self._fronts: list[tuple[float, int, _Queue]] = []  # a heap: every queue once, at its front's time or before
+        self._count = 0
+        self._size = ROOM
+        self._rings = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
 
@@ -91,11 +97,11 @@ class Deadlines:
 
     def add(self, seconds: float, due: Due) -> None:
         """Have this pass in so many seconds, unless it is done before."""
+        at = due.at = self._now() + seconds
         queue = self._queues.get(seconds)
         if queue is None:
-            queue = self._queues[seconds] = _Queue()
+            queue = self._new_queue(seconds, at)
         waiting = queue.waiting
-        at = due.at = self._now() + seconds
         if waiting and waiting[0].done():
             waiting.popleft()
         waiting.append(due)
@@ -103,6 +109,26 @@ class Deadlines:
             _thin_out(queue)
         if at < self._timer_at:
             self._set_timer(at)
+
+    def _new_queue(self, seconds: float, at: float) -> _Queue:
+        if len(self._queues) >= self._size and not self._rings:
+            self._thin_out()
+        queue = self._queues[seconds] = _Queue(seconds)
+        self._push(at, queue)
+        return queue
+
+    def _push(self, at: float, queue: _Queue) -> None:
+        self._count += 1
+        heapq.heappush(self._fronts, (at, self._count, queue))
+
+    def _thin_out(self) -> None:
+        """Timeouts of which nothing waits are forgotten; a caller may well use another one each time."""
+        for queue in self._queues.values():
+            _thin_out(queue)
+        self._queues = {seconds: queue for seconds, queue in self._queues.items() if queue.waiting}
+        self._fronts = [front for front in self._fronts if front[2].waiting]
+        heapq.heapify(self._fronts)
+        self._size = max(ROOM, 2 * len(self._queues))
 
     def _set_timer(self, at: float) -> None:
         if self._timer is not None:
@@ -113,17 +139,31 @@ class Deadlines:
     def _ring(self) -> None:
         now = self._loop.time()
         self._timer, self._timer_at = None, float("inf")
+        self._rings = True
+        due: list[tuple[float, int, _Queue]] = []  # not what is set meanwhile: the loop turns before that
+        while self._fronts and self._fronts[0][0] <= now:
+            due.append(heapq.heappop(self._fronts))
+        due.reverse()
         try:
-            for seconds, queue in tuple(self._queues.items()):
-                waiting = queue.waiting
-                while waiting and (waiting[0].done() or waiting[0].at <= now):
-                    waiting.popleft().pass_(seconds)
-                if not waiting:
-                    del self._queues[seconds]
+            while due:
+                self._pass(due.pop()[2], now)
         finally:  # one action that fails must not silence the deadlines behind it
-            fronts = [queue.waiting[0].at for queue in self._queues.values() if queue.waiting]
-            if fronts and min(fronts) < self._timer_at:
-                self._set_timer(min(fronts))
+            self._rings = False
+            for front in due:
+                heapq.heappush(self._fronts, front)
+            if self._fronts and self._fronts[0][0] < self._timer_at:
+                self._set_timer(self._fronts[0][0])
+
+    def _pass(self, queue: _Queue, now: float) -> None:
+        waiting = queue.waiting
+        try:
+            while waiting and (waiting[0].done() or waiting[0].at <= now):
+                waiting.popleft().pass_(queue.seconds)
+        finally:
+            if waiting:
+                self._push(waiting[0].at, queue)
+            else:
+                del self._queues[queue.seconds]
 
 
 def _thin_out(queue: _Queue) -> None:

@@ -6,19 +6,25 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, Self, TypeVar, overload
+from typing import ClassVar, Generic, Self, TypeVar, overload
 
 import attrs
 
 from .mailbox import Overflow
+from .reason import reason
 
 logger = logging.getLogger("choragus")
-logger.addHandler(logging.NullHandler())
 
 
 @attrs.frozen
 class Event:
-    """Base of the system's events; `actor` is the path or address."""
+    """Base of the system's events; `actor` is the path or address.
+
+    Each is also logged, by the logger "choragus": failures and what else needs a person's eye as warnings, which Python
+    prints to stderr unless logging is set up otherwise, so that nothing fails in silence; all else as information.
+    """
+
+    LEVEL: ClassVar[int] = logging.INFO
 
     actor: str
 
@@ -27,8 +33,14 @@ class Event:
 class Failed(Event):
     """An actor failed; its supervisor has been told."""
 
+    LEVEL = logging.WARNING
+
     error: BaseException
     message: str = ""
+
+    def __str__(self) -> str:
+        on = f" on {self.message}" if self.message else ""
+        return f"{self.actor or 'the root'} failed{on}: {type(self.error).__name__}: {reason(self.error)}"
 
 
 @attrs.frozen
@@ -59,12 +71,16 @@ class Dropped(Event):
 class DeepMailbox(Event):
     """So many messages wait in a mailbox, which is many; told once, until it has been empty."""
 
+    LEVEL = logging.WARNING
+
     depth: int
 
 
 @attrs.frozen
 class SlowHandler(Event):
     """A handler took long, and has ended: so many seconds, waiting included."""
+
+    LEVEL = logging.WARNING
 
     message: str
     seconds: float
@@ -74,6 +90,8 @@ class SlowHandler(Event):
 class Parked(Event):
     """A durable message was set aside; requeue it when its cause is gone."""
 
+    LEVEL = logging.WARNING
+
     message: str
     reason: str
 
@@ -82,12 +100,16 @@ class Parked(Event):
 class Suspended(Event):
     """A durable actor cannot be loaded and was given up until the next opening; its messages wait."""
 
+    LEVEL = logging.WARNING
+
     error: BaseException
 
 
 @attrs.frozen
 class Zombie(Event):
     """A handler ignored its cancellation: it was cut off, and whatever it still sends is refused."""
+
+    LEVEL = logging.WARNING
 
     message: str
 
@@ -112,6 +134,7 @@ class Events:
     def __init__(self) -> None:
         self._subscriptions: tuple[_Subscription, ...] = ()
         self._streams: set[EventStream[Event]] = set()
+        self._is_closed = False
 
     @overload
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]: ...
@@ -123,6 +146,10 @@ class Events:
         It is called where the event happens: it must not block, and had better only take note. It may subscribe
         others, who get the next event, and end subscriptions, which get no more, of this event neither.
         """
+        if not callable(subscriber):
+            raise TypeError(f"{subscriber!r} cannot be called with events: give a function, or use events.stream()")
+        if kind is not None and not (isinstance(kind, type) and issubclass(kind, Event)):
+            raise TypeError(f"{kind!r} is no class of events: give one, such as DeadLetter, or none for all events")
         subscription = _Subscription(kind or Event, subscriber)  # type: ignore[arg-type]  # called with its kind only
         self._subscriptions += (subscription,)
 
@@ -152,11 +179,16 @@ class Events:
 
         stream.end = ended
         streams.add(stream)
+        if self._is_closed:
+            stream.close()
         return stream
 
     def publish(self, event: Event) -> None:
         """Tell every subscriber."""
-        logger.info("%s", event)
+        if logger.isEnabledFor(event.LEVEL):
+            logger.log(
+                event.LEVEL, "%s", str(event)
+            )  # as text: a record that is kept must keep no error and its frames
         for subscription in self._subscriptions:
             if isinstance(event, subscription.kind) and not subscription.is_over:
                 try:
@@ -165,7 +197,8 @@ class Events:
                     logger.exception("a subscriber of system events failed on %s", event)
 
     def close(self) -> None:
-        """Close every stream: the system has ended. Subscribers still hear of what is sent to it."""
+        """Close every stream, also those to come: the system has ended. Subscribers still hear of what comes later."""
+        self._is_closed = True
         for stream in tuple(self._streams):
             stream.close()
 

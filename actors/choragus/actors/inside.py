@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Protocol
+from weakref import ref
 
 from choragus.mailbox.address import ActorId
 
@@ -39,14 +40,18 @@ SPEAKER: ContextVar[Speaker | None] = ContextVar("choragus.speaker", default=Non
 """Set by a worker for the actor that it runs, and inherited by the tasks that a handler starts."""
 
 
-ZOMBIES: set[asyncio.Task[object]] = set()
-"""Tasks of handlers that were cut off and have not ended yet: what they send is refused. Nearly always empty."""
+ZOMBIES: set[ref[asyncio.Task[object]]] = set()
+"""Tasks of handlers that were cut off and have not ended yet: what they send is refused. Nearly always empty.
+
+Weak, for one may never end: it goes with its event loop.
+"""
 
 
 def fence(task: asyncio.Task[object]) -> None:
     """Refuse what this task sends from now on."""
-    ZOMBIES.add(task)
-    task.add_done_callback(ZOMBIES.discard)
+    zombie = ref(task, ZOMBIES.discard)
+    ZOMBIES.add(zombie)
+    task.add_done_callback(lambda _: ZOMBIES.discard(zombie))
 
 
 def check_fence(message: object) -> None:
@@ -55,7 +60,8 @@ def check_fence(message: object) -> None:
     Raises:
         CutOff: when the task that runs is that of one.
     """
-    if asyncio.current_task() in ZOMBIES:
+    task = asyncio.current_task()
+    if task is not None and ref(task) in ZOMBIES:
         raise CutOff(type(message).__name__)
 
 

@@ -21,12 +21,13 @@ class Lease:
         self._store = store
         self._node = node
         self._clock = clock
-        self._renewed = monotonic()
+        self._now = _monotonic()
+        self._renewed = self._now()
 
     @property
     def is_fresh(self) -> bool:
         """Whether less than half of the lease has passed: only then may an effect start."""
-        return monotonic() - self._renewed < LEASE / 2
+        return self._now() - self._renewed < LEASE / 2
 
     async def claim(self) -> Claim:
         """Own the store.
@@ -34,7 +35,7 @@ class Lease:
         Raises:
             FileInUse: when a live process owns it.
         """
-        asked = monotonic()
+        asked = self._now()
         claim = await self._store.claim(self._node, LEASE, self._clock())
         self._renewed = asked
         return claim
@@ -47,8 +48,14 @@ class Lease:
         """
         while True:
             await asyncio.sleep(LEASE / 4)
-            asked = monotonic()
+            asked = self._now()
             if not await self._store.renew(self._node, LEASE, self._clock()):
                 raise LeaseLost(f"the lease of node {self._node} was taken over by another process: stop one of them")
             self._renewed = asked
             renewed()
+
+
+def _monotonic() -> Callable[[], float]:
+    """A simulation's own time. Any other loop's may stand still for a turn (uvloop's does), however long that takes."""
+    loop = asyncio.get_running_loop()
+    return loop.time if getattr(loop, "is_simulated", False) else monotonic

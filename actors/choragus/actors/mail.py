@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import Context
 from operator import attrgetter
 from typing import Never
@@ -24,6 +24,7 @@ from .host import Host
 from .inside import Speaker
 from .mailbox import Mailbox, Overflow
 from .notice import Notice
+from .reply import Reply
 from .room import Room
 from .status import Status
 
@@ -63,6 +64,15 @@ class Mail:
 
     async def drain(self, worker: asyncio.Task[None], clean: Context) -> int:
         """Handle the messages that wait."""
+        raise NotImplementedError
+
+    @property
+    def asking(self) -> Sequence[Reply[object]]:
+        """What the message in hand waits for."""
+        raise NotImplementedError
+
+    def asked_by(self, speaker: Speaker, reply: Reply[object]) -> None:
+        """An actor waits for this one: for its answer, or for room."""
         raise NotImplementedError
 
     @property
@@ -106,14 +116,20 @@ class Mail:
         """Take a message, waiting for room as long as it takes; a cell that stops meanwhile raises ActorStopped.
 
         When it is cancelled the message has not been taken, unless the actor has it in hand already.
+
+        Raises:
+            AskCycle: when this actor waits, over however many others, for the one that sends.
         """
         if self.status is Status.STOPPED:
             raise ActorStopped(self.path)
         if self._mailbox.overflow is not Overflow.WAIT or not self._is_full:
             self.put(delivery)
             return
-        waiter: asyncio.Future[object] = self.host.loop.create_future()
         ranked = self._ranked(delivery)
+        waiter: Reply[object] = Reply(loop=self.host.loop)
+        waiter.asked = self
+        if delivery[2] is not None:
+            self.asked_by(delivery[2], waiter)
         room = self._room
         room.join(waiter, ranked)
         try:

@@ -49,6 +49,10 @@ def _stash(given: float) -> float:
     return _number(given, "stash", 0)
 
 
+def _half(mailbox: Mailbox) -> float:
+    return max(100, mailbox.limit // 2) if mailbox.limit < math.inf else LIMIT
+
+
 @attrs.frozen(kw_only=True)
 class Mailbox:
     """The mailbox of a volatile actor: `Child(..., mailbox=Mailbox(limit=100, overflow=Overflow.DROP_OLDEST))`.
@@ -73,14 +77,10 @@ class Mailbox:
 
     limit: float = attrs.field(default=LIMIT, converter=_limit)
     overflow: Overflow = Overflow.WAIT
-    deep: float = attrs.field(converter=_deep)
+    deep: float = attrs.field(default=attrs.Factory(_half, takes_self=True), converter=_deep)
     priority: Callable[[Never], float] | None = None
     stash: float = attrs.field(default=STASH, converter=_stash)
     mark: float = attrs.field(init=False)
-
-    @deep.default
-    def _half(self) -> float:
-        return max(100, self.limit // 2) if self.limit < math.inf else LIMIT
 
     @mark.default
     def _slow_from(self) -> float:

@@ -62,6 +62,7 @@ class Ref(Generic[M]):
             SendTimeout: when there was no room in time, or, to a durable actor, when it was not on disk in time.
             Unhandled: when the actor has no handler for the message's type.
             MailboxFull: when there is no room, and the mailbox's Overflow is REJECT.
+            AskCycle: when there is no room, and the receiver waits for the actor that sends; that may be itself.
             ActorStopped: when the actor has stopped.
             SystemStopped: when the system ended first.
         """
@@ -145,6 +146,16 @@ def check_ask(path: str, message: object, handled: bool, timeout: float) -> None
             f"{turn.actor} awaits an ask of {path} inside its own turn, which can only be answered after it: "
             "use self.ask(ref, message, then=self.on_reply) and take the reply as a message"
         )
+
+
+def check_ref(given: object) -> None:
+    """Refuse what is no ref.
+
+    Raises:
+        TypeError: naming it.
+    """
+    if not isinstance(given, Ref):
+        raise TypeError(f"{given!r} is no ref of an actor: give what spawn, find or start_child gave back, or own_ref")
 
 
 def unhandled(path: str, message: object) -> Unhandled:

@@ -2,8 +2,8 @@
 
 An idle actor has no task. A cell with mail stands once in the ready queue; workers take cells in a row. Before a worker
 runs a cell while more are ready it wakes a spare one, so that a handler that waits blocks nobody. After a budget of
-messages a worker lets the event loop run. A worker that was cancelled is never used again, nor is one whose context
-variables a handler has changed: so none reaches the next message.
+messages, or some time, a worker lets the event loop run. A worker that was cancelled is never used again, nor is one
+whose context variables a handler has changed: so none reaches the next message.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ from contextvars import Context, copy_context
 from typing import Protocol, TypeVar
 
 from .abandon import abandon
+from .deadline import now_of
 from .inside import SPEAKER, Speaker
 
 T = TypeVar("T")
 
 BUDGET = 256
 """Messages that a cell handles in a row before others have their turn, and a worker before the loop has its."""
+
+SLICE = 0.01
+"""Seconds after which a worker lets the loop run, however few messages were handled: handlers may block."""
 
 TAINTED = 1 << 30
 """Given back for a worker that is to handle nothing more."""
@@ -38,7 +42,8 @@ class Runnable(Speaker, Protocol):
         ...
 
     async def drain(self, worker: asyncio.Task[None], clean: Context) -> int:
-        """Handle what is waiting now, at most a budget of it; give back how many messages that were.
+        """Handle what is waiting now, at most a budget of it; give back how many messages that were, and the whole
+        budget when it is `until` or later.
 
         Ends early when the context is no longer `clean`, or the worker was cancelled, and then gives back TAINTED.
         """
@@ -60,7 +65,11 @@ class Scheduler:
         self._parked: list[asyncio.Future[None]] = []
         self._workers: dict[asyncio.Task[None], list[Runnable | None]] = {}
         self._waking = False
+        self._pausing = 0
         self._closed = False
+        self._now = now_of(loop)
+        self.slice = SLICE
+        self.until = 0.0  # when whoever is at work has been so for long enough
 
     def activate(self, cell: Runnable) -> None:
         """Put a cell into the ready queue; the caller makes sure that it is not there yet."""
@@ -130,8 +139,9 @@ class Scheduler:
         assert me is not None
         while not self._closed:
             self._waking = False
+            self.until = self._now() + self.slice
             used = 0
-            while ready:
+            while ready and not self._pausing:
                 cell = ready.popleft()
                 if ready and not self._waking:
                     self._wake()
@@ -142,9 +152,10 @@ class Scheduler:
                     if used >= TAINTED:
                         return
                     used = 0
-                    await asyncio.sleep(0)
+                    if ready:
+                        await self._pause()
             held[0] = None
-            if not self._waking:
+            if not (self._waking or self._pausing):
                 # Whoever was answered may have the next message at once: stay for one more turn of the loop.
                 self._waking = True
                 try:
@@ -158,6 +169,15 @@ class Scheduler:
             waiter = self._loop.create_future()
             self._parked.append(waiter)
             await waiter
+
+    async def _pause(self) -> None:
+        """Let the loop run. Meanwhile nobody else goes on with what is ready, or the loop would wait for them all."""
+        self._pausing += 1
+        try:
+            await asyncio.sleep(0)
+        finally:
+            self._pausing -= 1
+        self.until = self._now() + self.slice
 
 
 def _surroundings() -> Context:

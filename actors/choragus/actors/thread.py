@@ -23,7 +23,7 @@ async def in_thread(name: str, function: Callable[[], T]) -> T:
     """
     loop = asyncio.get_running_loop()
     if getattr(loop, "is_simulated", False):
-        return await loop.run_in_executor(None, copy_context().run, function)
+        return await loop.run_in_executor(None, copy_context().run, _contained, function)
     outcome: asyncio.Future[T] = loop.create_future()
     context = copy_context()
 
@@ -54,6 +54,16 @@ def _settle(
         loop.call_soon_threadsafe(settle)
     except RuntimeError:  # the loop is closed: nobody waits any more
         return
+
+
+def _contained(function: Callable[[], T]) -> T:
+    try:
+        return function()
+    except BaseException as error:
+        carried = _carried(error)
+        if carried is error:
+            raise
+        raise carried from error
 
 
 def _carried(error: BaseException) -> BaseException:

@@ -53,7 +53,7 @@ class Watchdog:
 
     @threshold.validator
     def _check(self, _: object, threshold: float) -> None:
-        if not SHORTEST <= threshold < float("inf"):
+        if not isinstance(threshold, int | float) or not SHORTEST <= threshold < float("inf"):
             raise ValueError(
                 f"Watchdog(threshold={threshold!r}) takes finite seconds, {SHORTEST:g} at least; "
                 "System(watchdog=None) is without one"
@@ -138,7 +138,7 @@ class WatchdogThread:
         if seen is not None:
             logger.warning(
                 "the event loop has been blocked for %.3g s: %s, and nothing else runs. Await, or move the work to a "
-                "thread (asyncio.to_thread). It is here:\n%s",
+                'thread (@handle(blocking="thread"), or asyncio.to_thread). It is here:\n%s',
                 seen.seconds,
                 _who(seen),
                 seen.stack,

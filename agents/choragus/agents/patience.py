@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from functools import partial
 from typing import TypeVar
 
 from choragus.actors.abandon import abandon
@@ -31,7 +32,7 @@ async def within(seconds: float, work: Awaitable[T]) -> T:
         Exception: what the work raised; what is no Exception (SystemExit, say) comes as RuntimeError.
     """
     task = asyncio.get_running_loop().create_task(_contained(work))
-    task.add_done_callback(_look_at)
+    task.add_done_callback(partial(_look_at, work))
     try:
         done, _ = await asyncio.wait({task}, timeout=seconds)
     finally:
@@ -66,7 +67,12 @@ async def _contained(work: Awaitable[T]) -> T:
         raise RuntimeError(f"it raised {told(error)}") from error
 
 
-def _look_at(task: asyncio.Future[T]) -> None:
-    """Retrieve the outcome of work that was left behind, so that nothing is said of it at the end."""
+def _look_at(work: Awaitable[T], task: asyncio.Future[T]) -> None:
+    """Retrieve the outcome of work that was left behind, so that nothing is said of it at the end.
+
+    Nor of work that was cancelled before its first step: nobody has awaited it.
+    """
+    if asyncio.iscoroutine(work):
+        work.close()
     if not task.cancelled():
         task.exception()

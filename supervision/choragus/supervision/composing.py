@@ -29,13 +29,24 @@ IDLE = 300.0
 class Composing:
     """The part of a System that is about actors as groups, by name and by key."""
 
-    _root: Node
+    _top: Node | None = None
     _pools: WeakValueDictionary[Node, PoolRef[Never]] | None = None
 
     @property
     def kernel(self) -> Kernel:
         """The kernel that runs."""
         raise NotImplementedError
+
+    @property
+    def _root(self) -> Node:
+        """The top of the tree.
+
+        Raises:
+            RuntimeError: before the system is entered.
+        """
+        if self._top is None:
+            raise RuntimeError("this System does not run yet: use it as in `async with System() as system: ...`")
+        return self._top
 
     def topic(self, message: type[T], name: str) -> Topic[T]:
         """The topic of that name, for messages of that class; made when there is none.

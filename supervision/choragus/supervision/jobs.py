@@ -68,6 +68,8 @@ class Jobs:
     async def _work(self) -> None:
         while self._waiting:
             await self._waiting.popleft()()
+            if self._waiting:  # a start that fails at once is tried again: whatever else is ready comes between
+                await asyncio.sleep(0)
 
     def _worked(self, task: asyncio.Task[None]) -> None:
         """A decision itself failed: that is a fault of ours, and the system cannot go on."""

@@ -23,29 +23,27 @@ from choragus.actors.kernel import Kernel
 from choragus.actors.local_ref import LocalRef
 from choragus.actors.mailbox import DEFAULT, Mailbox
 from choragus.actors.ref import Ref
+from choragus.actors.scheduler import SLICE
 from choragus.actors.status import Failure
-from choragus.actors.trace import Handled
 from choragus.actors.watchdog import Watchdog
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.store import Store
 
-from .composing import Composing
+from .collapse import collapsed
 from .directive import Decider
-from .errors import Escalated, SpecFault, SystemFailed
+from .errors import SpecFault
 from .event import GaveUp
 from .handle import SupervisorRef
-from .inspection import inspected
+from .insight import Insight
 from .ledger import Ledger
 from .region import RegionNode
-from .report import FailureReport
 from .shelter import sheltered
 from .signals import orderly_signals
 from .slot import Origin
-from .spec import Child, DynamicSupervisor, Region, Spec, Supervisor
+from .spec import Child, DynamicSupervisor, Region, Spec, Supervisor, as_specs
 from .strategy import OneForOne, Restart, Strategy
 from .supervisor import Node
-from .tree import TreeNode
 
 Durable = type[Actor[Never]] | Region
 
@@ -53,7 +51,7 @@ WATCHDOG = Watchdog()
 """The default: what blocks the event loop for a second is reported."""
 
 
-class System(Composing):
+class System(Insight):
     """Actors under supervision, from `async with` to its end.
 
     Without a path everything lives in memory. With one, the durable `actors` live in that SQLite file: opening it
@@ -102,11 +100,19 @@ class System(Composing):
         watchdog: Watchdog | None = WATCHDOG,
         slow: float = SLOW,
     ) -> None:
-        if not slow > 0:
+        if not isinstance(slow, int | float) or not slow > 0:
             raise ValueError(f"slow={slow!r} of a System: give seconds above 0, or math.inf for never")
         self._path = path
         self._store = store
-        children = (tree,) if isinstance(tree, Supervisor | DynamicSupervisor | Child) else tuple(tree)
+        if not isinstance(shutdown, int | float) or not shutdown >= 0:
+            raise ValueError(f"shutdown={shutdown!r} of a System: give seconds, 0 or more")
+        if not isinstance(watchdog, Watchdog | None):
+            raise TypeError(f"watchdog={watchdog!r} of a System: give a Watchdog(threshold=...), or None for none")
+        if not callable(clock):
+            raise TypeError(f"clock={clock!r} of a System: give a function, such as time.time")
+        if not isinstance(path, str | Path | None):
+            raise TypeError(f"path={path!r} of a System: give the path of a file; a tree is System(tree=...)")
+        children = (tree,) if isinstance(tree, Supervisor | DynamicSupervisor | Child) else as_specs(tree)
         self._tree = Supervisor(name="root", strategy=strategy, children=children)
         self._regions = _regions(actors)
         self._runners = dict(runners or {})
@@ -130,9 +136,10 @@ class System(Composing):
         _check_asyncio()
         kernel = self._running = Kernel(self._clock, self._kernel_died)
         kernel.slow = self._slow
+        kernel.scheduler.slice = min(SLICE, self._slow)  # a cell looks for slow handlers when its time is over
         kernel.events.subscribe(self._ledger.note, Failed)
         kernel.events.subscribe(self._ledger.note, GaveUp)
-        self._root = Node(kernel, self, "", self._tree)
+        self._top = Node(kernel, self, "", self._tree)
         self._stack = ExitStack()
         self._scope = self._stack.enter_context(anyio.CancelScope())
         try:
@@ -147,9 +154,9 @@ class System(Composing):
     ) -> bool | None:
         swallow = await self._leave(error)
         if self._signal == signal.SIGINT:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt from None
         if self._signal is not None:
-            raise SystemExit(128 + self._signal)
+            raise SystemExit(128 + self._signal) from None
         return swallow
 
     async def _leave(self, error: BaseException | None) -> bool | None:
@@ -161,7 +168,7 @@ class System(Composing):
             raise
         swallow = self._stack.__exit__(None if error is None else type(error), error, None)
         if self._failures:
-            raise _system_failed(self._failures) from (error if isinstance(error, Exception) else None)
+            raise collapsed(self._failures) from (error if isinstance(error, Exception) else None)
         return swallow
 
     @property
@@ -195,6 +202,7 @@ class System(Composing):
         name: str = "",
         restart: Restart = Restart.PERMANENT,
         shutdown: float = 5.0,
+        startup: float = 60.0,
         mailbox: int | Mailbox = DEFAULT,
         **kwargs: object,
     ) -> Ref[M]:
@@ -212,14 +220,15 @@ class System(Composing):
         spec = self._last_spec
         plain = not (args or kwargs or name)
         same = spec is not None and spec.actor is actor and spec.restart is restart and spec.mailbox is mailbox
-        if spec is None or not (plain and same and spec.shutdown == shutdown):
+        if spec is None or not (plain and same and spec.shutdown == shutdown and spec.startup == startup):
             spec = Child(
                 actor,
-                name=name or actor.__name__,
+                name=name or _name_of(actor),
                 args=args,
                 kwargs=kwargs,
                 restart=restart,
                 shutdown=shutdown,
+                startup=startup,
                 mailbox=mailbox,
             )
             self._last_spec = spec if plain else None
@@ -255,42 +264,6 @@ class System(Composing):
         if kernel.stopped or not isinstance(found, Node):
             raise ActorStopped(path)
         return SupervisorRef(found)
-
-    def tree(self) -> TreeNode:
-        """The live tree as it stands: supervisors, their children, and the durable actors in memory by region.
-
-        A value that does not change any more; `print(system.tree())` draws it. It may be called at any time, also from
-        a handler, while things restart or stop, and after the end. It takes about 4 ms for 1,000 actors, in which
-        nothing else runs.
-
-        Raises:
-            RuntimeError: before the system is entered.
-        """
-        population = self.kernel.population
-        return inspected(self._root, self._regions, population, self._ledger)
-
-    def failures(self, path: str) -> tuple[FailureReport, ...]:
-        """The last failures of the actor or supervisor at that path, the latest first: 5 at most.
-
-        Also of one that is gone. Those of the 1,000 actors that failed last are kept, as text: nothing that was in
-        memory when they failed is held. A durable actor's path is that of its events, `type/key`.
-        """
-        return self._ledger.of(path)
-
-    def recent(self, n: int = 100, path: str | None = None) -> tuple[Handled, ...]:
-        """What volatile actors handled last, the newest last: by whom, from whom, how long, and whether they failed.
-
-        The flight recorder is always on. It keeps the last 4,096 messages of all actors, by name only.
-
-        Args:
-            n: how many at most.
-            path: only those of this actor.
-
-        Raises:
-            ValueError: when `n` is less than 1.
-            RuntimeError: before the system is entered.
-        """
-        return self.kernel.trace.recent(n, path)
 
     def child_failed(self, child: Node, failure: Failure) -> None:
         """The top of the tree gave up: the system ends."""
@@ -347,6 +320,12 @@ class System(Composing):
         self.kernel.loop.call_soon_threadsafe(self._scope.cancel)
 
 
+def _name_of(actor: object) -> str:
+    if not callable(actor) or isinstance(actor, Actor):
+        raise SpecFault(f"{actor!r} is no actor class: give the class, and its arguments behind it")
+    return getattr(actor, "__name__", "") or type(actor).__name__
+
+
 def _check_asyncio() -> None:
     try:
         asyncio.get_running_loop()
@@ -371,26 +350,3 @@ def _a_cell(found: object, path: str) -> Cell:
     if not isinstance(found, Cell):
         raise ActorStopped(path)
     return found
-
-
-def _system_failed(failures: list[Failure]) -> SystemFailed:
-    causes = [cause for failure in failures for cause in _causes(failure)]
-    errors: list[Exception] = []
-    for cause in causes:
-        error = cause.error
-        if not isinstance(error, Exception):
-            error = RuntimeError(f"{cause.path} was ended by {error!r}")
-            error.__cause__ = cause.error
-        error.add_note(f"in {cause.path or 'the system'}" + (f", on {cause.message}" if cause.message else ""))
-        errors.append(error)
-    paths = tuple(cause.path for cause in causes)
-    group = SystemFailed(f"the system ended: {', '.join(dict.fromkeys(paths))}", errors)
-    group.paths = paths
-    return group
-
-
-def _causes(failure: Failure) -> list[Failure]:
-    """The failures at the leaves: what an escalation was about."""
-    if not isinstance(failure.error, Escalated):
-        return [failure]
-    return [cause for inner in failure.error.failures for cause in _causes(inner)] or [failure]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_type
 
-from choragus.actors import Ref
+from choragus.actors import Mailbox, Ref
 from choragus.supervision import Child, Supervisor, System
 
 from .counter import Account, Add, Adder, Clear, Counter, Names, Note
@@ -34,6 +34,9 @@ async def specs(system: System) -> None:
     started.tell(Note("one"))  # error: arg-type
     assert_type(await system.supervisor().restart_child(started), Ref[Add])
     Supervisor(name="all", children=[Child(Adder, name="adder"), Child(Counter, name="counter")])
+    Child(Adder, name="adder", mailbox=100)
+    Child(Adder, name="adder", mailbox=Mailbox(limit=100))
+    Mailbox(100)  # error: call-arg
     Child(Note, name="note")  # error: arg-type
     Child(Adder)  # error: call-arg
     Supervisor(name="all", children=[Adder])  # error: list-item

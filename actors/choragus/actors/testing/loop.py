@@ -137,12 +137,21 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         return self.call_soon(callback, *args, context=context)
 
     def run_in_executor(self, executor: Executor | None, func: Callable[..., T], *args: object) -> asyncio.Future[T]:
-        """Call the function on the loop, as a task of its own."""
+        """Call the function on the loop, in a step of its own; what it raises, SystemExit too, is the future's."""
+        outcome: asyncio.Future[T] = self.create_future()
 
-        async def call() -> T:
-            return func(*args)
+        def call() -> None:
+            try:
+                outcome.set_result(func(*args))
+            except BaseException as error:
+                outcome.set_exception(error if not isinstance(error, StopIteration) else RuntimeError(repr(error)))
 
-        return self.create_task(call(), name="simulated thread")
+        async def step() -> None:
+            if not outcome.cancelled():
+                call()
+
+        self.create_task(step(), name="simulated thread")
+        return outcome
 
     def _write_to_self(self) -> None:
         """There is no selector to wake."""

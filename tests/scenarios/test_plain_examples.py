@@ -1,0 +1,61 @@
+"""The examples for plain actors, as their user runs them: what they print, and that they leave nothing behind."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+PLAIN = ("supervised_pipeline", "sessions", "durable_counter")
+
+
+def printed(name: str, folder: Path, *, warned: str = "") -> list[str]:
+    """The lines that the example prints, run in that folder."""
+    command = [sys.executable, str(EXAMPLES / f"{name}.py")]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=50, check=False)
+    assert (ended.returncode, ended.stderr.rstrip()) == (0, warned)
+    return ended.stdout.splitlines()
+
+
+def test_a_worker_crashes_and_only_its_line_is_lost(tmp_path: Path) -> None:
+    warned = "pipeline/parsers/parser-1 failed on Parse: ValueError: could not convert string to float: 'cold'"
+
+    lines = printed("supervised_pipeline", tmp_path, warned=warned)
+
+    assert lines[0] == "-- pipeline/parsers/parser-1 failed: could not convert string to float: 'cold'"
+    assert lines[1] == "-- pipeline/parsers/parser-1 runs again"
+    assert re.search(r"parser-1 +Parser +running .*1 restart", "\n".join(lines))
+    assert lines[-2:] == ["16 lines read, 1 of them lost", "{'Bergen': 7.5, 'Narvik': -2.0, 'Oslo': 11.0}"]
+
+
+def test_a_session_is_put_away_and_begins_anew(tmp_path: Path) -> None:
+    lines = printed("sessions", tmp_path)
+
+    assert lines.index("in memory: ann ben") < lines.index("in memory: nobody")
+    assert "ben has said 2: hi, bye" in lines
+    assert "   (is ann still there?)" in lines
+    assert lines.count("   (a session for ann begins)") == 2
+    assert lines.index("   (the session of ann is put away: hello anybody?)") < lines.index("in memory: nobody")
+    assert lines[-3:-1] == ["ann has said 1: hello", "the end of the system puts away who is left"]
+
+
+def test_a_killed_counter_loses_nothing_and_counts_nothing_twice(tmp_path: Path) -> None:
+    lines = printed("durable_counter", tmp_path)
+
+    told = [[int(number) for number in re.findall(r"\d+(?=,|$| to)", line)] for line in lines]
+    assert len(told) == 3
+    assert all(first == 1 and last <= on_disk <= last + 1 for first, last, on_disk in told)
+    assert lines[-1] == "the child was told 1 to 50, and ended; on disk: 50"
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_an_example_fits_two_screens_and_stands_in_the_readme(name: str) -> None:
+    text = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
+
+    assert text.count("\n") <= 120
+    assert f"{name}.py" in (ROOT / "README.md").read_text(encoding="utf-8")
