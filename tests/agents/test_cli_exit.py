@@ -20,7 +20,21 @@ from choragus.mailbox.schema import MIGRATIONS
 from .cli_clerk import RUN, complete, leave_waiting
 
 FORGERY = "UPDATE entry SET body = CAST(replace(body, 'mia', 'eve') AS BLOB) WHERE kind = 'approval.decided'"
-COMMANDS = ["runs", "show", "approvals", "approve", "deny", "settle", "cancel", "parked", "requeue", "verify"]
+COMMANDS = [
+    "runs",
+    "show",
+    "approvals",
+    "approve",
+    "deny",
+    "settle",
+    "cancel",
+    "parked",
+    "requeue",
+    "verify",
+    "backup",
+    "prune",
+    "compact",
+]
 
 
 @pytest.fixture(scope="module")

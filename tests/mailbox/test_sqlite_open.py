@@ -26,6 +26,7 @@ ALICE = actor_id("bank.account", "alice")
 ADD = Record("bank.deposit", 1, b"{}")
 TURN = Turn(id="t1", actor=ALICE, fence=1, revision=0, state=ADD)
 BATCH = Batch(node="a", fence=1, at=10.0, turns=(TURN,))
+KNOWN = len(MIGRATIONS)
 NEXT = "ALTER TABLE meta ADD COLUMN note TEXT"
 
 
@@ -137,7 +138,9 @@ async def test_a_newer_schema_is_refused_untouched(path: Path) -> None:
     run_sql(path, f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     before = path.read_bytes()
 
-    with pytest.raises(NewerSchema, match=r"^.*runs\.db has schema 2, this choragus knows 1: upgrade choragus$"):
+    with pytest.raises(
+        NewerSchema, match=rf"^.*runs\.db has schema {KNOWN + 1}, this choragus knows {KNOWN}: upgrade choragus$"
+    ):
         await SqliteStore.open(path)
 
     assert path.read_bytes() == before
@@ -174,7 +177,7 @@ async def test_an_older_schema_is_migrated_and_keeps_its_records(
 
     assert (await again.load(ALICE)).state == ADD
     await again.close()
-    assert int.from_bytes(path.read_bytes()[60:64], "big") == 2
+    assert int.from_bytes(path.read_bytes()[60:64], "big") == KNOWN + 1
 
 
 @pytest.mark.parametrize(
@@ -188,7 +191,7 @@ async def test_an_older_schema_is_not_migrated_by_a_visitor_or_under_an_owner(
 ) -> None:
     monkeypatch.setattr("choragus.mailbox.file.MIGRATIONS", (*MIGRATIONS, NEXT))
 
-    with pytest.raises(StoreError, match=rf"^.*runs\.db has the older schema 1.*{text}$"):
+    with pytest.raises(StoreError, match=rf"^.*runs\.db has the older schema {KNOWN}.*{text}$"):
         await SqliteStore.open(path, visitor=visitor)
 
 

@@ -17,6 +17,7 @@ from choragus.mailbox.address import ActorId, actor_id
 from choragus.mailbox.batch import append, apply
 from choragus.mailbox.codec import Record
 from choragus.mailbox.memory import MemoryStore
+from choragus.mailbox.pruning import prune
 from choragus.mailbox.row import LEASE_COLUMNS, insertion, sealed
 from choragus.mailbox.schema import MIGRATIONS
 from choragus.mailbox.turn import (
@@ -29,6 +30,7 @@ from choragus.mailbox.turn import (
     Envelope,
     OnInterrupt,
     Parking,
+    Pruning,
     Turn,
     View,
 )
@@ -44,7 +46,8 @@ actors = st.sampled_from(ACTORS)
 effect_ids = st.sampled_from(["e1", "e2"])
 states = st.sampled_from(list(EffectState))
 timers = st.sampled_from(["", "", "tick", "tock"])
-streams = st.sampled_from(["run/1", "system"])
+STREAMS = ["run/1", "system"]
+streams = st.sampled_from(STREAMS)
 
 envelopes = st.builds(
     Envelope,
@@ -176,6 +179,8 @@ def told_by_memory(memory: MemoryStore) -> list[object]:
         done(memory.log()),
         done(memory.views("run")),
         done(memory.cursor("c")),
+        done(memory.tombstones()),
+        [(done(memory.read(stream)), done(memory.extent(stream))) for stream in STREAMS],
     ]
 
 
@@ -190,10 +195,22 @@ def told_by_sqlite(connection: sqlite3.Connection) -> list[object]:
         query.log(connection, 0, 999),
         query.views(connection, "run", None),
         query.cursor(connection, "c"),
+        query.tombstones(connection),
+        [(query.read(connection, stream, 0, 999), query.extent(connection, stream)) for stream in STREAMS],
     ]
 
 
-stories = st.lists(st.tuples(batches, fates), max_size=6)
+prunings = st.builds(
+    Pruning,
+    at=st.sampled_from([1, 2.5]),
+    streams=st.dictionaries(streams, st.integers(0, 9), max_size=2),
+    actors=st.sampled_from([(), (), tuple(ACTORS), (ACTORS[0],)]),
+    views=st.lists(st.tuples(st.just("run"), ids), max_size=1).map(tuple),
+    keys_before=st.sampled_from([0.0, 0.0, 2.0]),
+    limit=st.integers(1, 4),
+)
+Chapter = tuple[Batch, list[str], Pruning | None]
+stories = st.lists(st.tuples(batches, fates, st.none() | prunings), max_size=6)
 letters = st.lists(envelopes, max_size=2)
 requeues = st.lists(st.tuples(actors, ids), max_size=2)
 
@@ -201,7 +218,7 @@ requeues = st.lists(st.tuples(actors, ids), max_size=2)
 @settings(deadline=None, max_examples=50)
 @given(stories, letters, requeues)
 def test_both_stores_tell_the_same_story(
-    story: list[tuple[Batch, list[str]]], letters: list[Envelope], requeued: list[tuple[ActorId, str]]
+    story: list[Chapter], letters: list[Envelope], requeued: list[tuple[ActorId, str]]
 ) -> None:
     compare(story, letters, requeued)
 
@@ -211,19 +228,37 @@ def test_both_stores_tell_the_same_story(
 @settings(deadline=None, max_examples=3000)
 @given(stories, letters, requeues)
 def test_both_stores_tell_the_same_long_story(
-    story: list[tuple[Batch, list[str]]], letters: list[Envelope], requeued: list[tuple[ActorId, str]]
+    story: list[Chapter], letters: list[Envelope], requeued: list[tuple[ActorId, str]]
 ) -> None:
     compare(story, letters, requeued)
 
 
-def compare(story: list[tuple[Batch, list[str]]], letters: list[Envelope], requeued: list[tuple[ActorId, str]]) -> None:
+def prune_both(connection: sqlite3.Connection, memory: MemoryStore, pruning: Pruning) -> None:
+    """Memory takes away everything at once, SQLite a few rows at a time; the chains close after each."""
+    at_once = done(memory.prune(pruning))
+    part = prune(connection, pruning)
+    parts = [part]
+    while not (part.done or part.in_use):
+        assert verify(connection).problems == ()
+        part = prune(connection, pruning)
+        parts.append(part)
+    assert (part.in_use, sum(one.entries for one in parts)) == (at_once.in_use, at_once.entries)
+    assert sum(one.records for one in parts) == at_once.records
+    assert sum(one.states for one in parts) == at_once.states
+    assert verify(connection).problems == done(memory.verify()).problems == ()
+
+
+def compare(story: list[Chapter], letters: list[Envelope], requeued: list[tuple[ActorId, str]]) -> None:
     memory = MemoryStore()
     done(memory.claim("a", 30.0, 0.0))
     with database() as connection:
-        for chapter, fates in story:
+        for chapter, fates, pruning in story:
             batch = in_place(chapter, fates, memory)
             assert apply(connection, batch) == done(memory.commit(batch))
             assert told_by_sqlite(connection) == told_by_memory(memory)
+            if pruning is not None:
+                prune_both(connection, memory, pruning)
+                assert told_by_sqlite(connection) == told_by_memory(memory)
         assert append(connection, letters, 1.0) == done(memory.append(letters))
         for receiver, message in requeued:
             assert query.requeue(connection, receiver, message) == done(memory.requeue(receiver, message))

@@ -24,6 +24,7 @@ from .inspection import ApprovalRequested, OutcomeUnknown, RunEvent, RunSummary,
 from .limits import Limits
 from .model import ChatMessage, Model, ModelReply, ModelRequest, Price, ToolCall, ToolSchema, Usage
 from .prompt import Prompt
+from .retention import KeptRun, Sweep
 from .run import Run
 from .runtime import Runtime, run_sync
 from .scripted import FunctionModel, ScriptedModel
@@ -43,6 +44,7 @@ __all__ = [
     "FunctionModel",
     "Held",
     "HeldRun",
+    "KeptRun",
     "LimitFault",
     "LimitReached",
     "Limits",
@@ -61,6 +63,7 @@ __all__ = [
     "Runtime",
     "ScriptedModel",
     "Status",
+    "Sweep",
     "Tool",
     "ToolCall",
     "ToolContext",

@@ -31,6 +31,7 @@ from .holding import HeldRun, OnChange, held_runs
 from .inspection import RunSummary, find_run, runs
 from .manifest import manifest
 from .message import StartRun
+from .retention import Sweep, prune_runs
 from .run import Run
 from .service import Services
 from .telemetry import Exporter
@@ -165,6 +166,17 @@ class Runtime:
     async def runs(self) -> list[RunSummary]:
         """Every run in the file, in the order of their starts."""
         return await runs(self.store)
+
+    async def prune(self, *, older_than: float, dry_run: bool = False) -> Sweep:
+        """Take away the runs that ended more than so many seconds ago; see `docs/durability.md`.
+
+        Args:
+            dry_run: only say what would go.
+
+        Raises:
+            ValueError: when `older_than` is negative.
+        """
+        return await prune_runs(self.store, older_than=older_than, now=self._clock(), dry_run=dry_run)
 
     async def _open_store(self) -> Store:
         if self._given is not None:

@@ -1,7 +1,9 @@
 """What a message is, where it waits, and how a turn commits. No task, no actor."""
 
 from .address import ActorId, actor_id, key_of, type_of
+from .backup import Backup, back_up
 from .codec import Record, stored
+from .compaction import Compaction, compact
 from .errors import (
     ChoragusError,
     CommitUnknown,
@@ -18,12 +20,14 @@ from .errors import (
 from .memory import MemoryStore
 from .sqlite import SqliteStore
 from .store import Store
-from .turn import OnInterrupt, Parking, Turn
+from .turn import OnInterrupt, Parking, Pruned, Pruning, Tombstone, Turn
 
 __all__ = [
     "ActorId",
+    "Backup",
     "ChoragusError",
     "CommitUnknown",
+    "Compaction",
     "CorruptRecord",
     "FileInUse",
     "LeaseLost",
@@ -33,14 +37,19 @@ __all__ = [
     "NotStorable",
     "OnInterrupt",
     "Parking",
+    "Pruned",
+    "Pruning",
     "Record",
     "SqliteStore",
     "Store",
     "StoreError",
     "StoredFault",
+    "Tombstone",
     "Turn",
     "UnknownRecord",
     "actor_id",
+    "back_up",
+    "compact",
     "key_of",
     "stored",
     "type_of",

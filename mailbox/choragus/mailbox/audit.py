@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 
 import attrs
 
 from .digest import GENESIS, chain, chain_batch
 from .plan import Head
-from .turn import Entry, LogEntry, Verification
+from .turn import Entry, LogEntry, Tombstone, Verification
 
 Recorded = Callable[[int], tuple[float, bytes] | None]
 """Gives a batch's time and hash by its number."""
+
+Link = tuple[str, int, bytes]
+"""The head that a batch left of a stream: stream, position, hash."""
+
+Linked = Callable[[int], Iterable[Link]]
+"""Gives what a batch, by its number, left of streams that were pruned since."""
 
 
 @attrs.define
 class Findings:
     """What a check has seen so far."""
 
+    tombstones: tuple[Tombstone, ...] = ()
     heads: dict[str, Head] = attrs.field(factory=dict)
     entries: int = 0
     batches: int = 0
@@ -33,11 +40,17 @@ class Findings:
             batches=self.batches,
             records=self.records,
             problems=tuple(self.problems),
+            tombstones=self.tombstones,
         )
 
 
-def check_entries(entries: Iterable[LogEntry], recorded: Recorded, found: Findings) -> None:
-    """Walk all entries in commit order: each continues its stream, each batch chains the heads that it left."""
+def check_entries(entries: Iterable[LogEntry], recorded: Recorded, linked: Linked, found: Findings) -> None:
+    """Walk all entries in commit order: each continues its stream, each batch chains the heads that it left.
+
+    A stream that was pruned goes on from its tombstone.
+    """
+    for stone in found.tombstones:
+        found.heads[stone.stream] = Head(position=stone.position, hash=stone.hash)
     done = 0
     for number, lines in groupby(entries, key=lambda entry: entry.batch):
         streams: set[str] = set()
@@ -47,7 +60,8 @@ def check_entries(entries: Iterable[LogEntry], recorded: Recorded, found: Findin
         if number <= done:
             found.problems.append(f"entries of batch {number} stand behind those of batch {done}")
         done = number
-        _check_batch(number, [(stream, found.heads[stream]) for stream in streams], recorded, found)
+        links = [(stream, found.heads[stream].position, found.heads[stream].hash) for stream in streams]
+        _check_batch(number, [*links, *linked(number)], recorded, found)
 
 
 def check_heads(recorded: Mapping[str, Head], found: Findings) -> None:
@@ -81,11 +95,10 @@ def _check_entry(entry: LogEntry, found: Findings) -> None:
         found.problems.append(f"{name} does not match its hash")
 
 
-def _check_batch(number: int, heads: list[tuple[str, Head]], recorded: Recorded, found: Findings) -> None:
+def _check_batch(number: int, links: Sequence[Link], recorded: Recorded, found: Findings) -> None:
     batch = recorded(number)
     previous = recorded(number - 1) if number > 1 else (0.0, GENESIS)
     if batch is None or previous is None:
         return  # the store names a batch that is missing
-    links = [(stream, head.position, head.hash) for stream, head in heads]
     if batch[1] != chain_batch(previous[1], number, batch[0], links):
         found.problems.append(f"batch {number} does not match its hash")

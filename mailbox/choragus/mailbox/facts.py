@@ -42,6 +42,12 @@ def highest(connection: Connection, table: str) -> int:
     return int(row[0]) if row else 0
 
 
+def buried(connection: Connection, stream: str) -> int:
+    """The position up to which the stream was pruned; 0 when it never was."""
+    row = connection.execute("SELECT position FROM tombstone WHERE stream = ?", (stream,)).fetchone()
+    return int(row[0]) if row else 0
+
+
 def last_batch(connection: Connection) -> tuple[int, bytes]:
     """The last batch's number and hash."""
     row: tuple[int, bytes] | None

@@ -73,6 +73,13 @@ def release(connection: Connection, node: str) -> None:
     transact(connection, partial(_release, connection, node))
 
 
+def abandon(connection: Connection) -> None:
+    """Let the lease be one that has run out, as that of an owner that was killed: for a copy, which nobody owns."""
+    lease = current(connection)
+    if lease is not None:
+        _put(connection, attrs.evolve(lease, expires=0.0, locked=False))
+
+
 def current(connection: Connection) -> Lease | None:
     """The lease as it stands; None when nobody ever owned the file."""
     row: Row | None = connection.execute(f"SELECT {LEASE_COLUMNS} FROM lease").fetchone()
@@ -99,7 +106,7 @@ def _claim(connection: Connection, path: Path, holder: int | None, wanted: Lease
         )
     clean = last is None or last.clean
     if not clean:
-        _check_integrity(connection, path)
+        check_integrity(connection, path)
     _reset_started(connection, interrupted=0 if clean else 1)
     if not clean:
         _count_attempts(connection)
@@ -134,7 +141,8 @@ def _put(connection: Connection, lease: Lease) -> None:
     connection.execute(insertion("lease", LEASE_COLUMNS, replace=True), row)
 
 
-def _check_integrity(connection: Connection, path: Path) -> None:
+def check_integrity(connection: Connection, path: Path) -> None:
+    """Raise CorruptRecord when SQLite finds something wrong with the file's structure."""
     (result,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if result != "ok":
         raise CorruptRecord(f"{path} is damaged: {result}; restore it from a backup")

@@ -10,11 +10,10 @@ from time import time
 import attrs
 
 from .address import ActorId
-from .audit import Findings, check_entries, check_heads
-from .digest import GENESIS
 from .errors import FileInUse
+from .memory_log import MemoryLog
 from .need import Mail, Named, Needs, needs
-from .plan import ActorChange, Facts, Head, Plan, plan
+from .plan import ActorChange, Facts, Plan, plan
 from .turn import (
     Batch,
     Claim,
@@ -22,11 +21,15 @@ from .turn import (
     Effect,
     EffectState,
     Envelope,
+    Extent,
     Known,
     LogEntry,
     Parked,
+    Pruned,
+    Pruning,
     Rejected,
     Snapshot,
+    Tombstone,
     Verification,
     View,
 )
@@ -60,13 +63,11 @@ class MemoryStore:
         self._parked: dict[Mail, Parked] = {}
         self._actors: dict[ActorId, Snapshot] = {}
         self._effects: dict[str, Effect] = {}
-        self._log: list[LogEntry] = []
-        self._streams: dict[str, list[LogEntry]] = {}
-        self._heads: dict[str, Head] = {}
-        self._batches: list[tuple[float, bytes]] = []
+        self._log = MemoryLog()
         self._views: dict[tuple[str, str], View] = {}
         self._known: dict[Named, Known] = {}
         self._keys: dict[Mail, str] = {}
+        self._given: dict[Named, float] = {}
         self._cursors: dict[str, int] = {}
         self._messages = 0
         self._changed = False
@@ -139,11 +140,15 @@ class MemoryStore:
 
     async def read(self, stream: str, after: int = 0, limit: int = 1000) -> list[LogEntry]:
         """See `Store.read`."""
-        return self._streams.get(stream, [])[after : after + limit]
+        return self._log.read(stream, after, limit)
+
+    async def extent(self, stream: str) -> Extent:
+        """See `Store.extent`."""
+        return self._log.extent(stream)
 
     async def log(self, after: int = 0, limit: int = 1000) -> list[LogEntry]:
         """See `Store.log`."""
-        return self._log[after : after + limit]
+        return self._log.all(after, limit)
 
     async def views(self, kind: str, scope: str | None = None) -> list[View]:
         """See `Store.views`."""
@@ -177,12 +182,26 @@ class MemoryStore:
         changed, self._changed = self._changed, False
         return changed
 
+    async def prune(self, pruning: Pruning) -> Pruned:
+        """See `Store.prune`."""
+        self._changed = True
+        in_use = self._in_use(pruning)
+        if in_use or not pruning.limit:
+            return Pruned(in_use=in_use)
+        entries = sum(self._log.bury(stream, upto, pruning.at) for stream, upto in pruning.streams.items())
+        records = self._clear(pruning)
+        states = sum(self._end(actor) for actor in pruning.actors)
+        for identity in pruning.views:
+            self._views.pop(identity, None)
+        return Pruned(entries=entries, records=records, states=states, done=True)
+
+    async def tombstones(self) -> list[Tombstone]:
+        """See `Store.tombstones`."""
+        return self._log.tombstones()
+
     async def verify(self) -> Verification:
         """See `Store.verify`."""
-        found = Findings(batches=len(self._batches), records=len(self._log))
-        check_entries(self._log, lambda number: self._batches[number - 1], found)
-        check_heads(self._heads, found)
-        return found.verification()
+        return self._log.verify()
 
     async def close(self) -> None:
         """See `Store.close`; what was written stays, for whoever claims this object next."""
@@ -208,9 +227,8 @@ class MemoryStore:
         self._effects.update(changes.effects)
         for effect, state in changes.states.items():
             self._effects[effect] = attrs.evolve(self._effects[effect], state=state)
-        self._write_rows(changes)
-        if changes.heads:
-            self._write_entries(changes, batch.at)
+        self._write_rows(changes, batch.at)
+        self._log.write(changes, batch.at)
         return Committed(batch=changes.batch, known=changes.known, dropped=frozenset(changes.dropped))
 
     def _facts(self, wanted: Needs) -> Facts:
@@ -218,9 +236,9 @@ class MemoryStore:
         mail = wanted.mail | wanted.envelopes | {(named[0], message) for named, message in timers.items()}
         return Facts(
             messages=self._messages,
-            entries=len(self._log),
-            batch=len(self._batches),
-            batch_hash=self._batches[-1][1] if self._batches else GENESIS,
+            entries=self._log.entries,
+            batch=self._log.batch,
+            batch_hash=self._log.batch_hash,
             revisions={actor: self._actors[actor].revision for actor in wanted.actors if actor in self._actors},
             mail={one: self._seqs[one] for one in mail if one in self._seqs},
             envelopes={one: self._mail[one[0]][self._seqs[one]] for one in wanted.envelopes if one in self._seqs},
@@ -229,7 +247,7 @@ class MemoryStore:
             effects={effect: self._effects[effect].state for effect in wanted.effects if effect in self._effects},
             known=self._known,
             keys=self._keys,
-            heads=self._heads,
+            heads=self._log.heads,
         )
 
     def _write_mail(self, changes: Plan) -> None:
@@ -274,7 +292,7 @@ class MemoryStore:
             ended=change.ended,
         )
 
-    def _write_rows(self, changes: Plan) -> None:
+    def _write_rows(self, changes: Plan, at: float) -> None:
         for identity, view in changes.views.items():
             if view.body is None:
                 self._views.pop(identity, None)
@@ -282,12 +300,49 @@ class MemoryStore:
                 self._views[identity] = view
         for named, known in changes.keys.items():
             self._known[named] = known
+            self._given[named] = at
             self._keys[named[0], known.id] = named[1]
         self._cursors.update(changes.cursors)
 
-    def _write_entries(self, changes: Plan, at: float) -> None:
-        for entry in changes.entries:
-            self._log.append(entry)
-            self._streams.setdefault(entry.stream, []).append(entry)
-        self._heads.update(changes.heads)
-        self._batches.append((at + 0.0, changes.batch_hash))
+    # Pruning; here a whole `Pruning` is done at once, for nobody waits.
+
+    def _in_use(self, pruning: Pruning) -> str:
+        for actor in pruning.actors:
+            for envelope in self._mail.get(actor, {}).values():
+                return f"message {envelope.id!r} waits for {actor}"
+            for effect in sorted(self._effects.values(), key=attrgetter("created", "id")):
+                if effect.actor == actor and effect.state in (EffectState.OPEN, EffectState.HELD):
+                    return f"effect {effect.id!r} of {actor} is not finished"
+        for stream, upto in pruning.streams.items():
+            seq = self._log.last_seq(stream, upto)
+            for name, position in sorted(self._cursors.items()):
+                if position < seq:
+                    return (
+                        f"reader {name!r} has come to entry {position} of the file, and stream {stream!r} goes to {seq}"
+                    )
+        return ""
+
+    def _clear(self, pruning: Pruning) -> int:
+        actors = frozenset(pruning.actors)
+        effects = [effect.id for effect in self._effects.values() if effect.actor in actors]
+        parked = [mail for mail in self._parked if mail[0] in actors]
+        known = [named for named in self._known if named[0] in actors or self._is_old(named, pruning.keys_before)]
+        for effect in effects:
+            del self._effects[effect]
+        for mail in parked:
+            del self._parked[mail]
+        for named in known:
+            self._keys.pop((named[0], self._known.pop(named).id), None)
+            self._given.pop(named, None)
+        return len(effects) + len(parked) + len(known)
+
+    def _is_old(self, named: Named, before: float) -> bool:
+        mail = (named[0], self._known[named].id)
+        return self._given[named] < before and mail not in self._seqs and mail not in self._parked
+
+    def _end(self, actor: ActorId) -> bool:
+        was = self._actors.get(actor)
+        if was is None or (was.ended and was.state is None):
+            return False
+        self._actors[actor] = attrs.evolve(was, revision=was.revision + 1, state=None, ended=True)
+        return True

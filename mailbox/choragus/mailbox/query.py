@@ -13,7 +13,7 @@ from .batch import PUT_MESSAGE, PUT_PARKED, transact
 from .codec import Record
 from .digest import Field
 from .errors import CorruptRecord
-from .facts import highest
+from .facts import buried, highest
 from .row import (
     ACTOR_COLUMNS,
     CURSOR_COLUMNS,
@@ -21,6 +21,7 @@ from .row import (
     ENTRY_COLUMNS,
     MESSAGE_COLUMNS,
     PARKED_COLUMNS,
+    TOMBSTONE_COLUMNS,
     VIEW_COLUMNS,
     Row,
     effect_of,
@@ -33,10 +34,11 @@ from .row import (
     sealed,
     select,
     snapshot_of,
+    tombstone_of,
     view_of,
     whole,
 )
-from .turn import Effect, Envelope, LogEntry, Parked, Snapshot, View
+from .turn import Effect, Envelope, Extent, LogEntry, Parked, Snapshot, Tombstone, View
 
 CORRUPT = "corrupt: "
 """How the reason of a message begins that was parked because its bytes are not what was written."""
@@ -77,13 +79,26 @@ def effects(connection: Connection) -> list[Effect]:
 
 
 def read(connection: Connection, stream: str, after: int, limit: int) -> list[LogEntry]:
-    """Entries of a stream behind a position, without a gap."""
+    """Entries of a stream behind a position and behind its tombstone, without a gap."""
     statement = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE stream = ? AND position > ? ORDER BY position LIMIT ?"
+    after = max(after, buried(connection, stream))
     entries = [entry_of(row) for row in select(connection, statement, stream, after, limit)]
     for position, entry in enumerate(entries, start=after + 1):
         if entry.position != position:
             raise CorruptRecord(f"{entry_name(stream, position)} is missing: restore the file from a backup")
     return entries
+
+
+def extent(connection: Connection, stream: str) -> Extent:
+    """Where a stream begins and ends."""
+    row = connection.execute("SELECT position FROM head WHERE stream = ?", (stream,)).fetchone()
+    return Extent(first=buried(connection, stream) + 1, last=whole(row[0]) if row else 0)
+
+
+def tombstones(connection: Connection) -> list[Tombstone]:
+    """What is left of pruned entries, by stream."""
+    rows = select(connection, f"SELECT {TOMBSTONE_COLUMNS} FROM tombstone ORDER BY stream")
+    return [tombstone_of(row) for row in rows if is_whole(row)]
 
 
 def log(connection: Connection, after: int, limit: int) -> list[LogEntry]:

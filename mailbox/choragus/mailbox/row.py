@@ -16,8 +16,25 @@ from .codec import Record
 from .digest import Field, digest
 from .errors import CorruptRecord
 from .plan import ActorChange
-from .schema import ACTOR, BATCH, CURSOR, DEDUP, EFFECT, ENTRY, HEAD, LEASE, MESSAGE, META, PARKED, VIEW, Table
-from .turn import Effect, EffectState, Envelope, LogEntry, OnInterrupt, Parked, Snapshot, View
+from .schema import (
+    ACTOR,
+    BATCH,
+    CURSOR,
+    DEDUP,
+    EFFECT,
+    ENTRY,
+    GAP,
+    HEAD,
+    LEASE,
+    LINK,
+    MESSAGE,
+    META,
+    PARKED,
+    TOMBSTONE,
+    VIEW,
+    Table,
+)
+from .turn import Effect, EffectState, Envelope, LogEntry, OnInterrupt, Parked, Snapshot, Tombstone, View
 
 Row = tuple[Field, ...]
 """What SQLite gives and takes; the digest of a row stands where its table says."""
@@ -36,6 +53,9 @@ BATCH_COLUMNS = f"{', '.join(BATCH.sealed)}, digest"
 DEDUP_COLUMNS = f"{', '.join(DEDUP.sealed)}, digest"
 CURSOR_COLUMNS = f"{', '.join(CURSOR.sealed)}, digest"
 LEASE_COLUMNS = f"{', '.join(LEASE.sealed)}, digest"
+TOMBSTONE_COLUMNS = f"{', '.join(TOMBSTONE.sealed)}, digest"
+LINK_COLUMNS = f"{', '.join(LINK.sealed)}, digest"
+GAP_COLUMNS = f"{', '.join(GAP.sealed)}, digest"
 
 
 def sealed(*fields: Field) -> Row:
@@ -189,6 +209,16 @@ def view_of(row: Row) -> View:
     if not is_whole(row):
         raise CorruptRecord(f"view {row[0]!r} {row[1]!r} does not match its digest")
     return View(kind=text(row[0]), key=text(row[1]), scope=text(row[2]), sort=real(row[3]), body=raw(row[4]))
+
+
+def tombstone_row(stone: Tombstone) -> Row:
+    """A row of `tombstone`, in the order of TOMBSTONE_COLUMNS."""
+    return sealed(stone.stream, stone.position, stone.seq, stone.hash, stone.at + 0.0)
+
+
+def tombstone_of(row: Row) -> Tombstone:
+    """The tombstone in a row of TOMBSTONE_COLUMNS, unchecked."""
+    return Tombstone(stream=text(row[0]), position=whole(row[1]), seq=whole(row[2]), hash=raw(row[3]), at=real(row[4]))
 
 
 def record_of(tag: Field, version: Field, body: Field) -> Record | None:

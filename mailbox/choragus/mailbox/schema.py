@@ -68,7 +68,13 @@ DEDUP = Table(name="dedup", key=("receiver", "key"), sealed=("receiver", "key", 
 
 CURSOR = Table(name="cursor", key=("name",), sealed=("name", "position"))
 
-TABLES = (META, LEASE, MESSAGE, PARKED, ACTOR, EFFECT, ENTRY, HEAD, BATCH, VIEW, DEDUP, CURSOR)
+TOMBSTONE = Table(name="tombstone", key=("stream",), sealed=("stream", "position", "seq", "hash", "at"))
+
+LINK = Table(name="link", key=("batch", "stream"), sealed=("batch", "stream", "position", "hash"))
+
+GAP = Table(name="gap", key=("first",), sealed=("first", "last"))
+
+TABLES = (META, LEASE, MESSAGE, PARKED, ACTOR, EFFECT, ENTRY, HEAD, BATCH, VIEW, DEDUP, CURSOR, TOMBSTONE, LINK, GAP)
 
 _FIRST = """
 CREATE TABLE meta (
@@ -234,5 +240,31 @@ CREATE TABLE cursor (
 ) STRICT;
 """
 
-MIGRATIONS = (_FIRST,)
+_PRUNING = """
+CREATE TABLE tombstone (
+    stream TEXT PRIMARY KEY NOT NULL,
+    position INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    at REAL NOT NULL,
+    digest BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE link (
+    batch INTEGER NOT NULL,
+    stream TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (batch, stream)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE gap (
+    first INTEGER PRIMARY KEY,
+    last INTEGER NOT NULL,
+    digest BLOB NOT NULL
+) STRICT;
+"""
+
+MIGRATIONS = (_FIRST, _PRUNING)
 """The script at index n takes a file from `user_version` n to n + 1."""

@@ -20,16 +20,21 @@ from .address import ActorId
 from .errors import StoreError
 from .file import Synchronous, lock_path, open_file, translated
 from .lock import FileLock
+from .pruning import prune
 from .turn import (
     Batch,
     Claim,
     Committed,
     Effect,
     Envelope,
+    Extent,
     LogEntry,
     Parked,
+    Pruned,
+    Pruning,
     Rejected,
     Snapshot,
+    Tombstone,
     Verification,
     View,
 )
@@ -132,6 +137,10 @@ class SqliteStore:
         """See `Store.read`."""
         return await self._hop(query.read, stream, after, limit)
 
+    async def extent(self, stream: str) -> Extent:
+        """See `Store.extent`."""
+        return await self._hop(query.extent, stream)
+
     async def log(self, after: int = 0, limit: int = 1000) -> list[LogEntry]:
         """See `Store.log`."""
         return await self._hop(query.log, after, limit)
@@ -164,6 +173,16 @@ class SqliteStore:
         now = (await self._hop(query.data_version), self._foreign)
         self._version, self._foreign = now[0], False
         return now != before
+
+    async def prune(self, pruning: Pruning) -> Pruned:
+        """See `Store.prune`."""
+        pruned = await self._hop(prune, pruning)
+        self._foreign = True
+        return pruned
+
+    async def tombstones(self) -> list[Tombstone]:
+        """See `Store.tombstones`."""
+        return await self._hop(query.tombstones)
 
     async def verify(self) -> Verification:
         """See `Store.verify`."""

@@ -12,10 +12,14 @@ from .turn import (
     Committed,
     Effect,
     Envelope,
+    Extent,
     LogEntry,
     Parked,
+    Pruned,
+    Pruning,
     Rejected,
     Snapshot,
+    Tombstone,
     Verification,
     View,
 )
@@ -87,15 +91,19 @@ class Store(Protocol):
         ...
 
     async def read(self, stream: str, after: int = 0, limit: int = 1000) -> list[LogEntry]:
-        """Entries of one stream behind a position, in order.
+        """Entries of one stream behind a position, in order; those that were pruned are passed over.
 
         Raises:
             CorruptRecord: when one of them is missing or not what was written.
         """
         ...
 
+    async def extent(self, stream: str) -> Extent:
+        """Where the stream begins and ends."""
+        ...
+
     async def log(self, after: int = 0, limit: int = 1000) -> list[LogEntry]:
-        """Entries of all streams behind a `seq`, in commit order."""
+        """Entries of all streams behind a `seq`, in commit order; those that were pruned are passed over."""
         ...
 
     async def views(self, kind: str, scope: str | None = None) -> list[View]:
@@ -129,8 +137,24 @@ class Store(Protocol):
         """
         ...
 
+    async def prune(self, pruning: Pruning) -> Pruned:
+        """Take away, in one short transaction, at most `limit` entries and records; call it until it is `done`.
+
+        Needs no claim: whatever is in use stays, and the owner notices what is gone. Nothing is taken at all, and
+        `in_use` says why, while a message waits for one of the actors, an effect of theirs is open or held, or a reader
+        with a cursor has not come to the last of the entries. Entries go first, oldest first, and leave a tombstone.
+        Then effects, kept replies and parked messages of the actors go, and at last the views and the actors' states.
+        An actor stays as one that has ended: it begins no second life, and what is sent to it is parked. A kept reply
+        whose message still waits, or is parked, stays. A limit of 0 only looks whether anything is in use.
+        """
+        ...
+
+    async def tombstones(self) -> list[Tombstone]:
+        """What is left of pruned entries, by stream."""
+        ...
+
     async def verify(self) -> Verification:
-        """Check every digest, every hash chain, and the file itself."""
+        """Check every digest, every hash chain, and the file itself; tombstones are accepted and reported."""
         ...
 
     async def close(self) -> None:

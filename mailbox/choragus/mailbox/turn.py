@@ -249,11 +249,72 @@ class Claim:
 
 
 @attrs.frozen(kw_only=True)
+class Tombstone:
+    """What is left of pruned entries: those of `stream` at positions 1 to `position` were there, and are gone.
+
+    `hash` and `seq` are those of the last of them: the entry behind it, or the stream's head, continues from there.
+    """
+
+    stream: str
+    position: int
+    seq: int
+    hash: bytes
+    at: float
+
+    @property
+    def count(self) -> int:
+        """How many entries are gone."""
+        return self.position
+
+
+@attrs.frozen(kw_only=True)
+class Extent:
+    """Where a stream begins and ends: `first` is 1 unless it was pruned, and `last` + 1 when nothing is left."""
+
+    first: int = 1
+    last: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many entries are there."""
+        return self.last - self.first + 1
+
+
+@attrs.frozen(kw_only=True)
+class Pruning:
+    """What `Store.prune` is asked to take away; `limit` bounds one call, so that it holds the file for short.
+
+    `streams` say up to which position; `actors` have come to their end, `views` are named by kind and key. Kept replies
+    of all actors go when they were given before `keys_before`.
+    """
+
+    at: float
+    streams: Mapping[str, int] = attrs.field(factory=dict)
+    actors: tuple[ActorId, ...] = ()
+    views: tuple[tuple[str, str], ...] = ()
+    keys_before: float = 0.0
+    limit: int = 100
+
+
+@attrs.frozen(kw_only=True)
+class Pruned:
+    """What one call of `Store.prune` took away. `in_use` says why it took nothing; `done`: nothing is left to take."""
+
+    entries: int = 0
+    records: int = 0
+    """Finished effects, kept replies and parked messages."""
+    states: int = 0
+    done: bool = False
+    in_use: str = ""
+
+
+@attrs.frozen(kw_only=True)
 class Verification:
-    """What `verify` found; `problems` is empty when the file is whole."""
+    """What `verify` found; `problems` is empty when the file is whole. `tombstones` stand where entries were pruned."""
 
     entries: int
     streams: int
     batches: int
     records: int
     problems: tuple[str, ...]
+    tombstones: tuple[Tombstone, ...] = ()

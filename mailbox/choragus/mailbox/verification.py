@@ -5,22 +5,33 @@ from __future__ import annotations
 from functools import partial
 from sqlite3 import Connection, DatabaseError
 
-from .audit import Findings, check_entries, check_heads
+from .audit import Findings, Link, check_entries, check_heads
 from .digest import digest
 from .errors import CorruptRecord
 from .facts import highest
 from .plan import Head
-from .row import ENTRY_COLUMNS, Row, describe, lenient, raw, text, unchecked_entry, whole
+from .row import (
+    ENTRY_COLUMNS,
+    TOMBSTONE_COLUMNS,
+    Row,
+    describe,
+    lenient,
+    raw,
+    text,
+    tombstone_of,
+    unchecked_entry,
+    whole,
+)
 from .schema import TABLES, Table
 from .turn import Verification
 
 
 def verify(connection: Connection) -> Verification:
     """What is wrong with the file, one sentence per problem; read in one transaction."""
-    found = Findings()
     with lenient(connection):
         connection.execute("BEGIN")
         try:
+            found = _begin(connection)
             for check in (_check_digests, _check_entries, _check_batches, _check_heads, _check_file):
                 try:
                     check(connection, found)
@@ -29,6 +40,15 @@ def verify(connection: Connection) -> Verification:
         finally:
             connection.execute("ROLLBACK")
     return found.verification()
+
+
+def _begin(connection: Connection) -> Findings:
+    """With the tombstones, also those whose digest is wrong: then their streams do not go on from them either."""
+    try:
+        rows = connection.execute(f"SELECT {TOMBSTONE_COLUMNS} FROM tombstone ORDER BY stream")
+        return Findings(tuple(tombstone_of(row) for row in rows))
+    except (DatabaseError, CorruptRecord, UnicodeDecodeError) as error:
+        return Findings(problems=[f"the tombstones cannot be read: {error}"])
 
 
 def _check_digests(connection: Connection, found: Findings) -> None:
@@ -49,8 +69,10 @@ def _is_whole(table: Table, row: Row) -> bool:
 
 def _check_entries(connection: Connection, found: Findings) -> None:
     rows = connection.execute(f"SELECT {ENTRY_COLUMNS} FROM entry ORDER BY seq")
-    check_entries((unchecked_entry(row) for row in rows), partial(_recorded, connection), found)
+    entries = (unchecked_entry(row) for row in rows)
+    check_entries(entries, partial(_recorded, connection), partial(_linked, connection), found)
     (last,) = connection.execute("SELECT ifnull(max(seq), 0) FROM entry").fetchone()
+    last = max((last, *(stone.seq for stone in found.tombstones)))
     if highest(connection, "entry") > last:
         found.problems.append(f"the entries of the file behind number {last} are missing")
 
@@ -61,15 +83,22 @@ def _recorded(connection: Connection, number: int) -> tuple[float, bytes] | None
     return row
 
 
+def _linked(connection: Connection, number: int) -> list[Link]:
+    return connection.execute("SELECT stream, position, hash FROM link WHERE batch = ?", (number,)).fetchall()
+
+
 def _check_batches(connection: Connection, found: Findings) -> None:
-    """Every batch row has entries, every entry a batch row, and the numbers have no gap."""
+    """Every batch row has entries, every entry a batch row, and the numbers have no gap but those that pruning left."""
     (found.batches,) = connection.execute("SELECT count(*) FROM batch").fetchone()
-    lost = connection.execute("SELECT number FROM batch EXCEPT SELECT batch FROM entry")
+    lost = connection.execute("SELECT number FROM batch EXCEPT SELECT batch FROM entry EXCEPT SELECT last FROM gap")
     found.problems += [f"batch {number} has lost its entries" for (number,) in lost]
     missing = connection.execute(
         "SELECT batch FROM entry UNION SELECT number - 1 FROM batch WHERE number > 1 EXCEPT SELECT number FROM batch"
     )
-    found.problems += [f"batch {number} is missing" for (number,) in missing]
+    gaps: list[tuple[int, int]] = connection.execute("SELECT first, last FROM gap").fetchall()
+    found.problems += [
+        f"batch {number} is missing" for (number,) in missing if not any(first <= number < last for first, last in gaps)
+    ]
 
 
 def _check_heads(connection: Connection, found: Findings) -> None:

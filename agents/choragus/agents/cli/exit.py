@@ -16,7 +16,7 @@ class Exit(IntEnum):
     USAGE = 2
     """A bad command line, or a run, approval, call or message that is not there or does not wait; nothing changed."""
     FILE = 3
-    """The file is missing, not ours, too new, or damaged."""
+    """The file is missing, not ours, too new, damaged, or owned when it must not be; or a backup's target is there."""
     INTERRUPTED = 130
     """Ctrl-C."""
     BROKEN_PIPE = 141

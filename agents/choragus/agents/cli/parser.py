@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter, _SubParsersAction
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter, _SubParsersAction
 from collections.abc import Awaitable, Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeAlias
 
 from .approval import decide, show_approvals
+from .backing import back_up
+from .compaction import compact
 from .exit import Exit
 from .listing import show_runs
 from .logbook import show
 from .parking import requeue, show_parked
+from .retention import prune
 from .session import Session
 from .settlement import cancel, settle
 from .verification import verify
@@ -22,8 +25,9 @@ Commands: TypeAlias = "_SubParsersAction[ArgumentParser]"
 DESCRIPTION = """\
 Look into a file of agent runs, and decide what waits for a person.
 
-Every command works beside the process that owns the file, and also when none does. It reads, or it
-leaves one message for the owner and says what became of it; it never runs an agent itself."""
+Every command but compact works beside the process that owns the file, and also when none does. It
+reads, or copies, or prunes what has ended; or it leaves one message for the owner and says what
+became of it. It never runs an agent itself."""
 
 EPILOG = """\
 an example:
@@ -36,7 +40,7 @@ exit codes:
   0    done
   1    problems found in the file, or a message could not be handled
   2    bad usage, or no such run, approval, call or message waits; nothing was changed
-  3    the file is missing, no choragus database, too new, or damaged; nothing was changed
+  3    the file is missing, no choragus database, too new, damaged, or in use; nothing was changed
   130  interrupted by Ctrl-C; 141 when nobody reads the output any more
 
 `choragus COMMAND --help` explains a command and gives an example."""
@@ -58,6 +62,7 @@ def parser() -> ArgumentParser:
     _add_reading(commands)
     _add_deciding(commands)
     _add_mending(commands)
+    _add_keeping(commands)
     return top
 
 
@@ -172,7 +177,7 @@ def _add_parking(commands: Commands) -> None:
     )
     one.add_argument("parked", metavar="ID", help="as in `choragus parked`, or its beginning; or the receiver")
     one.add_argument("message", metavar="MESSAGE", nargs="?", help="with a receiver: the message's id")
-    _command(
+    one = _command(
         commands,
         "verify",
         verify,
@@ -180,6 +185,42 @@ def _add_parking(commands: Commands) -> None:
         "Check every digest, every hash chain and the database itself. Prints one problem to a line and\n"
         "exits with 1 when there are any.",
         "choragus verify runs.db",
+    )
+    one.add_argument("--pruned", action="store_true", help="also list what was pruned, and when")
+
+
+def _add_keeping(commands: Commands) -> None:
+    one = _command(
+        commands,
+        "backup",
+        back_up,
+        "copy the file while it is in use",
+        "Copy the file as of one moment, also while a process owns it. The copy appears under its name when\n"
+        "it is complete and on disk, and opens by itself; what exists is not overwritten.",
+        "choragus backup runs.db runs-2026-11-22.db",
+    )
+    one.add_argument("target", metavar="TARGET", help="the copy's name; nothing of that name may exist")
+    one = _command(
+        commands,
+        "prune",
+        prune,
+        "take away runs that ended long ago",
+        "Take away what is left of runs that ended long ago: logbook, conversation, states, kept replies.\n"
+        "A tombstone stays for each, which `choragus verify` accepts and reports, and the key of the run\n"
+        "stays taken. Runs that go on or wait for a person are kept. The owner goes on beside it.",
+        "choragus prune runs.db --older-than 30d --dry-run",
+    )
+    age = "how long a run is kept after its end: a number with s, m, h, d or w, such as 30d"
+    one.add_argument("--older-than", metavar="AGE", type=_age, required=True, help=age)
+    one.add_argument("--dry-run", action="store_true", help="only say what would go")
+    _command(
+        commands,
+        "compact",
+        compact,
+        "give the room of pruned runs back",
+        "Write the file anew without the room that pruning has left in it. Nobody may own the file, and\n"
+        "the disk needs as much room again while it works.",
+        "choragus compact runs.db",
     )
 
 
@@ -204,6 +245,14 @@ def _add_person(one: ArgumentParser) -> None:
 
 def _add_reason(one: ArgumentParser) -> None:
     one.add_argument("--reason", metavar="TEXT", default="", help="why; it stands in the logbook")
+
+
+def _age(text: str) -> float:
+    """Seconds."""
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+    if not text[:-1].isdecimal() or text[-1:] not in units:
+        raise ArgumentTypeError(f"{text!r} is no age: give a number with s, m, h, d or w, such as 30d")
+    return int(text[:-1]) * units[text[-1]]
 
 
 def _version() -> str:

@@ -144,13 +144,27 @@ def money(dollars: float) -> str:
     return "<$0.0001" if 0 < dollars < 0.00005 else f"${dollars:.4f}"
 
 
-def counted(number: int, noun: str) -> str:
+def size(bytes: int) -> str:
+    """A number of bytes in thousands.
+
+    >>> size(900), size(4096), size(12_345_678)
+    ('900 B', '4.1 kB', '12.3 MB')
+    """
+    if bytes < 1000:
+        return f"{bytes} B"
+    for unit, whole in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if bytes >= whole:
+            return f"{bytes / whole:.1f} {unit}"
+    raise AssertionError(bytes)
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun.
 
-    >>> counted(1, "run"), counted(1200, "token")
-    ('1 run', '1200 tokens')
+    >>> counted(1, "run"), counted(1200, "token"), counted(2, "entry", "entries")
+    ('1 run', '1200 tokens', '2 entries')
     """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number} {noun}" if number == 1 else f"{number} {plural or f'{noun}s'}"
 
 
 def _is_seen(one: str) -> bool:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+
+from choragus.mailbox.turn import Tombstone
 
 from .exit import Exit
 from .session import Session
-from .text import counted, visible
+from .text import counted, moment, visible
 
 
 async def verify(session: Session) -> Exit:
@@ -20,5 +23,15 @@ async def verify(session: Session) -> Exit:
         print(visible(said), file=sys.stderr)
         return Exit.PROBLEMS
     records, entries = counted(found.records, "record"), f"{found.entries} entries"
-    print(visible(f"{session.file} is whole: {records}, {entries} in {counted(found.streams, 'hash chain')}"))
+    whole = f"{session.file} is whole: {records}, {entries} in {counted(found.streams, 'hash chain')}"
+    print(visible(f"{whole}{_gone(found.tombstones)}"))
+    for stone in found.tombstones if session.asked.pruned else ():
+        print(visible(f"pruned {moment(stone.at)}: entries 1 to {stone.position} of {stone.stream}"))
     return Exit.OK
+
+
+def _gone(stones: Sequence[Tombstone]) -> str:
+    if not stones:
+        return ""
+    gone = counted(sum(stone.count for stone in stones), "entry", "entries")
+    return f"; pruned before: {gone} of {counted(len(stones), 'stream')}"

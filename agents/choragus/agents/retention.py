@@ -1,0 +1,135 @@
+"""How long runs are kept: what has ended long ago is pruned from its file, beside the owner or by it."""
+
+from __future__ import annotations
+
+import time
+
+import anyio
+import attrs
+
+from choragus.mailbox.address import actor_id
+from choragus.mailbox.errors import CorruptRecord
+from choragus.mailbox.store import Store
+from choragus.mailbox.turn import SYSTEM_STREAM, Pruned, Pruning
+
+from .inspection import RunSummary, approvals, runs, unknowns
+from .message import GUARDRAIL, MEMORY, ORCHESTRATOR, TOOL_GATEWAY
+from .stream import conversation_stream, run_stream
+
+PAUSE = 0.005
+"""The least time between two transactions, in seconds; after a longer one it is as long as that."""
+
+PAGE = 500
+
+
+@attrs.frozen
+class KeptRun:
+    """A run that ended long enough ago and was not pruned, and why; no run at all for the system's own stream."""
+
+    run: str
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class Sweep:
+    """What a pruning took away, or would take.
+
+    `before` is when, in seconds since the epoch, whatever is older than that has ended. `entries` counts lines of
+    logbooks and conversations, `records` finished calls, kept replies and parked messages, `states` actors.
+    """
+
+    before: float
+    runs: tuple[str, ...] = ()
+    kept: tuple[KeptRun, ...] = ()
+    entries: int = 0
+    records: int = 0
+    states: int = 0
+
+
+async def prune_runs(store: Store, *, older_than: float, now: float, dry_run: bool = False) -> Sweep:
+    """Prune the runs that ended more than `older_than` seconds ago, the system's stream so far, and kept replies.
+
+    Runs that have not ended, that wait for a person or for a message, or that a reader such as the tracer has not read
+    to their end are kept. Many short transactions, with pauses as long as they took: an owner goes on beside it. When
+    it ends half-way, in a kill say, the next one goes on.
+
+    Args:
+        dry_run: only say what would go; of `records` and `states` nothing is said then.
+
+    Raises:
+        ValueError: when `older_than` is negative.
+    """
+    if older_than < 0:
+        raise ValueError(f"older_than={older_than:g} is negative: give the seconds that a run is kept after its end")
+    before = now - older_than
+    sweep = Sweep(before=before)
+    for summary in await runs(store):
+        if summary.status.is_final and summary.ended < before:
+            sweep = await _prune_run(store, summary, now, dry_run, sweep)
+    upto = await _last_before(store, before)
+    rest = Pruning(at=now, streams={SYSTEM_STREAM: upto} if upto else {}, keys_before=max(0.0, before))
+    return await _carried_out(store, "", rest, dry_run, sweep)
+
+
+async def _prune_run(store: Store, summary: RunSummary, now: float, dry_run: bool, sweep: Sweep) -> Sweep:
+    run = summary.run
+    if await approvals(store, run) or await unknowns(store, run):
+        reason = "it waits for a person: see `choragus approvals`"
+        return attrs.evolve(sweep, kept=(*sweep.kept, KeptRun(run, reason)))
+    streams = {name: (await store.extent(name)).last for name in (run_stream(run), conversation_stream(run))}
+    parts = tuple(actor_id(part, run) for part in (ORCHESTRATOR, MEMORY, GUARDRAIL, TOOL_GATEWAY))
+    pruning = Pruning(at=now, streams=streams, actors=parts, views=(("run", run),))
+    return await _carried_out(store, run, pruning, dry_run, sweep)
+
+
+async def _carried_out(store: Store, run: str, pruning: Pruning, dry_run: bool, sweep: Sweep) -> Sweep:
+    """The sweep with one more run, or with the run among those that are kept."""
+    try:
+        done = await (_counted if dry_run else _pruned)(store, pruning)
+    except CorruptRecord as error:
+        done = Pruned(in_use=f"{error}: see `choragus verify`")
+    sweep = attrs.evolve(
+        sweep,
+        entries=sweep.entries + done.entries,
+        records=sweep.records + done.records,
+        states=sweep.states + done.states,
+    )
+    if done.in_use:
+        return attrs.evolve(sweep, kept=(*sweep.kept, KeptRun(run, done.in_use)))
+    return attrs.evolve(sweep, runs=(*sweep.runs, run)) if run else sweep
+
+
+async def _pruned(store: Store, pruning: Pruning) -> Pruned:
+    total = Pruned()
+    while True:
+        began = time.monotonic()
+        part = await store.prune(pruning)
+        total = Pruned(
+            entries=total.entries + part.entries,
+            records=total.records + part.records,
+            states=total.states + part.states,
+            in_use=part.in_use,
+            done=part.done,
+        )
+        await anyio.sleep(max(PAUSE, time.monotonic() - began))  # also behind the last: the next run comes at once
+        if part.done or part.in_use:
+            return total
+
+
+async def _counted(store: Store, pruning: Pruning) -> Pruned:
+    looked = await store.prune(attrs.evolve(pruning, limit=0))
+    if looked.in_use:
+        return looked
+    extents = [(await store.extent(stream), upto) for stream, upto in pruning.streams.items()]
+    return Pruned(entries=sum(max(0, upto - extent.first + 1) for extent, upto in extents), done=True)
+
+
+async def _last_before(store: Store, before: float) -> int:
+    """The position of the system's last entry from before a time, with none behind it that is older; 0 for none."""
+    upto = 0
+    while page := await store.read(SYSTEM_STREAM, upto, PAGE):
+        for entry in page:
+            if entry.at >= before:
+                return upto
+            upto = entry.position
+    return upto
