@@ -29,6 +29,7 @@ from .turn import (
     Snapshot,
     Verification,
     View,
+    requeued,
 )
 
 
@@ -131,6 +132,11 @@ class MemoryStore:
         times = (envelope.due for mail in self._mail.values() for envelope in mail.values() if envelope.due > now)
         return min(times, default=None)
 
+    async def rings(self, now: float) -> list[Envelope]:
+        """See `Store.rings`."""
+        waiting = (envelope for mail in self._mail.values() for envelope in mail.values() if envelope.due > now)
+        return [one for one in waiting if one.timer and one.reply_then and not (one.reply_to or one.answer)]
+
     async def effects(self) -> list[Effect]:
         """See `Store.effects`."""
         unfinished = (EffectState.OPEN, EffectState.HELD)
@@ -163,8 +169,8 @@ class MemoryStore:
         parked = self._parked.pop((receiver, message), None)
         if parked is None:
             return False
-        timer = "" if (receiver, parked.envelope.timer) in self._timers else parked.envelope.timer
-        self._put(attrs.evolve(parked.envelope, attempts=0, interrupted=0, not_before=0.0, timer=timer))
+        is_timer = (receiver, parked.envelope.timer) not in self._timers
+        self._put(requeued(parked.envelope, is_timer=is_timer))
         self._changed = True
         return True
 

@@ -36,7 +36,7 @@ from .row import (
     view_of,
     whole,
 )
-from .turn import Effect, Envelope, LogEntry, Parked, Snapshot, View
+from .turn import Effect, Envelope, LogEntry, Parked, Snapshot, View, requeued
 
 CORRUPT = "corrupt: "
 """How the reason of a message begins that was parked because its bytes are not what was written."""
@@ -68,6 +68,13 @@ def next_due(connection: Connection, now: float) -> float | None:
     """When the next message that is not due yet will be."""
     (due,) = connection.execute("SELECT min(due) FROM message WHERE due > 0 AND due > ?", (now,)).fetchone()
     return None if due is None else real(due)
+
+
+def rings(connection: Connection, now: float) -> list[Envelope]:
+    """The rings of tickers that are not due yet."""
+    ring = "timer <> '' AND answer = 0 AND reply_to = '' AND reply_then <> ''"
+    rows = select(connection, f"SELECT {MESSAGE_COLUMNS} FROM message WHERE due > 0 AND due > ? AND {ring}", now)
+    return [envelope_of(row) for row in rows if is_whole(row)]
 
 
 def effects(connection: Connection) -> list[Effect]:
@@ -175,8 +182,7 @@ def _requeue(connection: Connection, receiver: ActorId, message: str) -> bool:
     taken = connection.execute(
         "SELECT 1 FROM message WHERE receiver = ? AND timer = ? AND timer <> '' AND answer = 0", named
     )
-    timer = "" if taken.fetchone() else parked.envelope.timer
-    fresh = attrs.evolve(parked.envelope, attempts=0, interrupted=0, not_before=0.0, timer=timer)
+    fresh = requeued(parked.envelope, is_timer=taken.fetchone() is None)
     connection.execute("DELETE FROM parked WHERE receiver = ? AND id = ?", (receiver, message))
     connection.execute(PUT_MESSAGE, (*message_row(highest(connection, "message") + 1, fresh), 0))
     return True

@@ -82,6 +82,13 @@ class Store(Protocol):
         """When the next message that is not due yet will be."""
         ...
 
+    async def rings(self, now: float) -> list[Envelope]:
+        """The rings of tickers that are not due yet, of all actors; damaged ones are left out.
+
+        A ring is a timer's message with a `reply_then` and no `reply_to`.
+        """
+        ...
+
     async def effects(self) -> list[Effect]:
         """The effects that are open or held."""
         ...

@@ -154,6 +154,23 @@ class Parked:
     at: float
 
 
+def requeued(envelope: Envelope, *, is_timer: bool) -> Envelope:
+    """A parked message as it goes back to its mailbox; the ring of a ticker, which has gone on, as a plain message.
+
+    Args:
+        is_timer: whether its timer's name is still free.
+    """
+    is_ring = bool(envelope.timer and envelope.reply_then and not envelope.reply_to)
+    return attrs.evolve(
+        envelope,
+        attempts=0,
+        interrupted=0,
+        not_before=0.0,
+        timer=envelope.timer if is_timer and not is_ring else "",
+        reply_then="" if is_ring else envelope.reply_then,
+    )
+
+
 @attrs.frozen(kw_only=True)
 class Turn:
     """Everything that one handler call changed, or one failed call recorded.
