@@ -18,6 +18,7 @@ from choragus.mailbox.turn import (
 )
 
 from .beat import Beat, beat_of
+from .errors import StashFull
 from .message import AskFailed
 
 
@@ -35,6 +36,7 @@ class Draft:
         at: float,
         consumed: Envelope | None,
         ended: bool = False,
+        stash: tuple[str, ...] = (),
     ) -> None:
         self.actor = actor
         self.at = at
@@ -50,6 +52,9 @@ class Draft:
         self._ring: tuple[Envelope, Beat] | None = None
         if consumed is not None:
             self.rings_on(consumed)
+        self._stash = stash
+        self._stashed: tuple[str, ...] = ()
+        self._unstashed: tuple[str, ...] = ()
         self._sends: list[Envelope] = []
         self._timers_cancelled: list[str] = []
         self._effects: list[Effect] = []
@@ -109,6 +114,30 @@ class Draft:
         if beat is not None:
             self._ring = (ring, beat.again(self.at) if again else beat.following(self.at))
 
+    @property
+    def is_stashed(self) -> bool:
+        """Whether the message in hand is set aside: nobody gets a reply yet."""
+        return bool(self._stashed)
+
+    def stash(self, limit: int) -> None:
+        """Set the message in hand aside.
+
+        Raises:
+            StashFull: when `limit` messages are set aside already.
+            RuntimeError: when there is none in hand, or it was set aside already.
+        """
+        if self._consumed is None or self._stashed:
+            raise RuntimeError(f"{self.actor} has no message in hand to stash: call stash() in a handler, once")
+        if len(self._stash) >= limit:
+            raise StashFull(f"{self.actor} has {limit} messages set aside (its stash_limit): unstash_all() before more")
+        self._stashed = (self._consumed.id,)
+        self._stash += self._stashed
+
+    def unstash_all(self) -> None:
+        """Take up what is set aside, before all that wait."""
+        self._unstashed += self._stash
+        self._stash = ()
+
     def effect(self, runner: str, request: object, *, then: str, on_interrupt: OnInterrupt) -> str:
         """Intend a call to the outside; gives back its id."""
         check_text(runner, then)
@@ -141,13 +170,15 @@ class Draft:
     def close(self, state: Record | None, replies: tuple[tuple[str, Record], ...]) -> Turn:
         """The turn as it will be written; nothing can be added any more."""
         self._put_ring()
+        if self.ended:
+            self.unstash_all()
         self.open = False
         return Turn(
             id=self._id,
             actor=self.actor,
             fence=self._fence,
             revision=self._revision,
-            consumed=() if self._consumed is None else (self._consumed.id,),
+            consumed=() if self._consumed is None or self._stashed else (self._consumed.id,),
             state=state,
             sent=self._sent,
             sends=tuple(self._sends),
@@ -156,6 +187,8 @@ class Draft:
             effects_settled=tuple(self._settled),
             entries=tuple(self._entries),
             views=tuple(self._views),
+            stashed=self._stashed,
+            unstashed=self._unstashed,
             replies=replies,
             ended=self.ended,
         )

@@ -57,6 +57,8 @@ class DurableActor(Actor[M], Generic[S, M]):
     type_name: ClassVar[str] = ""
     turn_timeout: ClassVar[float] = 60.0
     """Seconds that a handler may take before it is cancelled, which counts as a failed attempt."""
+    stash_limit: ClassVar[int] = 1_000
+    """How many messages `stash` sets aside."""
     __choragus_state__: ClassVar[type] = object
     __choragus_reply_names__: ClassVar[frozenset[str]] = frozenset()
 
@@ -217,6 +219,26 @@ class DurableActor(Actor[M], Generic[S, M]):
     def cancel_timer(self, name: str) -> None:
         """Take a timer or ticker back, also when it has rung and waits; one that is not there is fine."""
         self._turn.cancel_timer(name)
+
+    def stash(self) -> None:
+        """Set the message in hand aside with this turn, to be handled after `unstash_all`.
+
+        It stays on disk, in its order, also over a restart of the process; whoever asked goes on waiting. It counts
+        as no attempt. A timer's message is a plain message from then on, which `cancel_timer` does not find.
+
+        Raises:
+            StashFull: when `stash_limit` messages are set aside already.
+            RuntimeError: outside a handler, or when the message was set aside already.
+        """
+        self._turn.stash(self.stash_limit)
+
+    def unstash_all(self) -> None:
+        """Handle what was set aside next, before all that waits, in the order in which it was set aside.
+
+        It is part of the turn: when that fails, everything stays set aside. An actor that ends takes it up too, to
+        have it parked.
+        """
+        self._turn.unstash_all()
 
     def log(self, kind: str, /, **fields: object) -> None:
         """Append a line to this actor's stream."""

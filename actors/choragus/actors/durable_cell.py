@@ -270,7 +270,8 @@ class DurableCell:
                 raise
         else:
             self._finished()
-            self._submit(turn, execution.draft.actions, lambda: self._succeeded(work.envelope, reply))
+            done = self._stashed if turn.stashed else self._succeeded
+            self._submit(turn, execution.draft.actions, lambda: done(work.envelope, reply))
 
     def _interrupted(self, execution: Execution, error: BaseException) -> None:
         """The handler raised, or was cancelled: as overdue, by the cell's stop or the system's end, or by itself."""
@@ -311,6 +312,8 @@ class DurableCell:
                 return
             own = {send.timer for send in turn.sends if send.receiver == self.id and not send.answer}
             self.inbox.drop_timers((own | set(turn.timers_cancelled)) - {""})
+            if turn.unstashed:
+                self.inbox.forget()  # on disk they come first
             self._standing.advance(turn)
             self._host.turn_committed(turn, result.dropped, actions)
             then()
@@ -319,6 +322,11 @@ class DurableCell:
 
     def _succeeded(self, envelope: Envelope, result: object) -> None:
         self._host.asked.answer(self.id, envelope.id, result, None)
+        self.inbox.take(envelope)
+        self._rest()
+
+    def _stashed(self, envelope: Envelope, _: object) -> None:
+        """The message is set aside: whoever waits for the reply goes on waiting."""
         self.inbox.take(envelope)
         self._rest()
 

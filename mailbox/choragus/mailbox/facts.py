@@ -21,6 +21,7 @@ def look_up(connection: Connection, needs: Needs) -> Facts:
     number, hash_ = last_batch(connection)
     return Facts(
         messages=highest(connection, "message"),
+        front=lowest(connection) if needs.front else 0,
         entries=highest(connection, "entry"),
         batch=number,
         batch_hash=hash_,
@@ -40,6 +41,12 @@ def highest(connection: Connection, table: str) -> int:
     """The highest `seq` that the table ever gave out."""
     row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
     return int(row[0]) if row else 0
+
+
+def lowest(connection: Connection) -> int:
+    """The lowest `seq` of a waiting message, at most 0: what is put before it gets numbers below 0."""
+    (found,) = connection.execute("SELECT ifnull(min(seq), 0) FROM message").fetchone()
+    return min(int(found), 0)
 
 
 def last_batch(connection: Connection) -> tuple[int, bytes]:

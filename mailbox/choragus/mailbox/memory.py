@@ -16,6 +16,7 @@ from .errors import FileInUse
 from .need import Mail, Named, Needs, needs
 from .plan import ActorChange, Facts, Head, Plan, plan
 from .turn import (
+    ASIDE,
     Batch,
     Claim,
     Committed,
@@ -112,7 +113,8 @@ class MemoryStore:
 
     async def load(self, actor: ActorId) -> Snapshot:
         """See `Store.load`."""
-        return self._actors.get(actor, Snapshot())
+        stash = tuple(envelope.id for envelope in self._mail.get(actor, {}).values() if envelope.due == ASIDE)
+        return attrs.evolve(self._actors.get(actor, Snapshot()), stash=stash)
 
     async def fetch(self, actor: ActorId, limit: int, now: float) -> list[Envelope]:
         """See `Store.fetch`; a message that waits out a backoff is in its place, with its `not_before`."""
@@ -129,8 +131,8 @@ class MemoryStore:
 
     async def next_due(self, now: float) -> float | None:
         """See `Store.next_due`."""
-        times = (envelope.due for mail in self._mail.values() for envelope in mail.values() if envelope.due > now)
-        return min(times, default=None)
+        dues = (envelope.due for mail in self._mail.values() for envelope in mail.values())
+        return min((due for due in dues if now < due < ASIDE), default=None)
 
     async def rings(self, now: float) -> list[Envelope]:
         """See `Store.rings`."""
@@ -224,6 +226,7 @@ class MemoryStore:
         mail = wanted.mail | wanted.envelopes | {(named[0], message) for named, message in timers.items()}
         return Facts(
             messages=self._messages,
+            front=min((*self._seqs.values(), 0)) if wanted.front else 0,
             entries=len(self._log),
             batch=len(self._batches),
             batch_hash=self._batches[-1][1] if self._batches else GENESIS,
@@ -257,8 +260,12 @@ class MemoryStore:
         if mail in self._seqs:
             return
         self._messages += 1
-        self._seqs[mail] = self._messages
-        self._mail.setdefault(envelope.receiver, {})[self._messages] = attrs.evolve(envelope, seq=self._messages)
+        seq = min(envelope.seq, 0) or self._messages
+        self._seqs[mail] = seq
+        waiting = self._mail.setdefault(envelope.receiver, {})
+        waiting[seq] = attrs.evolve(envelope, seq=seq)
+        if seq < 0:
+            self._mail[envelope.receiver] = dict(sorted(waiting.items()))
         if envelope.timer and not envelope.answer:
             self._timers[envelope.receiver, envelope.timer] = envelope.id
 

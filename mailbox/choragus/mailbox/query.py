@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from sqlite3 import Connection, DatabaseError
+from time import time
 
 import attrs
 
@@ -36,7 +37,7 @@ from .row import (
     view_of,
     whole,
 )
-from .turn import Effect, Envelope, LogEntry, Parked, Snapshot, View, requeued
+from .turn import ASIDE, Effect, Envelope, LogEntry, Parked, Snapshot, View, requeued
 
 CORRUPT = "corrupt: "
 """How the reason of a message begins that was parked because its bytes are not what was written."""
@@ -45,17 +46,14 @@ CORRUPT = "corrupt: "
 def load(connection: Connection, actor: ActorId) -> Snapshot:
     """The actor as last committed."""
     rows = select(connection, f"SELECT {ACTOR_COLUMNS} FROM actor WHERE id = ?", actor)
-    return snapshot_of(rows[0]) if rows else Snapshot()
+    snapshot = snapshot_of(rows[0]) if rows else Snapshot()
+    return attrs.evolve(snapshot, stash=_stash(connection, actor))
 
 
 def fetch(connection: Connection, actor: ActorId, limit: int, now: float) -> list[Envelope]:
     """What is due, in order; bad ones are parked."""
     statement = f"SELECT {MESSAGE_COLUMNS} FROM message WHERE receiver = ? AND due <= ? ORDER BY seq LIMIT ?"
-    rows = select(connection, statement, actor, now, limit)
-    bad = [row for row in rows if not is_whole(row)]
-    if bad:
-        transact(connection, partial(_quarantine, connection, actor, bad, now))
-    return [envelope_of(row) for row in rows if row not in bad]
+    return _whole(connection, actor, select(connection, statement, actor, now, limit), now)
 
 
 def waiting(connection: Connection, now: float) -> list[ActorId]:
@@ -66,7 +64,9 @@ def waiting(connection: Connection, now: float) -> list[ActorId]:
 
 def next_due(connection: Connection, now: float) -> float | None:
     """When the next message that is not due yet will be."""
-    (due,) = connection.execute("SELECT min(due) FROM message WHERE due > 0 AND due > ?", (now,)).fetchone()
+    (due,) = connection.execute(
+        "SELECT min(due) FROM message WHERE due > 0 AND due > ? AND due < ?", (now, ASIDE)
+    ).fetchone()
     return None if due is None else real(due)
 
 
@@ -135,6 +135,20 @@ def cursor(connection: Connection, name: str) -> int:
 def data_version(connection: Connection) -> int:
     """A number that changes when another connection has written."""
     return int(connection.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _stash(connection: Connection, actor: ActorId) -> tuple[str, ...]:
+    statement = f"SELECT {MESSAGE_COLUMNS} FROM message WHERE receiver = ? AND due = ? ORDER BY seq"
+    rows = select(connection, statement, actor, ASIDE)
+    return tuple(envelope.id for envelope in _whole(connection, actor, rows, time()))
+
+
+def _whole(connection: Connection, actor: ActorId, rows: list[Row], now: float) -> list[Envelope]:
+    """The messages in these rows; bad ones are parked."""
+    bad = [row for row in rows if not is_whole(row)]
+    if bad:
+        transact(connection, partial(_quarantine, connection, actor, bad, now))
+    return [envelope_of(row) for row in rows if row not in bad]
 
 
 def _damaged(row: Row) -> Parked:

@@ -60,7 +60,7 @@ class Store(Protocol):
         ...
 
     async def load(self, actor: ActorId) -> Snapshot:
-        """The actor as last committed.
+        """The actor as last committed, and what it has set aside; of that, messages whose digest is wrong are parked.
 
         Raises:
             CorruptRecord: when the stored state is not what was written.
