@@ -277,6 +277,23 @@ async def test_a_ring_that_fails_is_tried_again_and_does_not_lose_the_beat(
         assert PARKED == []
 
 
+@simulated(seeds=range(3))
+async def test_a_ring_that_was_tried_before_a_reopening_is_tried_again_even_with_skip(
+    fails: Callable[[Callable[[float], bool]], None],
+) -> None:
+    store = MemoryStore()
+    async with open_system(store, attempts=100) as system:
+        began = await asked(system, Tick(missed="skip"))
+        fails(lambda now: now < began + 11)
+        await asyncio.sleep(10.01)
+        assert len(RUNG) > 0
+    await asyncio.sleep(3)
+
+    async with open_system(store, attempts=100) as system:
+        await asyncio.sleep(4)
+        assert [int((at - began) // 10) for at in await system.ref(Clock, "a").ask(Heard())] == [1]
+
+
 @on_each_store(seeds=range(3))
 async def test_a_ring_that_is_parked_is_followed_by_the_next(
     reopen: Reopen, fails: Callable[[Callable[[float], bool]], None]
