@@ -112,3 +112,20 @@ async def test_timeouts_that_are_all_different_pass_in_their_order() -> None:
 
     assert passed == [number for number in range(5 * ROOM) if number % 3]
     assert not deadlines._queues
+
+
+@simulated(seeds=SEEDS)
+async def test_a_deadline_that_sets_another_for_now_does_not_hold_the_loop() -> None:
+    passed: list[int] = []
+    deadlines = Deadlines(asyncio.get_running_loop())
+
+    def again(number: int) -> None:
+        passed.append(number)
+        deadlines.after(1e-18 * (number + 1), again, number + 1)
+
+    deadlines.after(1.0, again, 0)
+    await asyncio.sleep(1.0)
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+    assert len(passed) < 100

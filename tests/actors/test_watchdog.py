@@ -197,10 +197,10 @@ async def test_a_call_that_lets_no_thread_run_is_named_when_it_is_over(reports: 
     assert "in Blocker.compute" in reports.lines[0][1].splitlines()[1]
 
 
-@pytest.mark.parametrize("batch", [500, 5_000], ids=["starving other threads", "letting them run"])
+@pytest.mark.parametrize("batch", [200, 2_000], ids=["starving other threads", "letting them run"])
 async def test_a_busy_loop_that_turns_is_not_reported(batch: int, reports: Reports) -> None:
-    until = time.monotonic() + 0.3
-    async with System(watchdog=Watchdog(threshold=0.1)) as system:
+    until = time.monotonic() + 0.6
+    async with System(watchdog=Watchdog(threshold=0.4)) as system:  # also on a machine that is busy with other tests
         blocker = await system.spawn(Blocker)
 
         while time.monotonic() < until:

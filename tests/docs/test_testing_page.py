@@ -14,7 +14,9 @@ BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
 @pytest.mark.parametrize(
-    ("block", "printed"), list(zip(BLOCKS, ["open again", "nothing lost"], strict=True)), ids=["shop", "till"]
+    ("block", "printed"),
+    list(zip(BLOCKS, ["open again", "nothing lost", "survived"], strict=True)),
+    ids=["shop", "till", "order"],
 )
 def test_the_block_runs_as_it_stands(block: str, printed: str, tmp_path: Path) -> None:
     script = tmp_path / "block.py"

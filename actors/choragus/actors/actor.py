@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
 from collections.abc import Awaitable, Callable
 from typing import ClassVar, Generic, Never, Protocol, TypeVar
 
 from .dispatch import Names, Table, check_declared, declared_arguments, handlers
+from .errors import HandlerFault
 from .message import check_replies
 from .place import Seat, cancel_timer, link, pipe, separate, set_timer, unwatch, watch
 from .ref import Ref
@@ -210,11 +212,18 @@ class Actor(Generic[M]):
 
 def define(cls: type[Actor[M]], base: type, local: Names) -> None:
     """Work out the class's handlers and compare them with what it declares."""
+    for hook in ("on_start", "on_stop"):
+        if not inspect.iscoroutinefunction(inspect.unwrap(getattr(cls, hook, _coroutine))):
+            raise HandlerFault(f"{cls.__name__}.{hook} is awaited: write async def {hook}(self)")
     cls.__choragus_table__ = handlers(cls, local)
     arguments = declared_arguments(cls, base)
     if arguments is not None:
         check_declared(cls, arguments[-1], cls.__choragus_table__)
     check_replies(cls, cls.__choragus_table__, local)
+
+
+async def _coroutine() -> None:
+    """What is awaited."""
 
 
 def table_of(cls: type[Actor[M]]) -> Table:

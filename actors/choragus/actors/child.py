@@ -63,7 +63,7 @@ def serve() -> None:
     os.dup2(2, 1)  # what a handler prints must not be taken for an answer
     calls: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(source, calls), daemon=True).start()
-    main = _Main(pickle.loads(calls.get()))
+    main = Main(pickle.loads(calls.get()))
     while True:
         status, answer = _answer(calls.get(), main)
         try:
@@ -80,9 +80,9 @@ def _listen(source: BinaryIO, calls: queue.SimpleQueue[bytes]) -> None:
         os._exit(0)
 
 
-def _answer(request: bytes, main: _Main) -> tuple[bytes, bytes]:
+def _answer(request: bytes, main: Main) -> tuple[bytes, bytes]:
     try:
-        function, message = _Unpickler(io.BytesIO(request), main).load()
+        function, message = Unpickler(io.BytesIO(request), main).load()
     except BaseException as error:
         text = f"it cannot be loaded in the process ({type(error).__name__}: {error})"
         return UNPICKLABLE, f"message\n{text}".encode()
@@ -96,20 +96,20 @@ def _answer(request: bytes, main: _Main) -> tuple[bytes, bytes]:
         return UNPICKLABLE, f"result\n{type(result).__name__}: {error}".encode()
 
 
-def _raised(error: BaseException, main: _Main) -> tuple[bytes, bytes]:
+def _raised(error: BaseException, main: Main) -> tuple[bytes, bytes]:
     trace = "".join(traceback.format_exception(error))
     try:
         data = pickle.dumps(error, pickle.HIGHEST_PROTOCOL)
-        _Unpickler(io.BytesIO(data), main).load()  # many an exception goes in and does not come out
+        Unpickler(io.BytesIO(data), main).load()  # many an exception goes in and does not come out
     except BaseException as why:
         return UNPICKLABLE, f"exception\n{type(error).__name__}: {error} ({why})\n{trace}".encode()
     return RAISED, pickle.dumps((data, trace))
 
 
-class _Unpickler(pickle.Unpickler):
+class Unpickler(pickle.Unpickler):
     """Looks for what the parent's main module defines once it is needed: most calls need none of it."""
 
-    def __init__(self, file: io.BytesIO, main: _Main) -> None:
+    def __init__(self, file: io.BytesIO, main: Main) -> None:
         super().__init__(file)
         self._main = main
 
@@ -120,11 +120,11 @@ class _Unpickler(pickle.Unpickler):
         return super().find_class(module, name)
 
 
-class _Reached(BaseException):
+class Reached(BaseException):
     """The main module starts its event loop: all that it defines for it is there by now."""
 
 
-class _Main:
+class Main:
     """The parent's main module.
 
     Its top level runs once, up to where it starts an event loop: a script without `if __name__ == "__main__"` works,
@@ -152,7 +152,7 @@ class _Main:
         setattr(asyncio.Runner, "run", _reach)  # noqa: B010  # only while it is loaded
         try:
             exec(compile(source, self._path, "exec"), module.__dict__)
-        except _Reached:
+        except Reached:
             return
         finally:
             setattr(asyncio.Runner, "run", run)  # noqa: B010
@@ -160,4 +160,4 @@ class _Main:
 
 def _reach(runner: object, coroutine: Coroutine[object, object, object], **keywords: object) -> Never:
     coroutine.close()
-    raise _Reached
+    raise Reached

@@ -140,11 +140,17 @@ class Deadlines:
         now = self._loop.time()
         self._timer, self._timer_at = None, float("inf")
         self._rings = True
+        due: list[tuple[float, int, _Queue]] = []  # not what is set meanwhile: the loop turns before that
+        while self._fronts and self._fronts[0][0] <= now:
+            due.append(heapq.heappop(self._fronts))
+        due.reverse()
         try:
-            while self._fronts and self._fronts[0][0] <= now:
-                self._pass(heapq.heappop(self._fronts)[2], now)
+            while due:
+                self._pass(due.pop()[2], now)
         finally:  # one action that fails must not silence the deadlines behind it
             self._rings = False
+            for front in due:
+                heapq.heappush(self._fronts, front)
             if self._fronts and self._fronts[0][0] < self._timer_at:
                 self._set_timer(self._fronts[0][0])
 

@@ -149,7 +149,7 @@ class Effects:
     async def _run(self, effect: Effect) -> None:
         try:
             if fault.hook is not None:
-                await fault.hook("before effect", effect.runner)
+                await fault.hook("before effect", effect)
             result = encode(await self._call(effect))
         except asyncio.CancelledError as error:
             if self._running[effect.id].is_cancelled or self._outside.stopped:

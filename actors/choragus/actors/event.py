@@ -6,19 +6,25 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, Self, TypeVar, overload
+from typing import ClassVar, Generic, Self, TypeVar, overload
 
 import attrs
 
 from .mailbox import Overflow
+from .reason import reason
 
 logger = logging.getLogger("choragus")
-logger.addHandler(logging.NullHandler())
 
 
 @attrs.frozen
 class Event:
-    """Base of the system's events; `actor` is the path or address."""
+    """Base of the system's events; `actor` is the path or address.
+
+    Each is also logged, by the logger "choragus": failures and what else needs a person's eye as warnings, which Python
+    prints to stderr unless logging is set up otherwise, so that nothing fails in silence; all else as information.
+    """
+
+    LEVEL: ClassVar[int] = logging.INFO
 
     actor: str
 
@@ -27,8 +33,14 @@ class Event:
 class Failed(Event):
     """An actor failed; its supervisor has been told."""
 
+    LEVEL = logging.WARNING
+
     error: BaseException
     message: str = ""
+
+    def __str__(self) -> str:
+        on = f" on {self.message}" if self.message else ""
+        return f"{self.actor or 'the root'} failed{on}: {type(self.error).__name__}: {reason(self.error)}"
 
 
 @attrs.frozen
@@ -59,12 +71,16 @@ class Dropped(Event):
 class DeepMailbox(Event):
     """So many messages wait in a mailbox, which is many; told once, until it has been empty."""
 
+    LEVEL = logging.WARNING
+
     depth: int
 
 
 @attrs.frozen
 class SlowHandler(Event):
     """A handler took long, and has ended: so many seconds, waiting included."""
+
+    LEVEL = logging.WARNING
 
     message: str
     seconds: float
@@ -74,6 +90,8 @@ class SlowHandler(Event):
 class Parked(Event):
     """A durable message was set aside; requeue it when its cause is gone."""
 
+    LEVEL = logging.WARNING
+
     message: str
     reason: str
 
@@ -82,12 +100,16 @@ class Parked(Event):
 class Suspended(Event):
     """A durable actor cannot be loaded and was given up until the next opening; its messages wait."""
 
+    LEVEL = logging.WARNING
+
     error: BaseException
 
 
 @attrs.frozen
 class Zombie(Event):
     """A handler ignored its cancellation: it was cut off, and whatever it still sends is refused."""
+
+    LEVEL = logging.WARNING
 
     message: str
 
@@ -163,7 +185,10 @@ class Events:
 
     def publish(self, event: Event) -> None:
         """Tell every subscriber."""
-        logger.info("%s", event)
+        if logger.isEnabledFor(event.LEVEL):
+            logger.log(
+                event.LEVEL, "%s", str(event)
+            )  # as text: a record that is kept must keep no error and its frames
         for subscription in self._subscriptions:
             if isinstance(event, subscription.kind) and not subscription.is_over:
                 try:

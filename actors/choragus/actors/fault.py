@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
+from choragus.mailbox.turn import Batch, Effect
+
 Point = Literal["before commit", "after commit", "before effect"]
 
-Hook = Callable[[Point, str], Awaitable[None]]
-"""Called with the point and what is about to happen there; may wait, and may raise."""
+Hook = Callable[[Point, Batch | Effect], Awaitable[None]]
+"""Called with the point and what is written or run there; may wait, and may raise."""
 
 hook: Hook | None = None
 """Who steps in; None outside tests."""

@@ -10,7 +10,7 @@ from .annex import Annex
 from .errors import ActorStopped
 from .notice import Notice
 from .pipe import drop, outcome
-from .ref import Ref
+from .ref import Ref, check_ref
 from .status import Exit, Status
 from .timer import Timers
 from .watch import Linked, Watches, unlink
@@ -104,6 +104,7 @@ def cancel_timer(seat: Seat, name: str) -> None:
 
 def watch(seat: Seat, ref: Ref[Never]) -> None:
     """Be told of that actor's end."""
+    check_ref(ref)
     annex = seat.annex
     annex.watches = annex.watches or Watches(seat)
     annex.watches.watch(ref)
@@ -117,6 +118,7 @@ def unwatch(seat: Seat, ref: Ref[Never]) -> None:
 
 def link(seat: Seat, ref: Ref[Never]) -> None:
     """Fail together with that actor."""
+    check_ref(ref)
     other = seat.around.seat_of(ref)
     if other.status not in (Status.STARTING, Status.RUNNING):
         raise ActorStopped(other.path)

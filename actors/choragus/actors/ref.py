@@ -148,6 +148,16 @@ def check_ask(path: str, message: object, handled: bool, timeout: float) -> None
         )
 
 
+def check_ref(given: object) -> None:
+    """Refuse what is no ref.
+
+    Raises:
+        TypeError: naming it.
+    """
+    if not isinstance(given, Ref):
+        raise TypeError(f"{given!r} is no ref of an actor: give what spawn, find or start_child gave back, or own_ref")
+
+
 def unhandled(path: str, message: object) -> Unhandled:
     """The error for a message that the target does not take."""
     return Unhandled(f"{path} has no handler for {type(message).__name__}: add a @handle method, or send it elsewhere")

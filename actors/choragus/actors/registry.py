@@ -10,7 +10,7 @@ from choragus.mailbox.errors import ChoragusError
 from .actor import Actor, M, table_of
 from .errors import ActorStopped, NotRegistered
 from .peek import is_open, takes, when_ended
-from .ref import Ref
+from .ref import Ref, check_ref
 
 
 class AlreadyRegistered(ChoragusError):
@@ -51,6 +51,7 @@ class Registry:
             if known[0] == ref:
                 return
             raise AlreadyRegistered(name, known[0])
+        check_ref(ref)
         if not is_open(ref):
             raise ActorStopped(ref.path)
         self._names[name] = (ref, when_ended(ref, lambda _: self._free(name)))

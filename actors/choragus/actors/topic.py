@@ -10,7 +10,7 @@ from choragus.mailbox.errors import ChoragusError
 
 from .errors import ActorStopped, Unhandled
 from .peek import is_open, lost, when_ended
-from .ref import Ref
+from .ref import Ref, check_ref
 
 M = TypeVar("M")
 
@@ -62,6 +62,7 @@ class Topic(Generic[M]):
         """
         if ref in self._subscribers:
             return
+        check_ref(ref)
         if not is_open(ref):
             raise ActorStopped(ref.path)
         self._subscribers[ref] = when_ended(ref, lambda _: self._drop(ref))

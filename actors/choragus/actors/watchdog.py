@@ -53,7 +53,7 @@ class Watchdog:
 
     @threshold.validator
     def _check(self, _: object, threshold: float) -> None:
-        if not SHORTEST <= threshold < float("inf"):
+        if not isinstance(threshold, int | float) or not SHORTEST <= threshold < float("inf"):
             raise ValueError(
                 f"Watchdog(threshold={threshold!r}) takes finite seconds, {SHORTEST:g} at least; "
                 "System(watchdog=None) is without one"

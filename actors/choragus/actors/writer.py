@@ -155,10 +155,10 @@ class Writer:
     async def _commit(self, taken: list[tuple[Item, Done]]) -> None:
         batch = self._batch([item for item, _ in taken])
         if fault.hook is not None:
-            await fault.hook("before commit", self._node)
+            await fault.hook("before commit", batch)
         result = await self._store.commit(batch)
         if fault.hook is not None:
-            await fault.hook("after commit", self._node)
+            await fault.hook("after commit", batch)
         if isinstance(result, Rejected):
             if result.fenced:
                 raise LeaseLost(f"another process took the file over (this one was {self._node}): stop one of them")

@@ -29,6 +29,9 @@ class Backoff:
     reset: float | None = None
 
     def __attrs_post_init__(self) -> None:
+        numbers = (self.first, self.most, self.jitter, self.calm)
+        if not all(isinstance(one, int | float) for one in numbers):
+            raise SpecFault(f"{self}: all of them are numbers, of seconds but for jitter")
         if not (0 < self.first <= self.most < math.inf) or not 0 <= self.jitter <= 1:
             raise SpecFault(f"{self}: first and most are seconds, 0 < first <= most, and jitter lies between 0 and 1")
 

@@ -32,6 +32,8 @@ def check_decider(decider: Decider) -> None:
     Raises:
         SpecFault: on a key that is no exception type, on BaseException, and on a value that is no Directive.
     """
+    if not isinstance(decider, Mapping):
+        raise SpecFault(f"decider={decider!r}: give a dict, as in {{ConnectionError: Directive.RESTART}}")
     for kind, directive in decider.items():
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
             raise SpecFault(f"decider: {kind!r} is no exception type")

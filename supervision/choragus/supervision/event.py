@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import attrs
 
 from choragus.actors.event import Event
@@ -15,8 +17,13 @@ class GaveUp(Event):
     `actor` is its path, empty for the root; `failures` are the children's failures that led to it, oldest first.
     """
 
+    LEVEL = logging.WARNING
+
     reason: str
     failures: tuple[Failure, ...]
+
+    def __str__(self) -> str:
+        return f"{self.actor or 'the root'} gave up: {self.reason}"
 
 
 @attrs.frozen

@@ -14,7 +14,7 @@ from choragus.actors.ref import Ref
 
 from .errors import NotFound, NotStopped
 from .slot import Origin, Slot
-from .spec import Child, DynamicSupervisor, Group
+from .spec import Child, DynamicSupervisor, Group, check_spec
 from .state import ChildState
 from .strategy import Restart
 from .supervisor import Node
@@ -63,6 +63,7 @@ class SupervisorRef:
             AlreadyPresent: when a stopped child of that name is kept.
         """
         origin = Origin.DYNAMIC if isinstance(self._node.spec, DynamicSupervisor) else Origin.ADDED
+        check_spec(spec)
         slot = await self._node.add(spec, spec.name, origin=origin)
         return self._ref(slot)  # type: ignore[return-value]  # the actor is the spec's
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Protocol, TypeAlias
 
 from choragus.actors.cell import Cell
+from choragus.actors.deadline import Deadline
 from choragus.actors.event import Failed
 from choragus.actors.kernel import Kernel
 from choragus.actors.status import Failure
@@ -29,6 +30,9 @@ REMEMBERED = 1000
 
 CAUSES = 100
 """Failures that are kept as the causes of giving up, at most: each holds its error, with the frames of that."""
+
+SOON = 0.001
+"""Seconds between two looks whether failures count no more, at least: the difference of two times is not exact."""
 
 
 Begin: TypeAlias = "Callable[[], Coroutine[object, None, None] | None]"
@@ -80,6 +84,7 @@ class Mender:
         self._strategy = family.spec.strategy
         self._restarts: deque[float] = deque(maxlen=max(REMEMBERED, self._strategy.max_restarts + 1))
         self._failures: deque[tuple[float, Failure]] = deque(maxlen=CAUSES)
+        self._letting_go: Deadline | None = None
 
     def forget(self) -> None:
         """The supervisor starts: nothing has failed yet."""
@@ -90,9 +95,8 @@ class Mender:
         """A child ended: do about it what the strategy says, after what is being done already."""
         if self._family.is_ending:
             return
-        self._let_go()
         self._failures.append((self._family.kernel.now(), failure))
-        self._family.kernel.deadlines.after(self._strategy.within, self._let_go)
+        self._let_go()
         decision: Decision | None = None
         if self.jobs.is_idle and self._stands_alone(slot, end):
             decision = self._decision(slot, end, failure)
@@ -104,9 +108,12 @@ class Mender:
 
     def _let_go(self) -> None:
         """Forget failures that are no cause of anything any more: an error holds its frames, and what is in them."""
-        since = self._family.kernel.now() - self._strategy.within
+        kernel, within = self._family.kernel, self._strategy.within
+        since = kernel.now() - within
         while self._failures and self._failures[0][0] <= since:
             self._failures.popleft()
+        if self._failures and (self._letting_go is None or self._letting_go.done()):
+            self._letting_go = kernel.deadlines.after(max(self._failures[0][0] - since, SOON), self._let_go)
 
     def gone(self, slot: Slot) -> None:
         """A child ended by itself, and is not started again: see whether the supervisor goes with it."""

@@ -54,10 +54,14 @@ class Child(Generic[M]):
 
     def __attrs_post_init__(self) -> None:
         _check_common("child", self.name, self.restart, self.significant)
-        if not self.shutdown >= 0:
+        if not (_is_number(self.shutdown) and self.shutdown >= 0):
             raise SpecFault(f"child {self.name!r}: shutdown={self.shutdown!r} must be seconds, 0 or more")
-        if not self.startup > 0:
+        if not (_is_number(self.startup) and self.startup > 0):
             raise SpecFault(f"child {self.name!r}: startup={self.startup!r} must be seconds above 0")
+        if not isinstance(self.args, tuple | list):
+            raise SpecFault(f"child {self.name!r}: args={self.args!r} must be a tuple, as in args=(1, 2)")
+        if not isinstance(self.kwargs, Mapping):
+            raise SpecFault(f"child {self.name!r}: kwargs={self.kwargs!r} must be a dict of arguments by name")
         if not callable(self.actor) or (isinstance(self.actor, type) and not issubclass(self.actor, Actor)):
             raise SpecFault(
                 f"child {self.name!r}: {self.actor!r} is no actor class, nor a function that builds an actor"
@@ -73,8 +77,29 @@ class Child(Generic[M]):
 Spec: TypeAlias = "Child[Never] | Supervisor | DynamicSupervisor"
 
 
-def _as_tuple(children: Iterable[Spec]) -> tuple[Spec, ...]:
-    return tuple(children)
+def as_specs(children: Iterable[Spec]) -> tuple[Spec, ...]:
+    """The children, each of them a spec.
+
+    Raises:
+        SpecFault: when they are none, naming what there is instead.
+    """
+    if isinstance(children, Child | Supervisor | DynamicSupervisor) or not isinstance(children, Iterable):
+        raise SpecFault(f"children={children!r}: give a list of Child(...) and supervisors")
+    given = tuple(children)
+    for one in given:
+        check_spec(one)
+    return given
+
+
+def check_spec(given: object) -> None:
+    """Refuse what is no spec.
+
+    Raises:
+        SpecFault: naming it, and what was probably meant.
+    """
+    if not isinstance(given, Child | Supervisor | DynamicSupervisor):
+        meant = f"Child({given.__name__}, name=...)" if isinstance(given, type) else "Child(...) or Supervisor(...)"
+        raise SpecFault(f"{given!r} is no child of a supervisor: use {meant}")
 
 
 @attrs.frozen(kw_only=True)
@@ -95,7 +120,7 @@ class Supervisor:
 
     name: str
     strategy: Strategy = attrs.field(factory=OneForOne)
-    children: tuple[Spec, ...] = attrs.field(default=(), converter=_as_tuple)
+    children: tuple[Spec, ...] = attrs.field(default=(), converter=as_specs)
     restart: Restart = Restart.PERMANENT
     significant: bool = False
     auto_shutdown: AutoShutdown = AutoShutdown.NEVER
@@ -188,6 +213,10 @@ def _check_common(kind: str, name: object, restart: object, significant: bool) -
         raise SpecFault(f"{kind} {name!r}: restart={restart!r} is none of {[one.name for one in Restart]}")
     if significant and restart is Restart.PERMANENT:
         raise SpecFault(f"{kind} {name!r} is significant and permanent: make it transient or temporary")
+
+
+def _is_number(given: object) -> bool:
+    return isinstance(given, int | float) and not isinstance(given, bool)
 
 
 def _check_strategy(name: str, strategy: object, auto_shutdown: object) -> None:

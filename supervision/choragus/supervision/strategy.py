@@ -33,8 +33,12 @@ class _Strategy:
     decider: Decider = attrs.field(factory=dict, hash=False, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
-        if self.max_restarts < 0 or not 0 < self.within < math.inf:
-            raise SpecFault(f"{self}: max_restarts is 0 or more, within is seconds above 0")
+        if not isinstance(self.max_restarts, int) or isinstance(self.max_restarts, bool) or self.max_restarts < 0:
+            raise SpecFault(f"{self}: max_restarts is 0 or more, a whole number")
+        if not isinstance(self.within, int | float) or not 0 < self.within < math.inf:
+            raise SpecFault(f"{self}: within is seconds above 0")
+        if not isinstance(self.backoff, Backoff | None):
+            raise SpecFault(f"{self}: backoff is a Backoff(first=..., most=...), or None")
         check_decider(self.decider)
 
 

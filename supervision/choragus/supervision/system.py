@@ -41,7 +41,7 @@ from .region import RegionNode
 from .shelter import sheltered
 from .signals import orderly_signals
 from .slot import Origin
-from .spec import Child, DynamicSupervisor, Region, Spec, Supervisor
+from .spec import Child, DynamicSupervisor, Region, Spec, Supervisor, as_specs
 from .strategy import OneForOne, Restart, Strategy
 from .supervisor import Node
 
@@ -100,11 +100,19 @@ class System(Insight):
         watchdog: Watchdog | None = WATCHDOG,
         slow: float = SLOW,
     ) -> None:
-        if not slow > 0:
+        if not isinstance(slow, int | float) or not slow > 0:
             raise ValueError(f"slow={slow!r} of a System: give seconds above 0, or math.inf for never")
         self._path = path
         self._store = store
-        children = (tree,) if isinstance(tree, Supervisor | DynamicSupervisor | Child) else tuple(tree)
+        if not isinstance(shutdown, int | float) or not shutdown >= 0:
+            raise ValueError(f"shutdown={shutdown!r} of a System: give seconds, 0 or more")
+        if not isinstance(watchdog, Watchdog | None):
+            raise TypeError(f"watchdog={watchdog!r} of a System: give a Watchdog(threshold=...), or None for none")
+        if not callable(clock):
+            raise TypeError(f"clock={clock!r} of a System: give a function, such as time.time")
+        if not isinstance(path, str | Path | None):
+            raise TypeError(f"path={path!r} of a System: give the path of a file; a tree is System(tree=...)")
+        children = (tree,) if isinstance(tree, Supervisor | DynamicSupervisor | Child) else as_specs(tree)
         self._tree = Supervisor(name="root", strategy=strategy, children=children)
         self._regions = _regions(actors)
         self._runners = dict(runners or {})
@@ -146,9 +154,9 @@ class System(Insight):
     ) -> bool | None:
         swallow = await self._leave(error)
         if self._signal == signal.SIGINT:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt from None
         if self._signal is not None:
-            raise SystemExit(128 + self._signal)
+            raise SystemExit(128 + self._signal) from None
         return swallow
 
     async def _leave(self, error: BaseException | None) -> bool | None:
@@ -215,7 +223,7 @@ class System(Insight):
         if spec is None or not (plain and same and spec.shutdown == shutdown and spec.startup == startup):
             spec = Child(
                 actor,
-                name=name or actor.__name__,
+                name=name or _name_of(actor),
                 args=args,
                 kwargs=kwargs,
                 restart=restart,
@@ -310,6 +318,12 @@ class System(Insight):
     def _signalled(self, number: int) -> None:
         self._signal = number
         self.kernel.loop.call_soon_threadsafe(self._scope.cancel)
+
+
+def _name_of(actor: object) -> str:
+    if not callable(actor) or isinstance(actor, Actor):
+        raise SpecFault(f"{actor!r} is no actor class: give the class, and its arguments behind it")
+    return getattr(actor, "__name__", "") or type(actor).__name__
 
 
 def _check_asyncio() -> None:

@@ -12,6 +12,7 @@ import choragus.actors.fault as fault
 from choragus.actors.cell import Cell
 from choragus.actors.delivery import Delivery
 from choragus.actors.fault import Point
+from choragus.mailbox.turn import Batch, Effect
 
 Which = Callable[[str, object], bool]
 """Given the receiver's path and the message: whether this one is meant."""
@@ -97,7 +98,8 @@ def faults(*wanted: Disturbance | Loss) -> Iterator[list[str]]:
     losses = [one for one in wanted if isinstance(one, Loss)]
     put = Cell.put
 
-    async def hook(point: Point, subject: str) -> None:
+    async def hook(point: Point, what: Batch | Effect) -> None:
+        subject = what.runner if isinstance(what, Effect) else what.node
         for one in points:
             if one.what.point == point and one.is_due():
                 happened.append(f"{point} {subject}")
