@@ -295,3 +295,76 @@ async def test_what_came_by_append_or_requeue_counts_as_changed_once(store: Stor
     await store.append(letters("m2"))
 
     assert [await store.changed(), await store.changed()] == [True, False]
+
+
+async def test_a_message_that_is_set_aside_keeps_its_place_among_those_set_aside(store: Store) -> None:
+    await store.append(letters("m1", "m2", "m3", "m4"))
+    await committed(store, batch(attrs.evolve(TURN, stashed=("m2",))))
+    await committed(store, batch(attrs.evolve(TURN, id="t2", revision=1, stashed=("m1",))))
+
+    assert (await ids(store), (await store.load(ALICE)).stash) == (["m3", "m4"], ("m2", "m1"))
+    assert await store.next_due(0.0) is None
+    assert await store.waiting(1e12) == [ALICE]
+
+    await committed(store, batch(attrs.evolve(TURN, id="t3", revision=2, consumed=("m3",), unstashed=("m2", "m1"))))
+
+    assert (await ids(store), (await store.load(ALICE)).stash) == (["m2", "m1", "m4"], ())
+
+
+async def test_what_is_taken_up_comes_before_what_was_taken_up_earlier(store: Store) -> None:
+    await store.append(letters("m1", "m2", "m3"))
+    await committed(store, batch(attrs.evolve(TURN, stashed=("m1",))))
+    await committed(store, batch(attrs.evolve(TURN, id="t2", revision=1, unstashed=("m1",))))
+    await committed(store, batch(attrs.evolve(TURN, id="t3", revision=2, stashed=("m2", "m3"), unstashed=("m2", "m3"))))
+
+    assert await ids(store) == ["m2", "m3", "m1"]
+    assert (await store.verify()).problems == ()
+
+
+async def test_what_is_not_there_can_be_neither_set_aside_nor_taken_up(store: Store) -> None:
+    for turn in (attrs.evolve(TURN, stashed=("m1",)), attrs.evolve(TURN, unstashed=("m1",))):
+        assert await store.commit(batch(turn)) == Rejected(offenders={"t1": "consumed"})
+
+
+async def test_a_timer_that_is_set_aside_gives_its_name_free(store: Store) -> None:
+    timer = attrs.evolve(TIMER, due=1.0)
+    await store.append([timer])
+    again = attrs.evolve(TIMER, id="alice#2", due=2.0)
+
+    await committed(store, batch(attrs.evolve(TURN, stashed=(timer.id,), sends=(again,))))
+    await committed(store, batch(attrs.evolve(TURN, id="t2", revision=1, timers_cancelled=("tick",))))
+
+    assert (await ids(store), (await store.load(ALICE)).stash) == ([], (timer.id,))
+
+
+async def test_what_is_set_aside_keeps_its_key_for_the_reply(store: Store) -> None:
+    await store.append([attrs.evolve(MAIL, key="k")])
+    await committed(store, batch(attrs.evolve(TURN, stashed=("m1",))))
+    await committed(store, batch(attrs.evolve(TURN, id="t2", revision=1, unstashed=("m1",))))
+    answered = attrs.evolve(TURN, id="t3", revision=2, consumed=("m1",), replies=(("m1", REPLY),))
+    await committed(store, batch(answered))
+
+    result = await store.append([attrs.evolve(MAIL, id="m9", key="k")])
+
+    assert result.known == {"m9": Known(id="m1", reply=REPLY)}
+
+
+async def test_the_rings_of_tickers_are_told_from_timers_and_asks(store: Store) -> None:
+    ring = attrs.evolve(TIMER, reply_then="0.0 10.0 once 10.0")
+    timer = attrs.evolve(TIMER, id="alice#2", timer="tock")
+    asked = attrs.evolve(TIMER, id="alice#3", timer="tuck", reply_to=LEDGER, reply_then="ask:1\nf")
+    await store.append([ring, timer, asked])
+
+    assert [one.id for one in await store.rings(0.0)] == [ring.id]
+    assert await store.rings(50.0) == []
+
+
+async def test_a_ring_that_was_parked_comes_back_as_a_plain_message(store: Store) -> None:
+    ring = attrs.evolve(TIMER, due=1.0, reply_then="0.0 10.0 once 10.0")
+    await store.append([ring])
+    await committed(store, batch(attrs.evolve(TURN, parked=(Parking(message=ring.id, reason="r"),))))
+
+    assert await store.requeue(ALICE, ring.id)
+
+    (found,) = await store.fetch(ALICE, 9, 9.0)
+    assert (found.timer, found.reply_then) == ("", "")

@@ -92,7 +92,11 @@ turns = st.builds(
 )
 
 
-fates = st.lists(st.sampled_from(["consumed", "consumed", "tried", "parked"]), min_size=3, max_size=3)
+fates = st.lists(
+    st.sampled_from(["consumed", "consumed", "tried", "parked", "stashed", "stashed", "unstashed"]),
+    min_size=3,
+    max_size=3,
+)
 """What becomes of the messages of a batch's turns."""
 
 
@@ -137,13 +141,20 @@ def in_place(batch: Batch, fates: list[str], memory: MemoryStore) -> Batch:
     intends an effect while there is an unused one: ids of effects are made once.
     """
     revisions = {actor: done(memory.load(actor)).revision for actor in ACTORS}
+    stash = {actor: list(done(memory.load(actor)).stash) for actor in ACTORS}
     mail = {actor: [envelope.id for envelope in done(memory.fetch(actor, 99, 99.0))] for actor in ACTORS}
     unused = [effect for effect in EFFECTS if effect.id not in memory._effects]
     placed: list[Turn] = []
     for turn, fate in zip(batch.turns, fates, strict=False):
         revision = turn.revision + revisions[turn.actor]
         placed_turn = attrs.evolve(turn, revision=revision, effects=tuple(unused[:1]))
-        placed.append(on_messages(placed_turn, fate, mail[turn.actor]))
+        placed_turn = on_messages(placed_turn, fate, mail[turn.actor])
+        stash[turn.actor] += placed_turn.stashed
+        if fate == "unstashed":
+            placed_turn = attrs.evolve(placed_turn, unstashed=tuple(dict.fromkeys(stash[turn.actor])))
+            mail[turn.actor] += placed_turn.unstashed
+            stash[turn.actor].clear()
+        placed.append(placed_turn)
         unused = unused[1:]
         revisions[turn.actor] += 1
         for send in turn.sends:
@@ -157,6 +168,10 @@ def on_messages(turn: Turn, fate: str, waiting: list[str]) -> Turn:
     real = tuple(waiting[int(name[1:]) % len(waiting)] if waiting else name for name in names)
     if fate == "consumed":
         return attrs.evolve(turn, consumed=real)
+    if fate == "stashed":
+        return attrs.evolve(turn, consumed=(), stashed=real)
+    if fate == "unstashed":
+        return attrs.evolve(turn, consumed=())
     if fate == "parked":
         return attrs.evolve(turn, consumed=(), parked=tuple(Parking(message=name, reason="bad") for name in real))
     attempts = tuple(Attempt(message=name, attempts=2, error="e", not_before=3.0) for name in real)

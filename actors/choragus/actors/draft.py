@@ -17,6 +17,8 @@ from choragus.mailbox.turn import (
     View,
 )
 
+from .beat import Beat, beat_of
+from .errors import StashFull
 from .message import AskFailed
 
 
@@ -34,6 +36,7 @@ class Draft:
         at: float,
         consumed: Envelope | None,
         ended: bool = False,
+        stash: tuple[str, ...] = (),
     ) -> None:
         self.actor = actor
         self.at = at
@@ -46,6 +49,12 @@ class Draft:
         self._revision = revision
         self._sent = sent
         self._consumed = consumed
+        self._ring: tuple[Envelope, Beat] | None = None
+        if consumed is not None:
+            self.rings_on(consumed)
+        self._stash = stash
+        self._stashed: tuple[str, ...] = ()
+        self._unstashed: tuple[str, ...] = ()
         self._sends: list[Envelope] = []
         self._timers_cancelled: list[str] = []
         self._effects: list[Effect] = []
@@ -62,6 +71,8 @@ class Draft:
     ) -> Envelope:
         """Put a message into a durable mailbox."""
         envelope = self._envelope(receiver, encode(message), due=due, timer=timer, then=then)
+        if timer and receiver == self.actor:
+            self._drop_timer(timer)
         self._sends.append(envelope)
         return envelope
 
@@ -85,7 +96,47 @@ class Draft:
     def cancel_timer(self, name: str) -> None:
         """Take back a waiting timer; one that is not there is fine."""
         self._timers_cancelled.append(name)
-        self._sends = [send for send in self._sends if send.timer != name or send.receiver != self.actor]
+        self._drop_timer(name)
+
+    def ticker(self, name: str, message: object, beat: Beat) -> None:
+        """Put the first ring of a ticker."""
+        ring = self._ring_of(name, encode(message), beat)
+        self._drop_timer(name)
+        self._sends.append(ring)
+
+    def rings_on(self, ring: Envelope, *, again: bool = False) -> None:
+        """When it is a ticker's, put the next ring with this turn, unless the turn sets or cancels that name.
+
+        Args:
+            again: put the same ring anew, because the clock was set back.
+        """
+        beat = beat_of(ring)
+        if beat is not None:
+            self._ring = (ring, beat.again(self.at) if again else beat.following(self.at))
+
+    @property
+    def is_stashed(self) -> bool:
+        """Whether the message in hand is set aside: nobody gets a reply yet."""
+        return bool(self._stashed)
+
+    def stash(self, limit: int) -> None:
+        """Set the message in hand aside.
+
+        Raises:
+            StashFull: when `limit` messages are set aside already.
+            RuntimeError: when there is none in hand, or it was set aside already.
+        """
+        if self._consumed is None or self._stashed:
+            raise RuntimeError(f"{self.actor} has no message in hand to stash: call stash() in a handler, once")
+        if len(self._stash) >= limit:
+            raise StashFull(f"{self.actor} has {limit} messages set aside (its stash_limit): unstash_all() before more")
+        self._stashed = (self._consumed.id,)
+        self._stash += self._stashed
+
+    def unstash_all(self) -> None:
+        """Take up what is set aside, before all that wait."""
+        self._unstashed += self._stash
+        self._stash = ()
 
     def effect(self, runner: str, request: object, *, then: str, on_interrupt: OnInterrupt) -> str:
         """Intend a call to the outside; gives back its id."""
@@ -118,13 +169,16 @@ class Draft:
 
     def close(self, state: Record | None, replies: tuple[tuple[str, Record], ...]) -> Turn:
         """The turn as it will be written; nothing can be added any more."""
+        self._put_ring()
+        if self.ended:
+            self.unstash_all()
         self.open = False
         return Turn(
             id=self._id,
             actor=self.actor,
             fence=self._fence,
             revision=self._revision,
-            consumed=() if self._consumed is None else (self._consumed.id,),
+            consumed=() if self._consumed is None or self._stashed else (self._consumed.id,),
             state=state,
             sent=self._sent,
             sends=tuple(self._sends),
@@ -133,9 +187,25 @@ class Draft:
             effects_settled=tuple(self._settled),
             entries=tuple(self._entries),
             views=tuple(self._views),
+            stashed=self._stashed,
+            unstashed=self._unstashed,
             replies=replies,
             ended=self.ended,
         )
+
+    def _drop_timer(self, name: str) -> None:
+        self._sends = [send for send in self._sends if send.timer != name or send.receiver != self.actor or send.answer]
+
+    def _put_ring(self) -> None:
+        if self._ring is None or self.ended:
+            return
+        ring, beat = self._ring
+        own = {send.timer for send in self._sends if send.receiver == self.actor and not send.answer}
+        if ring.timer not in own and ring.timer not in self._timers_cancelled:
+            self._sends.append(self._ring_of(ring.timer, ring.record, beat))
+
+    def _ring_of(self, name: str, record: Record, beat: Beat) -> Envelope:
+        return self._envelope(self.actor, record, due=beat.due, timer=name, reply_then=beat.text())
 
     def _envelope(
         self,

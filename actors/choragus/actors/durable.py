@@ -16,6 +16,7 @@ from choragus.mailbox.codec import encode, is_stored
 from choragus.mailbox.turn import SYSTEM_STREAM, EffectState, OnInterrupt, Parking, View
 
 from .actor import Actor, define
+from .beat import MISSED, SHORTEST, Beat, Missed
 from .dispatch import declared_arguments, replies
 from .draft import Draft
 from .errors import HandlerFault
@@ -56,6 +57,8 @@ class DurableActor(Actor[M], Generic[S, M]):
     type_name: ClassVar[str] = ""
     turn_timeout: ClassVar[float] = 60.0
     """Seconds that a handler may take before it is cancelled, which counts as a failed attempt."""
+    stash_limit: ClassVar[int] = 1_000
+    """How many messages `stash` sets aside."""
     __choragus_state__: ClassVar[type] = object
     __choragus_reply_names__: ClassVar[frozenset[str]] = frozenset()
 
@@ -181,9 +184,61 @@ class DurableActor(Actor[M], Generic[S, M]):
             raise ValueError(f"after={after!r} for timer {name!r} of {self.id}: give seconds")
         self._turn.send(self.id, message, due=self.now + after, timer=name)
 
+    def ticker(
+        self, name: str, message: object, *, every: float, missed: Missed = "once", after: float | None = None
+    ) -> None:
+        """Send a message to itself every so many seconds, the first time in `after` (by default `every`).
+
+        The next ring is put in the turn that handles the ring, so each beat rings once, also over a crash. The beat is
+        kept over restarts and failures; a ring that is parked is followed by the next. Setting a name again replaces
+        the timer or ticker of that name. It ends with `cancel_timer`, and with the actor.
+
+        Args:
+            every: seconds, 0.001 or more.
+            missed: what becomes of beats that passed while nobody could ring, because the process was down or the
+                actor busy. `"once"`: one message for all of them. `"skip"`: none; a ring counts as missed when it was
+                due before the system was opened, or is a whole beat late. `"all"`: one message each, the latest 1,000
+                of them; of more, the oldest are left out. Then it goes on on the beat.
+            after: seconds to the first ring, 0 or more.
+
+        Raises:
+            ValueError: when `every` or `after` is out of range, or `missed` is no such word.
+        """
+        first = every if after is None else after
+        if not SHORTEST <= every < math.inf:
+            raise ValueError(f"every={every!r} for ticker {name!r} of {self.id}: give seconds, {SHORTEST:g} or more")
+        if not 0 <= first < math.inf:
+            raise ValueError(f"after={after!r} for ticker {name!r} of {self.id}: give seconds, 0 or more")
+        if missed not in MISSED:
+            raise ValueError(f"missed={missed!r} for ticker {name!r} of {self.id}: give one of {', '.join(MISSED)}")
+        if not name:
+            raise ValueError(f"a ticker of {self.id} needs a name, any text that is not empty")
+        due = self.now + first
+        self._turn.ticker(name, message, Beat(origin=due, every=every, missed=missed, due=due, wait=first))
+
     def cancel_timer(self, name: str) -> None:
-        """Take a timer back; one that is not there is fine."""
+        """Take a timer or ticker back, also when it has rung and waits; one that is not there is fine."""
         self._turn.cancel_timer(name)
+
+    def stash(self) -> None:
+        """Set the message in hand aside with this turn, to be handled after `unstash_all`.
+
+        It stays on disk, in its order, also over a restart of the process; whoever asked goes on waiting. It counts
+        as no attempt. A timer's message is a plain message from then on, which `cancel_timer` does not find.
+
+        Raises:
+            StashFull: when `stash_limit` messages are set aside already.
+            RuntimeError: outside a handler, or when the message was set aside already.
+        """
+        self._turn.stash(self.stash_limit)
+
+    def unstash_all(self) -> None:
+        """Handle what was set aside next, before all that waits, in the order in which it was set aside.
+
+        It is part of the turn: when that fails, everything stays set aside. An actor that ends takes it up too, to
+        have it parked.
+        """
+        self._turn.unstash_all()
 
     def log(self, kind: str, /, **fields: object) -> None:
         """Append a line to this actor's stream."""

@@ -14,6 +14,7 @@ from choragus.mailbox.errors import CorruptRecord, UnknownRecord
 from choragus.mailbox.turn import Committed, Envelope, Rejected, Turn
 
 from .asked import Asked
+from .beat import beat_of
 from .deadline import Deadlines
 from .durable import DurableActor
 from .errors import ActorSuspended, MessageParked, TurnTimeout
@@ -44,6 +45,7 @@ class DurableHost(Around, Protocol):
     stopped: bool
     writer: Writer
     cautious: bool
+    awake_since: float
     running: set[DurableCell]
 
     def turn_committed(self, turn: Turn, dropped: frozenset[str], actions: list[Action]) -> None:
@@ -71,6 +73,7 @@ class DurableCell:
         self._standing = Standing(host, id, self.path, cls)
         self._execution: Execution | None = None
         self._busy = False
+        self._astray: list[Envelope] = []
         self._hold: asyncio.TimerHandle | None = None
         self._suspended: BaseException | None = None
         self._worker: asyncio.Task[None] | None = None
@@ -81,7 +84,8 @@ class DurableCell:
     @property
     def is_idle(self) -> bool:
         """Whether nothing runs, waits or is held back: the cell may be dropped, for everything is on disk."""
-        return not self._busy and self._hold is None and not self.inbox and self.status in LIVE
+        waits = self._hold is not None or self.inbox or self._astray
+        return not self._busy and not waits and self.status in LIVE
 
     @property
     def handling(self) -> str:
@@ -98,6 +102,11 @@ class DurableCell:
     def hint(self) -> None:
         """There may be due mail on disk that nobody delivered."""
         self.inbox.hint()
+        self.activate()
+
+    def put_anew(self, ring: Envelope) -> None:
+        """Put a ticker's ring anew: the clock was set back, and it would wait for too long."""
+        self._astray.append(ring)
         self.activate()
 
     def activate(self) -> None:
@@ -174,6 +183,9 @@ class DurableCell:
         """The message to try now. Without one the cell rests, or holds its mailbox until the retry is due."""
         try:
             await self._standing.load()
+            if self._astray:
+                self._pass_over(self._astray.pop(), again=True)
+                return None
             await self.inbox.refill(self._host.clock())
         except (CorruptRecord, UnknownRecord) as error:
             self._broken(error)
@@ -194,7 +206,10 @@ class DurableCell:
         self.activate()
 
     def _open(self, envelope: Envelope) -> Work | None:
-        """What to do for the message; None when it cannot be handled, or the actor cannot be loaded."""
+        """What to do for the message; None when it cannot or need not be handled, or the actor cannot be loaded."""
+        if self._is_left_out(envelope):
+            self._pass_over(envelope)
+            return None
         try:
             message = admit(self._standing, envelope)
         except Exception as error:
@@ -207,6 +222,25 @@ class DurableCell:
             return None
         self.faults = 0
         return Work(envelope, message, actor)
+
+    def _is_left_out(self, envelope: Envelope) -> bool:
+        """Whether it is a ticker's ring that is not wanted: too late, and never tried, or the actor has ended."""
+        beat = beat_of(envelope)
+        if beat is None or self._standing.ended:
+            return beat is not None
+        tried = envelope.attempts or envelope.interrupted
+        return not tried and beat.is_left_out(self._host.clock(), self._host.awake_since)
+
+    def _pass_over(self, ring: Envelope, *, again: bool = False) -> None:
+        """Take a ring away unhandled, and put the next one."""
+        draft = self._standing.draft(ring)
+        draft.rings_on(ring, again=again)
+
+        def done() -> None:
+            self.inbox.take(ring)
+            self._rest()
+
+        self._submit(draft.close(None, ()), [], done)
 
     async def _begin(self, work: Work) -> None:
         """After an unclean end, what was there is first marked as started: it may be what killed the process."""
@@ -236,7 +270,8 @@ class DurableCell:
                 raise
         else:
             self._finished()
-            self._submit(turn, execution.draft.actions, lambda: self._succeeded(work.envelope, reply))
+            done = self._stashed if turn.stashed else self._succeeded
+            self._submit(turn, execution.draft.actions, lambda: done(work.envelope, reply))
 
     def _interrupted(self, execution: Execution, error: BaseException) -> None:
         """The handler raised, or was cancelled: as overdue, by the cell's stop or the system's end, or by itself."""
@@ -277,6 +312,8 @@ class DurableCell:
                 return
             own = {send.timer for send in turn.sends if send.receiver == self.id and not send.answer}
             self.inbox.drop_timers((own | set(turn.timers_cancelled)) - {""})
+            if turn.unstashed:
+                self.inbox.forget()  # on disk they come first
             self._standing.advance(turn)
             self._host.turn_committed(turn, result.dropped, actions)
             then()
@@ -285,6 +322,11 @@ class DurableCell:
 
     def _succeeded(self, envelope: Envelope, result: object) -> None:
         self._host.asked.answer(self.id, envelope.id, result, None)
+        self.inbox.take(envelope)
+        self._rest()
+
+    def _stashed(self, envelope: Envelope, _: object) -> None:
+        """The message is set aside: whoever waits for the reply goes on waiting."""
         self.inbox.take(envelope)
         self._rest()
 
@@ -342,7 +384,7 @@ class DurableCell:
         self._busy = False
         if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
-        if self.inbox:
+        if self.inbox or self._astray:
             self.activate()
 
     def _reload(self) -> None:

@@ -52,7 +52,10 @@ class MailboxFull(ChoragusError):
 
 
 class StashFull(ChoragusError):
-    """Raised by `Actor.stash` when the mailbox's `stash` messages are set aside already."""
+    """Raised by `stash` when as many messages are set aside as may be.
+
+    That is `Mailbox(stash=...)` of a volatile actor, and `stash_limit` of a durable one.
+    """
 
 
 class AskCycle(ChoragusError, RuntimeError):

@@ -79,7 +79,7 @@ class Execution:
         """
         state = self._standing.changed_state(self.work.actor)
         envelope = self.work.envelope
-        if not (wanted or envelope.key or envelope.reply_to):
+        if self.draft.is_stashed or not (wanted or envelope.key or envelope.reply_to):
             return self.draft.close(state, ()), None
         record = encode(result)
         if envelope.reply_to:

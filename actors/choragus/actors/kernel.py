@@ -18,6 +18,7 @@ from choragus.mailbox.turn import SYSTEM_STREAM, Committed, Entry, Envelope, Rej
 from .actor import Actor, M
 from .alarm import Alarm
 from .asked import Asked
+from .beat import beat_of
 from .core import Core
 from .draft import check_text
 from .durable_cell import Action, DurableCell
@@ -54,6 +55,7 @@ class Kernel(Core):
         self.fence = 0
         self.node = uuid4().hex
         self.clock = clock
+        self.awake_since = clock()
         self.resources: object = None
         self._opened = False
         self._closing = False
@@ -95,6 +97,7 @@ class Kernel(Core):
         self._lease = Lease(store, self.node, self.clock)
         claim = await self._lease.claim()
         self.fence = claim.fence
+        self.awake_since = self.clock()
         self.cautious = not claim.clean
         self.writer = Writer(store, self.node, claim.fence, self.clock, self._marks)
         self.effects = Effects(self, runners)
@@ -114,6 +117,7 @@ class Kernel(Core):
             self.effects.start(effect)
         for effect in interrupted:
             self.effects.recover(effect)
+        await self._find_astray()
         await self._sweep()
 
     async def quiesce(self, timeout: float) -> None:
@@ -296,11 +300,24 @@ class Kernel(Core):
             self.writer.submit(Mark(), lambda _: None)
 
     async def _poll(self) -> None:
+        last = self.clock()
         while True:
             await asyncio.sleep(POLL)
+            before, last = last, self.clock()
+            if last < before:
+                self.awake_since = min(self.awake_since, last)
+                await self._find_astray()
             if await self.store.changed():
                 await self._sweep()
                 self._news.wake()
+
+    async def _find_astray(self) -> None:
+        """Have rings put anew that wait for too long because the clock was set back, here or between two openings."""
+        now = self.clock()
+        for ring in await self.store.rings(now):
+            beat = beat_of(ring)
+            if beat is not None and beat.is_astray(now) and (cell := self.cell(ring.receiver)) is not None:
+                cell.put_anew(ring)
 
     async def _sweep(self) -> None:
         """Hint every actor that has due mail, and be woken when the next is due."""

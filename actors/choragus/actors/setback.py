@@ -37,6 +37,7 @@ def parked_turn(
             events.publish(Failed(path, error, "on_parked"))
             standing.fresh()
             draft = standing.draft(None)
+    draft.rings_on(envelope)
     draft.entry(standing.stream(), "message.parked", _note(path, envelope, reason=why))
     if envelope.reply_to:
         draft.answer(envelope, encode(AskFailed(standing.id, why)))

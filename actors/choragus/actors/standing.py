@@ -37,6 +37,7 @@ class Standing:
         self._path = path
         self._revision = 0
         self._sent = 0
+        self._stash: tuple[str, ...] = ()
         self._record: Record | None = None
         self._actor: DurableActor[object, object] | None = None
 
@@ -50,6 +51,7 @@ class Standing:
             snapshot = await self._around.store.load(self.id)
             self._revision, self._sent, self._record = snapshot.revision, snapshot.sent, snapshot.state
             self.ended = snapshot.ended
+            self._stash = snapshot.stash
             self.is_loaded = True
 
     def instance(self) -> DurableActor[object, object]:
@@ -88,6 +90,7 @@ class Standing:
             at=self._around.clock(),
             consumed=consumed,
             ended=self.ended,
+            stash=self._stash,
         )
 
     def changed_state(self, actor: DurableActor[object, object]) -> Record | None:
@@ -108,6 +111,9 @@ class Standing:
         self._revision = turn.revision + 1
         self._sent = turn.sent
         self.ended = turn.ended
+        if turn.stashed or turn.unstashed:
+            taken = frozenset(turn.unstashed)
+            self._stash = tuple(one for one in (*self._stash, *turn.stashed) if one not in taken)
         self._record = None if turn.ended else turn.state or self._record
 
     @property

@@ -18,10 +18,13 @@ from choragus.mailbox.turn import Batch, Closure, Committed, Entry, Envelope, Re
 
 from . import fault
 from .errors import MailboxFull, SystemStopped
+from .weight import weight
 
 BATCH = 256
 BACKLOG = 10_000
 """Messages from the host that may wait for the disk; beyond it `tell` raises and `send` waits."""
+BYTES = 8_000_000
+"""Bytes that may wait for the disk, whoever wrote them; beyond it likewise. The one that goes beyond it is let in."""
 
 Done = Callable[[Committed | Rejected], None]
 
@@ -71,6 +74,7 @@ class Writer:
         self._running = running
         self._pending: list[tuple[Item, Done]] = []
         self._in_flight = 0
+        self._bytes = 0
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -86,22 +90,25 @@ class Writer:
     def submit(self, item: Item, done: Done) -> None:
         """Write the item with the next batch; `done` is called on the loop with what became of it."""
         self._pending.append((item, done))
+        self._bytes += weight(item)
         self._idle.clear()
         self._wake.set()
 
     @property
     def is_full(self) -> bool:
         """Whether a message from the host has to wait."""
-        return self.backlog >= BACKLOG
+        return self._bytes >= BYTES or self.backlog >= BACKLOG
 
     def check_room(self, receiver: str) -> None:
-        """Refuse a message from the host when too many wait for the disk.
+        """Refuse a message from the host when too many, or too many bytes, wait for the disk.
 
         Raises:
             MailboxFull: naming the bound.
         """
-        if self.is_full:
+        if self.backlog >= BACKLOG:
             raise MailboxFull(f"{self.backlog} messages wait for the disk (the limit), one for {receiver}: use send")
+        if self.is_full:
+            raise MailboxFull(f"{self._bytes} bytes wait for the disk (limit {BYTES}), one for {receiver}: use send")
 
     async def has_room(self) -> None:
         """Wait until a message from the host may be submitted.
@@ -159,7 +166,8 @@ class Writer:
             self._retry(taken, result.offenders)
             return
         self._owed = ()
-        for _, done in taken:
+        for item, done in taken:
+            self._bytes -= weight(item)
             done(result)
 
     def _retry(self, taken: list[tuple[Item, Done]], offenders: Mapping[str, str]) -> None:
@@ -167,6 +175,7 @@ class Writer:
         kept: list[tuple[Item, Done]] = []
         for item, done in taken:
             if isinstance(item, Turn) and item.id in offenders:
+                self._bytes -= weight(item)
                 done(Rejected(offenders={item.id: offenders[item.id]}))
             else:
                 kept.append((item, done))

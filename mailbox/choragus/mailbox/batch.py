@@ -142,7 +142,7 @@ def _write_mail(connection: Connection, changes: Plan, facts: Facts) -> None:
     _many(connection, _REWRITE, [_counts(envelope, errors[mail]) for mail, envelope in changes.rewritten.items()])
     _many(connection, PUT_PARKED, [parked_row(one) for one in changes.parked])
     born = [
-        (*message_row(seq, envelope, errors.get(mail, "")), mail in started)
+        (*message_row(min(envelope.seq, 0) or seq, envelope, errors.get(mail, "")), mail in started)
         for seq, (mail, envelope) in enumerate(changes.born.items(), start=facts.messages + 1)
     ]
     _many(connection, PUT_MESSAGE, born)

@@ -21,6 +21,7 @@ def look_up(connection: Connection, needs: Needs) -> Facts:
     number, hash_ = last_batch(connection)
     return Facts(
         messages=highest(connection, "message"),
+        front=lowest(connection) if needs.front else 0,
         entries=highest(connection, "entry"),
         batch=number,
         batch_hash=hash_,
@@ -46,6 +47,12 @@ def buried(connection: Connection, stream: str) -> int:
     """The position up to which the stream was pruned; 0 when it never was."""
     row = connection.execute("SELECT position FROM tombstone WHERE stream = ?", (stream,)).fetchone()
     return int(row[0]) if row else 0
+
+
+def lowest(connection: Connection) -> int:
+    """The lowest `seq` of a waiting message, at most 0: what is put before it gets numbers below 0."""
+    (found,) = connection.execute("SELECT ifnull(min(seq), 0) FROM message").fetchone()
+    return min(int(found), 0)
 
 
 def last_batch(connection: Connection) -> tuple[int, bytes]:

@@ -15,6 +15,7 @@ from .memory_log import MemoryLog
 from .need import Mail, Named, Needs, needs
 from .plan import ActorChange, Facts, Plan, plan
 from .turn import (
+    ASIDE,
     Batch,
     Claim,
     Committed,
@@ -32,6 +33,7 @@ from .turn import (
     Tombstone,
     Verification,
     View,
+    requeued,
 )
 
 
@@ -112,7 +114,8 @@ class MemoryStore:
 
     async def load(self, actor: ActorId) -> Snapshot:
         """See `Store.load`."""
-        return self._actors.get(actor, Snapshot())
+        stash = tuple(envelope.id for envelope in self._mail.get(actor, {}).values() if envelope.due == ASIDE)
+        return attrs.evolve(self._actors.get(actor, Snapshot()), stash=stash)
 
     async def fetch(self, actor: ActorId, limit: int, now: float) -> list[Envelope]:
         """See `Store.fetch`; a message that waits out a backoff is in its place, with its `not_before`."""
@@ -129,8 +132,13 @@ class MemoryStore:
 
     async def next_due(self, now: float) -> float | None:
         """See `Store.next_due`."""
-        times = (envelope.due for mail in self._mail.values() for envelope in mail.values() if envelope.due > now)
-        return min(times, default=None)
+        dues = (envelope.due for mail in self._mail.values() for envelope in mail.values())
+        return min((due for due in dues if now < due < ASIDE), default=None)
+
+    async def rings(self, now: float) -> list[Envelope]:
+        """See `Store.rings`."""
+        waiting = (envelope for mail in self._mail.values() for envelope in mail.values() if envelope.due > now)
+        return [one for one in waiting if one.timer and one.reply_then and not (one.reply_to or one.answer)]
 
     async def effects(self) -> list[Effect]:
         """See `Store.effects`."""
@@ -168,8 +176,8 @@ class MemoryStore:
         parked = self._parked.pop((receiver, message), None)
         if parked is None:
             return False
-        timer = "" if (receiver, parked.envelope.timer) in self._timers else parked.envelope.timer
-        self._put(attrs.evolve(parked.envelope, attempts=0, interrupted=0, not_before=0.0, timer=timer))
+        is_timer = (receiver, parked.envelope.timer) not in self._timers
+        self._put(requeued(parked.envelope, is_timer=is_timer))
         self._changed = True
         return True
 
@@ -236,6 +244,7 @@ class MemoryStore:
         mail = wanted.mail | wanted.envelopes | {(named[0], message) for named, message in timers.items()}
         return Facts(
             messages=self._messages,
+            front=min((*self._seqs.values(), 0)) if wanted.front else 0,
             entries=self._log.entries,
             batch=self._log.batch,
             batch_hash=self._log.batch_hash,
@@ -269,8 +278,12 @@ class MemoryStore:
         if mail in self._seqs:
             return
         self._messages += 1
-        self._seqs[mail] = self._messages
-        self._mail.setdefault(envelope.receiver, {})[self._messages] = attrs.evolve(envelope, seq=self._messages)
+        seq = min(envelope.seq, 0) or self._messages
+        self._seqs[mail] = seq
+        waiting = self._mail.setdefault(envelope.receiver, {})
+        waiting[seq] = attrs.evolve(envelope, seq=seq)
+        if seq < 0:
+            self._mail[envelope.receiver] = dict(sorted(waiting.items()))
         if envelope.timer and not envelope.answer:
             self._timers[envelope.receiver, envelope.timer] = envelope.id
 

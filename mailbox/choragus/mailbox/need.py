@@ -27,6 +27,8 @@ class Needs:
     keys: set[Named] = attrs.field(factory=set)
     replied: set[Mail] = attrs.field(factory=set)
     streams: set[str] = attrs.field(factory=set)
+    front: bool = False
+    """Whether messages are put before all that wait."""
 
 
 def needs(batch: Batch) -> Needs:
@@ -52,6 +54,8 @@ def _needs_of(turn: Turn, found: Needs) -> None:
     found.mail.update((actor, message) for message in turn.consumed)
     found.envelopes.update((actor, attempt.message) for attempt in turn.attempts)
     found.envelopes.update((actor, parking.message) for parking in turn.parked)
+    found.envelopes.update((actor, message) for message in (*turn.stashed, *turn.unstashed))
+    found.front = found.front or bool(turn.unstashed)
     found.timers.update((actor, timer) for timer in turn.timers_cancelled)
     found.effects.update(effect for effect, _ in turn.effects_settled)
     found.replied.update((actor, message) for message, _ in turn.replies)

@@ -30,6 +30,7 @@ from .turn import (
     Rejected,
     Turn,
     View,
+    stashed,
 )
 
 UNFINISHED = frozenset({EffectState.OPEN, EffectState.HELD, EffectState.UNKNOWN})
@@ -49,6 +50,8 @@ class Facts:
 
     messages: int
     """The highest `seq` that a message ever had."""
+    front: int
+    """The lowest `seq` of a waiting message, at most 0; only looked up where messages are put before it."""
     entries: int
     """The highest `seq` that an entry ever had."""
     batch: int
@@ -57,7 +60,7 @@ class Facts:
     mail: Mapping[Mail, int]
     """`seq` of the waiting messages that the batch names."""
     envelopes: Mapping[Mail, Envelope]
-    """The waiting messages that the batch rewrites or parks."""
+    """The waiting messages that the batch rewrites, parks, sets aside or takes up."""
     parked: frozenset[Mail]
     """Which of the appended messages are parked."""
     timers: Mapping[Named, str]
@@ -91,7 +94,7 @@ class Plan:
     rewritten: dict[Mail, Envelope] = attrs.field(factory=dict)
     """Waiting messages with new counts."""
     born: dict[Mail, Envelope] = attrs.field(factory=dict)
-    """Messages to insert, in order; their `seq` is given from `Facts.messages` on."""
+    """Messages to insert, in order; their `seq` is given from `Facts.messages` on, unless it is below 0 already."""
     errors: dict[Mail, str] = attrs.field(factory=dict)
     """The last error of a rewritten, born or parked message."""
     started: set[Mail] = attrs.field(factory=set)
@@ -139,6 +142,8 @@ class _Fold:
         self._timers: dict[Named, str] = {}
         self._failed: set[ActorId] = set()
         self._keys: dict[Mail, str] = {}
+        self._front = facts.front
+        self._nameless: set[Mail] = set()
 
     def append(self, envelope: Envelope) -> None:
         named = (envelope.receiver, envelope.key)
@@ -198,6 +203,7 @@ class _Fold:
             return "revision"
         actor = turn.actor
         needed = [*turn.consumed, *(one.message for one in turn.attempts), *(one.message for one in turn.parked)]
+        needed += [*turn.stashed, *turn.unstashed]
         return "" if all(self._waits((actor, message)) for message in needed) else "consumed"
 
     def _mail(self, turn: Turn) -> None:
@@ -208,6 +214,9 @@ class _Fold:
             self._attempt((actor, attempt.message), attempt)
         for parking in turn.parked:
             self._park((actor, parking.message), parking)
+        for message in turn.stashed:
+            self._stash((actor, message))
+        self._unstash([(actor, message) for message in turn.unstashed])
         for timer in turn.timers_cancelled:
             self._cancel((actor, timer))
         for envelope in turn.sends:
@@ -252,9 +261,10 @@ class _Fold:
     def _cancel(self, named: Named) -> bool:
         """Take a timer out of its mailbox; False when none of that name waits."""
         message = self._timers.pop(named, None) or self.facts.timers.get(named)
-        if message is None or not self._waits((named[0], message)):
+        mail = (named[0], message or "")
+        if message is None or mail in self._nameless or not self._waits(mail):
             return False
-        self._take((named[0], message))
+        self._take(mail)
         return True
 
     def _attempt(self, mail: Mail, attempt: Attempt) -> None:
@@ -267,6 +277,19 @@ class _Fold:
         envelope = self._take(mail)
         assert envelope is not None  # _refusal saw it wait
         self.plan.parked.append(Parked(envelope=envelope, reason=parking.reason, at=self.batch.at))
+
+    def _stash(self, mail: Mail) -> None:
+        envelope = self._take(mail)
+        assert envelope is not None  # _refusal saw it wait
+        self._nameless.add(mail)
+        self.plan.born[mail] = stashed(envelope)
+
+    def _unstash(self, stash: list[Mail]) -> None:
+        self._front -= len(stash)
+        for seq, mail in enumerate(stash, start=self._front):
+            envelope = self._take(mail)
+            assert envelope is not None  # _refusal saw it wait
+            self.plan.born[mail] = attrs.evolve(envelope, seq=seq, due=0.0)
 
     def _state(self, effect: str) -> EffectState | None:
         if effect in self.plan.effects:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from sqlite3 import Connection, DatabaseError
+from time import time
 
 import attrs
 
@@ -38,7 +39,7 @@ from .row import (
     view_of,
     whole,
 )
-from .turn import Effect, Envelope, Extent, LogEntry, Parked, Snapshot, Tombstone, View
+from .turn import ASIDE, Effect, Envelope, Extent, LogEntry, Parked, Snapshot, Tombstone, View, requeued
 
 CORRUPT = "corrupt: "
 """How the reason of a message begins that was parked because its bytes are not what was written."""
@@ -47,17 +48,14 @@ CORRUPT = "corrupt: "
 def load(connection: Connection, actor: ActorId) -> Snapshot:
     """The actor as last committed."""
     rows = select(connection, f"SELECT {ACTOR_COLUMNS} FROM actor WHERE id = ?", actor)
-    return snapshot_of(rows[0]) if rows else Snapshot()
+    snapshot = snapshot_of(rows[0]) if rows else Snapshot()
+    return attrs.evolve(snapshot, stash=_stash(connection, actor))
 
 
 def fetch(connection: Connection, actor: ActorId, limit: int, now: float) -> list[Envelope]:
     """What is due, in order; bad ones are parked."""
     statement = f"SELECT {MESSAGE_COLUMNS} FROM message WHERE receiver = ? AND due <= ? ORDER BY seq LIMIT ?"
-    rows = select(connection, statement, actor, now, limit)
-    bad = [row for row in rows if not is_whole(row)]
-    if bad:
-        transact(connection, partial(_quarantine, connection, actor, bad, now))
-    return [envelope_of(row) for row in rows if row not in bad]
+    return _whole(connection, actor, select(connection, statement, actor, now, limit), now)
 
 
 def waiting(connection: Connection, now: float) -> list[ActorId]:
@@ -68,8 +66,17 @@ def waiting(connection: Connection, now: float) -> list[ActorId]:
 
 def next_due(connection: Connection, now: float) -> float | None:
     """When the next message that is not due yet will be."""
-    (due,) = connection.execute("SELECT min(due) FROM message WHERE due > 0 AND due > ?", (now,)).fetchone()
+    (due,) = connection.execute(
+        "SELECT min(due) FROM message WHERE due > 0 AND due > ? AND due < ?", (now, ASIDE)
+    ).fetchone()
     return None if due is None else real(due)
+
+
+def rings(connection: Connection, now: float) -> list[Envelope]:
+    """The rings of tickers that are not due yet."""
+    ring = "timer <> '' AND answer = 0 AND reply_to = '' AND reply_then <> ''"
+    rows = select(connection, f"SELECT {MESSAGE_COLUMNS} FROM message WHERE due > 0 AND due > ? AND {ring}", now)
+    return [envelope_of(row) for row in rows if is_whole(row)]
 
 
 def effects(connection: Connection) -> list[Effect]:
@@ -145,6 +152,20 @@ def data_version(connection: Connection) -> int:
     return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
 
+def _stash(connection: Connection, actor: ActorId) -> tuple[str, ...]:
+    statement = f"SELECT {MESSAGE_COLUMNS} FROM message WHERE receiver = ? AND due = ? ORDER BY seq"
+    rows = select(connection, statement, actor, ASIDE)
+    return tuple(envelope.id for envelope in _whole(connection, actor, rows, time()))
+
+
+def _whole(connection: Connection, actor: ActorId, rows: list[Row], now: float) -> list[Envelope]:
+    """The messages in these rows; bad ones are parked."""
+    bad = [row for row in rows if not is_whole(row)]
+    if bad:
+        transact(connection, partial(_quarantine, connection, actor, bad, now))
+    return [envelope_of(row) for row in rows if row not in bad]
+
+
 def _damaged(row: Row) -> Parked:
     parked = parked_of(row)
     return attrs.evolve(parked, reason=f"{CORRUPT}{parked.reason}")
@@ -190,8 +211,7 @@ def _requeue(connection: Connection, receiver: ActorId, message: str) -> bool:
     taken = connection.execute(
         "SELECT 1 FROM message WHERE receiver = ? AND timer = ? AND timer <> '' AND answer = 0", named
     )
-    timer = "" if taken.fetchone() else parked.envelope.timer
-    fresh = attrs.evolve(parked.envelope, attempts=0, interrupted=0, not_before=0.0, timer=timer)
+    fresh = requeued(parked.envelope, is_timer=taken.fetchone() is None)
     connection.execute("DELETE FROM parked WHERE receiver = ? AND id = ?", (receiver, message))
     connection.execute(PUT_MESSAGE, (*message_row(highest(connection, "message") + 1, fresh), 0))
     return True

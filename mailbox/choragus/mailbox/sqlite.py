@@ -129,6 +129,10 @@ class SqliteStore:
         """See `Store.next_due`."""
         return await self._hop(query.next_due, now)
 
+    async def rings(self, now: float) -> list[Envelope]:
+        """See `Store.rings`."""
+        return await self._hop(query.rings, now)
+
     async def effects(self) -> list[Effect]:
         """See `Store.effects`."""
         return await self._hop(query.effects)

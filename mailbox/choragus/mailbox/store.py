@@ -64,7 +64,7 @@ class Store(Protocol):
         ...
 
     async def load(self, actor: ActorId) -> Snapshot:
-        """The actor as last committed.
+        """The actor as last committed, and what it has set aside; of that, messages whose digest is wrong are parked.
 
         Raises:
             CorruptRecord: when the stored state is not what was written.
@@ -84,6 +84,13 @@ class Store(Protocol):
 
     async def next_due(self, now: float) -> float | None:
         """When the next message that is not due yet will be."""
+        ...
+
+    async def rings(self, now: float) -> list[Envelope]:
+        """The rings of tickers that are not due yet, of all actors; damaged ones are left out.
+
+        A ring is a timer's message with a `reply_then` and no `reply_to`.
+        """
         ...
 
     async def effects(self) -> list[Effect]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
+from math import inf
 
 import attrs
 
@@ -15,6 +16,9 @@ from .address import ActorId
 from .codec import Record
 
 SYSTEM_STREAM = "system"
+
+ASIDE = inf
+"""When a message is due that was set aside: never, until it is taken up again."""
 
 
 class OnInterrupt(Enum):
@@ -154,6 +158,29 @@ class Parked:
     at: float
 
 
+def requeued(envelope: Envelope, *, is_timer: bool) -> Envelope:
+    """A parked message as it goes back to its mailbox; the ring of a ticker, which has gone on, as a plain message.
+
+    Args:
+        is_timer: whether its timer's name is still free.
+    """
+    fresh = attrs.evolve(envelope, attempts=0, interrupted=0, not_before=0.0)
+    return fresh if is_timer and not _is_ring(envelope) else _without_timer(fresh)
+
+
+def stashed(envelope: Envelope) -> Envelope:
+    """The message as it is kept while it is set aside, behind what was set aside before."""
+    return attrs.evolve(_without_timer(envelope), seq=0, due=ASIDE, not_before=0.0)
+
+
+def _without_timer(envelope: Envelope) -> Envelope:
+    return attrs.evolve(envelope, timer="", reply_then="" if _is_ring(envelope) else envelope.reply_then)
+
+
+def _is_ring(envelope: Envelope) -> bool:
+    return bool(envelope.timer and envelope.reply_then and not envelope.reply_to)
+
+
 @attrs.frozen(kw_only=True)
 class Turn:
     """Everything that one handler call changed, or one failed call recorded.
@@ -178,6 +205,10 @@ class Turn:
     views: tuple[View, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     parked: tuple[Parking, ...] = ()
+    stashed: tuple[str, ...] = ()
+    """Messages in hand that stay, set aside; a timer's is a plain message from then on."""
+    unstashed: tuple[str, ...] = ()
+    """Messages that were set aside, by this very turn too: they come before all that wait, in this order."""
     replies: tuple[tuple[str, Record], ...] = ()
     """(message id, reply) for consumed messages that carried a key: kept for whoever asks again."""
     ended: bool = False
@@ -238,6 +269,8 @@ class Snapshot:
     last_turn: str = ""
     sent: int = 0
     ended: bool = False
+    stash: tuple[str, ...] = ()
+    """The messages that are set aside, in order."""
 
 
 @attrs.frozen(kw_only=True)
