@@ -9,6 +9,7 @@ on what else it does. On Linux `chrt -f 10 python benchmarks/run.py` gives calme
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import platform
 import sqlite3
@@ -38,6 +39,8 @@ def main() -> None:
         parser.error(f"--only {unknown[0]}: choose from {','.join(SECTIONS)}")
     print(surroundings(), flush=True)
     with tempfile.TemporaryDirectory(prefix="choragus-bench-", dir=options.folder) as folder:
+        # Thousands of failures are provoked; each is logged as by default, as text, but into a file.
+        logging.basicConfig(filename=Path(folder) / "log", level=logging.WARNING, format="%(message)s")
         for name in SECTIONS:
             if name in chosen:
                 print(f"\n{measure(name, Path(folder), options.quick)}", flush=True)

@@ -60,7 +60,7 @@ class Child(Generic[M]):
             raise SpecFault(f"child {self.name!r}: startup={self.startup!r} must be seconds above 0")
         if not isinstance(self.args, tuple | list):
             raise SpecFault(f"child {self.name!r}: args={self.args!r} must be a tuple, as in args=(1, 2)")
-        if not isinstance(self.kwargs, Mapping):
+        if type(self.kwargs) is not dict and not isinstance(self.kwargs, Mapping):  # the second asks an ABC
             raise SpecFault(f"child {self.name!r}: kwargs={self.kwargs!r} must be a dict of arguments by name")
         if not callable(self.actor) or (isinstance(self.actor, type) and not issubclass(self.actor, Actor)):
             raise SpecFault(
