@@ -128,7 +128,6 @@ class Swaps(Actor[Swap]):
         return found
 
 
-@pytest.mark.xfail(strict=True, reason="contexts are compared by equality: an equal value of another handler is found")
 @simulated(seeds=range(3))
 async def test_a_context_variable_that_is_set_to_an_equal_value_does_not_reach_the_next_message() -> None:
     SHARED.set(Same("host"))

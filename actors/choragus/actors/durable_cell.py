@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextvars import Context, copy_context
+from contextvars import Context
 from typing import Protocol
 
 import attrs
@@ -23,7 +23,7 @@ from .execution import Execution, Work, admit
 from .inbox import Inbox
 from .reason import reason
 from .region import Region
-from .scheduler import TAINTED, Scheduler
+from .scheduler import TAINTED, Scheduler, has_changed
 from .setback import failed_turn, parked_turn
 from .standing import Around, Standing
 from .status import GRACE, Failure, Status
@@ -165,7 +165,7 @@ class DurableCell:
         finally:
             if self._worker is worker:
                 self._worker = None
-        return TAINTED if worker.cancelling() or copy_context() != clean else 1
+        return TAINTED if worker.cancelling() or has_changed(clean) else 1
 
     async def _prepare(self) -> Work | None:
         try:

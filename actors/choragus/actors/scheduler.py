@@ -190,8 +190,13 @@ def _surroundings() -> Context:
 
 
 def has_changed(clean: Context) -> bool:
-    """Whether context variables are no longer those of `clean`; yes, when they cannot be compared."""
+    """Whether context variables are no longer those of `clean`; yes, when they cannot be compared.
+
+    Contexts are compared by the equality of their values, at once when nothing was set. Where there are others than
+    ours, each is looked at: an equal value of another handler is another value.
+    """
     try:
-        return copy_context() != clean
+        now = copy_context()
+        return now != clean or (len(clean) > 1 and any(now[var] is not value for var, value in clean.items()))
     except Exception:
         return True
