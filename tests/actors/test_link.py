@@ -7,8 +7,8 @@ from typing import Never
 
 import pytest
 from attrs import frozen
+from tests.actors.mortal import MANY, Break, Hold, Leave, Mortal
 
-from choragus.actors.actor import Actor
 from choragus.actors.dispatch import handle
 from choragus.actors.durable import DurableActor
 from choragus.actors.errors import ActorStopped, LinkBroken
@@ -22,8 +22,6 @@ from choragus.supervision.spec import Child, Supervisor
 from choragus.supervision.strategy import OneForAll, OneForOne
 from choragus.supervision.system import System
 
-MANY = OneForOne(max_restarts=100, within=60.0)
-
 
 @frozen
 class Link(Request[None]):
@@ -35,22 +33,7 @@ class Unlink(Request[None]):
     ref: Ref[Never]
 
 
-@frozen
-class Break:
-    pass
-
-
-@frozen
-class Leave:
-    pass
-
-
-@frozen
-class Hold:
-    gate: asyncio.Event
-
-
-class Member(Actor[Link | Unlink | Break | Leave | Hold]):
+class Member(Mortal[Link | Unlink | Break | Leave | Hold]):
     @handle
     def tie(self, message: Link) -> None:
         self.link(message.ref)
@@ -58,22 +41,6 @@ class Member(Actor[Link | Unlink | Break | Leave | Hold]):
     @handle
     def untie(self, message: Unlink) -> None:
         self.unlink(message.ref)
-
-    @handle
-    def fail(self, message: Break) -> None:
-        raise RuntimeError("no")
-
-    @handle
-    def leave(self, message: Leave) -> None:
-        self.stop()
-
-    @handle
-    async def hold(self, message: Hold) -> None:
-        while not message.gate.is_set():
-            try:
-                await message.gate.wait()
-            except asyncio.CancelledError:
-                continue
 
 
 class Group:

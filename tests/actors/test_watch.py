@@ -8,6 +8,7 @@ from typing import Never
 
 import pytest
 from attrs import frozen
+from tests.actors.mortal import MANY, Break, Hold, Leave, Mortal
 
 from choragus.actors.actor import Actor
 from choragus.actors.cell import Cell
@@ -16,7 +17,6 @@ from choragus.actors.durable import DurableActor
 from choragus.actors.errors import DeathPact
 from choragus.actors.event import Event, Failed
 from choragus.actors.local_ref import LocalRef
-from choragus.actors.message import Request
 from choragus.actors.ref import Ref
 from choragus.actors.status import Exit, Reason
 from choragus.actors.testing import clock, settled, simulated
@@ -25,8 +25,6 @@ from choragus.mailbox.codec import stored
 from choragus.supervision.spec import Child, DynamicSupervisor, Supervisor
 from choragus.supervision.strategy import OneForAll, OneForOne, Restart
 from choragus.supervision.system import System
-
-MANY = OneForOne(max_restarts=100, within=60.0)
 
 
 @frozen
@@ -37,21 +35,6 @@ class Watch:
 @frozen
 class Unwatch:
     ref: Ref[Never]
-
-
-@frozen
-class Hold:
-    gate: asyncio.Event
-
-
-@frozen
-class Break(Request[None]):
-    pass
-
-
-@frozen
-class Leave:
-    pass
 
 
 class Watcher(Actor[Watch | Unwatch | Hold | Break | Terminated]):
@@ -79,7 +62,7 @@ class Watcher(Actor[Watch | Unwatch | Hold | Break | Terminated]):
         self.seen.append(message)
 
 
-class Mortal(Actor[Break | Leave | Hold]):
+class Timed(Mortal[Break | Leave | Hold]):
     def __init__(self, start: float = 0.0, stop: float = 0.0) -> None:
         self.slow = start, stop
 
@@ -88,22 +71,6 @@ class Mortal(Actor[Break | Leave | Hold]):
 
     async def on_stop(self) -> None:
         await asyncio.sleep(self.slow[1])
-
-    @handle
-    def fail(self, message: Break) -> None:
-        raise RuntimeError("no")
-
-    @handle
-    def leave(self, message: Leave) -> None:
-        self.stop()
-
-    @handle
-    async def hold(self, message: Hold) -> None:
-        while not message.gate.is_set():
-            try:
-                await message.gate.wait()
-            except asyncio.CancelledError:
-                continue
 
 
 class Blunt(Actor[Watch]):
@@ -131,7 +98,7 @@ async def end(system: System, name: str) -> None:
 async def test_r41_each_watcher_gets_exactly_one_terminated() -> None:
     seen: list[Terminated] = []
     async with System(clock=clock) as system:
-        mortal = await system.spawn(Mortal, name="mortal")
+        mortal = await system.spawn(Timed, name="mortal")
         for _ in range(5):
             (await system.spawn(Watcher, seen)).tell(Watch(mortal))
         await settled()
@@ -146,7 +113,7 @@ async def test_r41_each_watcher_gets_exactly_one_terminated() -> None:
 async def test_r41_who_is_dead_already_is_told_at_once() -> None:
     seen: list[Terminated] = []
     async with System(clock=clock) as system:
-        mortal = await system.spawn(Mortal, name="mortal")
+        mortal = await system.spawn(Timed, name="mortal")
         await end(system, "mortal")
 
         (await system.spawn(Watcher, seen)).tell(Watch(mortal))
@@ -160,7 +127,7 @@ async def test_r41_terminated_goes_before_the_messages_that_wait() -> None:
     seen: list[Terminated] = []
     gate, late = asyncio.Event(), asyncio.Event()
     async with System(clock=clock) as system:
-        mortal = await system.spawn(Mortal, name="mortal")
+        mortal = await system.spawn(Timed, name="mortal")
         watcher = await system.spawn(Watcher, seen)
         for message in (Watch(mortal), Hold(gate), Hold(late)):
             watcher.tell(message)
@@ -181,7 +148,7 @@ async def test_r41_ends_are_told_in_their_order() -> None:
     async with System(clock=clock) as system:
         watcher = await system.spawn(Watcher, seen)
         for name in "abc":
-            watcher.tell(Watch(await system.spawn(Mortal, name=name)))
+            watcher.tell(Watch(await system.spawn(Timed, name=name)))
         watcher.tell(Hold(gate))
         await settled()
         for name in "bca":
@@ -196,7 +163,7 @@ async def test_r41_ends_are_told_in_their_order() -> None:
 async def test_r41_unwatching_suppresses_a_terminated_that_waits() -> None:
     seen: list[Terminated] = []
     async with System(clock=clock) as system:
-        mortal = await system.spawn(Mortal, name="mortal")
+        mortal = await system.spawn(Timed, name="mortal")
 
         class Fickle(Watcher):
             @handle
@@ -223,7 +190,7 @@ async def test_r41_watching_again_after_unwatching_is_told_once() -> None:
     seen: list[Terminated] = []
     gate = asyncio.Event()
     async with System(clock=clock) as system:
-        mortal = await system.spawn(Mortal, name="mortal")
+        mortal = await system.spawn(Timed, name="mortal")
 
         class Torn(Watcher):
             @handle
@@ -247,8 +214,8 @@ async def test_r41_watching_again_after_unwatching_is_told_once() -> None:
 @simulated(seeds=range(10))
 async def test_r41_a_restart_is_no_termination() -> None:
     seen: list[Terminated] = []
-    async with System(tree=tree(Child(Mortal, name="mortal")), clock=clock) as system:
-        mortal = system.find(Mortal, "top/mortal")
+    async with System(tree=tree(Child(Timed, name="mortal")), clock=clock) as system:
+        mortal = system.find(Timed, "top/mortal")
         (await system.spawn(Watcher, seen)).tell(Watch(mortal))
         mortal.tell(Break())
         await settled()
@@ -262,12 +229,12 @@ async def test_r41_going_down_with_a_sibling_is_no_termination() -> None:
     both = Supervisor(
         name="top",
         strategy=OneForAll(max_restarts=9, within=60),
-        children=[Child(Mortal, name="one"), Child(Mortal, name="two")],
+        children=[Child(Timed, name="one"), Child(Timed, name="two")],
     )
     async with System(tree=both, clock=clock) as system:
-        (await system.spawn(Watcher, seen)).tell(Watch(system.find(Mortal, "top/one")))
+        (await system.spawn(Watcher, seen)).tell(Watch(system.find(Timed, "top/one")))
         await settled()
-        system.find(Mortal, "top/two").tell(Break())
+        system.find(Timed, "top/two").tell(Break())
         await settled()
 
         assert seen == []
@@ -279,7 +246,7 @@ async def test_r41_a_name_used_again_can_be_watched_again() -> None:
     async with System(clock=clock) as system:
         watcher = await system.spawn(Watcher, seen)
         for _ in range(3):
-            watcher.tell(Watch(await system.spawn(Mortal, name="mortal")))
+            watcher.tell(Watch(await system.spawn(Timed, name="mortal")))
             await settled()
             await end(system, "mortal")
             await settled()
@@ -291,9 +258,9 @@ async def test_r41_a_name_used_again_can_be_watched_again() -> None:
 async def test_r41_a_child_that_its_supervisor_started_again_can_be_watched_again() -> None:
     """A static child keeps its ref when it is stopped and started on request."""
     seen: list[Terminated] = []
-    async with System(tree=tree(Child(Mortal, name="mortal")), clock=clock) as system:
+    async with System(tree=tree(Child(Timed, name="mortal")), clock=clock) as system:
         watcher = await system.spawn(Watcher, seen)
-        mortal = system.find(Mortal, "top/mortal")
+        mortal = system.find(Timed, "top/mortal")
         for _ in range(2):
             watcher.tell(Watch(mortal))
             await settled()
@@ -307,7 +274,7 @@ async def test_r41_a_child_that_its_supervisor_started_again_can_be_watched_agai
 @simulated(seeds=range(3))
 async def test_r41_a_watcher_that_stops_leaves_nothing_behind() -> None:
     async with System(clock=clock) as system:
-        mortal = await system.spawn(Mortal, name="mortal")
+        mortal = await system.spawn(Timed, name="mortal")
         (await system.spawn(Watcher, [], name="watcher")).tell(Watch(mortal))
         await settled()
         assert watchers_of(mortal) == 1
@@ -324,7 +291,7 @@ async def test_r41_a_watcher_that_stops_leaves_nothing_behind() -> None:
 @simulated(seeds=range(3))
 async def test_r41_unwatching_leaves_nothing_behind() -> None:
     async with System(clock=clock) as system:
-        mortal = await system.spawn(Mortal)
+        mortal = await system.spawn(Timed)
         watcher = await system.spawn(Watcher, [])
         for message in (Watch(mortal), Watch(mortal), Unwatch(mortal)):
             watcher.tell(message)
@@ -337,7 +304,7 @@ async def test_r41_unwatching_leaves_nothing_behind() -> None:
 async def test_r41_a_watchers_restart_keeps_its_watches() -> None:
     seen: list[Terminated] = []
     async with System(tree=tree(Child(Watcher, name="watcher", args=(seen,))), clock=clock) as system:
-        mortal = await system.spawn(Mortal, name="mortal")
+        mortal = await system.spawn(Timed, name="mortal")
         watcher = system.find(Watcher, "top/watcher")
         for message in (Watch(mortal), Break(), Watch(mortal)):
             watcher.tell(message)
@@ -361,7 +328,7 @@ async def test_r41_a_watchers_restart_keeps_a_terminated_that_waits() -> None:
 
     gate = asyncio.Event()
     async with System(tree=tree(Child(Frail, name="frail", args=(seen,))), clock=clock) as system:
-        mortal = await system.spawn(Mortal, name="mortal")
+        mortal = await system.spawn(Timed, name="mortal")
         frail = system.find(Frail, "top/frail")
         frail.tell(Watch(mortal))
         frail.tell(Hold(gate))
@@ -379,7 +346,7 @@ async def test_r41_one_watches_across_two_systems_of_a_loop() -> None:
     async with System(clock=clock) as here:
         watcher = await here.spawn(Watcher, seen)
         async with System(clock=clock) as there:
-            mortal = await there.spawn(Mortal)
+            mortal = await there.spawn(Timed)
             watcher.tell(Watch(mortal))
             await settled()
         await settled()
@@ -391,7 +358,7 @@ async def test_r41_one_watches_across_two_systems_of_a_loop() -> None:
 async def test_r41_who_is_just_being_stopped_is_told_of_once() -> None:
     seen: list[Terminated] = []
     async with System(clock=clock) as system:
-        mortal = await system.spawn(Mortal, stop=1.0, name="mortal")
+        mortal = await system.spawn(Timed, stop=1.0, name="mortal")
         watcher = await system.spawn(Watcher, seen)
         stopping = asyncio.ensure_future(end(system, "mortal"))
         watching = asyncio.get_running_loop().call_later(1.0, watcher.tell, Watch(mortal))
@@ -407,7 +374,7 @@ async def test_r41_who_is_just_being_started_can_be_watched() -> None:
     seen: list[Terminated] = []
     hello: list[Ref[Never]] = []
 
-    class Early(Mortal):
+    class Early(Timed):
         async def on_start(self) -> None:
             hello.append(self.own_ref)
             await asyncio.sleep(1)
@@ -438,10 +405,10 @@ async def test_r41_a_name_is_free_when_its_end_is_told() -> None:
 
         @handle
         async def again(self, message: Terminated) -> None:
-            respawned.append((await system.spawn(Mortal, name="mortal")).path)
+            respawned.append((await system.spawn(Timed, name="mortal")).path)
 
     async with System(clock=clock) as system:
-        mortal = await system.spawn(Mortal, stop=1.0, name="mortal")
+        mortal = await system.spawn(Timed, stop=1.0, name="mortal")
         (await system.spawn(Keeper)).tell(Watch(mortal))
         await settled()
         await end(system, "mortal")
@@ -505,7 +472,7 @@ async def test_r42_a_watcher_without_a_handler_fails_with_a_death_pact_that_name
     async with System(tree=tree(Child(Blunt, name="blunt")), clock=clock) as system:
         events: list[Event] = []
         system.events.subscribe(events.append, Failed)
-        mortal = await system.spawn(Mortal, name="mortal", restart=Restart.TEMPORARY)
+        mortal = await system.spawn(Timed, name="mortal", restart=Restart.TEMPORARY)
         system.find(Blunt, "top/blunt").tell(Watch(mortal))
         mortal.tell(Break())
         await settled()
@@ -522,7 +489,7 @@ async def ended_by(how: str) -> Exit:
     seen: list[Terminated] = []
     async with System(tree=DynamicSupervisor(name="all"), clock=clock) as system:
         top = system.supervisor("all")
-        mortal = await top.start_child(Child(Mortal, name="mortal", shutdown=0.0, restart=Restart.TEMPORARY))
+        mortal = await top.start_child(Child(Timed, name="mortal", shutdown=0.0, restart=Restart.TEMPORARY))
         (await system.spawn(Watcher, seen)).tell(Watch(mortal))
         await settled()
         gate = asyncio.Event()
@@ -553,7 +520,7 @@ async def test_r42_an_actor_that_could_not_be_restarted_has_failed_with_that() -
     seen: list[Terminated] = []
     starts: list[int] = []
 
-    class Once(Mortal):
+    class Once(Timed):
         async def on_start(self) -> None:
             starts.append(1)
             if len(starts) > 1:
@@ -582,7 +549,7 @@ async def test_one_who_is_told_of_an_end_and_fails_does_not_keep_it_from_the_oth
         raise RuntimeError("no")
 
     async with System(clock=clock) as system:
-        mortal = await system.spawn(Mortal, name="mortal")
+        mortal = await system.spawn(Timed, name="mortal")
         mortal.when_ended(fail)
         mortal.when_ended(told.append)
 
@@ -595,7 +562,7 @@ async def test_one_who_is_told_of_an_end_and_fails_does_not_keep_it_from_the_oth
 async def test_who_takes_its_watch_back_while_being_told_takes_nobody_elses() -> None:
     told: list[str] = []
     async with System(clock=clock) as system:
-        mortal = await system.spawn(Mortal, name="mortal")
+        mortal = await system.spawn(Timed, name="mortal")
 
         def tell(name: str) -> None:
             told.append(name)

@@ -10,9 +10,10 @@ from typing import Generic, TypeVar
 from choragus.mailbox.address import ActorId
 
 from .deadline import Deadlines
-from .errors import AskInsideTurn, AskTimeout, SendTimeout, Unhandled
+from .errors import AskInsideTurn, SendTimeout, Unhandled
 from .inside import current_turn
 from .message import Question
+from .reply import unanswered
 from .status import Exit
 
 M = TypeVar("M", contravariant=True)
@@ -165,4 +166,4 @@ def unhandled(path: str, message: object) -> Unhandled:
 
 def _expire(reply: asyncio.Future[object], timeout: float, path: str, message: str) -> None:
     if not reply.done():
-        reply.set_exception(AskTimeout(f"{path} did not answer {message} within {timeout:g} s; it may still do so"))
+        reply.set_exception(unanswered(path, message, timeout))

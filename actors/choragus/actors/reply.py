@@ -23,6 +23,11 @@ class Asked(Protocol):
         ...
 
 
+def unanswered(path: str, message: str, seconds: float) -> AskTimeout:
+    """The error of an ask whose time has passed."""
+    return AskTimeout(f"{path} did not answer {message} within {seconds:g} s; it may still do so")
+
+
 class Reply(asyncio.Future[R], Coroutine[object, None, R]):
     """What `Ref.ask` gives back. The message is on its way already; awaiting this waits for the answer.
 
@@ -39,8 +44,7 @@ class Reply(asyncio.Future[R], Coroutine[object, None, R]):
     def pass_(self, seconds: float) -> None:
         """No reply came in time."""
         if not self.done():
-            asked, kind = self.asked.path, self.kind.__name__
-            self.set_exception(AskTimeout(f"{asked} did not answer {kind} within {seconds:g} s; it may still do so"))
+            self.set_exception(unanswered(self.asked.path, self.kind.__name__, seconds))
 
     # As a coroutine.
 

@@ -12,7 +12,7 @@ from choragus.actors.mailbox import DEFAULT, Mailbox
 from choragus.actors.ref import Ref
 from choragus.actors.topic import Topic
 
-from .errors import SpecFault
+from .errors import SpecFault, not_entered
 from .keyed import Keyed
 from .pool import PoolRef, pool_at
 from .slot import Origin
@@ -45,7 +45,7 @@ class Composing:
             RuntimeError: before the system is entered.
         """
         if self._top is None:
-            raise RuntimeError("this System does not run yet: use it as in `async with System() as system: ...`")
+            raise not_entered()
         return self._top
 
     def topic(self, message: type[T], name: str) -> Topic[T]:

@@ -105,3 +105,8 @@ class SystemFailed(ExceptionGroup[Exception]):
     def derive(self, excs: Sequence[Exception], /) -> SystemFailed:  # type: ignore[override]  # the stub wants it generic
         """The same kind of group, for `except*` and `split`."""
         return SystemFailed(self.message, excs)
+
+
+def not_entered() -> RuntimeError:
+    """The error of whoever uses a System outside of its block."""
+    return RuntimeError("this System does not run yet: use it as in `async with System() as system: ...`")

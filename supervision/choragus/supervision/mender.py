@@ -20,7 +20,7 @@ from .event import GaveUp, SupervisorEnded, SupervisorRestarted
 from .history import Histories
 from .jobs import Jobs
 from .shutdown import shuts_down
-from .slot import Plan, Slot
+from .slot import Plan, Slot, again
 from .spec import Group
 from .state import ChildState
 from .strategy import Decision, End, Escalate, Forget, Keep, OneForOne, RestartChildren, Resume, decide
@@ -135,11 +135,7 @@ class Mender:
 
     def _start_now(self, slot: Slot, plan: Plan) -> None:
         """Start it here; what then waits or failed goes on in a job."""
-        begun: Coroutine[object, None, None] | Exception | None
-        try:
-            begun = slot.begin()
-        except Exception as error:
-            begun = error
+        begun = slot.attempt()
         if begun is None:
             slot.state, slot.plan = ChildState.RUNNING, None
             self._came_up(slot)
@@ -253,10 +249,3 @@ class Mender:
             escalated.__cause__ = failure.error
         self._family.kernel.events.publish(GaveUp(self._family.path, escalate.reason, tuple(causes)))
         self._family.give_up(escalated)
-
-
-def again(begun: Coroutine[object, None, None] | Exception) -> Coroutine[object, None, None]:
-    """What came of a beginning, once more."""
-    if isinstance(begun, Exception):
-        raise begun
-    return begun

@@ -102,6 +102,13 @@ class Slot:
             self._up(again)
         return None
 
+    def attempt(self) -> Coroutine[object, None, None] | Exception | None:
+        """As `begin`, but what it raises is given back, for `again` to raise where it is waited for."""
+        try:
+            return self.begin()
+        except Exception as error:
+            return error
+
     async def _begun(self, starting: Coroutine[object, None, None], again: bool) -> None:
         await starting
         self._up(again)
@@ -155,3 +162,10 @@ class Once:
 def recipe(spec: Child[Never]) -> Recipe:
     """What builds the actor anew for each incarnation."""
     return Once(spec) if spec.restart is Restart.TEMPORARY else spec
+
+
+def again(begun: Coroutine[object, None, None] | Exception) -> Coroutine[object, None, None]:
+    """What came of a beginning, once more."""
+    if isinstance(begun, Exception):
+        raise begun
+    return begun

@@ -16,8 +16,8 @@ from choragus.actors.status import Failure, Status
 from .directive import Decider
 from .errors import AlreadyPresent, AlreadyStarted, EndedNormally, Escalated, StartFailed
 from .history import Histories
-from .mender import Begin, Mender, again
-from .slot import Origin, Running, Slot, recipe
+from .mender import Begin, Mender
+from .slot import Origin, Running, Slot, again, recipe
 from .spec import Child, DynamicSupervisor, Group, Spec, check_significance
 from .state import ChildState
 from .strategy import End, Restart
@@ -120,11 +120,7 @@ class Node:
         if name in self.slots:
             self._refuse(self.slots[name])
         slot = self.slots[name] = Slot(spec, self._make(spec, name), origin)
-        begun: Coroutine[object, None, None] | Exception | None
-        try:
-            begun = slot.begin()
-        except Exception as error:
-            begun = error
+        begun = slot.attempt()
         if begun is None:
             slot.state = ChildState.RUNNING
             return slot, None

@@ -32,7 +32,7 @@ from choragus.mailbox.store import Store
 
 from .collapse import collapsed
 from .directive import Decider
-from .errors import SpecFault
+from .errors import SpecFault, not_entered
 from .event import GaveUp
 from .handle import SupervisorRef
 from .insight import Insight
@@ -184,7 +184,7 @@ class System(Insight):
             RuntimeError: before the system is entered.
         """
         if self._running is None:
-            raise RuntimeError("this System does not run yet: use it as in `async with System() as system: ...`")
+            raise not_entered()
         return self._running
 
     def ref(self, actor: type[Actor[M]], key: str) -> Ref[M]:
