@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from sqlite3 import Connection
 
 import aiosqlite
 import pytest
 
 from choragus.mailbox.memory import MemoryStore
-from choragus.mailbox.sqlite import SqliteStore
+from choragus.mailbox.sqlite import Handle, SqliteStore
 from choragus.mailbox.store import Store
 
 
@@ -20,9 +19,9 @@ def no_thread_outlives_its_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     opened: list[aiosqlite.Connection] = []
     make = SqliteStore.__init__
 
-    def record(store: SqliteStore, path: Path, connection: Connection, database: aiosqlite.Connection) -> None:
+    def record(store: SqliteStore, path: Path, handle: Handle, database: aiosqlite.Connection) -> None:
         opened.append(database)
-        make(store, path, connection, database)
+        make(store, path, handle, database)
 
     monkeypatch.setattr(SqliteStore, "__init__", record)
     yield

@@ -1,14 +1,17 @@
 """An open SQLite file: visitors, callers that go away, commits that fail, and the one hop into its thread."""
 
+# ruff: noqa: ASYNC240  # the tests put small files in place themselves
+
 from __future__ import annotations
 
 import asyncio
 import inspect
 import sqlite3
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import aiosqlite
 import attrs
@@ -17,7 +20,7 @@ from anyio import to_thread
 
 from choragus.mailbox.address import actor_id
 from choragus.mailbox.codec import Record
-from choragus.mailbox.errors import CommitUnknown, NotStorable, StoreError
+from choragus.mailbox.errors import CommitUnknown, FileInUse, NotStorable, StoreError
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.turn import Batch, Committed, Effect, Entry, Envelope, OnInterrupt, Turn
 
@@ -26,6 +29,30 @@ ADD = Record("bank.deposit", 1, b"{}")
 MAIL = Envelope(id="m1", receiver=ALICE, sender="host", record=ADD)
 TURN = Turn(id="t1", actor=ALICE, fence=1, revision=0, state=ADD)
 BATCH = Batch(node="a", fence=1, at=10.0, turns=(TURN,))
+
+
+class Frail(sqlite3.Connection):
+    """A connection that breaks behind the first statement that begins with a word."""
+
+    breaks_behind = ""
+    is_broken = False
+
+    def __init__(self, like: sqlite3.Connection) -> None:
+        (_, _, file), *_ = like.execute("PRAGMA database_list")
+        super().__init__(file, isolation_level=None, check_same_thread=False)
+
+    def execute(self, *args: Any) -> sqlite3.Cursor:
+        return self._checked(args[0], lambda: super(Frail, self).execute(*args))
+
+    def executemany(self, *args: Any) -> sqlite3.Cursor:
+        return self._checked(args[0], lambda: super(Frail, self).executemany(*args))
+
+    def _checked(self, sql: str, run: Callable[[], sqlite3.Cursor]) -> sqlite3.Cursor:
+        cursor = None if self.is_broken else run()
+        if cursor is None or (self.breaks_behind and sql.startswith(self.breaks_behind)):
+            self.is_broken = True
+            raise sqlite3.OperationalError("disk I/O error")
+        return cursor
 
 
 @pytest.fixture
@@ -131,6 +158,63 @@ async def test_a_failed_statement_rolls_everything_back(store: SqliteStore) -> N
     assert (await store.load(ALICE)).revision == 1
     assert await store.fetch(ALICE, 9, 0.0) == []
     assert isinstance(await store.commit(attrs.evolve(BATCH, turns=(), appends=(MAIL,))), Committed)
+
+
+@pytest.mark.parametrize(("statement", "revision"), [("COMMIT", 1), ("INSERT", 0)], ids=["on disk", "not on disk"])
+async def test_a_reopening_shows_what_became_of_an_unknown_commit(
+    store: SqliteStore, statement: str, revision: int
+) -> None:
+    """The connection breaks right behind the commit, of which its caller then hears nothing, or half-way."""
+    frail = await store._hop(Frail)
+    frail.breaks_behind = statement
+    store._handle.connection.close()
+    store._handle.connection = frail
+    with pytest.raises(CommitUnknown):
+        await store.commit(BATCH)
+    with pytest.raises(StoreError, match=r"^.*runs\.db cannot be used: disk I/O error$"):
+        await store.load(ALICE)
+
+    await store.reopen()
+
+    snapshot = await store.load(ALICE)
+    assert (snapshot.revision, snapshot.last_turn) == (revision, "t1" if revision else "")
+    aborted = attrs.evolve(BATCH, turns=(), entries=(Entry("system", "system.aborted", 11.0, b'{"turns":["t1"]}'),))
+    assert isinstance(await store.commit(aborted), Committed)
+
+
+async def test_the_file_stays_locked_while_it_is_reopened(path: Path, store: SqliteStore) -> None:
+    visitor = await SqliteStore.open(path, visitor=True)
+
+    reopening = asyncio.ensure_future(store.reopen())
+    while not reopening.done():
+        with pytest.raises(FileInUse):
+            await visitor.claim("b", 30.0, 1.0)
+
+    assert await store.renew("a", 30.0, 2.0)
+    await visitor.close()
+
+
+async def test_whoever_calls_during_a_reopening_waits_for_it(store: SqliteStore) -> None:
+    results = await asyncio.gather(store.reopen(), store.commit(BATCH), store.load(ALICE))
+
+    assert isinstance(results[1], Committed)
+    assert results[2].revision == 1
+
+
+async def test_a_file_that_is_away_is_reopened_once_it_is_back(path: Path, store: SqliteStore) -> None:
+    await store.commit(BATCH)
+    await store._hop(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+    away = path.rename(path.with_name("away.db"))
+
+    with pytest.raises(StoreError, match=r"^.*runs\.db does not exist: name a file"):
+        await store.reopen()
+    with pytest.raises(StoreError, match=r"^.*runs\.db cannot be used: Cannot operate on a closed database\.$"):
+        await store.load(ALICE)
+    away.rename(path)
+    await store.reopen()
+
+    assert (await store.load(ALICE)).revision == 1
+    assert isinstance(await store.commit(attrs.evolve(BATCH, turns=())), Committed)
 
 
 async def test_text_that_sqlite_cannot_keep_is_refused_with_its_batch(store: SqliteStore) -> None:

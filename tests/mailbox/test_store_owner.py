@@ -172,3 +172,15 @@ async def test_an_unclean_end_counts_as_a_try_of_open_effects_but_not_of_held_on
         ("e1", 1, EffectState.OPEN),
         ("e2", 0, EffectState.HELD),
     ]
+
+
+async def test_after_a_reopening_the_claim_and_what_was_committed_are_there(store: Store) -> None:
+    await store.commit(attrs.evolve(BATCH, turns=(Turn(id="t1", actor=ALICE, fence=1, revision=0),)))
+    await store.changed()
+
+    await store.reopen()
+
+    assert await store.changed()
+    assert (await store.load(ALICE)).last_turn == "t1"
+    assert await store.renew("a", 30.0, 1.0)
+    assert isinstance(await store.commit(BATCH), Committed)

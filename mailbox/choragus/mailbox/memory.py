@@ -211,6 +211,10 @@ class MemoryStore:
         """See `Store.verify`."""
         return self._log.verify()
 
+    async def reopen(self) -> None:
+        """See `Store.reopen`; nothing is ever unknown here."""
+        self._changed = True
+
     async def close(self) -> None:
         """See `Store.close`; what was written stays, for whoever claims this object next."""
         if self._owner is not None:

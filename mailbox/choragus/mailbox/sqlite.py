@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from sqlite3 import Connection
+from sqlite3 import Connection, Error
 from time import time
 from typing import TypeVar, TypeVarTuple
 
 import aiosqlite
 import anyio
+import attrs
 from anyio import to_thread
 
 from . import batch as writing
@@ -44,6 +46,26 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
+@attrs.define
+class Handle:
+    """The connection that a store uses at present, and how its commits are flushed."""
+
+    connection: Connection
+    synchronous: Synchronous
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+    def renew(self, path: Path) -> int:
+        """Put a new connection to the same file in the place of this one; gives its `data_version`."""
+        with suppress(Error):  # a transaction that is left open may outlive its connection, and keep the file locked
+            self.connection.rollback()
+        self.connection.close()
+        self.connection = open_file(path, visitor=True, synchronous=self.synchronous)
+        return query.data_version(self.connection)
+
+
 class SqliteStore:
     """A `Store` in one file, write-ahead logged and flushed at every commit.
 
@@ -51,12 +73,12 @@ class SqliteStore:
     An operation runs whole in that thread as one function; when its caller is cancelled, it still runs to its end.
     """
 
-    def __init__(self, path: Path, connection: Connection, database: aiosqlite.Connection) -> None:
+    def __init__(self, path: Path, handle: Handle, database: aiosqlite.Connection) -> None:
         self.path = path
-        self._connection = connection
+        self._handle = handle
         self._database = database
         self._lock = FileLock(lock_path(path))
-        self._version = query.data_version(connection)
+        self._version = query.data_version(handle.connection)
         self._foreign = False
         self._is_closed = False
 
@@ -87,7 +109,10 @@ class SqliteStore:
     @classmethod
     async def _open(cls, path: Path, visitor: bool, synchronous: Synchronous) -> SqliteStore:
         connection = await to_thread.run_sync(lambda: open_file(path, visitor=visitor, synchronous=synchronous))
-        return cls(path, connection, await aiosqlite.Connection(lambda: connection, iter_chunk_size=64))
+        handle = Handle(connection, synchronous)
+        # aiosqlite asks of its connection nothing but `close`
+        database = aiosqlite.Connection(lambda: handle, iter_chunk_size=64)  # type: ignore[arg-type,return-value]
+        return cls(path, handle, await database)
 
     async def claim(self, node: str, ttl: float, now: float) -> Claim:
         """See `Store.claim`; the lock beside the file is taken too."""
@@ -192,6 +217,15 @@ class SqliteStore:
         """See `Store.verify`."""
         return await self._hop(verify)
 
+    async def reopen(self) -> None:
+        """See `Store.reopen`; whoever calls meanwhile waits, the lock beside the file is held throughout.
+
+        Raises:
+            StoreError: when the file cannot be opened; until a later `reopen` succeeds, so does everything else.
+        """
+        self._version = await self._queued(self._handle.renew, self.path)
+        self._foreign = True
+
     async def close(self) -> None:
         """See `Store.close`; without `release` before it, the next owner finds an unclean end."""
         self._is_closed = True
@@ -201,7 +235,11 @@ class SqliteStore:
             self._lock.release()
 
     async def _hop(self, function: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
-        """Run the function in the connection's thread.
+        """Run the function over the connection, in the connection's thread."""
+        return await self._queued(lambda: function(self._handle.connection, *args))
+
+    async def _queued(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Run the function in the connection's thread, behind what was called before.
 
         The one use of aiosqlite's private `_execute`: its public calls run a statement each, 20 to 50 times slower
         per turn. A cancelled caller leaves the function running, since only the waiting is cancelled.
@@ -209,5 +247,5 @@ class SqliteStore:
         if self._is_closed:
             raise StoreError(f"{self.path} is closed: open it again")
         with translated(self.path):
-            result: T = await self._database._execute(function, self._connection, *args)  # type: ignore[no-untyped-call]
+            result: T = await self._database._execute(function, *args)  # type: ignore[no-untyped-call]
             return result

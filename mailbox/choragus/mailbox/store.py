@@ -164,6 +164,18 @@ class Store(Protocol):
         """Check every digest, every hash chain, and the file itself; tombstones are accepted and reported."""
         ...
 
+    async def reopen(self) -> None:
+        """Begin anew on the same records after a `CommitUnknown`, with nothing of the failed transaction in memory.
+
+        The claim stays, and with it the fence. What is read from now on is what is on disk: `load` tells by revision
+        and `last_turn` which turns of the failed batch are. Yet until the next transaction has committed, a crash may
+        still raise one that was read as absent; so tell nobody before. The next `changed` says yes.
+
+        Raises:
+            StoreError: when that is not possible; it may be tried again.
+        """
+        ...
+
     async def close(self) -> None:
         """Let go of every resource; claims end with it."""
         ...
