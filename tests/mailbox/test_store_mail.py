@@ -120,6 +120,37 @@ async def test_a_message_waits_until_it_is_due(store: Store) -> None:
     assert (await ids(store, now=49.0), await ids(store, now=50.0)) == (["now"], ["later", "now"])
 
 
+def timer(name: str, due: float) -> Envelope:
+    return attrs.evolve(TIMER, id=name, timer=name, due=due)
+
+
+async def test_timers_that_are_due_together_ring_in_the_order_of_their_time(store: Store) -> None:
+    await store.append([timer("nine", 9.0), *letters("m1"), timer("eight", 8.0), *letters("m2"), timer("seven", 7.0)])
+
+    assert await ids(store, now=6.0) == ["m1", "m2"]
+    assert await ids(store, now=9.0) == ["seven", "m1", "eight", "m2", "nine"]
+
+
+async def test_the_first_timer_comes_first_however_far_behind_it_was_set(store: Store) -> None:
+    await store.append([timer("nine", 9.0), *letters("m1", "m2"), timer("eight", 8.0)])
+
+    found = [one.id for one in await store.fetch(ALICE, 2, 10.0)]
+
+    assert found == ["eight", "m1"]
+    await committed(store, batch(attrs.evolve(TURN, consumed=tuple(found))))
+    assert await ids(store) == ["nine", "m2"]
+
+
+async def test_a_timer_that_was_requeued_comes_at_the_tail(store: Store) -> None:
+    await store.append([timer("seven", 7.0)])
+    await committed(store, batch(attrs.evolve(TURN, parked=(Parking(message="seven", reason="r"),))))
+    await store.append([timer("nine", 9.0)])
+
+    assert await store.requeue(ALICE, "seven")
+
+    assert await ids(store) == ["nine", "seven"]
+
+
 async def test_waiting_names_the_actors_with_due_mail_the_longest_waiting_first(store: Store) -> None:
     await store.append([attrs.evolve(MAIL, receiver=LEDGER), *letters("m1"), attrs.evolve(MAIL, id="m2", due=50.0)])
     await store.append([attrs.evolve(MAIL, receiver=actor_id("bank.ledger", "late"), due=50.0)])

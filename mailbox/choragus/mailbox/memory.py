@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
 from operator import attrgetter
 from time import time
 
@@ -13,6 +12,7 @@ from .address import ActorId
 from .errors import FileInUse
 from .memory_log import MemoryLog
 from .need import Mail, Named, Needs, needs
+from .order import in_turn
 from .plan import ActorChange, Facts, Plan, plan
 from .turn import (
     ASIDE,
@@ -119,8 +119,9 @@ class MemoryStore:
 
     async def fetch(self, actor: ActorId, limit: int, now: float) -> list[Envelope]:
         """See `Store.fetch`; a message that waits out a backoff is in its place, with its `not_before`."""
-        due = (envelope for envelope in self._mail.get(actor, {}).values() if envelope.due <= now)
-        return list(islice(due, limit))
+        due = [envelope for envelope in self._mail.get(actor, {}).values() if envelope.due <= now]
+        timers = sorted(filter(_is_timer, due), key=attrgetter("due", "seq"))
+        return in_turn(due[:limit], _is_timer, lambda first: timers[:first])
 
     async def waiting(self, now: float) -> list[ActorId]:
         """See `Store.waiting`; the longest waiting first."""
@@ -363,3 +364,7 @@ class MemoryStore:
             return False
         self._actors[actor] = attrs.evolve(was, revision=was.revision + 1, state=None, ended=True)
         return True
+
+
+def _is_timer(envelope: Envelope) -> bool:
+    return bool(envelope.timer and not envelope.answer and envelope.due > 0)

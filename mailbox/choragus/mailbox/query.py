@@ -15,6 +15,7 @@ from .codec import Record
 from .digest import Field
 from .errors import CorruptRecord
 from .facts import buried, highest
+from .order import in_turn
 from .row import (
     ACTOR_COLUMNS,
     CURSOR_COLUMNS,
@@ -55,7 +56,8 @@ def load(connection: Connection, actor: ActorId) -> Snapshot:
 def fetch(connection: Connection, actor: ActorId, limit: int, now: float) -> list[Envelope]:
     """What is due, in order; bad ones are parked."""
     statement = f"SELECT {MESSAGE_COLUMNS} FROM message WHERE receiver = ? AND due <= ? ORDER BY seq LIMIT ?"
-    return _whole(connection, actor, select(connection, statement, actor, now, limit), now)
+    rows = select(connection, statement, actor, now, limit)
+    return _whole(connection, actor, in_turn(rows, _is_timer, partial(_due_timers, connection, actor, now)), now)
 
 
 def waiting(connection: Connection, now: float) -> list[ActorId]:
@@ -152,9 +154,21 @@ def data_version(connection: Connection) -> int:
     return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
 
+def _is_timer(row: Row) -> bool:
+    timer, is_answer, due = row[9], row[13], row[8]
+    return bool(timer and not is_answer and isinstance(due, float) and due > 0.0)
+
+
+def _due_timers(connection: Connection, actor: ActorId, now: float, limit: int) -> list[Row]:
+    timer = "timer <> '' AND answer = 0 AND due > 0 AND due <= ?"
+    within = f"message INDEXED BY message_timer WHERE receiver = ? AND {timer}"  # not by `due`, through all actors'
+    statement = f"SELECT {MESSAGE_COLUMNS} FROM {within} ORDER BY due, seq LIMIT ?"
+    return select(connection, statement, actor, now, limit)
+
+
 def _stash(connection: Connection, actor: ActorId) -> tuple[str, ...]:
-    statement = f"SELECT {MESSAGE_COLUMNS} FROM message WHERE receiver = ? AND due = ? ORDER BY seq"
-    rows = select(connection, statement, actor, ASIDE)
+    statement = f"SELECT {MESSAGE_COLUMNS} FROM message WHERE receiver = ? AND due = 9e999 ORDER BY seq"
+    rows = select(connection, statement, actor)
     return tuple(envelope.id for envelope in _whole(connection, actor, rows, time()))
 
 

@@ -266,5 +266,11 @@ CREATE TABLE gap (
 ) STRICT;
 """
 
-MIGRATIONS = (_FIRST, _PRUNING)
+_SEEKING = """
+CREATE INDEX message_ring ON message (due)
+    WHERE timer <> '' AND answer = 0 AND reply_to = '' AND reply_then <> '' AND due > 0;
+CREATE INDEX message_aside ON message (receiver, seq) WHERE due = 9e999;
+"""
+
+MIGRATIONS = (_FIRST, _PRUNING, _SEEKING)
 """The script at index n takes a file from `user_version` n to n + 1."""

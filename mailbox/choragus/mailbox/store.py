@@ -74,7 +74,8 @@ class Store(Protocol):
     async def fetch(self, actor: ActorId, limit: int, now: float) -> list[Envelope]:
         """What is due for the actor, in order; a message whose digest is wrong is parked instead.
 
-        A message in backoff is due: it comes in its place, with its `not_before`.
+        A message in backoff is due: it comes in its place, with its `not_before`. Timers have the places in which they
+        were set, and fill them in the order of their time.
         """
         ...
 

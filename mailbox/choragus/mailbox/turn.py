@@ -161,10 +161,12 @@ class Parked:
 def requeued(envelope: Envelope, *, is_timer: bool) -> Envelope:
     """A parked message as it goes back to its mailbox; the ring of a ticker, which has gone on, as a plain message.
 
+    A timer's time has come before it was parked: its place is now at the tail, as that of every other.
+
     Args:
         is_timer: whether its timer's name is still free.
     """
-    fresh = attrs.evolve(envelope, attempts=0, interrupted=0, not_before=0.0)
+    fresh = attrs.evolve(envelope, due=0.0, attempts=0, interrupted=0, not_before=0.0)
     return fresh if is_timer and not _is_ring(envelope) else _without_timer(fresh)
 
 
