@@ -10,13 +10,17 @@ from choragus.actors.inbox import WINDOW, Inbox
 from choragus.mailbox.address import ActorId
 from choragus.mailbox.codec import Record
 from choragus.mailbox.memory import MemoryStore
-from choragus.mailbox.turn import Envelope
+from choragus.mailbox.turn import Envelope, Turn
 
 ME = ActorId("test.inbox/me")
 
 
 def message(id: str, timer: str = "") -> Envelope:
     return Envelope(id=id, receiver=ME, sender="s", record=Record("json", 1, b"1"), timer=timer)
+
+
+def turn(*cancelled: str) -> Turn:
+    return Turn(id="t", actor=ME, fence=1, revision=1, timers_cancelled=cancelled)
 
 
 def ids(inbox: Inbox) -> list[str]:
@@ -42,7 +46,7 @@ async def test_messages_are_held_in_the_order_of_their_delivery() -> None:
 async def test_a_timer_that_was_taken_back_is_not_held_any_more() -> None:
     inbox = await filled(message("1"), message("2", "x"), message("3", "y"))
 
-    inbox.drop_timers({"x"})
+    inbox.accept(turn("x"), message("0"), spent=False)
 
     assert ids(inbox) == ["1", "3"]
 
@@ -51,14 +55,14 @@ async def test_an_answer_takes_the_place_of_the_timer_that_waited_for_it() -> No
     inbox = await filled(message("late", "ask:1"), message("1"))
 
     inbox.deliver(attrs.evolve(message("answer", "ask:1"), answer=True))
-    inbox.drop_timers({"ask:1"})
+    inbox.accept(turn("ask:1"), message("0"), spent=False)
 
     assert ids(inbox) == ["1", "answer"]
 
 
 async def test_a_head_that_has_gone_is_not_replaced_by_its_retry() -> None:
     inbox = await filled(message("1", "x"), message("2"))
-    inbox.drop_timers({"x"})
+    inbox.accept(turn("x"), message("0"), spent=False)
 
     inbox.replace_head(attrs.evolve(message("1", "x"), attempts=1))
 

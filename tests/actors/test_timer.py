@@ -143,6 +143,19 @@ async def test_r43_a_cancelled_timer_that_is_already_queued_is_not_delivered() -
         assert await clock.ask(Heard()) == RUNG == ["two"]
 
 
+@simulated(seeds=range(3))
+async def test_a_timer_rings_when_the_clock_is_set_forward_past_it() -> None:
+    RUNG.forget()
+    jump = 0.0
+    async with open_system(MemoryStore(), lambda: wall() + jump) as system:
+        await system.ref(Clock, "a").ask(Set((("x", "one", 3600.0),)))
+
+        jump = 3600.0
+        await asyncio.sleep(0.1)
+
+        assert RUNG == ["one"]
+
+
 @on_each_store()
 async def test_a_timer_survives_a_crash_and_rings_late_rather_than_never(reopen: Reopen, crashing: Crashing) -> None:
     RUNG.forget()

@@ -11,11 +11,12 @@ from attrs import define, frozen
 from choragus.actors.dispatch import handle
 from choragus.actors.durable import DurableActor
 from choragus.actors.errors import MailboxFull
+from choragus.actors.item import Cursor, Held, Mark
 from choragus.actors.message import Request
 from choragus.actors.testing.loop import settled
 from choragus.actors.testing.simulation import simulated
 from choragus.actors.weight import weight
-from choragus.actors.writer import BYTES, Cursor, Held, Mark
+from choragus.actors.writer import BYTES
 from choragus.mailbox.address import ActorId
 from choragus.mailbox.codec import Record, stored
 from choragus.mailbox.memory import MemoryStore
@@ -111,8 +112,9 @@ async def test_the_states_of_turns_count_too() -> None:
     store = Gated()
     async with System(store=store, actors=[Author]) as system:
         author = system.ref(Author, "a")
-        await author.send(Grow(BYTES))
+        await settled()
         store.gate.clear()
+        author.tell(Grow(BYTES))
         await settled()
 
         assert system.kernel.writer.is_full

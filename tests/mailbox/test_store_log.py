@@ -56,13 +56,13 @@ async def test_each_entry_chains_the_one_before_it_in_its_stream(store: Store) -
     assert second.hash == chain(first.hash, 2, entry("run/1", 3))
 
 
-async def test_entries_of_turns_come_before_those_of_the_batch(store: Store) -> None:
+async def test_entries_of_the_batch_come_before_those_of_its_turns(store: Store) -> None:
     turns = (
-        attrs.evolve(TURN, entries=(entry("run/1", 1), entry("run/1", 2))),
-        attrs.evolve(TURN, id="t2", revision=1, entries=(entry("run/1", 3),)),
+        attrs.evolve(TURN, entries=(entry("run/1", 2), entry("run/1", 3))),
+        attrs.evolve(TURN, id="t2", revision=1, entries=(entry("run/1", 4),)),
     )
 
-    await store.commit(attrs.evolve(BATCH, turns=turns, entries=(entry("run/1", 4),)))
+    await store.commit(attrs.evolve(BATCH, turns=turns, entries=(entry("run/1", 1),)))
 
     assert [line.at for line in await store.read("run/1")] == [1.0, 2.0, 3.0, 4.0]
 

@@ -30,6 +30,12 @@ class Alarm:
         self._at = due
         self._handle = self._loop.call_later(max(0.0, due - self._clock()), self._rings)
 
+    def look(self) -> None:
+        """Ring at once when the clock was set forward past the time."""
+        if self._handle is not None and self._clock() >= self._at:
+            self._clear()
+            self._rings()
+
     def off(self) -> None:
         """Never ring again."""
         self._off = True

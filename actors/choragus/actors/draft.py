@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from choragus.mailbox.address import ActorId
 from choragus.mailbox.codec import Record, encode
@@ -44,6 +44,7 @@ class Draft:
         self.open = True
         self.ended = ended
         self.actions: list[Callable[[], None]] = []
+        self.committed: Callable[[], Awaitable[None]] = _at_once
         self._id = id
         self._fence = fence
         self._revision = revision
@@ -235,6 +236,10 @@ class Draft:
             answer=answer,
             trace=trace or ("" if self._consumed is None else self._consumed.trace),
         )
+
+
+async def _at_once() -> None:
+    """Nothing to wait for."""
 
 
 def check_text(*texts: str) -> None:

@@ -112,6 +112,14 @@ class DurableActor(Actor[M], Generic[S, M]):
         """What was passed as `System(resources=...)`: never stored, there again after a reopening."""
         return self._system.resources
 
+    async def committed(self) -> None:
+        """Wait until everything that this turn stands upon is on disk: the turns before it, and the message in hand.
+
+        Turns are handled before they are on disk, and nothing that they send leaves the system before they are. Await
+        this before you do by hand what leaves it, or read the store.
+        """
+        await self._turn.committed()
+
     def ref(self, actor: type[Actor[T]], key: str) -> Ref[T]:
         """The durable actor of that type and key."""
         return self._system.durable_ref(actor, key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Protocol
 
@@ -12,15 +12,17 @@ import attrs
 
 from choragus.mailbox.address import ActorId
 from choragus.mailbox.codec import Record, decode, encode
-from choragus.mailbox.turn import Closure, Committed, Effect, EffectState, Envelope, OnInterrupt, Rejected
+from choragus.mailbox.turn import Closure, Effect, EffectState, Envelope, OnInterrupt
 
 from . import fault
 from .abandon import abandon
+from .courier import Courier
 from .event import Events, Failed, Zombie
+from .item import Held
 from .message import EffectFailed, EffectUnknown
 from .reason import reason
 from .status import GRACE
-from .writer import Held, Writer
+from .writer import Writer
 
 PARALLEL = 256
 """Effects that run at the same time; the others wait in order."""
@@ -48,22 +50,25 @@ class Outside(Protocol):
     loop: asyncio.AbstractEventLoop
     events: Events
     writer: Writer
+    courier: Courier
     stopped: bool
 
     def fail(self, error: BaseException) -> None: ...
 
     def lease_is_fresh(self) -> bool: ...
 
-    def deliver(self, envelope: Envelope) -> None: ...
-
 
 class Running:
-    """An effect in its task; `is_cancelled` tells a cancellation of ours from one that the runner raised itself."""
+    """An effect in its task; `is_cancelled` tells a cancellation of ours from one that the runner raised itself.
+
+    `is_wanted`: no turn has settled it.
+    """
 
     def __init__(self, effect: Effect, task: asyncio.Task[None]) -> None:
         self.effect = effect
         self.task = task
         self.is_cancelled = False
+        self.is_wanted = True
 
     def cancel(self) -> None:
         """Ask it to end."""
@@ -84,6 +89,9 @@ class Effects:
 
     def start(self, effect: Effect) -> None:
         """Run an effect that is on disk, as soon as there is room."""
+        if self._closing:
+            self._outside.writer.submit(Held(effect.id), lambda _: None)
+            return
         self._waiting.append(effect)
         self._next()
 
@@ -102,6 +110,12 @@ class Effects:
         self._waiting = deque(one for one in self._waiting if one.id != effect)
         if (running := self._running.get(effect)) is not None:
             running.cancel()
+
+    def not_wanted(self, effects: Iterable[tuple[str, EffectState]]) -> None:
+        """A turn on its way to the disk settles these: whether a result comes too late only the disk can tell."""
+        for effect, _ in effects:
+            if (running := self._running.get(effect)) is not None:
+                running.is_wanted = False
 
     async def close(self, timeout: float) -> None:
         """Hold what has not started, wait for what must not be interrupted, cancel the rest."""
@@ -181,9 +195,6 @@ class Effects:
             record=record,
             then=effect.then,
         )
-
-        def done(result: Committed | Rejected) -> None:
-            if isinstance(result, Committed) and effect.id not in result.dropped:
-                self._outside.deliver(envelope)
-
-        self._outside.writer.submit(Closure(effect=effect.id, state=state, envelope=envelope), done)
+        running = self._running.get(effect.id)
+        barred = running is not None and not running.is_wanted
+        self._outside.courier.close(Closure(effect=effect.id, state=state, envelope=envelope), barred=barred)

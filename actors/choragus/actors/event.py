@@ -114,6 +114,24 @@ class Zombie(Event):
     message: str
 
 
+@attrs.frozen
+class Degraded(Event):
+    """A commit failed: nothing is written, told or begun until that is mended, and it is tried again and again."""
+
+    LEVEL = logging.WARNING
+
+    reason: str
+
+
+@attrs.frozen
+class Recovered(Event):
+    """Commits work again, after so many seconds; nothing was lost."""
+
+    LEVEL = logging.WARNING
+
+    seconds: float
+
+
 E = TypeVar("E", bound=Event)
 Subscriber = Callable[[Event], None]
 

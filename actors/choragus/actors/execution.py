@@ -36,6 +36,10 @@ class Owner(Protocol):
 
     path: str
 
+    async def committed(self) -> None:
+        """Wait until all that the turn in hand stands upon is on disk."""
+        ...
+
     def cut_off(self, execution: Execution, error: TurnTimeout) -> None:
         """The handler resists its cancellation: go on without it."""
         ...
@@ -45,14 +49,16 @@ class Execution:
     """A handler that runs, in the task that created this.
 
     Past the actor's `turn_timeout` it is cancelled, and past a grace cut off: `is_cut_off` says that whatever still
-    comes of it is to be refused.
+    comes of it is to be refused. `is_revoked`: it stands upon what will never be on disk, so it is for nothing.
     """
 
     def __init__(self, owner: Owner, deadlines: Deadlines, standing: Standing, work: Work) -> None:
         self.work = work
         self.draft = standing.draft(work.envelope)
+        self.draft.committed = owner.committed
         self.is_cut_off = False
         self.is_overdue = False
+        self.is_revoked = False
         self._owner = owner
         self._deadlines = deadlines
         self._standing = standing
@@ -86,6 +92,11 @@ class Execution:
             self.draft.answer(envelope, record)
         replies = ((envelope.id, record),) if envelope.key else ()
         return self.draft.close(state, replies), decode_reply(type(self.work.message), record)
+
+    def revoke(self) -> None:
+        """What it stands upon is undone: nothing may come of it."""
+        self.is_revoked = True
+        self.cancel()
 
     def cancel(self) -> None:
         """Ask the handler to end."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from uuid import uuid4
 
 from choragus.mailbox.address import ActorId, actor_id
 from choragus.mailbox.codec import encode
+from choragus.mailbox.errors import StoreError
 from choragus.mailbox.store import Store
 from choragus.mailbox.turn import SYSTEM_STREAM, Committed, Entry, Envelope, Rejected, Turn
 
@@ -20,17 +22,20 @@ from .alarm import Alarm
 from .asked import Asked
 from .beat import beat_of
 from .core import Core
+from .courier import Courier
 from .draft import check_text
-from .durable_cell import Action, DurableCell
+from .durable_cell import DurableCell
+from .durable_life import Action, DurableLife
 from .durable_ref import DurableRef
 from .effect import Effects, Runner
 from .errors import MessageParked, SystemStopped
+from .item import Cursor, Mark
 from .lease import Lease
 from .news import News
 from .population import Population, Regions
 from .recovery import unfinished_effects
 from .ref import Ref
-from .writer import Cursor, Mark, Writer
+from .writer import Writer
 
 POLL = 0.04
 """Seconds between two looks for what visitors wrote."""
@@ -50,7 +55,7 @@ class Kernel(Core):
     def __init__(self, clock: Callable[[], float], fatal: Callable[[BaseException], None]) -> None:
         super().__init__(fatal)
         self.asked = Asked(self.loop, self.events)
-        self.running: set[DurableCell] = set()
+        self.running: set[DurableLife] = set()
         self.cautious = False
         self.fence = 0
         self.node = uuid4().hex
@@ -58,12 +63,18 @@ class Kernel(Core):
         self.awake_since = clock()
         self.resources: object = None
         self._opened = False
+        self._owes_sweep = False
         self._closing = False
         self._regions: Regions = {}
         self._population = Population(self, {}, frozenset())
         self._count = 0
         self._alarm = Alarm(self.loop, clock, self._ring)
         self._news = News()
+
+    @property
+    def degraded(self) -> str:
+        """Why nothing reaches the disk at present; empty when all is well."""
+        return self.writer.degraded if self._opened else ""
 
     @property
     def population(self) -> Population:
@@ -99,7 +110,8 @@ class Kernel(Core):
         self.fence = claim.fence
         self.awake_since = self.clock()
         self.cautious = not claim.clean
-        self.writer = Writer(store, self.node, claim.fence, self.clock, self._marks)
+        self.writer = Writer(store, self.node, claim.fence, self.clock, self._marks, self.events)
+        self.courier = Courier(self.cell, self._alarm, self.clock, self.writer)
         self.effects = Effects(self, runners)
         for work in (self.writer.run(), self._lease.keep(self._renewed), self._poll()):
             self.keep(work)
@@ -203,14 +215,8 @@ class Kernel(Core):
         return DurableRef(actor_id(name, key), actor, self)
 
     def post(self, envelope: Envelope, done: Callable[[Committed | Rejected], None]) -> None:
-        """Make a message from the host durable and deliver it."""
-
-        def appended(result: Committed | Rejected) -> None:
-            done(result)
-            if isinstance(result, Committed) and envelope.id not in result.known:
-                self.deliver(envelope)
-
-        self.writer.submit(envelope, appended)
+        """Write a message from the host."""
+        self.courier.post(envelope, done)
 
     def envelope(self, receiver: ActorId, message: object, *, key: str = "", trace: str = "") -> Envelope:
         """A message from the host, encoded; refused when the system has stopped."""
@@ -237,26 +243,17 @@ class Kernel(Core):
         self.keep(self._look_for_parked(receiver, message))
 
     async def _look_for_parked(self, receiver: ActorId, message: str) -> None:
-        for parked in await self.store.parked():
-            if (parked.envelope.receiver, parked.envelope.id) == (receiver, message):
-                self.asked.answer(receiver, message, None, MessageParked(receiver, message, parked.reason))
-
-    def deliver(self, envelope: Envelope) -> None:
-        """Bring a message that is on disk to its actor, when it is due."""
-        if envelope.due > self.clock():
-            self._alarm.set(envelope.due)
-        elif (cell := self.cell(envelope.receiver)) is not None:
-            cell.deliver(envelope)
+        with suppress(StoreError):  # the ask then ends by its timeout
+            for parked in await self.store.parked():
+                if (parked.envelope.receiver, parked.envelope.id) == (receiver, message):
+                    self.asked.answer(receiver, message, None, MessageParked(receiver, message, parked.reason))
 
     def cell(self, id: ActorId) -> DurableCell | None:
         """The actor's cell, made when it is not there; None when this system does not run it."""
         return self._population.cell(id)
 
-    def turn_committed(self, turn: Turn, dropped: frozenset[str], actions: list[Action]) -> None:
+    def turn_committed(self, turn: Turn, actions: list[Action]) -> None:
         """Let out what waited for the turn."""
-        for envelope in turn.sends:
-            if envelope.id not in dropped:
-                self.deliver(envelope)
         for effect in turn.effects:
             self.effects.start(effect)
         for action in actions:
@@ -307,9 +304,13 @@ class Kernel(Core):
             if last < before:
                 self.awake_since = min(self.awake_since, last)
                 await self._find_astray()
-            if await self.store.changed():
-                await self._sweep()
-                self._news.wake()
+            self._alarm.look()
+            try:
+                if await self.store.changed() or self._owes_sweep:
+                    await self._sweep()
+                    self._news.wake()
+            except StoreError:  # the disk fails for now
+                self._owes_sweep = True
 
     async def _find_astray(self) -> None:
         """Have rings put anew that wait for too long because the clock was set back, here or between two openings."""
@@ -326,15 +327,21 @@ class Kernel(Core):
         due = await self.store.next_due(now)
         if due is not None:
             self._alarm.set(due)
+        self._owes_sweep = False
 
     def _ring(self) -> None:
+        self._owes_sweep = True  # if the disk fails, the next poll tries again
         if not self.stopped:
-            self.keep(self._sweep())
+            self.keep(self._sweep_if_possible())
+
+    async def _sweep_if_possible(self) -> None:
+        with suppress(StoreError):
+            await self._sweep()
 
     def _marks(self) -> tuple[tuple[ActorId, str], ...]:
         marks: list[tuple[ActorId, str]] = []
         for cell in self.running:
-            if not cell.marked and cell.current is not None:
+            if not cell.marked and cell.current is not None and not cell.inbox.is_early(cell.current.envelope.id):
                 cell.marked = True
                 marks.append((cell.id, cell.current.envelope.id))
         return tuple(marks)

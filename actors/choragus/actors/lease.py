@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from time import monotonic
 
-from choragus.mailbox.errors import LeaseLost
+from choragus.mailbox.errors import LeaseLost, StoreError
 from choragus.mailbox.store import Store
 from choragus.mailbox.turn import Claim
 
@@ -49,7 +49,11 @@ class Lease:
         while True:
             await asyncio.sleep(LEASE / 4)
             asked = self._now()
-            if not await self._store.renew(self._node, LEASE, self._clock()):
+            try:
+                held = await self._store.renew(self._node, LEASE, self._clock())
+            except StoreError:  # the disk fails for now; whether the lease is lost shows when it works again
+                continue
+            if not held:
                 raise LeaseLost(f"the lease of node {self._node} was taken over by another process: stop one of them")
             self._renewed = asked
             renewed()

@@ -9,7 +9,8 @@ from itertools import islice
 from choragus.mailbox.address import ActorId, key_of, type_of
 
 from .durable import DurableActor
-from .durable_cell import DurableCell, DurableHost
+from .durable_cell import DurableCell
+from .durable_life import DurableHost
 from .region import Region
 
 CELLS = 10_000

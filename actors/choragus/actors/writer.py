@@ -1,55 +1,45 @@
 """The one writer: takes what is ready, in order, and commits it together.
 
-While a batch is on its way to the disk the next one gathers, so one flush serves many turns. The kernel owns its task;
-its death ends the system.
+While a batch is on its way to the disk the next one gathers, so one flush serves many turns. Whoever submits goes on
+at once; what he tells the world waits until `done` is called. The kernel owns the writer's task; its death ends the
+system.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-
-import attrs
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from choragus.mailbox.address import ActorId
-from choragus.mailbox.errors import LeaseLost, StoreError
+from choragus.mailbox.errors import CommitUnknown, LeaseLost, StoreError
 from choragus.mailbox.store import Store
 from choragus.mailbox.turn import Batch, Closure, Committed, Entry, Envelope, Rejected, Turn
 
 from . import fault
 from .errors import MailboxFull, SystemStopped
+from .event import Events
+from .item import Cursor, Done, Held, Item, Line, fallen
+from .rescue import Rescue
 from .weight import weight
 
 BATCH = 256
+TURNS = 1_000
+"""Turns that may wait for the disk; beyond it durable actors pause."""
 BACKLOG = 10_000
 """Messages from the host that may wait for the disk; beyond it `tell` raises and `send` waits."""
 BYTES = 8_000_000
 """Bytes that may wait for the disk, whoever wrote them; beyond it likewise. The one that goes beyond it is let in."""
-
-Done = Callable[[Committed | Rejected], None]
-
-
-@attrs.frozen
-class Cursor:
-    """A reader's new position."""
-
-    name: str
-    position: int
+SLICE = 64
+"""How many are told in a row what became of their item, before the event loop turns."""
 
 
-@attrs.frozen
-class Held:
-    """An effect that is known not to have started."""
+class Pausing(Protocol):
+    """Who waits for room."""
 
-    effect: str
-
-
-@attrs.frozen
-class Mark:
-    """Nothing of its own: makes a batch, and with it the marks of the turns that run."""
-
-
-Item = Mark | Turn | Envelope | Closure | Entry | Cursor | Held
+    def activate(self) -> None:
+        """Go on."""
+        ...
 
 
 class Writer:
@@ -66,21 +56,31 @@ class Writer:
         fence: int,
         clock: Callable[[], float],
         running: Callable[[], tuple[tuple[ActorId, str], ...]],
+        events: Events,
     ) -> None:
         self._store = store
         self._node = node
         self._fence = fence
         self._clock = clock
         self._running = running
-        self._pending: list[tuple[Item, Done]] = []
+        self._rescue = Rescue(store, clock, events)
+        self._pending: list[Line] = []
         self._in_flight = 0
         self._bytes = 0
+        self._turns = 0
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._room = asyncio.Event()
+        self._pausing: dict[Pausing, None] = {}
         self._owed: tuple[tuple[ActorId, str], ...] = ()
+        self._kept = 0
         self._ended = False
+
+    @property
+    def degraded(self) -> str:
+        """Why nothing can be written at present; empty when all is well."""
+        return self._rescue.reason
 
     @property
     def backlog(self) -> int:
@@ -89,10 +89,13 @@ class Writer:
 
     def submit(self, item: Item, done: Done) -> None:
         """Write the item with the next batch; `done` is called on the loop with what became of it."""
-        self._pending.append((item, done))
+        self._pending.append(Line(item, done))
         self._bytes += weight(item)
+        self._turns += isinstance(item, Turn)
         self._idle.clear()
         self._wake.set()
+
+    # Room.
 
     @property
     def is_full(self) -> bool:
@@ -122,6 +125,13 @@ class Writer:
         if self._ended:
             raise SystemStopped("the system ended while the message waited for room: it was not written")
 
+    def pauses(self, actor: Pausing) -> bool:
+        """Whether an actor must not take another turn now; it is activated when it may."""
+        if self._turns < TURNS and self._bytes < BYTES:
+            return False
+        self._pausing[actor] = None
+        return True
+
     def end(self) -> None:
         """Nothing is written any more: let go of whoever waits for room."""
         self._ended = True
@@ -131,60 +141,94 @@ class Writer:
         """Wait until everything submitted so far has been settled."""
         await self._idle.wait()
 
+    # The loop.
+
     async def run(self) -> None:
         """Commit batches until cancelled.
 
         Raises:
             LeaseLost: when another process has taken the file over.
-            CommitUnknown: when a commit failed and may or may not be on disk.
+            CorruptRecord: when the file is damaged.
+            StoreError: when it is not the file any more that it was.
         """
         while True:
             await self._wake.wait()
-            taken, self._pending = self._pending[:BATCH], self._pending[BATCH:]
+            size = self._kept or await self._gathered()
+            self._kept = 0
+            taken, self._pending = self._pending[:size], self._pending[size:]
             if not self._pending:
                 self._wake.clear()
             if taken:
                 self._in_flight = len(taken)
-                await self._commit(taken)
+                await self._write(taken)
                 self._in_flight = 0
-                self._room.set()
+                self._let_in()
             if not self._pending:
                 self._idle.set()
             await asyncio.sleep(0)
 
-    async def _commit(self, taken: list[tuple[Item, Done]]) -> None:
-        batch = self._batch([item for item, _ in taken])
+    async def _gathered(self) -> int:
+        """Let actors that are at work add to the batch, for as long as it grows and has room; gives its size."""
+        size = 0
+        while size < len(self._pending) < BATCH:
+            size = len(self._pending)
+            await asyncio.sleep(0)
+        return min(len(self._pending), BATCH)
+
+    async def _write(self, taken: list[Line]) -> None:
+        result = await self._commit(self._batch([line.item for line in taken]))
+        if isinstance(result, Committed):
+            await self._settle(taken, result)
+        elif result.fenced:
+            raise LeaseLost(f"another process took the file over (this one was {self._node}): stop one of them")
+        else:
+            self._retry(taken, result)
+
+    async def _commit(self, batch: Batch) -> Committed | Rejected:
         if fault.hook is not None:
             await fault.hook("before commit", batch)
-        result = await self._store.commit(batch)
+        try:
+            result = await self._store.commit(batch)
+        except CommitUnknown as error:
+            result = await self._rescue.commit(batch, error)
         if fault.hook is not None:
             await fault.hook("after commit", batch)
-        if isinstance(result, Rejected):
-            if result.fenced:
-                raise LeaseLost(f"another process took the file over (this one was {self._node}): stop one of them")
-            self._owed = batch.started
-            self._retry(taken, result.offenders)
-            return
-        self._owed = ()
-        for item, done in taken:
-            self._bytes -= weight(item)
-            done(result)
+        self._owed = () if isinstance(result, Committed) else batch.started
+        return result
 
-    def _retry(self, taken: list[tuple[Item, Done]], offenders: Mapping[str, str]) -> None:
-        """Drop the offenders and put the rest back at the front."""
-        kept: list[tuple[Item, Done]] = []
-        for item, done in taken:
-            if isinstance(item, Turn) and item.id in offenders:
-                self._bytes -= weight(item)
-                done(Rejected(offenders={item.id: offenders[item.id]}))
-            else:
-                kept.append((item, done))
-        if len(kept) == len(taken):
-            raise StoreError(f"the store refuses a batch for turns that are not in it: {dict(offenders)}")
-        self._pending = kept + self._pending
+    async def _settle(self, taken: list[Line], result: Committed) -> None:
+        for number, line in enumerate(taken, start=1):
+            self._forget(line)
+            line.done(result)
+            if number % SLICE == 0:
+                await asyncio.sleep(0)
+
+    def _retry(self, taken: list[Line], result: Rejected) -> None:
+        """Drop the offenders and all that stands upon them, the last first, and put the rest back at the front."""
+        offenders = {id(line) for line in taken if isinstance(line.item, Turn) and line.item.id in result.offenders}
+        if not offenders:
+            raise StoreError(f"the store refuses a batch for turns that are not in it: {dict(result.offenders)}")
+        lost, self._pending = fallen(taken + self._pending, lambda line: id(line) in offenders)
+        gone = {id(line) for line in lost}
+        self._kept = sum(id(line) not in gone for line in taken)  # what is done anew meanwhile comes behind them
         self._wake.set()
+        for line in reversed(lost):
+            self._forget(line)
+            line.done(result)
 
-    def _batch(self, items: list[Item]) -> Batch:
+    def _forget(self, line: Line) -> None:
+        self._bytes -= weight(line.item)
+        self._turns -= isinstance(line.item, Turn)
+
+    def _let_in(self) -> None:
+        self._room.set()
+        if self._pausing and self._turns < TURNS and self._bytes < BYTES:
+            pausing, self._pausing = self._pausing, {}
+            for actor in pausing:
+                actor.activate()
+
+    def _batch(self, items: Iterable[Item]) -> Batch:
+        items = tuple(items)
         return Batch(
             node=self._node,
             fence=self._fence,

@@ -200,6 +200,7 @@ class Orchestrator(
     async def _reserve(self) -> None:
         state = self.state
         state.tries += 1
+        await self.committed()  # the conversation is read from disk
         most = await self.services.estimate(self.key, state.agent, state.upto)
         asked = Spent(steps=1, input_tokens=most.input_tokens, output_tokens=most.output_tokens, cost_usd=most.cost_usd)
         self.ask_guardrail(Reserve(token=self._token, most=asked), then=self.reserved, about=self._token)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from sqlite3 import Connection, Error
+from sqlite3 import Connection, Error, OperationalError
 from typing import TypeVar
 
 from .address import ActorId
@@ -84,7 +84,8 @@ def transact(connection: Connection, work: Callable[[], T]) -> T:
     """What `work` gives, committed; rolled back when it gives `Rejected` or raises.
 
     Raises:
-        CommitUnknown: when SQLite failed.
+        CommitUnknown: when SQLite failed and may do better next time.
+        sqlite3.Error: when it never will.
     """
     try:
         if connection.in_transaction:  # an earlier rollback failed as well
@@ -95,6 +96,8 @@ def transact(connection: Connection, work: Callable[[], T]) -> T:
         return outcome
     except Error as error:
         _roll_back(connection)
+        if not isinstance(error, OperationalError):  # a damaged file, or a value that will never do
+            raise
         raise CommitUnknown(f"the transaction failed, reopening the file shows what is on disk: {error}") from error
     except (UnicodeEncodeError, OverflowError) as error:
         _roll_back(connection)

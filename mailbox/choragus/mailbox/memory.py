@@ -10,6 +10,7 @@ import attrs
 
 from .address import ActorId
 from .errors import FileInUse
+from .landing import landed
 from .memory_log import MemoryLog
 from .need import Mail, Named, Needs, needs
 from .order import in_turn
@@ -211,6 +212,10 @@ class MemoryStore:
     async def verify(self) -> Verification:
         """See `Store.verify`."""
         return self._log.verify()
+
+    async def landed(self, batch: Batch) -> Committed | None:
+        """See `Store.landed`."""
+        return landed(batch, self._facts(needs(batch)), self._log.has)
 
     async def reopen(self) -> None:
         """See `Store.reopen`; nothing is ever unknown here."""

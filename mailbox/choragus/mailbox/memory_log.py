@@ -11,7 +11,7 @@ from .audit import Findings, check_entries, check_heads
 from .burial import Link, gap, links, tombstone
 from .digest import GENESIS
 from .plan import Head, Plan
-from .turn import Extent, LogEntry, Tombstone, Verification
+from .turn import Entry, Extent, LogEntry, Tombstone, Verification
 
 
 @attrs.define
@@ -43,6 +43,11 @@ class MemoryLog:
         self.heads.update(changes.heads)
         self.batch = changes.batch
         self._batches[self.batch] = (at + 0.0, changes.batch_hash)
+
+    def has(self, entry: Entry) -> bool:
+        """Whether that entry stands in its stream."""
+        lines = self._streams.get(entry.stream, ())
+        return any((line.kind, line.at, line.body) == (entry.kind, entry.at, entry.body) for line in lines)
 
     def read(self, stream: str, after: int, limit: int) -> list[LogEntry]:
         """Entries of a stream behind a position."""

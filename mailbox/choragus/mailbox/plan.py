@@ -190,8 +190,8 @@ class _Fold:
             if self._state(effect) is EffectState.OPEN:
                 self._settle(effect, EffectState.HELD)
         self.plan.cursors.update(self.batch.cursors)
-        self._chain(entry for turn in self.batch.turns for entry in turn.entries)
         self._chain(self.batch.entries)
+        self._chain(entry for turn in self.batch.turns for entry in turn.entries)
         self._number()
 
     def _refusal(self, turn: Turn) -> str:

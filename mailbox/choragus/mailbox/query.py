@@ -14,7 +14,9 @@ from .batch import PUT_MESSAGE, PUT_PARKED, transact
 from .codec import Record
 from .digest import Field
 from .errors import CorruptRecord
-from .facts import buried, highest
+from .facts import buried, highest, look_up
+from .landing import landed
+from .need import needs
 from .order import in_turn
 from .row import (
     ACTOR_COLUMNS,
@@ -40,7 +42,21 @@ from .row import (
     view_of,
     whole,
 )
-from .turn import ASIDE, Effect, Envelope, Extent, LogEntry, Parked, Snapshot, Tombstone, View, requeued
+from .turn import (
+    ASIDE,
+    Batch,
+    Committed,
+    Effect,
+    Entry,
+    Envelope,
+    Extent,
+    LogEntry,
+    Parked,
+    Snapshot,
+    Tombstone,
+    View,
+    requeued,
+)
 
 CORRUPT = "corrupt: "
 """How the reason of a message begins that was parked because its bytes are not what was written."""
@@ -147,6 +163,17 @@ def cursor(connection: Connection, name: str) -> int:
     if rows and not is_whole(rows[0]):
         raise CorruptRecord(f"cursor {name!r} does not match its digest")
     return whole(rows[0][1]) if rows else 0
+
+
+def has_landed(connection: Connection, batch: Batch) -> Committed | None:
+    """What a commit gave that failed, when it is on disk nevertheless."""
+    statement = "SELECT 1 FROM entry WHERE stream = ? AND kind = ? AND at = ? AND body = ?"
+
+    def is_logged(entry: Entry) -> bool:
+        values = (entry.stream, entry.kind, entry.at + 0.0, entry.body)
+        return connection.execute(statement, values).fetchone() is not None
+
+    return landed(batch, look_up(connection, needs(batch)), is_logged)
 
 
 def data_version(connection: Connection) -> int:

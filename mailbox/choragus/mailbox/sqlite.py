@@ -217,6 +217,10 @@ class SqliteStore:
         """See `Store.verify`."""
         return await self._hop(verify)
 
+    async def landed(self, batch: Batch) -> Committed | None:
+        """See `Store.landed`."""
+        return await self._hop(query.has_landed, batch)
+
     async def reopen(self) -> None:
         """See `Store.reopen`; whoever calls meanwhile waits, the lock beside the file is held throughout.
 

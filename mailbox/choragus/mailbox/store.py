@@ -165,6 +165,14 @@ class Store(Protocol):
         """Check every digest, every hash chain, and the file itself; tombstones are accepted and reported."""
         ...
 
+    async def landed(self, batch: Batch) -> Committed | None:
+        """Whether a batch is on disk whose commit raised `CommitUnknown`; asked after `reopen`, by its owner.
+
+        Gives what the commit would have given, without `dropped`, or None: then it may be committed again. Nothing else
+        must have been committed since.
+        """
+        ...
+
     async def reopen(self) -> None:
         """Begin anew on the same records after a `CommitUnknown`, with nothing of the failed transaction in memory.
 

@@ -196,7 +196,6 @@ class Turn:
     fence: int
     revision: int
     consumed: tuple[str, ...] = ()
-    depends_on: tuple[str, ...] = ()
     state: Record | None = None
     sent: int = 0
     sends: tuple[Envelope, ...] = ()

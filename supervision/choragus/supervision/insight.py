@@ -31,6 +31,18 @@ class Insight(Composing):
         population = self.kernel.population
         return inspected(self._root, self._regions, population, self._ledger)
 
+    @property
+    def degraded(self) -> str:
+        """Why nothing reaches the disk at present; empty when all is well.
+
+        A commit that failed is tried again until it works. Meanwhile durable actors pause at 1,000 turns or 8 MB that
+        wait, nobody is told anything, and no effect begins. `Degraded` and `Recovered` are events.
+
+        Raises:
+            RuntimeError: before the system is entered.
+        """
+        return self.kernel.degraded
+
     def failures(self, path: str) -> tuple[FailureReport, ...]:
         """The last failures of the actor or supervisor at that path, the latest first: 5 at most.
 

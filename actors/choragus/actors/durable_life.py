@@ -1,0 +1,266 @@
+"""The life of a durable actor in memory: its mail, its activation, its stop, and its turns on their way to the disk.
+
+A turn that was accepted is stood upon at once, by the next turn and by those of the actors that it sends to. What
+leaves the system waits until the turn is on disk. When it will never be there, all that stands upon it is undone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextvars import Context
+from typing import Protocol
+
+from choragus.mailbox.address import ActorId, key_of
+from choragus.mailbox.turn import Committed, Envelope, Rejected, Turn
+
+from .asked import Asked
+from .courier import Courier
+from .deadline import Deadlines
+from .durable import DurableActor
+from .effect import Effects
+from .errors import ActorSuspended
+from .event import Events, Restarted, Suspended, Zombie
+from .execution import Execution, Work
+from .inbox import Inbox
+from .region import Region
+from .scheduler import Scheduler
+from .standing import Around, Standing
+from .status import GRACE, Status
+from .writer import Writer
+
+LIVE = (Status.STARTING, Status.RUNNING)
+
+Action = Callable[[], None]
+
+
+class DurableHost(Around, Protocol):
+    """What a durable cell needs from the kernel."""
+
+    loop: asyncio.AbstractEventLoop
+    scheduler: Scheduler
+    deadlines: Deadlines
+    events: Events
+    asked: Asked
+    stopped: bool
+    writer: Writer
+    courier: Courier
+    effects: Effects
+    cautious: bool
+    awake_since: float
+    running: set[DurableLife]
+
+    def turn_committed(self, turn: Turn, actions: list[Action]) -> None:
+        """Let out what waited for the turn."""
+        ...
+
+
+class DurableLife:
+    """One durable actor in memory. `current` is the message whose handler runs, `marked` whether disk knows of it.
+
+    `faults` counts the failures in a row that had nothing to do with a message: the actor could not be loaded.
+    """
+
+    def __init__(self, host: DurableHost, region: Region, id: ActorId, cls: type[DurableActor[object, object]]) -> None:
+        self.id = id
+        self.path = f"{region.path}/{key_of(id)}"
+        self.status = Status.STARTING
+        self.incarnation = 1
+        self.current: Work | None = None
+        self.marked = False
+        self.faults = 0
+        self.inbox = Inbox(id, host.store)
+        self._host = host
+        self._region = region
+        self._standing = Standing(host, id, self.path, cls)
+        self._execution: Execution | None = None
+        self._busy = False
+        self._waits_for_disk = False
+        self._pending = 0
+        self._settling: asyncio.Event | None = None
+        self._astray: list[Envelope] = []
+        self._hold: asyncio.TimerHandle | None = None
+        self._waited_for = ""  # the message whose backoff is over, whatever the clock says
+        self._suspended: BaseException | None = None
+        self._worker: asyncio.Task[None] | None = None
+        self._idle: asyncio.Future[None] | None = None
+
+    # Mail and life: called on the loop by the kernel and the region.
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs, waits or is held back: the cell may be dropped, for everything is on disk."""
+        waits = self._hold is not None or self.inbox or self._astray or not self.inbox.is_settled
+        return self._is_quiet and not waits and self.status in LIVE
+
+    @property
+    def _is_quiet(self) -> bool:
+        """Whether no turn is in hand or on its way to the disk."""
+        return not self._busy and not self._pending
+
+    @property
+    def handling(self) -> str:
+        """The type name of the message in hand; empty between two turns."""
+        return "" if self.current is None else type(self.current.message).__name__
+
+    def deliver(self, envelope: Envelope) -> None:
+        """Take a message that is on disk and due."""
+        self._refuse_suspended(envelope)
+        self.inbox.deliver(envelope)
+        self.activate()
+
+    def deliver_early(self, envelope: Envelope, *, barred: bool = False) -> None:
+        """Take a message that is on its way to the disk; `arrive` or `withdraw` follows."""
+        self.inbox.deliver_early(envelope, barred=barred)
+        self.activate()
+
+    def arrive(self, envelope: Envelope) -> None:
+        """What came early is on disk."""
+        self._refuse_suspended(envelope)
+        self.inbox.arrive(envelope.id)
+        self._settled()
+
+    def withdraw(self, envelope: Envelope) -> None:
+        """What came early will never be on disk: whoever works on it does so for nothing."""
+        self.inbox.withdraw(envelope.id)
+        if self._execution is not None and self._execution.work.envelope.id == envelope.id:
+            self._execution.revoke()
+        self.activate()
+
+    async def committed(self) -> None:
+        """Wait until all that the turn in hand stands upon is on disk."""
+        work = self.current
+        while self._pending or (work is not None and self.inbox.is_early(work.envelope.id)):
+            self._settling = self._settling or asyncio.Event()
+            self._settling.clear()
+            await self._settling.wait()
+
+    def _refuse_suspended(self, envelope: Envelope) -> None:
+        if self._suspended is not None:
+            self._host.asked.answer(self.id, envelope.id, None, ActorSuspended(self.path, self._suspended))
+
+    def hint(self) -> None:
+        """There may be due mail on disk that nobody delivered."""
+        self.inbox.hint()
+        self.activate()
+
+    def put_anew(self, ring: Envelope) -> None:
+        """Put a ticker's ring anew: the clock was set back, and it would wait for too long."""
+        self._astray.append(ring)
+        self.activate()
+
+    def activate(self) -> None:
+        """Stand in the ready queue, if there is something to do; not when busy, held back, failed or stopping."""
+        if self._busy or self._hold is not None or self.status not in LIVE or not (self.inbox or self._astray):
+            return
+        undone = self._pending and not self._standing.is_loaded
+        if not undone and not self._host.writer.pauses(self):
+            self._busy = True
+            self._host.scheduler.activate(self)
+
+    def restart(self) -> None:
+        """A new incarnation, from the state of the last completed turn."""
+        if self.status is Status.FAILED:
+            self.status = Status.STARTING
+            self._host.events.publish(Restarted(self.path, self.incarnation))
+            self.activate()
+
+    def suspend(self, error: BaseException) -> None:
+        """Give the actor up until the next opening; its messages wait on disk, and those who ask are told."""
+        self.status = Status.STOPPED
+        self._suspended = error
+        self._host.events.publish(Suspended(self.path, error))
+        self._host.asked.fail(self.id, lambda: ActorSuspended(self.path, error))
+
+    async def stop(self, timeout: float) -> None:
+        """Finish the turn in hand and its commit; past `timeout` seconds cancel it. What waits stays on disk."""
+        if self.status is not Status.STOPPED:
+            self.status = Status.STOPPING
+        if self._hold is not None:
+            self._hold.cancel()
+            self._hold = None
+        await self._until_idle(timeout)
+        if self._busy and self._worker is not None:
+            self._worker.cancel()
+            await self._until_idle(GRACE)
+        if self._execution is not None:
+            self._execution.is_cut_off = True
+            self._host.events.publish(Zombie(self.path, self._execution.work.envelope.record.tag))
+        self._finished()
+        self._drop()
+        self.status = Status.STOPPED
+
+    async def _until_idle(self, timeout: float) -> None:
+        if not self._is_quiet:
+            self._idle = self._host.loop.create_future()
+            await asyncio.wait({self._idle}, timeout=timeout)
+            self._idle = None
+
+    async def drain(self, worker: asyncio.Task[None], clean: Context) -> int:
+        """Run one turn, or load what is needed for it."""
+        raise NotImplementedError
+
+    # Turns on their way to the disk: the actions are called on the loop when they are there.
+
+    def _submit(
+        self, turn: Turn, actions: list[Action], envelope: Envelope, then: Action, *, spent: bool = False
+    ) -> None:
+        """Accept a turn: what it sends is brought early, what leaves waits for the disk; we too, unless we rest."""
+        self.inbox.accept(turn, envelope, spent=spent)
+        self._standing.advance(turn)
+        self._waits_for_disk = True
+        self._pending += 1
+        if turn.effects_settled:
+            self._host.effects.not_wanted(turn.effects_settled)
+        brought = self._host.courier.bring_early(turn.sends)
+
+        def done(result: Committed | Rejected) -> None:
+            self._pending -= 1
+            if isinstance(result, Rejected):
+                self._host.courier.undone(brought)
+                self.inbox.undo(turn, envelope)
+                self._undo()
+            else:
+                self.inbox.settle(turn, envelope)
+                self._host.courier.arrived(brought, turn.sends, result.dropped)
+                self._host.turn_committed(turn, actions)
+                then()
+            self._tell_quiet()
+            self._settled()
+
+        self._host.writer.submit(turn, done)
+
+    def _settled(self) -> None:
+        """More of what is in memory is on disk."""
+        if self._settling is not None:
+            self._settling.set()
+        self.activate()
+
+    def _undo(self) -> None:
+        """Our last turn will never be on disk: begin again from what is there."""
+        self._standing.forget()
+        self.incarnation += 1
+        if self._execution is not None:
+            self._execution.revoke()
+        elif self._waits_for_disk:
+            self._waits_for_disk = self._busy = False
+
+    def _finished(self) -> None:
+        self.current = None
+        self._execution = None
+        self._host.running.discard(self)
+
+    def _drop(self) -> None:
+        """The incarnation is over: whatever it still does is refused."""
+        self._standing.fresh()
+        self.incarnation += 1
+
+    def _rest(self) -> None:
+        """Nothing in hand: go on with what waits, or fall idle."""
+        self._busy = self._waits_for_disk = False
+        self._tell_quiet()
+        self.activate()
+
+    def _tell_quiet(self) -> None:
+        if self._idle is not None and not self._idle.done() and self._is_quiet:
+            self._idle.set_result(None)

@@ -1,0 +1,74 @@
+"""What waits for the disk, and which of it stands upon what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import attrs
+
+from choragus.mailbox.address import ActorId
+from choragus.mailbox.turn import Closure, Committed, Entry, Envelope, Rejected, Turn
+
+Done = Callable[[Committed | Rejected], None]
+"""Told on the loop what became of an item."""
+
+
+@attrs.frozen
+class Cursor:
+    """A reader's new position."""
+
+    name: str
+    position: int
+
+
+@attrs.frozen
+class Held:
+    """An effect that is known not to have started."""
+
+    effect: str
+
+
+@attrs.frozen
+class Mark:
+    """Nothing of its own: makes a batch, and with it the marks of the turns that run."""
+
+
+Item = Mark | Turn | Envelope | Closure | Entry | Cursor | Held
+
+
+@attrs.frozen(eq=False)
+class Line:
+    """An item, and who wants to know."""
+
+    item: Item
+    done: Done
+
+
+def fallen(lines: Collection[Line], is_lost: Callable[[Line], bool]) -> tuple[list[Line], list[Line]]:
+    """Those that are lost or stand upon what is lost, and the rest; both in their order.
+
+    A turn stands upon the turns of its actor before it, and upon whoever wrote the messages that it names.
+    """
+    lost: list[Line] = []
+    kept: list[Line] = []
+    actors: set[ActorId] = set()
+    messages: set[tuple[ActorId, str]] = set()
+    for line in lines:
+        item = line.item
+        if not (is_lost(line) or (isinstance(item, Turn) and _stands_upon(item, actors, messages))):
+            kept.append(line)
+            continue
+        lost.append(line)
+        if isinstance(item, Turn):
+            actors.add(item.actor)
+            messages.update((send.receiver, send.id) for send in item.sends)
+    return lost, kept
+
+
+def _stands_upon(turn: Turn, actors: set[ActorId], messages: set[tuple[ActorId, str]]) -> bool:
+    if turn.actor in actors:
+        return True
+    named = [*turn.consumed, *turn.stashed, *turn.unstashed]
+    named += [one.message for one in turn.attempts]
+    named += [one.message for one in turn.parked]
+    return any((turn.actor, message) in messages for message in named)

@@ -1,0 +1,36 @@
+"""Whether a batch is on disk whose commit failed: told by what it would have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .plan import Facts
+from .turn import Batch, Committed, Entry, Known
+
+
+def landed(batch: Batch, facts: Facts, is_logged: Callable[[Entry], bool]) -> Committed | None:
+    """What the commit gave; None when nothing of the batch is there. Its owner must have committed nothing since.
+
+    Args:
+        facts: as they are now, for what the batch needs.
+        is_logged: whether an entry stands in its stream.
+    """
+    known = {}
+    for envelope in batch.appends:
+        first = facts.known.get((envelope.receiver, envelope.key)) if envelope.key else None
+        if first is not None and first.id != envelope.id:
+            known[envelope.id] = first
+    return Committed(batch=facts.batch, known=known) if _is_there(batch, facts, known, is_logged) else None
+
+
+def _is_there(batch: Batch, facts: Facts, known: dict[str, Known], is_logged: Callable[[Entry], bool]) -> bool:
+    """One row decides, for it was all or nothing."""
+    for turn in batch.turns:
+        return facts.revisions.get(turn.actor, 0) > turn.revision
+    for envelope in batch.appends:
+        mail = (envelope.receiver, envelope.id)
+        if envelope.id not in known:
+            return mail in facts.mail or mail in facts.parked
+    for closure in batch.closures:
+        return facts.effects.get(closure.effect) is closure.state
+    return any(is_logged(entry) for entry in batch.entries)
