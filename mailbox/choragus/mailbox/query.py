@@ -11,6 +11,7 @@ import attrs
 from .address import ActorId
 from .audit import entry_name
 from .batch import PUT_MESSAGE, PUT_PARKED, transact
+from .bulk import put
 from .codec import Record
 from .digest import Field
 from .errors import CorruptRecord
@@ -190,7 +191,7 @@ def _quarantine(connection: Connection, actor: ActorId, rows: list[Row], now: fl
         reason = f"{CORRUPT}the stored message does not match its digest"
         seq, _, *kept = (_fitting(value, model) for value, model in zip(row[:-2], _MODEL, strict=True))
         _delete(connection, row)
-        connection.execute(PUT_PARKED, sealed(seq, actor, *kept, reason, now + 0.0))
+        put(connection, PUT_PARKED, [sealed(seq, actor, *kept, reason, now + 0.0)])
 
 
 _MODEL: Row = message_row(0, Envelope(id="", receiver=ActorId(""), sender="", record=Record("", 1, b"")))[:-2]
@@ -227,5 +228,5 @@ def _requeue(connection: Connection, receiver: ActorId, message: str) -> bool:
     )
     fresh = requeued(parked.envelope, is_timer=taken.fetchone() is None)
     connection.execute("DELETE FROM parked WHERE receiver = ? AND id = ?", (receiver, message))
-    connection.execute(PUT_MESSAGE, (*message_row(highest(connection, "message") + 1, fresh), 0))
+    put(connection, PUT_MESSAGE, [(*message_row(highest(connection, "message") + 1, fresh), 0)])
     return True

@@ -252,16 +252,6 @@ def select(connection: Connection, statement: str, *parameters: Field) -> list[R
             return connection.execute(statement, parameters).fetchall()
 
 
-def insertion(table: str, columns: str, *, replace: bool = False) -> str:
-    """The statement that inserts one row; `columns` as in the constants above.
-
-    >>> insertion("head", "stream, hash", replace=True)
-    'INSERT OR REPLACE INTO head (stream, hash) VALUES (?, ?)'
-    """
-    marks = ", ".join("?" * (columns.count(",") + 1))
-    return f"INSERT {'OR REPLACE ' if replace else ''}INTO {table} ({columns}) VALUES ({marks})"
-
-
 def text(value: Field) -> str:
     """The value, which must be text."""
     return _typed(value, str)
