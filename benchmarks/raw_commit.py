@@ -1,8 +1,8 @@
 """The floor under durable turns: the very rows of real batches, written by plain `sqlite3` with nothing around it.
 
 The rows are caught from `choragus.mailbox.batch.apply`, so they are the same bytes in the same order and the same
-batches, each kind of row by one `executemany`; encoding, digests, hash chains, look-ups and the hop to a thread have all
-been done beforehand.
+batches, each kind of row by one `executemany`; encoding, digests, hash chains, look-ups and the hop to a thread have
+all been done beforehand.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.turn import Batch, Committed
 
 Write = tuple[str, list[tuple[Field, ...]]]
+Writing = Callable[[Connection, Statement, Rows], None]
 
 
 class _Catcher:
@@ -31,17 +32,13 @@ class _Catcher:
     def __init__(self) -> None:
         self.caught: list[Write] = []
 
-    def note(
-        self, write: Callable[[Connection, Statement, Rows], None]
-    ) -> Callable[[Connection, Statement, Rows], None]:
+    def note(self, write: Writing) -> Writing:
         """The same function, noted."""
 
         def noted(connection: Connection, statement: Statement, rows: Rows) -> None:
             if rows:
-                # by the statement that a hand would write for one row
-                self.caught.append(
-                    (statement.text(1).replace(" IN (VALUES (?))", " = ?"), [tuple(row) for row in rows])
-                )
+                by_hand = statement.text(1).replace(" IN (VALUES (?))", " = ?")
+                self.caught.append((by_hand, [tuple(row) for row in rows]))
             write(connection, statement, rows)
 
         return noted

@@ -15,7 +15,7 @@ from .address import ActorId
 from .bulk import Statement, amendment, answers, fill, insertion, put, question
 from .digest import digest
 from .errors import CommitUnknown, NotStorable
-from .facts import look_up
+from .facts import Standing, look_up, standing
 from .need import needs
 from .plan import Facts, Plan, plan
 from .row import (
@@ -79,7 +79,7 @@ def apply(connection: Connection, batch: Batch) -> Committed | Rejected:
 def append(connection: Connection, envelopes: Sequence[Envelope], at: float) -> Committed:
     """Put messages from outside; whoever holds the lease is not asked."""
     batch = Batch(node="", fence=0, at=at, appends=tuple(envelopes))
-    outcome = transact(connection, partial(_write_batch, connection, batch))
+    outcome = transact(connection, lambda: _write_batch(connection, batch, standing(connection)))
     assert isinstance(outcome, Committed)  # a batch without turns has no offender
     return outcome
 
@@ -117,14 +117,14 @@ def _roll_back(connection: Connection) -> None:
 
 
 def _apply(connection: Connection, batch: Batch) -> Committed | Rejected:
-    owner = connection.execute("SELECT node, fence FROM lease").fetchone()
-    if owner != (batch.node, batch.fence):
+    now = standing(connection)
+    if (now.node, now.fence) != (batch.node, batch.fence):
         return Rejected(fenced=True)
-    return _write_batch(connection, batch)
+    return _write_batch(connection, batch, now)
 
 
-def _write_batch(connection: Connection, batch: Batch) -> Committed | Rejected:
-    facts = look_up(connection, needs(batch))
+def _write_batch(connection: Connection, batch: Batch, now: Standing) -> Committed | Rejected:
+    facts = look_up(connection, needs(batch), now)
     outcome = plan(batch, facts)
     if isinstance(outcome, Rejected):
         return outcome
@@ -168,10 +168,8 @@ def _write_actors(connection: Connection, changes: Plan) -> None:
             state = record_fields(change.state)
             given.append((*actor_row(actor, change, digest(actor, *state)), *state))
     put(connection, _PUT_ACTOR, given)
-    contents = answers(connection, _CONTENT, kept)
-    rows = [
-        actor_row(kept[place][0], changes.actors[kept[place][0]], bytes.fromhex(content)) for place, content in contents
-    ]
+    contents = answers(connection, _CONTENT, [(actor,) for actor in kept])
+    rows = [actor_row(kept[place], changes.actors[kept[place]], bytes.fromhex(content)) for place, content in contents]
     fill(connection, _ADVANCE_ACTOR, [(row[0], row[2], *row[4:]) for row in rows])
 
 

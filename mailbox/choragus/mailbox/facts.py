@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
 
+import attrs
+
 from .address import ActorId
 from .bulk import answers, question
 from .digest import GENESIS
@@ -14,6 +16,13 @@ from .plan import Facts, Head
 from .row import MESSAGE_COLUMNS, Row, envelope_of, is_whole, record_of
 from .turn import EffectState, Envelope, Known
 
+_STANDING = """
+SELECT (SELECT node FROM lease), (SELECT fence FROM lease),
+    ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'message'), 0),
+    ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'entry'), 0),
+    EXISTS (SELECT 1 FROM parked),
+    ifnull((SELECT max(number) FROM batch), 0),
+    ifnull((SELECT hash FROM batch ORDER BY number DESC LIMIT 1), ?)"""
 _TIMER = question("hex(id)", "message", "receiver, timer", where="message.timer <> '' AND answer = 0")
 _REVISION = question("revision", "actor", "id")
 _SEQ = question("seq", "message", "receiver, id")
@@ -25,21 +34,38 @@ _HASH = 64
 """Hexadecimal digits of a hash."""
 
 
-def look_up(connection: Connection, needs: Needs) -> Facts:
+@attrs.frozen
+class Standing:
+    """How far the file has come: who owns it, the highest numbers given out, and the last batch's hash."""
+
+    node: str | None
+    fence: int | None
+    messages: int
+    entries: int
+    any_parked: bool
+    batch: int
+    batch_hash: bytes
+
+
+def standing(connection: Connection) -> Standing:
+    """How far the file has come."""
+    return Standing(*connection.execute(_STANDING, (GENESIS,)).fetchone())
+
+
+def look_up(connection: Connection, needs: Needs, now: Standing) -> Facts:
     """The facts that a batch with those needs is planned on."""
     timers = timers_of(connection, needs.timers)
     mail = _mail(connection, needs.mail | needs.envelopes | {(named[0], message) for named, message in timers.items()})
-    number, hash_ = last_batch(connection)
     return Facts(
-        messages=highest(connection, "message"),
+        messages=now.messages,
         front=lowest(connection) if needs.front else 0,
-        entries=highest(connection, "entry"),
-        batch=number,
-        batch_hash=hash_,
+        entries=now.entries,
+        batch=now.batch,
+        batch_hash=now.batch_hash,
         revisions=_revisions(connection, needs.actors),
         mail=mail,
         envelopes=_envelopes(connection, needs.envelopes),
-        parked=_parked(connection, needs.appended),
+        parked=_parked(connection, needs.appended) if now.any_parked else frozenset(),
         timers=timers,
         effects=_effects(connection, needs.effects),
         known=_known(connection, needs.keys),

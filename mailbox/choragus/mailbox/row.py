@@ -70,13 +70,35 @@ def is_whole(row: Row) -> bool:
 
 def message_row(seq: int, envelope: Envelope, error: str = "") -> Row:
     """A row of `message`, in the order of MESSAGE_COLUMNS."""
-    return sealed(seq, *_envelope_fields(envelope), error)
+    record = envelope.record
+    return sealed(
+        seq,
+        envelope.receiver,
+        envelope.id,
+        shard_of(envelope.receiver),
+        envelope.sender,
+        record.tag,
+        record.version,
+        record.body,
+        envelope.due + 0.0,
+        envelope.timer,
+        envelope.then,
+        envelope.reply_to,
+        envelope.reply_then,
+        int(envelope.answer),
+        envelope.key,
+        envelope.trace,
+        envelope.attempts,
+        envelope.interrupted,
+        envelope.not_before + 0.0,
+        error,
+    )
 
 
 def parked_row(parked: Parked) -> Row:
     """A row of `parked`, in the order of PARKED_COLUMNS."""
     envelope = parked.envelope
-    return sealed(envelope.seq, *_envelope_fields(envelope), parked.reason, parked.at + 0.0)
+    return sealed(*message_row(envelope.seq, envelope, parked.reason)[:-1], parked.at + 0.0)
 
 
 def envelope_of(row: Row) -> Envelope:
@@ -113,7 +135,7 @@ def record_fields(record: Record | None) -> tuple[str | None, int | None, bytes 
 
 def actor_row(actor: ActorId, change: ActorChange, content: bytes) -> Row:
     """The columns of `actor` up to its digest; those of the state follow."""
-    return sealed(*(actor, shard_of(actor), change.revision, content, change.sent, change.last_turn, int(change.ended)))
+    return sealed(actor, shard_of(actor), change.revision, content, change.sent, change.last_turn, int(change.ended))
 
 
 def snapshot_of(row: Row) -> Snapshot:
@@ -167,7 +189,7 @@ def effect_of(row: Row) -> Effect:
 
 def entry_row(entry: LogEntry) -> Row:
     """A row of `entry`, in the order of ENTRY_COLUMNS."""
-    return sealed(*(entry.seq, entry.stream, entry.position, entry.kind, entry.at, entry.body, entry.batch, entry.hash))
+    return sealed(entry.seq, entry.stream, entry.position, entry.kind, entry.at, entry.body, entry.batch, entry.hash)
 
 
 def entry_of(row: Row) -> LogEntry:
@@ -276,27 +298,3 @@ def _typed(value: Field, kind: type[T]) -> T:
     if not isinstance(value, kind):
         raise CorruptRecord(f"a stored {kind.__name__} reads as {value!r}")
     return value
-
-
-def _envelope_fields(envelope: Envelope) -> Row:
-    record = envelope.record
-    return (
-        envelope.receiver,
-        envelope.id,
-        shard_of(envelope.receiver),
-        envelope.sender,
-        record.tag,
-        record.version,
-        record.body,
-        envelope.due + 0.0,
-        envelope.timer,
-        envelope.then,
-        envelope.reply_to,
-        envelope.reply_then,
-        int(envelope.answer),
-        envelope.key,
-        envelope.trace,
-        envelope.attempts,
-        envelope.interrupted,
-        envelope.not_before + 0.0,
-    )
