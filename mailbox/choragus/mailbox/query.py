@@ -51,14 +51,17 @@ def load(connection: Connection, actor: ActorId) -> Snapshot:
     """The actor as last committed."""
     rows = select(connection, f"SELECT {ACTOR_COLUMNS} FROM actor WHERE id = ?", actor)
     snapshot = snapshot_of(rows[0]) if rows else Snapshot()
-    return attrs.evolve(snapshot, stash=_stash(connection, actor))
+    stash = _stash(connection, actor)
+    return attrs.evolve(snapshot, stash=stash) if stash else snapshot
 
 
 def fetch(connection: Connection, actor: ActorId, limit: int, now: float) -> list[Envelope]:
     """What is due, in order; bad ones are parked."""
     statement = f"SELECT {MESSAGE_COLUMNS} FROM message WHERE receiver = ? AND due <= ? ORDER BY seq LIMIT ?"
     rows = select(connection, statement, actor, now, limit)
-    return _whole(connection, actor, in_turn(rows, _is_timer, partial(_due_timers, connection, actor, now)), now)
+    if any(row[8] for row in rows):  # something has a time
+        rows = in_turn(rows, _is_timer, partial(_due_timers, connection, actor, now))
+    return _whole(connection, actor, rows, now)
 
 
 def waiting(connection: Connection, now: float) -> list[ActorId]:
@@ -175,10 +178,10 @@ def _stash(connection: Connection, actor: ActorId) -> tuple[str, ...]:
 
 def _whole(connection: Connection, actor: ActorId, rows: list[Row], now: float) -> list[Envelope]:
     """The messages in these rows; bad ones are parked."""
-    bad = [row for row in rows if not is_whole(row)]
-    if bad:
-        transact(connection, partial(_quarantine, connection, actor, bad, now))
-    return [envelope_of(row) for row in rows if row not in bad]
+    good = [row for row in rows if is_whole(row)]
+    if len(good) < len(rows):
+        transact(connection, partial(_quarantine, connection, actor, [row for row in rows if row not in good], now))
+    return [envelope_of(row) for row in good]
 
 
 def _damaged(row: Row) -> Parked:

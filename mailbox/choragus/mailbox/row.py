@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from sqlite3 import Connection, OperationalError
-from typing import TypeVar
+from typing import TypeAlias, TypeVar, cast
 
 from .address import ActorId, shard_of
 from .audit import entry_name
@@ -40,6 +40,13 @@ Row = tuple[Field, ...]
 """What SQLite gives and takes; the digest of a row stands where its table says."""
 
 T = TypeVar("T")
+
+_Message: TypeAlias = tuple[
+    *tuple[int, ActorId, str, int, str, str, int, bytes, float, str, str, str, str],
+    *tuple[int, str, str, int, int, float],
+]
+_KINDS = (int, str, str, int, str, str, int, bytes, float, str, str, str, str, int, str, str, int, int, float)
+"""The types of the first columns of `message` and `parked`."""
 
 MESSAGE_COLUMNS = f"{', '.join(MESSAGE.sealed)}, digest"
 PARKED_COLUMNS = f"{', '.join(PARKED.sealed)}, digest"
@@ -102,29 +109,34 @@ def parked_row(parked: Parked) -> Row:
 
 
 def envelope_of(row: Row) -> Envelope:
-    """The message in a row of `message` or `parked`, unchecked."""
+    """The message in a row of `message` that is whole: each value has the type with which it was written."""
+    fields = cast("_Message", row[:19])
+    seq, receiver, id, _, sender, tag, version, body, due, timer, then, reply_to, reply_then = fields[:13]
+    answer, key, trace, attempts, interrupted, not_before = fields[13:]
     return Envelope(
-        seq=whole(row[0]),
-        receiver=ActorId(text(row[1])),
-        id=text(row[2]),
-        sender=text(row[4]),
-        record=Record(text(row[5]), whole(row[6]), raw(row[7])),
-        due=real(row[8]),
-        timer=text(row[9]),
-        then=text(row[10]),
-        reply_to=text(row[11]),
-        reply_then=text(row[12]),
-        answer=bool(row[13]),
-        key=text(row[14]),
-        trace=text(row[15]),
-        attempts=whole(row[16]),
-        interrupted=whole(row[17]),
-        not_before=real(row[18]),
+        seq=seq,
+        receiver=receiver,
+        id=id,
+        sender=sender,
+        record=Record(tag, version, body),
+        due=due,
+        timer=timer,
+        then=then,
+        reply_to=reply_to,
+        reply_then=reply_then,
+        answer=answer == 1,
+        key=key,
+        trace=trace,
+        attempts=attempts,
+        interrupted=interrupted,
+        not_before=not_before,
     )
 
 
 def parked_of(row: Row) -> Parked:
-    """The parked message in a row of `parked`, unchecked."""
+    """The parked message in a row of `parked`, unchecked but for the types."""
+    for value, kind in zip(row, _KINDS, strict=False):
+        _typed(value, kind)
     return Parked(envelope=envelope_of(row), reason=text(row[19]), at=real(row[20]))
 
 
