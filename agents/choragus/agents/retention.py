@@ -9,6 +9,7 @@ import attrs
 
 from choragus.mailbox.address import actor_id
 from choragus.mailbox.errors import CorruptRecord
+from choragus.mailbox.pace import Pace
 from choragus.mailbox.store import Store
 from choragus.mailbox.turn import SYSTEM_STREAM, Pruned, Pruning
 
@@ -100,10 +101,11 @@ async def _carried_out(store: Store, run: str, pruning: Pruning, dry_run: bool, 
 
 
 async def _pruned(store: Store, pruning: Pruning) -> Pruned:
-    total = Pruned()
+    total, pace = Pruned(), Pace(most=pruning.limit)
     while True:
         began = time.monotonic()
-        part = await store.prune(pruning)
+        part = await store.prune(attrs.evolve(pruning, limit=pace.limit))
+        pace.took(part.seconds)
         total = Pruned(
             entries=total.entries + part.entries,
             records=total.records + part.records,

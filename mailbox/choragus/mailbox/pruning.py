@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from sqlite3 import Connection
+from time import perf_counter
+
+import attrs
 
 from .address import ActorId
 from .batch import transact
@@ -46,7 +48,15 @@ def prune(connection: Connection, pruning: Pruning) -> Pruned:
     keys: list[tuple[str, str]] = []
     if pruning.keys_before and pruning.limit:  # looked for before the file is locked, for there is no index by time
         keys = connection.execute(_OLD_KEYS, (pruning.keys_before, pruning.limit)).fetchall()
-    return transact(connection, partial(_prune, connection, pruning, keys))
+    began = 0.0
+
+    def work() -> Pruned:
+        nonlocal began
+        began = perf_counter()  # the transaction has begun: nobody else writes
+        return _prune(connection, pruning, keys)
+
+    pruned = transact(connection, work)
+    return attrs.evolve(pruned, seconds=perf_counter() - began)
 
 
 def _prune(connection: Connection, pruning: Pruning, keys: Sequence[tuple[str, str]]) -> Pruned:
