@@ -1,7 +1,8 @@
 """The floor under durable turns: the very rows of real batches, written by plain `sqlite3` with nothing around it.
 
-The rows are caught from `choragus.mailbox.batch.apply`, so they are the same bytes in the same statements and the same
-batches; encoding, digests, hash chains, look-ups and the hop to a thread have all been done beforehand.
+The rows are caught from `choragus.mailbox.batch.apply`, so they are the same bytes in the same order and the same
+batches, each kind of row by one `executemany`; encoding, digests, hash chains, look-ups and the hop to a thread have
+all been done beforehand.
 """
 
 from __future__ import annotations
@@ -9,40 +10,52 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from sqlite3 import Connection
 from time import perf_counter
-from typing import cast
+from unittest.mock import patch
 
-from choragus.mailbox.batch import apply
+from choragus.mailbox import batch as writing
+from choragus.mailbox.bulk import Rows, Statement, fill, put
+from choragus.mailbox.digest import Field
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.turn import Batch, Committed
 
-Write = tuple[str, list[tuple[object, ...]]]
+Write = tuple[str, list[tuple[Field, ...]]]
+Writing = Callable[[Connection, Statement, Rows], None]
 
 
-class _Catcher(sqlite3.Connection):
-    """Keeps what is written through it."""
+class _Catcher:
+    """Keeps what the store writes, row by row."""
 
-    caught: list[Write]
+    def __init__(self) -> None:
+        self.caught: list[Write] = []
 
-    def executemany(self, sql: str, parameters: Iterable[object], /) -> sqlite3.Cursor:
-        rows = cast("list[tuple[object, ...]]", list(parameters))
-        self.caught.append((sql, rows))
-        return super().executemany(sql, rows)
+    def note(self, write: Writing) -> Writing:
+        """The same function, noted."""
+
+        def noted(connection: Connection, statement: Statement, rows: Rows) -> None:
+            if rows:
+                by_hand = statement.text(1).replace(" IN (VALUES (?))", " = ?")
+                self.caught.append((by_hand, [tuple(row) for row in rows]))
+            write(connection, statement, rows)
+
+        return noted
 
 
 def rows_of(folder: Path, batches: Sequence[Batch]) -> list[list[Write]]:
-    """What each batch writes, statement by statement, when they are committed to a new file in this order."""
+    """What each batch writes, kind by kind of row, when they are committed to a new file in this order."""
     path = fresh(folder, "caught")
     asyncio.run(claim(path, batches[-1].node))
-    connection = sqlite3.connect(path, factory=_Catcher, isolation_level=None)
+    connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA synchronous = OFF")
     found: list[list[Write]] = []
     for batch in batches:
-        connection.caught = []
-        assert isinstance(apply(connection, batch), Committed)
-        found.append(connection.caught)
+        catcher = _Catcher()
+        with patch.object(writing, "put", catcher.note(put)), patch.object(writing, "fill", catcher.note(fill)):
+            assert isinstance(writing.apply(connection, batch), Committed)
+        found.append(catcher.caught)
     connection.close()
     return found
 

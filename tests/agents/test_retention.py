@@ -242,3 +242,21 @@ async def test_a_pruning_that_was_killed_anywhere_is_gone_on_with(
     assert {stone.stream for stone in await found.tombstones()} >= {run_stream(run.id), conversation_stream(run.id)}
     assert (await found.views("run"), (await found.verify()).problems) == ([], ())
     await found.close()
+
+
+async def test_a_pruning_that_holds_the_file_too_long_takes_less_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, agent = await SqliteStore.open(tmp_path / "runs.db"), answers()
+    prune, limits = store.prune, list[int]()
+
+    async def slow(pruning: Pruning) -> Pruned:
+        limits.append(pruning.limit)
+        return attrs.evolve(await prune(pruning), seconds=0.071)
+
+    monkeypatch.setattr(store, "prune", slow)
+    async with Runtime(store=store, agents=[agent]) as runtime:
+        await finished(runtime, agent, "k")
+        await runtime.prune(older_than=0.0)
+
+    assert limits[:2] == [25, 5]

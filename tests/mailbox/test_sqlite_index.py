@@ -1,4 +1,4 @@
-"""Look-ups that take no longer when much else waits: counted in steps of SQLite's machine."""
+"""Look-ups take no longer when much else waits, and a batch takes few statements: each lets go of Python's lock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from choragus.mailbox.address import actor_id
 from choragus.mailbox.codec import Record
 from choragus.mailbox.sqlite import SqliteStore
-from choragus.mailbox.turn import ASIDE, Envelope
+from choragus.mailbox.turn import ASIDE, Batch, Committed, Entry, Envelope, Turn, View
 
 ALICE, BOB = actor_id("bank.account", "alice"), actor_id("bank.account", "bob")
 MAIL = Envelope(id="m", receiver=ALICE, sender="host", record=Record("bank.deposit", 1, b"{}"))
@@ -65,3 +65,41 @@ async def test_what_else_waits_costs_nothing(store: SqliteStore, look: Look) -> 
     await store.append(crowd(500))
 
     assert await steps(store, look) <= few + 5
+
+
+async def statements(store: SqliteStore, batch: Batch) -> int:
+    seen: list[str] = []
+    await store._hop(lambda connection: connection.set_trace_callback(seen.append))
+    assert isinstance(await store.commit(batch), Committed)
+    await store._hop(lambda connection: connection.set_trace_callback(None))
+    return len(seen)
+
+
+def turns(begin: int, number: int) -> Batch:
+    """Turns that take a message, leave a state, send, log, set a timer and show."""
+    made: list[Turn] = []
+    for n in range(begin, begin + number):
+        actor = actor_id("bank.account", str(n))
+        turn = Turn(
+            id=f"t{n}",
+            actor=actor,
+            fence=1,
+            revision=0,
+            consumed=("m",),
+            state=MAIL.record,
+            sends=(attrs.evolve(MAIL, id=f"s{n}"), attrs.evolve(RING, id="r", receiver=actor)),
+            entries=(Entry(f"run/{n}", "k", 1.0, b"{}"),),
+            views=(View(kind="run", key=str(n), body=b"{}"),),
+        )
+        made.append(turn)
+    return Batch(node="a", fence=1, at=10.0, turns=tuple(made))
+
+
+async def test_a_batch_of_a_hundred_turns_takes_hardly_more_statements_than_one_of_one(store: SqliteStore) -> None:
+    await store.claim("a", 30.0, 0.0)
+    await store.append([attrs.evolve(MAIL, receiver=actor_id("bank.account", str(n))) for n in range(129)])
+    one = await statements(store, turns(0, 1))
+
+    many = await statements(store, turns(1, 128))
+
+    assert many <= one + 2

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from choragus.mailbox import query
 from choragus.mailbox.address import ActorId, actor_id
 from choragus.mailbox.batch import append, apply
+from choragus.mailbox.bulk import insertion, put
 from choragus.mailbox.codec import Record
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.pruning import prune
-from choragus.mailbox.row import LEASE_COLUMNS, insertion, sealed
+from choragus.mailbox.row import LEASE_COLUMNS, sealed
 from choragus.mailbox.schema import MIGRATIONS
 from choragus.mailbox.turn import (
     Attempt,
@@ -130,7 +131,7 @@ def database() -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         for script in MIGRATIONS:
             connection.executescript(script)
-        connection.execute(insertion("lease", LEASE_COLUMNS), sealed(1, "a", 1, 0.0, 0, 0, 0))
+        put(connection, insertion("lease", LEASE_COLUMNS), [sealed(1, "a", 1, 0.0, 0, 0, 0)])
         yield connection
 
 

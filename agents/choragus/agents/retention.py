@@ -9,6 +9,7 @@ import attrs
 
 from choragus.mailbox.address import actor_id
 from choragus.mailbox.errors import CorruptRecord
+from choragus.mailbox.pace import Pace
 from choragus.mailbox.store import Store
 from choragus.mailbox.turn import SYSTEM_STREAM, Pruned, Pruning
 
@@ -18,6 +19,9 @@ from .stream import conversation_stream, run_stream
 
 PAUSE = 0.005
 """The least time between two transactions, in seconds; after a longer one it is as long as that."""
+
+LIMIT = 100
+"""The most rows that a transaction takes."""
 
 PAGE = 500
 
@@ -62,16 +66,16 @@ async def prune_runs(store: Store, *, older_than: float, now: float, dry_run: bo
     if older_than < 0:
         raise ValueError(f"older_than={older_than:g} is negative: give the seconds that a run is kept after its end")
     before = now - older_than
-    sweep = Sweep(before=before)
+    sweep, pace = Sweep(before=before), None if dry_run else Pace(most=LIMIT)
     for summary in await runs(store):
         if summary.status.is_final and summary.ended < before:
-            sweep = await _prune_run(store, summary, now, dry_run, sweep)
+            sweep = await _prune_run(store, summary, now, pace, sweep)
     upto = await _last_before(store, before)
     rest = Pruning(at=now, streams={SYSTEM_STREAM: upto} if upto else {}, keys_before=max(0.0, before))
-    return await _carried_out(store, "", rest, dry_run, sweep)
+    return await _carried_out(store, "", rest, pace, sweep)
 
 
-async def _prune_run(store: Store, summary: RunSummary, now: float, dry_run: bool, sweep: Sweep) -> Sweep:
+async def _prune_run(store: Store, summary: RunSummary, now: float, pace: Pace | None, sweep: Sweep) -> Sweep:
     run = summary.run
     if await approvals(store, run) or await unknowns(store, run):
         reason = "it waits for a person: see `choragus approvals`"
@@ -79,13 +83,13 @@ async def _prune_run(store: Store, summary: RunSummary, now: float, dry_run: boo
     streams = {name: (await store.extent(name)).last for name in (run_stream(run), conversation_stream(run))}
     parts = tuple(actor_id(part, run) for part in (ORCHESTRATOR, MEMORY, GUARDRAIL, TOOL_GATEWAY))
     pruning = Pruning(at=now, streams=streams, actors=parts, views=(("run", run),))
-    return await _carried_out(store, run, pruning, dry_run, sweep)
+    return await _carried_out(store, run, pruning, pace, sweep)
 
 
-async def _carried_out(store: Store, run: str, pruning: Pruning, dry_run: bool, sweep: Sweep) -> Sweep:
-    """The sweep with one more run, or with the run among those that are kept."""
+async def _carried_out(store: Store, run: str, pruning: Pruning, pace: Pace | None, sweep: Sweep) -> Sweep:
+    """The sweep with one more run, or with the run among those that are kept; without a pace nothing is taken."""
     try:
-        done = await (_counted if dry_run else _pruned)(store, pruning)
+        done = await (_pruned(store, pruning, pace) if pace else _counted(store, pruning))
     except CorruptRecord as error:
         done = Pruned(in_use=f"{error}: see `choragus verify`")
     sweep = attrs.evolve(
@@ -99,11 +103,12 @@ async def _carried_out(store: Store, run: str, pruning: Pruning, dry_run: bool, 
     return attrs.evolve(sweep, runs=(*sweep.runs, run)) if run else sweep
 
 
-async def _pruned(store: Store, pruning: Pruning) -> Pruned:
+async def _pruned(store: Store, pruning: Pruning, pace: Pace) -> Pruned:
     total = Pruned()
     while True:
         began = time.monotonic()
-        part = await store.prune(pruning)
+        part = await store.prune(attrs.evolve(pruning, limit=pace.limit))
+        pace.took(part.seconds)
         total = Pruned(
             entries=total.entries + part.entries,
             records=total.records + part.records,

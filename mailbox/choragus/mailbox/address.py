@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NewType
 from zlib import crc32
 
@@ -31,6 +32,7 @@ def key_of(actor: ActorId) -> str:
     return actor.partition("/")[2]
 
 
+@lru_cache(maxsize=4096)
 def shard_of(actor: ActorId, shards: int = SHARDS) -> int:
     """The shard, from the key alone: actors that share a key (those of one run) share a shard.
 

@@ -9,7 +9,7 @@ import attrs
 
 from .digest import GENESIS, chain, chain_batch
 from .plan import Head
-from .turn import Entry, LogEntry, Tombstone, Verification
+from .turn import LogEntry, Tombstone, Verification
 
 Recorded = Callable[[int], tuple[float, bytes] | None]
 """Gives a batch's time and hash by its number."""
@@ -85,13 +85,12 @@ def _check_entry(entry: LogEntry, found: Findings) -> None:
     name = entry_name(entry.stream, entry.position)
     head = found.heads.get(entry.stream, Head())
     found.heads[entry.stream] = Head(position=entry.position, hash=entry.hash)
-    line = Entry(entry.stream, entry.kind, entry.at, entry.body)
     if entry.position > head.position + 1:
         missing = entry_name(entry.stream, head.position + 1)
         found.problems.append(f"{missing} is missing: the next one is at position {entry.position}")
     elif entry.position <= head.position:
         found.problems.append(f"{name} is out of order: it follows position {head.position}")
-    elif entry.hash != chain(head.hash, entry.position, line):
+    elif entry.hash != chain(head.hash, entry.position, entry):
         found.problems.append(f"{name} does not match its hash")
 
 

@@ -1,6 +1,6 @@
 """The write: one transaction for a batch, as plain functions over a connection.
 
-Facts are looked up, the batch is planned, the plan is written with one `executemany` per kind of row, and committed.
+Facts are looked up, the batch is planned, the plan is written with a few statements per kind of row, and committed.
 Whoever calls these runs them whole, in the thread that owns the connection: nothing here awaits.
 """
 
@@ -12,11 +12,12 @@ from sqlite3 import Connection, Error, OperationalError
 from typing import TypeVar
 
 from .address import ActorId
-from .digest import Field, digest
+from .bulk import Statement, amendment, answers, fill, insertion, put, question
+from .digest import digest
 from .errors import CommitUnknown, NotStorable
-from .facts import look_up
+from .facts import Standing, look_up, standing
 from .need import needs
-from .plan import ActorChange, Facts, Plan, plan
+from .plan import Facts, Plan, plan
 from .row import (
     ACTOR_COLUMNS,
     BATCH_COLUMNS,
@@ -32,7 +33,6 @@ from .row import (
     actor_row,
     effect_row,
     entry_row,
-    insertion,
     message_row,
     parked_row,
     record_fields,
@@ -43,23 +43,27 @@ from .turn import Batch, Committed, Envelope, Rejected
 
 T = TypeVar("T")
 
-PUT_MESSAGE = f"{insertion('message', f'{MESSAGE_COLUMNS}, started')} ON CONFLICT (receiver, id) DO NOTHING"
+PUT_MESSAGE = insertion("message", f"{MESSAGE_COLUMNS}, started", conflict="(receiver, id) DO NOTHING")
 PUT_PARKED = insertion("parked", PARKED_COLUMNS, replace=True)
 
-_TAKE = "DELETE FROM message WHERE seq = ?"
-_REWRITE = "UPDATE message SET attempts = ?, not_before = ?, error = ?, started = 0, digest = ? WHERE seq = ?"
-_MARK = "UPDATE message SET started = 1 WHERE receiver = ? AND id = ?"
+_TAKE = Statement("DELETE FROM message WHERE seq IN (VALUES ", 1, ")")
+_REWRITE = amendment("message", "seq", "attempts, not_before, error, digest, started")
+_MARK = amendment("message", "receiver, id", "started")
 _NEW = ", ".join(f"{column} = excluded.{column}" for column in ACTOR_COLUMNS.split(", ")[1:])
-_PUT_ACTOR = f"{insertion('actor', ACTOR_COLUMNS)} ON CONFLICT (id) DO UPDATE SET {_NEW}"
-_ADVANCE_ACTOR = "UPDATE actor SET revision = ?, sent = ?, last_turn = ?, ended = ?, digest = ? WHERE id = ?"
+_PUT_ACTOR = insertion("actor", ACTOR_COLUMNS, conflict=f"(id) DO UPDATE SET {_NEW}")
+_ADVANCE_ACTOR = amendment("actor", "id", "revision, sent, last_turn, ended, digest")
+_CONTENT = question("hex(content)", "actor", "id")
 _PUT_EFFECT = insertion("effect", EFFECT_COLUMNS)
-_SETTLE = "UPDATE effect SET state = ?, digest = ? WHERE id = ?"
+_SETTLE = amendment("effect", "id", "state, digest")
+_SETTLED = question("hex(content) || attempts", "effect", "id")
 _PUT_VIEW = insertion("view", VIEW_COLUMNS, replace=True)
 _PUT_KEY = insertion("dedup", DEDUP_COLUMNS, replace=True)
 _PUT_CURSOR = insertion("cursor", CURSOR_COLUMNS, replace=True)
 _PUT_ENTRY = insertion("entry", ENTRY_COLUMNS)
 _PUT_HEAD = insertion("head", HEAD_COLUMNS, replace=True)
 _PUT_BATCH = insertion("batch", BATCH_COLUMNS)
+_CONTENT_SIZE = 32
+"""Hexadecimal digits of a digest."""
 
 
 def apply(connection: Connection, batch: Batch) -> Committed | Rejected:
@@ -75,7 +79,7 @@ def apply(connection: Connection, batch: Batch) -> Committed | Rejected:
 def append(connection: Connection, envelopes: Sequence[Envelope], at: float) -> Committed:
     """Put messages from outside; whoever holds the lease is not asked."""
     batch = Batch(node="", fence=0, at=at, appends=tuple(envelopes))
-    outcome = transact(connection, partial(_write_batch, connection, batch))
+    outcome = transact(connection, lambda: _write_batch(connection, batch, standing(connection)))
     assert isinstance(outcome, Committed)  # a batch without turns has no offender
     return outcome
 
@@ -116,14 +120,14 @@ def _roll_back(connection: Connection) -> None:
 
 
 def _apply(connection: Connection, batch: Batch) -> Committed | Rejected:
-    owner = connection.execute("SELECT node, fence FROM lease").fetchone()
-    if owner != (batch.node, batch.fence):
+    now = standing(connection)
+    if (now.node, now.fence) != (batch.node, batch.fence):
         return Rejected(fenced=True)
-    return _write_batch(connection, batch)
+    return _write_batch(connection, batch, now)
 
 
-def _write_batch(connection: Connection, batch: Batch) -> Committed | Rejected:
-    facts = look_up(connection, needs(batch))
+def _write_batch(connection: Connection, batch: Batch, now: Standing) -> Committed | Rejected:
+    facts = look_up(connection, needs(batch), now)
     outcome = plan(batch, facts)
     if isinstance(outcome, Rejected):
         return outcome
@@ -141,70 +145,64 @@ def _write(connection: Connection, changes: Plan, facts: Facts, at: float) -> No
 
 def _write_mail(connection: Connection, changes: Plan, facts: Facts) -> None:
     errors, started = changes.errors, changes.started
-    _many(connection, _TAKE, [(seq,) for seq in changes.taken.values()])
-    _many(connection, _REWRITE, [_counts(envelope, errors[mail]) for mail, envelope in changes.rewritten.items()])
-    _many(connection, PUT_PARKED, [parked_row(one) for one in changes.parked])
+    fill(connection, _TAKE, [(seq,) for seq in changes.taken.values()])
+    fill(connection, _REWRITE, [_counts(envelope, errors[mail]) for mail, envelope in changes.rewritten.items()])
+    put(connection, PUT_PARKED, [parked_row(one) for one in changes.parked])
     born = [
         (*message_row(min(envelope.seq, 0) or seq, envelope, errors.get(mail, "")), mail in started)
         for seq, (mail, envelope) in enumerate(changes.born.items(), start=facts.messages + 1)
     ]
-    _many(connection, PUT_MESSAGE, born)
-    _many(connection, _MARK, [mail for mail in started if mail not in changes.born])
+    put(connection, PUT_MESSAGE, born)
+    fill(connection, _MARK, [(*mail, 1) for mail in started if mail not in changes.born])
 
 
 def _counts(envelope: Envelope, error: str) -> Row:
     row = message_row(envelope.seq, envelope, error)
-    return (envelope.attempts, envelope.not_before + 0.0, error, row[-1], envelope.seq)
+    return (envelope.seq, envelope.attempts, envelope.not_before + 0.0, error, row[-1], 0)
 
 
 def _write_actors(connection: Connection, changes: Plan) -> None:
-    kept: list[Row] = []
+    kept: list[ActorId] = []
     given: list[Row] = []
     for actor, change in changes.actors.items():
         if change.keeps_state and not change.is_new:
-            kept.append(_kept_row(connection, actor, change))
+            kept.append(actor)
         else:
             state = record_fields(change.state)
             given.append((*actor_row(actor, change, digest(actor, *state)), *state))
-    _many(connection, _PUT_ACTOR, given)
-    _many(connection, _ADVANCE_ACTOR, kept)
-
-
-def _kept_row(connection: Connection, actor: ActorId, change: ActorChange) -> Row:
-    (content,) = connection.execute("SELECT content FROM actor WHERE id = ?", (actor,)).fetchone()
-    _, _, revision, _, sent, last_turn, ended, seal = actor_row(actor, change, content)
-    return (revision, sent, last_turn, ended, seal, actor)
+    put(connection, _PUT_ACTOR, given)
+    contents = answers(connection, _CONTENT, [(actor,) for actor in kept])
+    rows = [actor_row(kept[place], changes.actors[kept[place]], bytes.fromhex(content)) for place, content in contents]
+    fill(connection, _ADVANCE_ACTOR, [(row[0], row[2], *row[4:]) for row in rows])
 
 
 def _write_effects(connection: Connection, changes: Plan) -> None:
-    _many(connection, _PUT_EFFECT, [effect_row(effect) for effect in changes.effects.values()])
-    settled: list[Row] = []
-    for effect, state in changes.states.items():
-        kept = connection.execute("SELECT content, attempts FROM effect WHERE id = ?", (effect,)).fetchone()
-        settled.append((state.value, digest(effect, kept[0], state.value, kept[1]), effect))
-    _many(connection, _SETTLE, settled)
+    put(connection, _PUT_EFFECT, [effect_row(effect) for effect in changes.effects.values()])
+    settled = list(changes.states.items())
+    rows: list[Row] = []
+    for place, kept in answers(connection, _SETTLED, [(effect,) for effect, _ in settled]):
+        effect, state = settled[place]
+        content, attempts = bytes.fromhex(kept[:_CONTENT_SIZE]), int(kept[_CONTENT_SIZE:])
+        rows.append((effect, state.value, digest(effect, content, state.value, attempts)))
+    fill(connection, _SETTLE, rows)
 
 
 def _write_rows(connection: Connection, changes: Plan, at: float) -> None:
     gone = [identity for identity, view in changes.views.items() if view.body is None]
-    _many(connection, "DELETE FROM view WHERE kind = ? AND key = ?", gone)
-    _many(connection, _PUT_VIEW, [view_row(view) for view in changes.views.values() if view.body is not None])
+    if gone:
+        connection.executemany("DELETE FROM view WHERE kind = ? AND key = ?", gone)
+    put(connection, _PUT_VIEW, [view_row(view) for view in changes.views.values() if view.body is not None])
     keys = [
         sealed(receiver, key, known.id, *record_fields(known.reply), at)
         for (receiver, key), known in changes.keys.items()
     ]
-    _many(connection, _PUT_KEY, keys)
-    _many(connection, _PUT_CURSOR, [sealed(name, position) for name, position in changes.cursors.items()])
+    put(connection, _PUT_KEY, keys)
+    put(connection, _PUT_CURSOR, [sealed(name, position) for name, position in changes.cursors.items()])
 
 
 def _write_entries(connection: Connection, changes: Plan, at: float) -> None:
     if changes.heads:
-        _many(connection, _PUT_ENTRY, [entry_row(entry) for entry in changes.entries])
+        put(connection, _PUT_ENTRY, [entry_row(entry) for entry in changes.entries])
         heads = [sealed(stream, head.position, head.hash) for stream, head in changes.heads.items()]
-        _many(connection, _PUT_HEAD, heads)
-        _many(connection, _PUT_BATCH, [sealed(changes.batch, at, changes.batch_hash)])
-
-
-def _many(connection: Connection, statement: str, rows: Sequence[Sequence[Field]]) -> None:
-    if rows:
-        connection.executemany(statement, rows)
+        put(connection, _PUT_HEAD, heads)
+        put(connection, _PUT_BATCH, [sealed(changes.batch, at, changes.batch_hash)])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
 
+import attrs
+
 from .address import ActorId
+from .bulk import answers, question
 from .digest import GENESIS
 from .errors import CorruptRecord
 from .need import Mail, Named, Needs
@@ -13,22 +16,56 @@ from .plan import Facts, Head
 from .row import MESSAGE_COLUMNS, Row, envelope_of, is_whole, record_of
 from .turn import EffectState, Envelope, Known
 
+_STANDING = """
+SELECT (SELECT node FROM lease), (SELECT fence FROM lease),
+    ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'message'), 0),
+    ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'entry'), 0),
+    EXISTS (SELECT 1 FROM parked),
+    ifnull((SELECT max(number) FROM batch), 0),
+    ifnull((SELECT hash FROM batch ORDER BY number DESC LIMIT 1), ?)"""
+_TIMER = question("hex(id)", "message", "receiver, timer", where="message.timer <> '' AND answer = 0")
+_REVISION = question("revision", "actor", "id")
+_SEQ = question("seq", "message", "receiver, id")
+_PARKED = question("1", "parked", "receiver, id")
+_STATE = question("state", "effect", "id")
+_KEY = question("hex(key)", "dedup", "receiver, id")
+_HEAD = question("hex(hash) || position", "head", "stream")
+_HASH = 64
+"""Hexadecimal digits of a hash."""
 
-def look_up(connection: Connection, needs: Needs) -> Facts:
+
+@attrs.frozen
+class Standing:
+    """How far the file has come: who owns it, the highest numbers given out, and the last batch's hash."""
+
+    node: str | None
+    fence: int | None
+    messages: int
+    entries: int
+    any_parked: bool
+    batch: int
+    batch_hash: bytes
+
+
+def standing(connection: Connection) -> Standing:
+    """How far the file has come."""
+    return Standing(*connection.execute(_STANDING, (GENESIS,)).fetchone())
+
+
+def look_up(connection: Connection, needs: Needs, now: Standing) -> Facts:
     """The facts that a batch with those needs is planned on."""
     timers = timers_of(connection, needs.timers)
     mail = _mail(connection, needs.mail | needs.envelopes | {(named[0], message) for named, message in timers.items()})
-    number, hash_ = last_batch(connection)
     return Facts(
-        messages=highest(connection, "message"),
+        messages=now.messages,
         front=lowest(connection) if needs.front else 0,
-        entries=highest(connection, "entry"),
-        batch=number,
-        batch_hash=hash_,
+        entries=now.entries,
+        batch=now.batch,
+        batch_hash=now.batch_hash,
         revisions=_revisions(connection, needs.actors),
         mail=mail,
         envelopes=_envelopes(connection, needs.envelopes),
-        parked=frozenset(one for one in needs.appended if _is_parked(connection, one)),
+        parked=_parked(connection, needs.appended) if now.any_parked else frozenset(),
         timers=timers,
         effects=_effects(connection, needs.effects),
         known=_known(connection, needs.keys),
@@ -64,31 +101,19 @@ def last_batch(connection: Connection) -> tuple[int, bytes]:
 
 def timers_of(connection: Connection, timers: Iterable[Named]) -> dict[Named, str]:
     """The message ids of those timers that wait."""
-    found: dict[Named, str] = {}
-    statement = "SELECT id FROM message WHERE receiver = ? AND timer = ? AND timer <> '' AND answer = 0"
-    for one in timers:
-        row = connection.execute(statement, one).fetchone()
-        if row:
-            found[one] = row[0]
-    return found
+    named = list(timers)
+    return {named[place]: bytes.fromhex(id).decode() for place, id in answers(connection, _TIMER, named)}
 
 
 def _revisions(connection: Connection, actors: Iterable[ActorId]) -> dict[ActorId, int]:
-    found: dict[ActorId, int] = {}
-    for actor in actors:
-        row = connection.execute("SELECT revision FROM actor WHERE id = ?", (actor,)).fetchone()
-        if row:
-            found[actor] = row[0]
-    return found
+    named = list(actors)
+    found = answers(connection, _REVISION, [(one,) for one in named])
+    return {named[place]: int(revision) for place, revision in found}
 
 
 def _mail(connection: Connection, mail: Iterable[Mail]) -> dict[Mail, int]:
-    found: dict[Mail, int] = {}
-    for one in mail:
-        row = connection.execute("SELECT seq FROM message WHERE receiver = ? AND id = ?", one).fetchone()
-        if row:
-            found[one] = row[0]
-    return found
+    named = list(mail)
+    return {named[place]: int(seq) for place, seq in answers(connection, _SEQ, named)}
 
 
 def _envelopes(connection: Connection, mail: Iterable[Mail]) -> dict[Mail, Envelope]:
@@ -103,18 +128,14 @@ def _envelopes(connection: Connection, mail: Iterable[Mail]) -> dict[Mail, Envel
     return found
 
 
-def _is_parked(connection: Connection, mail: Mail) -> bool:
-    statement = "SELECT 1 FROM parked WHERE receiver = ? AND id = ?"
-    return connection.execute(statement, mail).fetchone() is not None
+def _parked(connection: Connection, mail: Sequence[Mail]) -> frozenset[Mail]:
+    return frozenset(mail[place] for place, _ in answers(connection, _PARKED, mail))
 
 
 def _effects(connection: Connection, effects: Iterable[str]) -> dict[str, EffectState]:
-    found: dict[str, EffectState] = {}
-    for effect in effects:
-        row = connection.execute("SELECT state FROM effect WHERE id = ?", (effect,)).fetchone()
-        if row:
-            found[effect] = EffectState(row[0])
-    return found
+    named = list(effects)
+    found = answers(connection, _STATE, [(one,) for one in named])
+    return {named[place]: EffectState(state) for place, state in found}
 
 
 def _known(connection: Connection, keys: Iterable[Named]) -> dict[Named, Known]:
@@ -128,18 +149,11 @@ def _known(connection: Connection, keys: Iterable[Named]) -> dict[Named, Known]:
 
 
 def _keys(connection: Connection, replied: Iterable[Mail]) -> dict[Mail, str]:
-    found: dict[Mail, str] = {}
-    for one in replied:
-        row = connection.execute("SELECT key FROM dedup WHERE receiver = ? AND id = ?", one).fetchone()
-        if row:
-            found[one] = row[0]
-    return found
+    named = list(replied)
+    return {named[place]: bytes.fromhex(key).decode() for place, key in answers(connection, _KEY, named)}
 
 
 def _heads(connection: Connection, streams: Iterable[str]) -> dict[str, Head]:
-    found: dict[str, Head] = {}
-    for stream in streams:
-        row = connection.execute("SELECT position, hash FROM head WHERE stream = ?", (stream,)).fetchone()
-        if row:
-            found[stream] = Head(position=row[0], hash=row[1])
-    return found
+    named = list(streams)
+    found = answers(connection, _HEAD, [(one,) for one in named])
+    return {named[place]: Head(position=int(head[_HASH:]), hash=bytes.fromhex(head[:_HASH])) for place, head in found}

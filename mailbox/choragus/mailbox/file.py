@@ -11,9 +11,10 @@ from typing import Literal
 from urllib.parse import quote
 
 from .address import SHARDS
+from .bulk import insertion, put
 from .errors import CorruptRecord, NewerSchema, NotChoragusFile, StoreError
 from .lock import FileLock
-from .row import META_COLUMNS, insertion, is_whole, sealed, select, text
+from .row import META_COLUMNS, is_whole, sealed, select, text
 from .schema import APPLICATION_ID, MIGRATIONS, SQLITE_FLOOR
 
 Synchronous = Literal["FULL", "NORMAL"]
@@ -152,7 +153,7 @@ def _migrate(connection: sqlite3.Connection, path: Path, version: int) -> None:
             for statement in script.split(";"):
                 connection.execute(statement)
         if version == 0:
-            connection.execute(insertion("meta", META_COLUMNS), sealed("shards", str(SHARDS)))
+            put(connection, insertion("meta", META_COLUMNS), [sealed("shards", str(SHARDS))])
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
         connection.execute("COMMIT")

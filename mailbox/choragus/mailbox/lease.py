@@ -15,6 +15,7 @@ from sqlite3 import Connection
 import attrs
 
 from .batch import transact
+from .bulk import insertion, put
 from .errors import CorruptRecord, FileInUse
 from .lock import FileLock
 from .row import (
@@ -22,7 +23,6 @@ from .row import (
     MESSAGE_COLUMNS,
     Row,
     envelope_of,
-    insertion,
     is_whole,
     message_row,
     real,
@@ -138,7 +138,7 @@ def _release(connection: Connection, node: str) -> None:
 
 def _put(connection: Connection, lease: Lease) -> None:
     row = sealed(1, lease.node, lease.fence, lease.expires + 0.0, int(lease.clean), lease.pid, int(lease.locked))
-    connection.execute(insertion("lease", LEASE_COLUMNS, replace=True), row)
+    put(connection, insertion("lease", LEASE_COLUMNS, replace=True), [row])
 
 
 def check_integrity(connection: Connection, path: Path) -> None:

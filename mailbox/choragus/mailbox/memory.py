@@ -215,7 +215,9 @@ class MemoryStore:
 
     async def landed(self, batch: Batch) -> Committed | None:
         """See `Store.landed`."""
-        return landed(batch, self._facts(needs(batch)), self._log.has)
+        wanted = needs(batch)
+        wanted.mail.update(wanted.appended)
+        return landed(batch, self._facts(wanted), self._log.has)
 
     async def reopen(self) -> None:
         """See `Store.reopen`; nothing is ever unknown here."""

@@ -16,7 +16,10 @@ Named = tuple[ActorId, str]
 
 @attrs.define(kw_only=True)
 class Needs:
-    """What has to be looked up before a batch can be planned."""
+    """What has to be looked up before a batch can be planned.
+
+    A plain message that is appended is not: the store passes over one that is there already when it writes.
+    """
 
     actors: set[ActorId] = attrs.field(factory=set)
     mail: set[Mail] = attrs.field(factory=set)
@@ -35,13 +38,15 @@ def needs(batch: Batch) -> Needs:
     """What `Facts` must hold for this batch."""
     found = Needs(effects={closure.effect for closure in batch.closures} | set(batch.held))
     for envelope in batch.appends:
-        found.appended.append((envelope.receiver, envelope.id))
+        mail = (envelope.receiver, envelope.id)
+        found.appended.append(mail)
         if envelope.key:
             found.keys.add((envelope.receiver, envelope.key))
-    found.mail.update(found.appended)
-    sends = (envelope for turn in batch.turns for envelope in turn.sends)
-    given = (*batch.appends, *(closure.envelope for closure in batch.closures), *sends)
-    found.timers.update((envelope.receiver, envelope.timer) for envelope in given if envelope.timer)
+        if envelope.timer:
+            found.timers.add((envelope.receiver, envelope.timer))
+        if envelope.key or envelope.timer or mail in batch.started:
+            found.mail.add(mail)
+    found.timers.update((one.envelope.receiver, one.envelope.timer) for one in batch.closures if one.envelope.timer)
     for turn in batch.turns:
         _needs_of(turn, found)
     found.streams.update(entry.stream for entry in batch.entries)
@@ -49,14 +54,27 @@ def needs(batch: Batch) -> Needs:
 
 
 def _needs_of(turn: Turn, found: Needs) -> None:
+    """Most parts of most turns are empty, and a batch has hundreds: hence the plain loops."""
     actor = turn.actor
     found.actors.add(actor)
-    found.mail.update((actor, message) for message in turn.consumed)
-    found.envelopes.update((actor, attempt.message) for attempt in turn.attempts)
-    found.envelopes.update((actor, parking.message) for parking in turn.parked)
-    found.envelopes.update((actor, message) for message in (*turn.stashed, *turn.unstashed))
-    found.front = found.front or bool(turn.unstashed)
-    found.timers.update((actor, timer) for timer in turn.timers_cancelled)
-    found.effects.update(effect for effect, _ in turn.effects_settled)
-    found.replied.update((actor, message) for message, _ in turn.replies)
-    found.streams.update(entry.stream for entry in turn.entries)
+    for message in turn.consumed:
+        found.mail.add((actor, message))
+    for envelope in turn.sends:
+        if envelope.timer:
+            found.timers.add((envelope.receiver, envelope.timer))
+    for entry in turn.entries:
+        found.streams.add(entry.stream)
+    for attempt in turn.attempts:
+        found.envelopes.add((actor, attempt.message))
+    for parking in turn.parked:
+        found.envelopes.add((actor, parking.message))
+    for message in (*turn.stashed, *turn.unstashed):
+        found.envelopes.add((actor, message))
+    if turn.unstashed:
+        found.front = True
+    for timer in turn.timers_cancelled:
+        found.timers.add((actor, timer))
+    for effect, _ in turn.effects_settled:
+        found.effects.add(effect)
+    for message, _ in turn.replies:
+        found.replied.add((actor, message))

@@ -44,6 +44,9 @@ class Head:
     hash: bytes = GENESIS
 
 
+BEGINNING = Head()
+
+
 @attrs.frozen(kw_only=True)
 class Facts:
     """What a store looked up for a batch; whatever does not exist is not in the mappings."""
@@ -144,6 +147,7 @@ class _Fold:
         self._keys: dict[Mail, str] = {}
         self._front = facts.front
         self._nameless: set[Mail] = set()
+        self._entries: list[Entry] = []
 
     def append(self, envelope: Envelope) -> None:
         named = (envelope.receiver, envelope.key)
@@ -174,6 +178,7 @@ class _Fold:
             return
         self._mail(turn)
         self._advance(turn)
+        self._entries += turn.entries
         for effect in turn.effects:
             self.plan.effects[effect.id] = effect
         for identity, state in turn.effects_settled:
@@ -190,8 +195,7 @@ class _Fold:
             if self._state(effect) is EffectState.OPEN:
                 self._settle(effect, EffectState.HELD)
         self.plan.cursors.update(self.batch.cursors)
-        self._chain(self.batch.entries)
-        self._chain(entry for turn in self.batch.turns for entry in turn.entries)
+        self._chain((*self.batch.entries, *self._entries))
         self._number()
 
     def _refusal(self, turn: Turn) -> str:
@@ -202,9 +206,11 @@ class _Fold:
         if turn.revision != revision or turn.actor in self._failed:
             return "revision"
         actor = turn.actor
-        needed = [*turn.consumed, *(one.message for one in turn.attempts), *(one.message for one in turn.parked)]
-        needed += [*turn.stashed, *turn.unstashed]
-        return "" if all(self._waits((actor, message)) for message in needed) else "consumed"
+        for message in (*turn.consumed, *turn.stashed, *turn.unstashed):
+            if not self._waits((actor, message)):
+                return "consumed"
+        troubles: tuple[Attempt | Parking, ...] = (*turn.attempts, *turn.parked)
+        return "" if all(self._waits((actor, one.message)) for one in troubles) else "consumed"
 
     def _mail(self, turn: Turn) -> None:
         actor = turn.actor
@@ -216,7 +222,8 @@ class _Fold:
             self._park((actor, parking.message), parking)
         for message in turn.stashed:
             self._stash((actor, message))
-        self._unstash([(actor, message) for message in turn.unstashed])
+        if turn.unstashed:
+            self._unstash([(actor, message) for message in turn.unstashed])
         for timer in turn.timers_cancelled:
             self._cancel((actor, timer))
         for envelope in turn.sends:
@@ -310,26 +317,29 @@ class _Fold:
     def _chain(self, entries: Iterable[Entry]) -> None:
         seq = self.facts.entries + len(self.plan.entries)
         number = self.facts.batch + 1
+        heads = self.plan.heads
         for entry in entries:
             seq += 1
-            head = self.plan.heads.get(entry.stream) or self.facts.heads.get(entry.stream) or Head()
+            stream = entry.stream
+            head = heads.get(stream) or self.facts.heads.get(stream) or BEGINNING
             position = head.position + 1
-            at = entry.at + 0.0
-            line = entry if at is entry.at else Entry(entry.stream, entry.kind, at, entry.body)
-            hash_ = chain(head.hash, position, line)
-            self.plan.heads[entry.stream] = Head(position=position, hash=hash_)
-            self.plan.entries.append(
-                LogEntry(
-                    seq=seq,
-                    stream=entry.stream,
-                    position=position,
-                    kind=entry.kind,
-                    at=at,
-                    body=entry.body,
-                    batch=number,
-                    hash=hash_,
-                )
+            at = entry.at
+            if type(at) is not float or at == 0.0:
+                at += 0.0
+                entry = Entry(stream, entry.kind, at, entry.body)
+            hash_ = chain(head.hash, position, entry)
+            heads[stream] = Head(position=position, hash=hash_)
+            line = LogEntry(
+                seq=seq,
+                stream=stream,
+                position=position,
+                kind=entry.kind,
+                at=at,
+                body=entry.body,
+                batch=number,
+                hash=hash_,
             )
+            self.plan.entries.append(line)
 
     def _number(self) -> None:
         if self.plan.heads:

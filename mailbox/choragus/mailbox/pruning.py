@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from sqlite3 import Connection
+from time import perf_counter
+
+import attrs
 
 from .address import ActorId
 from .batch import transact
+from .bulk import insertion, put
 from .burial import Link, gap, links, tombstone
 from .digest import digest
 from .facts import buried, last_batch
@@ -20,7 +23,6 @@ from .row import (
     TOMBSTONE_COLUMNS,
     actor_row,
     entry_of,
-    insertion,
     record_fields,
     sealed,
     select,
@@ -46,7 +48,15 @@ def prune(connection: Connection, pruning: Pruning) -> Pruned:
     keys: list[tuple[str, str]] = []
     if pruning.keys_before and pruning.limit:  # looked for before the file is locked, for there is no index by time
         keys = connection.execute(_OLD_KEYS, (pruning.keys_before, pruning.limit)).fetchall()
-    return transact(connection, partial(_prune, connection, pruning, keys))
+    began = 0.0
+
+    def work() -> Pruned:
+        nonlocal began
+        began = perf_counter()  # the transaction has begun: nobody else writes
+        return _prune(connection, pruning, keys)
+
+    pruned = transact(connection, work)
+    return attrs.evolve(pruned, seconds=perf_counter() - began)
 
 
 def _prune(connection: Connection, pruning: Pruning, keys: Sequence[tuple[str, str]]) -> Pruned:
@@ -99,7 +109,7 @@ def _bury(connection: Connection, stream: str, upto: int, limit: int, at: float)
     next_one = "SELECT batch FROM entry WHERE stream = ? AND position = ?"
     following = connection.execute(next_one, (stream, stone.position + 1)).fetchone()
     connection.execute("DELETE FROM entry WHERE stream = ? AND position <= ?", (stream, stone.position))
-    connection.execute(_PUT_TOMBSTONE, tombstone_row(stone))
+    put(connection, _PUT_TOMBSTONE, [tombstone_row(stone)])
     for link in links(entries, following[0] if following else None):
         _unlink(connection, link)
     return len(entries)
@@ -114,7 +124,7 @@ def _unlink(connection: Connection, link: Link) -> None:
     below = connection.execute(statement, (link.seq,)).fetchone() or (0,)
     above = connection.execute("SELECT batch FROM entry WHERE seq > ? ORDER BY seq LIMIT 1", (link.seq,)).fetchone()
     if link.batch in (below[0], above[0] if above else None):
-        connection.execute(_PUT_LINK, sealed(link.batch, link.stream, link.position, link.hash))
+        put(connection, _PUT_LINK, [sealed(link.batch, link.stream, link.position, link.hash)])
         return
     closed = gap(below[0], above[0] if above else None, last_batch(connection)[0])
     assert closed is not None  # the batch itself lies in it
@@ -122,7 +132,7 @@ def _unlink(connection: Connection, link: Link) -> None:
     connection.execute("DELETE FROM link WHERE batch BETWEEN ? AND ?", span)
     connection.execute("DELETE FROM batch WHERE number >= ? AND number < ?", span)
     connection.execute("DELETE FROM gap WHERE first BETWEEN ? AND ?", span)
-    connection.execute(_PUT_GAP, sealed(*span))
+    put(connection, _PUT_GAP, [sealed(*span)])
 
 
 def _clear(connection: Connection, actors: Sequence[ActorId], limit: int) -> int:
@@ -159,5 +169,5 @@ def _end(connection: Connection, actor: ActorId) -> bool:
         is_new=False,
     )
     nothing = record_fields(None)
-    connection.execute(_PUT_ACTOR, (*actor_row(actor, change, digest(actor, *nothing)), *nothing))
+    put(connection, _PUT_ACTOR, [(*actor_row(actor, change, digest(actor, *nothing)), *nothing)])
     return True

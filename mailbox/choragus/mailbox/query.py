@@ -11,10 +11,11 @@ import attrs
 from .address import ActorId
 from .audit import entry_name
 from .batch import PUT_MESSAGE, PUT_PARKED, transact
+from .bulk import put
 from .codec import Record
 from .digest import Field
 from .errors import CorruptRecord
-from .facts import buried, highest, look_up
+from .facts import buried, highest, look_up, standing
 from .landing import landed
 from .need import needs
 from .order import in_turn
@@ -66,14 +67,17 @@ def load(connection: Connection, actor: ActorId) -> Snapshot:
     """The actor as last committed."""
     rows = select(connection, f"SELECT {ACTOR_COLUMNS} FROM actor WHERE id = ?", actor)
     snapshot = snapshot_of(rows[0]) if rows else Snapshot()
-    return attrs.evolve(snapshot, stash=_stash(connection, actor))
+    stash = _stash(connection, actor)
+    return attrs.evolve(snapshot, stash=stash) if stash else snapshot
 
 
 def fetch(connection: Connection, actor: ActorId, limit: int, now: float) -> list[Envelope]:
     """What is due, in order; bad ones are parked."""
     statement = f"SELECT {MESSAGE_COLUMNS} FROM message WHERE receiver = ? AND due <= ? ORDER BY seq LIMIT ?"
     rows = select(connection, statement, actor, now, limit)
-    return _whole(connection, actor, in_turn(rows, _is_timer, partial(_due_timers, connection, actor, now)), now)
+    if any(row[8] for row in rows):  # something has a time
+        rows = in_turn(rows, _is_timer, partial(_due_timers, connection, actor, now))
+    return _whole(connection, actor, rows, now)
 
 
 def waiting(connection: Connection, now: float) -> list[ActorId]:
@@ -173,7 +177,9 @@ def has_landed(connection: Connection, batch: Batch) -> Committed | None:
         values = (entry.stream, entry.kind, entry.at + 0.0, entry.body)
         return connection.execute(statement, values).fetchone() is not None
 
-    return landed(batch, look_up(connection, needs(batch)), is_logged)
+    wanted = needs(batch)
+    wanted.mail.update(wanted.appended)
+    return landed(batch, look_up(connection, wanted, standing(connection)), is_logged)
 
 
 def data_version(connection: Connection) -> int:
@@ -201,10 +207,10 @@ def _stash(connection: Connection, actor: ActorId) -> tuple[str, ...]:
 
 def _whole(connection: Connection, actor: ActorId, rows: list[Row], now: float) -> list[Envelope]:
     """The messages in these rows; bad ones are parked."""
-    bad = [row for row in rows if not is_whole(row)]
-    if bad:
-        transact(connection, partial(_quarantine, connection, actor, bad, now))
-    return [envelope_of(row) for row in rows if row not in bad]
+    good = [row for row in rows if is_whole(row)]
+    if len(good) < len(rows):
+        transact(connection, partial(_quarantine, connection, actor, [row for row in rows if row not in good], now))
+    return [envelope_of(row) for row in good]
 
 
 def _damaged(row: Row) -> Parked:
@@ -217,7 +223,7 @@ def _quarantine(connection: Connection, actor: ActorId, rows: list[Row], now: fl
         reason = f"{CORRUPT}the stored message does not match its digest"
         seq, _, *kept = (_fitting(value, model) for value, model in zip(row[:-2], _MODEL, strict=True))
         _delete(connection, row)
-        connection.execute(PUT_PARKED, sealed(seq, actor, *kept, reason, now + 0.0))
+        put(connection, PUT_PARKED, [sealed(seq, actor, *kept, reason, now + 0.0)])
 
 
 _MODEL: Row = message_row(0, Envelope(id="", receiver=ActorId(""), sender="", record=Record("", 1, b"")))[:-2]
@@ -254,5 +260,5 @@ def _requeue(connection: Connection, receiver: ActorId, message: str) -> bool:
     )
     fresh = requeued(parked.envelope, is_timer=taken.fetchone() is None)
     connection.execute("DELETE FROM parked WHERE receiver = ? AND id = ?", (receiver, message))
-    connection.execute(PUT_MESSAGE, (*message_row(highest(connection, "message") + 1, fresh), 0))
+    put(connection, PUT_MESSAGE, [(*message_row(highest(connection, "message") + 1, fresh), 0)])
     return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from sqlite3 import Connection, OperationalError
-from typing import TypeVar
+from typing import TypeAlias, TypeVar, cast
 
 from .address import ActorId, shard_of
 from .audit import entry_name
@@ -41,6 +41,13 @@ Row = tuple[Field, ...]
 
 T = TypeVar("T")
 
+_Message: TypeAlias = tuple[
+    *tuple[int, ActorId, str, int, str, str, int, bytes, float, str, str, str, str],
+    *tuple[int, str, str, int, int, float],
+]
+_KINDS = (int, str, str, int, str, str, int, bytes, float, str, str, str, str, int, str, str, int, int, float)
+"""The types of the first columns of `message` and `parked`."""
+
 MESSAGE_COLUMNS = f"{', '.join(MESSAGE.sealed)}, digest"
 PARKED_COLUMNS = f"{', '.join(PARKED.sealed)}, digest"
 ACTOR_COLUMNS = f"{', '.join(ACTOR.sealed)}, digest, {', '.join(ACTOR.content[1:])}"
@@ -70,39 +77,66 @@ def is_whole(row: Row) -> bool:
 
 def message_row(seq: int, envelope: Envelope, error: str = "") -> Row:
     """A row of `message`, in the order of MESSAGE_COLUMNS."""
-    return sealed(seq, *_envelope_fields(envelope), error)
+    record = envelope.record
+    return sealed(
+        seq,
+        envelope.receiver,
+        envelope.id,
+        shard_of(envelope.receiver),
+        envelope.sender,
+        record.tag,
+        record.version,
+        record.body,
+        envelope.due + 0.0,
+        envelope.timer,
+        envelope.then,
+        envelope.reply_to,
+        envelope.reply_then,
+        int(envelope.answer),
+        envelope.key,
+        envelope.trace,
+        envelope.attempts,
+        envelope.interrupted,
+        envelope.not_before + 0.0,
+        error,
+    )
 
 
 def parked_row(parked: Parked) -> Row:
     """A row of `parked`, in the order of PARKED_COLUMNS."""
     envelope = parked.envelope
-    return sealed(envelope.seq, *_envelope_fields(envelope), parked.reason, parked.at + 0.0)
+    return sealed(*message_row(envelope.seq, envelope, parked.reason)[:-1], parked.at + 0.0)
 
 
 def envelope_of(row: Row) -> Envelope:
-    """The message in a row of `message` or `parked`, unchecked."""
+    """The message in a row of `message` that is whole: each value has the type with which it was written."""
+    fields = cast("_Message", row[:19])
+    seq, receiver, id, _, sender, tag, version, body, due, timer, then, reply_to, reply_then = fields[:13]
+    answer, key, trace, attempts, interrupted, not_before = fields[13:]
     return Envelope(
-        seq=whole(row[0]),
-        receiver=ActorId(text(row[1])),
-        id=text(row[2]),
-        sender=text(row[4]),
-        record=Record(text(row[5]), whole(row[6]), raw(row[7])),
-        due=real(row[8]),
-        timer=text(row[9]),
-        then=text(row[10]),
-        reply_to=text(row[11]),
-        reply_then=text(row[12]),
-        answer=bool(row[13]),
-        key=text(row[14]),
-        trace=text(row[15]),
-        attempts=whole(row[16]),
-        interrupted=whole(row[17]),
-        not_before=real(row[18]),
+        seq=seq,
+        receiver=receiver,
+        id=id,
+        sender=sender,
+        record=Record(tag, version, body),
+        due=due,
+        timer=timer,
+        then=then,
+        reply_to=reply_to,
+        reply_then=reply_then,
+        answer=answer == 1,
+        key=key,
+        trace=trace,
+        attempts=attempts,
+        interrupted=interrupted,
+        not_before=not_before,
     )
 
 
 def parked_of(row: Row) -> Parked:
-    """The parked message in a row of `parked`, unchecked."""
+    """The parked message in a row of `parked`, unchecked but for the types."""
+    for value, kind in zip(row, _KINDS, strict=False):
+        _typed(value, kind)
     return Parked(envelope=envelope_of(row), reason=text(row[19]), at=real(row[20]))
 
 
@@ -113,7 +147,7 @@ def record_fields(record: Record | None) -> tuple[str | None, int | None, bytes 
 
 def actor_row(actor: ActorId, change: ActorChange, content: bytes) -> Row:
     """The columns of `actor` up to its digest; those of the state follow."""
-    return sealed(*(actor, shard_of(actor), change.revision, content, change.sent, change.last_turn, int(change.ended)))
+    return sealed(actor, shard_of(actor), change.revision, content, change.sent, change.last_turn, int(change.ended))
 
 
 def snapshot_of(row: Row) -> Snapshot:
@@ -167,7 +201,7 @@ def effect_of(row: Row) -> Effect:
 
 def entry_row(entry: LogEntry) -> Row:
     """A row of `entry`, in the order of ENTRY_COLUMNS."""
-    return sealed(*(entry.seq, entry.stream, entry.position, entry.kind, entry.at, entry.body, entry.batch, entry.hash))
+    return sealed(entry.seq, entry.stream, entry.position, entry.kind, entry.at, entry.body, entry.batch, entry.hash)
 
 
 def entry_of(row: Row) -> LogEntry:
@@ -252,16 +286,6 @@ def select(connection: Connection, statement: str, *parameters: Field) -> list[R
             return connection.execute(statement, parameters).fetchall()
 
 
-def insertion(table: str, columns: str, *, replace: bool = False) -> str:
-    """The statement that inserts one row; `columns` as in the constants above.
-
-    >>> insertion("head", "stream, hash", replace=True)
-    'INSERT OR REPLACE INTO head (stream, hash) VALUES (?, ?)'
-    """
-    marks = ", ".join("?" * (columns.count(",") + 1))
-    return f"INSERT {'OR REPLACE ' if replace else ''}INTO {table} ({columns}) VALUES ({marks})"
-
-
 def text(value: Field) -> str:
     """The value, which must be text."""
     return _typed(value, str)
@@ -286,27 +310,3 @@ def _typed(value: Field, kind: type[T]) -> T:
     if not isinstance(value, kind):
         raise CorruptRecord(f"a stored {kind.__name__} reads as {value!r}")
     return value
-
-
-def _envelope_fields(envelope: Envelope) -> Row:
-    record = envelope.record
-    return (
-        envelope.receiver,
-        envelope.id,
-        shard_of(envelope.receiver),
-        envelope.sender,
-        record.tag,
-        record.version,
-        record.body,
-        envelope.due + 0.0,
-        envelope.timer,
-        envelope.then,
-        envelope.reply_to,
-        envelope.reply_then,
-        int(envelope.answer),
-        envelope.key,
-        envelope.trace,
-        envelope.attempts,
-        envelope.interrupted,
-        envelope.not_before + 0.0,
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from sqlite3 import Connection, Error
 from time import time
@@ -21,6 +22,7 @@ from . import query
 from .address import ActorId
 from .errors import StoreError
 from .file import Synchronous, lock_path, open_file, translated
+from .gathering import Gathering, each
 from .lock import FileLock
 from .pruning import prune
 from .turn import (
@@ -41,6 +43,9 @@ from .turn import (
     View,
 )
 from .verification import verify
+
+TOGETHER = 32
+"""How many actors are read in one trip to the thread; with ten messages of 200 bytes each they take some 4 ms."""
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -81,6 +86,8 @@ class SqliteStore:
         self._version = query.data_version(handle.connection)
         self._foreign = False
         self._is_closed = False
+        self._loads = Gathering(partial(self._hop, partial(each, query.load)), TOGETHER)
+        self._fetches = Gathering(partial(self._hop, partial(each, _fetch)), TOGETHER)
 
     @classmethod
     async def open(cls, path: Path | str, *, visitor: bool = False, synchronous: Synchronous = "FULL") -> SqliteStore:
@@ -140,11 +147,13 @@ class SqliteStore:
 
     async def load(self, actor: ActorId) -> Snapshot:
         """See `Store.load`."""
-        return await self._hop(query.load, actor)
+        with translated(self.path):
+            return await self._loads.ask(actor)
 
     async def fetch(self, actor: ActorId, limit: int, now: float) -> list[Envelope]:
         """See `Store.fetch`; a message that waits out a backoff is in its place, with its `not_before`."""
-        return await self._hop(query.fetch, actor, limit, now)
+        with translated(self.path):
+            return await self._fetches.ask((actor, limit, now))
 
     async def waiting(self, now: float) -> list[ActorId]:
         """See `Store.waiting`; the longest waiting first."""
@@ -253,3 +262,7 @@ class SqliteStore:
         with translated(self.path):
             result: T = await self._database._execute(function, *args)  # type: ignore[no-untyped-call]
             return result
+
+
+def _fetch(connection: Connection, asked: tuple[ActorId, int, float]) -> list[Envelope]:
+    return query.fetch(connection, *asked)

@@ -340,6 +340,8 @@ class Pruned:
     states: int = 0
     done: bool = False
     in_use: str = ""
+    seconds: float = attrs.field(default=0.0, eq=False)
+    """How long the store was held for it."""
 
 
 @attrs.frozen(kw_only=True)
