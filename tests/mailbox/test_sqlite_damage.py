@@ -30,6 +30,7 @@ from choragus.mailbox.turn import (
     Parking,
     Pruned,
     Pruning,
+    Step,
     Turn,
     View,
 )
@@ -54,8 +55,11 @@ def entry(stream: str, number: int) -> Entry:
     return Entry(stream, "test.line", float(number), b'{"mark": "line %d"}' % number)
 
 
+STEP = Step(actor=ALICE, message="m2", name="pay", number=1, result=Record("json", 1, b'"the receipt"'))
+
+
 def batches() -> list[Batch]:
-    """Every kind of record: messages waiting, tried, parked and replied to, and three batches of entries."""
+    """Every kind of record: messages waiting, tried, parked and replied to, a step, and three batches of entries."""
     first = Turn(
         id="t1",
         actor=ALICE,
@@ -83,7 +87,7 @@ def batches() -> list[Batch]:
     ]
     return [
         attrs.evolve(BATCH, appends=tuple(mail)),
-        attrs.evolve(BATCH, turns=(first,), cursors={"export": 2}),
+        attrs.evolve(BATCH, turns=(first,), steps=(STEP,), cursors={"export": 2}),
         attrs.evolve(BATCH, entries=(entry("run/1", 3), entry("run/2", 4))),
         attrs.evolve(BATCH, entries=(entry("run/1", 5), entry("system", 6), entry("run/1", 7))),
     ]
@@ -143,7 +147,7 @@ async def test_a_whole_file_has_no_problem(path: Path) -> None:
 
     assert (found.entries, found.streams, found.batches, found.problems) == (7, 3, 3, ())
     assert found.records == sum(
-        [1, 1, 2, 1, 1, 1, 7, 3, 3, 1, 1, 1]  # meta, lease, message, parked, actor, effect, entry, head, ...
+        [1, 1, 2, 1, 1, 1, 1, 7, 3, 3, 1, 1, 1]  # meta, lease, message, parked, actor, effect, step, entry, head, ...
     )
     await store.close()
 

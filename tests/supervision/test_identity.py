@@ -97,7 +97,7 @@ SEEN: list[tuple[str, Step]] = []
 
 class Durable(DurableActor[Steps, Step], name="test.identity.durable"):
     @handle
-    def step(self, message: Step) -> None:
+    def take(self, message: Step) -> None:
         SEEN.append((self.key, message))
         if message.fails:
             raise ValueError(message.number)

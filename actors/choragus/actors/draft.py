@@ -45,6 +45,8 @@ class Draft:
         self.ended = ended
         self.actions: list[Callable[[], None]] = []
         self.committed: Callable[[], Awaitable[None]] = _at_once
+        self.step: Callable[[str, Callable[[], object], OnInterrupt], Awaitable[object]] = _no_step
+        self._stepped: tuple[str, ...] = ()
         self._id = id
         self._fence = fence
         self._revision = revision
@@ -158,6 +160,11 @@ class Draft:
         """Say what became of an effect that is not to be waited for any longer."""
         self._settled.append((effect, state))
 
+    def stepped(self) -> None:
+        """The steps that were taken for the message in hand need not be known any longer."""
+        if self._consumed is not None:
+            self._stepped = (self._consumed.id,)
+
     def entry(self, stream: str, kind: str, body: bytes) -> None:
         """Append a line to a stream."""
         check_text(stream, kind)
@@ -188,6 +195,7 @@ class Draft:
             effects_settled=tuple(self._settled),
             entries=tuple(self._entries),
             views=tuple(self._views),
+            stepped=self._stepped,
             stashed=self._stashed,
             unstashed=self._unstashed,
             replies=replies,
@@ -236,6 +244,10 @@ class Draft:
             answer=answer,
             trace=trace or ("" if self._consumed is None else self._consumed.trace),
         )
+
+
+async def _no_step(name: str, call: Callable[[], object], on_interrupt: OnInterrupt) -> object:
+    raise RuntimeError(f"step {name!r} outside a handler: on_parked() cannot wait")
 
 
 async def _at_once() -> None:

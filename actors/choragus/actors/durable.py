@@ -6,8 +6,8 @@ import inspect
 import math
 import re
 import sys
-from collections.abc import Callable
-from typing import ClassVar, Generic, Protocol, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import ClassVar, Generic, Protocol, TypeVar, overload
 
 import attrs
 
@@ -26,6 +26,7 @@ from .ref import Ref
 S = TypeVar("S")
 M = TypeVar("M", contravariant=True)
 T = TypeVar("T", contravariant=True)
+V = TypeVar("V")
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 
@@ -119,6 +120,35 @@ class DurableActor(Actor[M], Generic[S, M]):
         this before you do by hand what leaves it, or read the store.
         """
         await self._turn.committed()
+
+    @overload
+    async def step(self, name: str, call: Callable[[], Awaitable[V]], *, on_interrupt: OnInterrupt) -> V: ...
+    @overload
+    async def step(self, name: str, call: Callable[[], V], *, on_interrupt: OnInterrupt) -> V: ...
+    async def step(self, name: str, call: Callable[[], object], *, on_interrupt: OnInterrupt) -> object:
+        """Call something outside from within a handler, once for the message in hand, and give back its result.
+
+        That it begins is on disk before the call, and its result behind it, each in a commit of its own, after all
+        that this turn stands upon. When the turn fails or the process dies, the handler runs again, and a finished step
+        gives its result without a call. Steps are told apart by name and by how often the name came before in this
+        handler call, so take them in the same order each time.
+
+        It holds the actor up as long as it takes: let what takes long be an `effect`, which does not.
+
+        Args:
+            call: a function, or one that gives an awaitable; plain functions run on the event loop.
+            on_interrupt: when the process died, or the call raised, before there was a result. RERUN: call again.
+                UNKNOWN: raise StepUnknown, for nobody knows what it did.
+
+        Returns:
+            the result as it is stored: of JSON types, or a class with `@stored`.
+
+        Raises:
+            StepUnknown: see above. The handler may find out what happened, and go on.
+            NotStorable: when the result cannot be stored; the call has been made.
+            CutOff: when the handler has been left behind meanwhile.
+        """
+        return await self._turn.step(name, call, on_interrupt)
 
     def ref(self, actor: type[Actor[T]], key: str) -> Ref[T]:
         """The durable actor of that type and key."""

@@ -27,6 +27,7 @@ from .region import Region
 from .scheduler import Scheduler
 from .standing import Around, Standing
 from .status import GRACE, Status
+from .step import Steps
 from .writer import Writer
 
 LIVE = (Status.STARTING, Status.RUNNING)
@@ -49,6 +50,10 @@ class DurableHost(Around, Protocol):
     cautious: bool
     awake_since: float
     running: set[DurableLife]
+
+    def lease_is_fresh(self) -> bool:
+        """Whether less than half of the lease has passed."""
+        ...
 
     def turn_committed(self, turn: Turn, actions: list[Action]) -> None:
         """Let out what waited for the turn."""
@@ -134,6 +139,10 @@ class DurableLife:
             self._settling = self._settling or asyncio.Event()
             self._settling.clear()
             await self._settling.wait()
+
+    def steps(self, execution: Execution) -> Steps:
+        """For the steps of that handler call."""
+        return Steps(self._host, execution, self.id, execution.work.envelope.id)
 
     def _refuse_suspended(self, envelope: Envelope) -> None:
         if self._suspended is not None:

@@ -9,6 +9,7 @@
     ├─ DeathPact                       a watched actor ended, and the watcher does not handle it
     ├─ LinkBroken                      a linked actor failed
     ├─ CutOff (RuntimeError)           a handler sends although its actor has gone on without it
+    ├─ StepUnknown (RuntimeError)      the process died in the middle of a handler's step
     ├─ AskInsideTurn (RuntimeError)    an ask was awaited inside a durable handler
     ├─ AskTimeout (TimeoutError)       no reply came in time
     ├─ SendTimeout (TimeoutError)      a message was not taken in time
@@ -97,6 +98,18 @@ class CutOff(ChoragusError, RuntimeError):
         super().__init__(
             f"{message} is not sent: this handler ignored its cancellation and was cut off, and its actor has gone on "
             "without it; let CancelledError pass"
+        )
+
+
+class StepUnknown(ChoragusError, RuntimeError):
+    """Raised by `step` when the process died in the middle of that step, and nobody knows what it did."""
+
+    def __init__(self, actor: str, name: str) -> None:
+        self.actor = actor
+        self.name = name
+        super().__init__(
+            f"step {name!r} of {actor} was interrupted, and what it did is unknown: find out in the handler, or let "
+            "the message be parked; OnInterrupt.RERUN is for steps that may be taken twice"
         )
 
 

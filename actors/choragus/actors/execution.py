@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 import attrs
 
 from choragus.mailbox.codec import decode, encode
-from choragus.mailbox.turn import Envelope, Turn
+from choragus.mailbox.turn import Envelope, OnInterrupt, Turn
 
 from .deadline import Deadlines
 from .durable import DurableActor
@@ -17,6 +18,7 @@ from .inside import CURRENT
 from .message import decode_reply
 from .standing import Standing
 from .status import GRACE
+from .step import Steps
 
 INTERRUPTIONS = 20
 """How often a message may be interrupted by the process's death before it is parked."""
@@ -40,6 +42,10 @@ class Owner(Protocol):
         """Wait until all that the turn in hand stands upon is on disk."""
         ...
 
+    def steps(self, execution: Execution) -> Steps:
+        """For the steps of that handler call."""
+        ...
+
     def cut_off(self, execution: Execution, error: TurnTimeout) -> None:
         """The handler resists its cancellation: go on without it."""
         ...
@@ -56,6 +62,8 @@ class Execution:
         self.work = work
         self.draft = standing.draft(work.envelope)
         self.draft.committed = owner.committed
+        self.draft.step = self._step
+        self._steps: Steps | None = None
         self.is_cut_off = False
         self.is_overdue = False
         self.is_revoked = False
@@ -85,6 +93,8 @@ class Execution:
         """
         state = self._standing.changed_state(self.work.actor)
         envelope = self.work.envelope
+        if not self.draft.is_stashed and (self._steps is not None or envelope.attempts or envelope.interrupted):
+            self.draft.stepped()
         if self.draft.is_stashed or not (wanted or envelope.key or envelope.reply_to):
             return self.draft.close(state, ()), None
         record = encode(result)
@@ -92,6 +102,19 @@ class Execution:
             self.draft.answer(envelope, record)
         replies = ((envelope.id, record),) if envelope.key else ()
         return self.draft.close(state, replies), decode_reply(type(self.work.message), record)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether whatever still comes of it is refused."""
+        return self.is_cut_off or self.is_revoked or not self.draft.open
+
+    async def committed(self) -> None:
+        """Wait until all that the turn stands upon is on disk."""
+        await self._owner.committed()
+
+    async def _step(self, name: str, call: Callable[[], object], on_interrupt: OnInterrupt) -> object:
+        self._steps = self._steps or self._owner.steps(self)
+        return await self._steps.take(name, call, on_interrupt)
 
     def revoke(self) -> None:
         """What it stands upon is undone: nothing may come of it."""

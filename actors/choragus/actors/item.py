@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 import attrs
 
 from choragus.mailbox.address import ActorId
-from choragus.mailbox.turn import Closure, Committed, Entry, Envelope, Rejected, Turn
+from choragus.mailbox.turn import Closure, Committed, Entry, Envelope, Rejected, Step, Turn
 
 Done = Callable[[Committed | Rejected], None]
 """Told on the loop what became of an item."""
@@ -33,7 +33,7 @@ class Mark:
     """Nothing of its own: makes a batch, and with it the marks of the turns that run."""
 
 
-Item = Mark | Turn | Envelope | Closure | Entry | Cursor | Held
+Item = Mark | Turn | Envelope | Closure | Entry | Step | Cursor | Held
 
 
 @attrs.frozen(eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from choragus.mailbox.codec import Record
-from choragus.mailbox.turn import Closure, Entry, Envelope, Turn
+from choragus.mailbox.turn import Closure, Entry, Envelope, Step, Turn
 
 
 def weight(item: object) -> int:
@@ -17,6 +17,8 @@ def weight(item: object) -> int:
             return _of_turn(item)
         case Closure():
             return len(item.envelope.record.body)
+        case Step():
+            return 0 if item.result is None else len(item.result.body)
         case Entry():
             return len(item.body)
         case _:

@@ -14,7 +14,7 @@ from typing import Protocol
 from choragus.mailbox.address import ActorId
 from choragus.mailbox.errors import CommitUnknown, LeaseLost, StoreError
 from choragus.mailbox.store import Store
-from choragus.mailbox.turn import Batch, Closure, Committed, Entry, Envelope, Rejected, Turn
+from choragus.mailbox.turn import Batch, Closure, Committed, Entry, Envelope, Rejected, Step, Turn
 
 from . import fault
 from .errors import MailboxFull, SystemStopped
@@ -237,6 +237,7 @@ class Writer:
             appends=tuple(item for item in items if isinstance(item, Envelope)),
             closures=tuple(item for item in items if isinstance(item, Closure)),
             entries=tuple(item for item in items if isinstance(item, Entry)),
+            steps=tuple(item for item in items if isinstance(item, Step)),
             cursors={item.name: item.position for item in items if isinstance(item, Cursor)},
             held=tuple(item.effect for item in items if isinstance(item, Held)),
             started=self._owed + self._running(),

@@ -28,6 +28,7 @@ from .row import (
     HEAD_COLUMNS,
     MESSAGE_COLUMNS,
     PARKED_COLUMNS,
+    STEP_COLUMNS,
     VIEW_COLUMNS,
     Row,
     actor_row,
@@ -37,6 +38,7 @@ from .row import (
     parked_row,
     record_fields,
     sealed,
+    step_row,
     view_row,
 )
 from .turn import Batch, Committed, Envelope, Rejected
@@ -59,6 +61,7 @@ _SETTLED = question("hex(content) || attempts", "effect", "id")
 _PUT_VIEW = insertion("view", VIEW_COLUMNS, replace=True)
 _PUT_KEY = insertion("dedup", DEDUP_COLUMNS, replace=True)
 _PUT_CURSOR = insertion("cursor", CURSOR_COLUMNS, replace=True)
+_PUT_STEP = insertion("step", STEP_COLUMNS, replace=True)
 _PUT_ENTRY = insertion("entry", ENTRY_COLUMNS)
 _PUT_HEAD = insertion("head", HEAD_COLUMNS, replace=True)
 _PUT_BATCH = insertion("batch", BATCH_COLUMNS)
@@ -197,6 +200,9 @@ def _write_rows(connection: Connection, changes: Plan, at: float) -> None:
         for (receiver, key), known in changes.keys.items()
     ]
     put(connection, _PUT_KEY, keys)
+    put(connection, _PUT_STEP, [step_row(step) for step in changes.steps])
+    if changes.stepped:
+        connection.executemany("DELETE FROM step WHERE actor = ? AND message = ?", changes.stepped)
     put(connection, _PUT_CURSOR, [sealed(name, position) for name, position in changes.cursors.items()])
 
 

@@ -31,6 +31,7 @@ from .turn import (
     Pruning,
     Rejected,
     Snapshot,
+    Step,
     Tombstone,
     Verification,
     View,
@@ -72,6 +73,7 @@ class MemoryStore:
         self._keys: dict[Mail, str] = {}
         self._given: dict[Named, float] = {}
         self._cursors: dict[str, int] = {}
+        self._steps: dict[Mail, dict[tuple[str, int], Step]] = {}
         self._messages = 0
         self._changed = False
 
@@ -147,6 +149,10 @@ class MemoryStore:
         unfinished = (EffectState.OPEN, EffectState.HELD)
         found = [effect for effect in self._effects.values() if effect.state in unfinished]
         return sorted(found, key=attrgetter("created", "id"))
+
+    async def steps(self, actor: ActorId, message: str) -> list[Step]:
+        """See `Store.steps`."""
+        return sorted(self._steps.get((actor, message), {}).values(), key=attrgetter("name", "number"))
 
     async def read(self, stream: str, after: int = 0, limit: int = 1000) -> list[LogEntry]:
         """See `Store.read`."""
@@ -328,6 +334,10 @@ class MemoryStore:
             self._given[named] = at
             self._keys[named[0], known.id] = named[1]
         self._cursors.update(changes.cursors)
+        for step in changes.steps:
+            self._steps.setdefault((step.actor, step.message), {})[step.name, step.number] = step
+        for mail in changes.stepped:
+            self._steps.pop(mail, None)
 
     # Pruning; here a whole `Pruning` is done at once, for nobody waits.
 
@@ -351,6 +361,7 @@ class MemoryStore:
         actors = frozenset(pruning.actors)
         effects = [effect.id for effect in self._effects.values() if effect.actor in actors]
         parked = [mail for mail in self._parked if mail[0] in actors]
+        self._steps = {mail: steps for mail, steps in self._steps.items() if mail[0] not in actors}
         known = [named for named in self._known if named[0] in actors or self._is_old(named, pruning.keys_before)]
         for effect in effects:
             del self._effects[effect]

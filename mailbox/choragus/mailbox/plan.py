@@ -28,6 +28,7 @@ from .turn import (
     Parked,
     Parking,
     Rejected,
+    Step,
     Turn,
     View,
     stashed,
@@ -106,6 +107,9 @@ class Plan:
     effects: dict[str, Effect] = attrs.field(factory=dict)
     states: dict[str, EffectState] = attrs.field(factory=dict)
     views: dict[tuple[str, str], View] = attrs.field(factory=dict)
+    steps: tuple[Step, ...] = ()
+    stepped: list[Mail] = attrs.field(factory=list)
+    """The messages whose steps go."""
     keys: dict[Named, Known] = attrs.field(factory=dict)
     cursors: dict[str, int] = attrs.field(factory=dict)
     entries: list[LogEntry] = attrs.field(factory=list)
@@ -188,6 +192,8 @@ class _Fold:
             self.plan.views[view.kind, view.key] = view
         for message, reply in turn.replies:
             self._reply((turn.actor, message), reply)
+        for message in turn.stepped:
+            self.plan.stepped.append((turn.actor, message))
 
     def finish(self) -> None:
         self.plan.started.update(mail for mail in self.batch.started if mail not in self.plan.taken)
@@ -195,6 +201,7 @@ class _Fold:
             if self._state(effect) is EffectState.OPEN:
                 self._settle(effect, EffectState.HELD)
         self.plan.cursors.update(self.batch.cursors)
+        self.plan.steps = self.batch.steps
         self._chain((*self.batch.entries, *self._entries))
         self._number()
 

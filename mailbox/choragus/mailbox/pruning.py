@@ -136,9 +136,9 @@ def _unlink(connection: Connection, link: Link) -> None:
 
 
 def _clear(connection: Connection, actors: Sequence[ActorId], limit: int) -> int:
-    """Finished effects, kept replies and parked messages of the actors, as many as the limit allows."""
+    """Finished effects, kept replies, parked messages and their steps, as many as the limit allows."""
     gone = 0
-    for table, column in (("effect", "actor"), ("dedup", "receiver"), ("parked", "receiver")):
+    for table, column in (("effect", "actor"), ("dedup", "receiver"), ("parked", "receiver"), ("step", "actor")):
         some = f"SELECT rowid FROM {table} WHERE {column} = ? LIMIT ?"
         statement = f"DELETE FROM {table} WHERE rowid IN ({some})"
         for actor in actors:

@@ -26,6 +26,7 @@ from .row import (
     ENTRY_COLUMNS,
     MESSAGE_COLUMNS,
     PARKED_COLUMNS,
+    STEP_COLUMNS,
     TOMBSTONE_COLUMNS,
     VIEW_COLUMNS,
     Row,
@@ -39,6 +40,7 @@ from .row import (
     sealed,
     select,
     snapshot_of,
+    step_of,
     tombstone_of,
     view_of,
     whole,
@@ -54,6 +56,7 @@ from .turn import (
     LogEntry,
     Parked,
     Snapshot,
+    Step,
     Tombstone,
     View,
     requeued,
@@ -92,6 +95,12 @@ def next_due(connection: Connection, now: float) -> float | None:
         "SELECT min(due) FROM message WHERE due > 0 AND due > ? AND due < ?", (now, ASIDE)
     ).fetchone()
     return None if due is None else real(due)
+
+
+def steps(connection: Connection, actor: ActorId, message: str) -> list[Step]:
+    """The steps that were taken for a message."""
+    statement = f"SELECT {STEP_COLUMNS} FROM step WHERE actor = ? AND message = ? ORDER BY name, number"
+    return [step_of(row) for row in select(connection, statement, actor, message)]
 
 
 def rings(connection: Connection, now: float) -> list[Envelope]:

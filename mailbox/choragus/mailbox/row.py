@@ -30,11 +30,12 @@ from .schema import (
     MESSAGE,
     META,
     PARKED,
+    STEP,
     TOMBSTONE,
     VIEW,
     Table,
 )
-from .turn import Effect, EffectState, Envelope, LogEntry, OnInterrupt, Parked, Snapshot, Tombstone, View
+from .turn import Effect, EffectState, Envelope, LogEntry, OnInterrupt, Parked, Snapshot, Step, Tombstone, View
 
 Row = tuple[Field, ...]
 """What SQLite gives and takes; the digest of a row stands where its table says."""
@@ -62,6 +63,7 @@ CURSOR_COLUMNS = f"{', '.join(CURSOR.sealed)}, digest"
 LEASE_COLUMNS = f"{', '.join(LEASE.sealed)}, digest"
 TOMBSTONE_COLUMNS = f"{', '.join(TOMBSTONE.sealed)}, digest"
 LINK_COLUMNS = f"{', '.join(LINK.sealed)}, digest"
+STEP_COLUMNS = f"{', '.join(STEP.sealed)}, digest"
 GAP_COLUMNS = f"{', '.join(GAP.sealed)}, digest"
 
 
@@ -243,6 +245,24 @@ def view_of(row: Row) -> View:
     if not is_whole(row):
         raise CorruptRecord(f"view {row[0]!r} {row[1]!r} does not match its digest")
     return View(kind=text(row[0]), key=text(row[1]), scope=text(row[2]), sort=real(row[3]), body=raw(row[4]))
+
+
+def step_row(step: Step) -> Row:
+    """A row of `step`, in the order of STEP_COLUMNS."""
+    return sealed(step.actor, step.message, step.name, step.number, *record_fields(step.result))
+
+
+def step_of(row: Row) -> Step:
+    """The step in a row of STEP_COLUMNS.
+
+    Raises:
+        CorruptRecord: when the row is not what was written.
+    """
+    actor, message, name, number = row[:4]
+    if not is_whole(row):
+        raise CorruptRecord(f"step {name!r} of {actor!r} does not match its digest: restore the file from a backup")
+    kept = record_of(*row[4:7])
+    return Step(actor=ActorId(text(actor)), message=text(message), name=text(name), number=whole(number), result=kept)
 
 
 def tombstone_row(stone: Tombstone) -> Row:

@@ -74,7 +74,16 @@ LINK = Table(name="link", key=("batch", "stream"), sealed=("batch", "stream", "p
 
 GAP = Table(name="gap", key=("first",), sealed=("first", "last"))
 
-TABLES = (META, LEASE, MESSAGE, PARKED, ACTOR, EFFECT, ENTRY, HEAD, BATCH, VIEW, DEDUP, CURSOR, TOMBSTONE, LINK, GAP)
+STEP = Table(
+    name="step",
+    key=("actor", "message", "name", "number"),
+    sealed=("actor", "message", "name", "number", "tag", "version", "body"),
+)
+
+TABLES = (
+    *(META, LEASE, MESSAGE, PARKED, ACTOR, EFFECT, STEP, ENTRY, HEAD, BATCH, VIEW, DEDUP, CURSOR),
+    *(TOMBSTONE, LINK, GAP),
+)
 
 _FIRST = """
 CREATE TABLE meta (
@@ -272,5 +281,19 @@ CREATE INDEX message_ring ON message (due)
 CREATE INDEX message_aside ON message (receiver, seq) WHERE due = 9e999;
 """
 
-MIGRATIONS = (_FIRST, _PRUNING, _SEEKING)
+_STEPS = """
+CREATE TABLE step (
+    actor TEXT NOT NULL,
+    message TEXT NOT NULL,
+    name TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    tag TEXT,
+    version INTEGER,
+    body BLOB,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (actor, message, name, number)
+) STRICT;
+"""
+
+MIGRATIONS = (_FIRST, _PRUNING, _SEEKING, _STEPS)
 """The script at index n takes a file from `user_version` n to n + 1."""

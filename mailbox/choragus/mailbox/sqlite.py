@@ -38,6 +38,7 @@ from .turn import (
     Pruning,
     Rejected,
     Snapshot,
+    Step,
     Tombstone,
     Verification,
     View,
@@ -170,6 +171,10 @@ class SqliteStore:
     async def effects(self) -> list[Effect]:
         """See `Store.effects`."""
         return await self._hop(query.effects)
+
+    async def steps(self, actor: ActorId, message: str) -> list[Step]:
+        """See `Store.steps`."""
+        return await self._hop(query.steps, actor, message)
 
     async def read(self, stream: str, after: int = 0, limit: int = 1000) -> list[LogEntry]:
         """See `Store.read`."""

@@ -19,6 +19,7 @@ from .turn import (
     Pruning,
     Rejected,
     Snapshot,
+    Step,
     Tombstone,
     Verification,
     View,
@@ -96,6 +97,14 @@ class Store(Protocol):
 
     async def effects(self) -> list[Effect]:
         """The effects that are open or held."""
+        ...
+
+    async def steps(self, actor: ActorId, message: str) -> list[Step]:
+        """The steps that were begun for a message that still waits, by name and number; finished ones have a result.
+
+        Raises:
+            CorruptRecord: when one is not what was written.
+        """
         ...
 
     async def read(self, stream: str, after: int = 0, limit: int = 1000) -> list[LogEntry]:

@@ -96,6 +96,17 @@ class Closure:
     envelope: Envelope
 
 
+@attrs.frozen(kw_only=True)
+class Step:
+    """One step of a handler: the `number`th of its `name` for that message, begun; with a result, finished."""
+
+    actor: ActorId
+    message: str
+    name: str
+    number: int
+    result: Record | None = None
+
+
 @attrs.frozen
 class Entry:
     """One line for an append-only, hash-chained stream. `body` is a JSON object."""
@@ -204,6 +215,8 @@ class Turn:
     effects_settled: tuple[tuple[str, EffectState], ...] = ()
     entries: tuple[Entry, ...] = ()
     views: tuple[View, ...] = ()
+    stepped: tuple[str, ...] = ()
+    """Messages that are taken for good, whose steps need not be known any longer."""
     attempts: tuple[Attempt, ...] = ()
     parked: tuple[Parking, ...] = ()
     stashed: tuple[str, ...] = ()
@@ -230,6 +243,8 @@ class Batch:
     held: tuple[str, ...] = ()
     """Effects known not to have started, at the orderly end."""
     entries: tuple[Entry, ...] = ()
+    steps: tuple[Step, ...] = ()
+    """Steps that begin or end within a turn that has not ended; they stay when it fails."""
     cursors: Mapping[str, int] = attrs.field(factory=dict)
 
 
