@@ -72,10 +72,10 @@ class Places:
     __slots__ = ("_frames", "_says")
 
     def __init__(self, error: BaseException, text: str) -> None:
-        frames: deque[tuple[CodeType, int, int]] = deque(maxlen=FRAMES)
+        frames: deque[tuple[CodeType, int]] = deque(maxlen=FRAMES)
         trace = error.__traceback__
         while trace is not None:
-            frames.append((trace.tb_frame.f_code, trace.tb_lasti, trace.tb_lineno))
+            frames.append((trace.tb_frame.f_code, trace.tb_lasti))  # its line is searched for, so not now
             trace = trace.tb_next
         self._frames = frames
         kind = type(error)
@@ -90,11 +90,11 @@ class Places:
         yield f"{self._says}\n"
 
 
-def _summary(code: CodeType, instruction: int, line: int) -> FrameSummary:
-    _, end_line, column, end_column = next(islice(code.co_positions(), instruction // 2, None))
+def _summary(code: CodeType, instruction: int) -> FrameSummary:
+    line, end_line, column, end_column = next(islice(code.co_positions(), instruction // 2, None))
     return FrameSummary(
         code.co_filename,
-        line,
+        code.co_firstlineno if line is None else line,
         code.co_name,
         lookup_line=False,
         end_lineno=end_line,
