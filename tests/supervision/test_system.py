@@ -564,10 +564,10 @@ async def test_a_dead_kernel_cancels_the_handlers_that_run(nothing_left: Callabl
 
 @simulated(seeds=range(5))
 async def test_a_supervisors_own_fault_ends_the_system_rather_than_stall_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*args: object) -> object:
+    def broken(*args: object, **keywords: object) -> object:
         raise LookupError("a fault of ours")
 
-    monkeypatch.setattr("choragus.supervision.mender.decide", broken)
+    monkeypatch.setattr("choragus.supervision.mender.judge", broken)
 
     class Fails(Actor[Get]):
         @handle
