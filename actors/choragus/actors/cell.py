@@ -317,7 +317,7 @@ class Cell(Life):
             self._actor = None
         else:
             self.status = FAILED
-            self._exit = Exit(Reason.FAILED, error)
+            self._exit = Exit(BY_FAILURE, error)
             if self._annex is not None and self._annex.links:
                 break_links(self, self._exit)
         self._rest()
@@ -336,5 +336,7 @@ def _name_of(delivery: Delivery) -> str:
 def _ignore(actor: object, message: object) -> None:
     """There is nothing to do any more."""
 
+
+BY_FAILURE = Reason.FAILED  # by name, see Status
 
 IGNORED = Handler("", _ignore, False)
