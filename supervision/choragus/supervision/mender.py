@@ -5,11 +5,9 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from functools import partial
 from typing import Protocol, TypeAlias
 
 from choragus.actors.cell import Cell
-from choragus.actors.deadline import Deadline
 from choragus.actors.event import Failed
 from choragus.actors.kernel import Kernel
 from choragus.actors.status import Failure
@@ -20,7 +18,7 @@ from .event import GaveUp, SupervisorEnded, SupervisorRestarted
 from .history import Histories
 from .jobs import Jobs
 from .shutdown import shuts_down
-from .slot import Plan, Slot, again
+from .slot import Begun, Plan, Slot
 from .spec import Group
 from .state import RESTARTING, RUNNING, STARTING, STOPPED, STOPPING
 from .strategy import CRASH, Decision, End, Escalate, Forget, Keep, OneForOne, RestartChildren, Resume, decide, judge
@@ -85,7 +83,7 @@ class Mender:
         self._has_backoff = self._strategy.backoff is not None
         self._restarts: deque[float] = deque(maxlen=max(REMEMBERED, self._strategy.max_restarts + 1))
         self._failures: deque[tuple[float, Failure]] = deque(maxlen=CAUSES)
-        self._letting_go: Deadline | None = None
+        self._lets_go = False  # there is a deadline for it
 
     def forget(self) -> None:
         """The supervisor starts: nothing has failed yet."""
@@ -98,7 +96,8 @@ class Mender:
             return
         now = self._family.kernel.now()
         self._failures.append((now, failure))
-        self._let_go()
+        if not self._lets_go:
+            self._let_go()
         decision: Decision | None = None
         if self._stands_alone(slot, end) and self.jobs.is_idle:
             decision = (self._decision if self._has_backoff else self._judgement)(slot, end, failure, now)
@@ -114,8 +113,9 @@ class Mender:
         since = kernel.now() - self._strategy.within
         while failures and failures[0][0] <= since:
             failures.popleft()
-        if failures and (self._letting_go is None or self._letting_go.done()):
-            self._letting_go = kernel.deadlines.after(max(failures[0][0] - since, SOON), self._let_go)
+        self._lets_go = bool(failures)
+        if failures:
+            kernel.deadlines.after(max(failures[0][0] - since, SOON), self._let_go)
 
     def gone(self, slot: Slot) -> None:
         """A child ended by itself, and is not started again: see whether the supervisor goes with it."""
@@ -131,21 +131,17 @@ class Mender:
     def _restart_alone(self, slot: Slot, now: float) -> None:
         name = slot.name
         self._take_down(name, now)
-        plan = slot.plan = Plan((name,))
         slot.state = RESTARTING
-        if isinstance(slot.running, Cell) and slot.running.starts_at_once:
-            self._start_now(slot, plan, name)
-        else:
-            self.jobs.add(lambda: self._start_planned(plan))
-
-    def _start_now(self, slot: Slot, plan: Plan, name: str) -> None:
-        """Start it here; what then waits or failed goes on in a job."""
-        begun = slot.attempt()
-        if begun is None:
-            slot.state, slot.plan = RUNNING, None
-            self._family.histories.came_up(name, self._family.kernel.now())
-        else:
-            self.jobs.add(lambda: self._start_planned(plan, partial(again, begun)))
+        begin: Begin | None = None
+        if isinstance(slot.running, Cell) and slot.running.starts_at_once:  # here; what waits or failed goes on below
+            begun = slot.attempt()
+            if begun is None:
+                slot.state = RUNNING
+                self._family.histories.came_up(name, self._family.kernel.now())
+                return
+            begin = Begun(begun)
+        plan = slot.plan = Plan((name,))
+        self.jobs.add(lambda: self._start_planned(plan, begin))
 
     async def _decide(
         self, slot: Slot, end: End, failure: Failure, incarnation: int, plan: Plan | None, decision: Decision | None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from functools import partial
 from typing import Protocol
 
 from choragus.actors.cell import Cell
@@ -17,9 +16,9 @@ from .directive import Decider
 from .errors import AlreadyPresent, AlreadyStarted, EndedNormally, Escalated, StartFailed
 from .history import Histories
 from .mender import Begin, Mender
-from .slot import Once, Origin, Running, Slot, again
+from .slot import Begun, Once, Origin, Running, Slot
 from .spec import Child, DynamicSupervisor, Group, Spec, check_significance
-from .state import RUNNING, STARTING, STOPPED, STOPPING
+from .state import RESTARTING, RUNNING, STARTING, STOPPED, STOPPING
 from .strategy import CRASH, NORMAL, TEMPORARY, Restart
 
 ENDS, ENDED = Status.STOPPING, Status.STOPPED
@@ -122,7 +121,7 @@ class Node:
         if begun is None:
             slot.state = RUNNING
             return slot, None
-        return slot, self._come_up(slot, partial(again, begun))
+        return slot, self._come_up(slot, Begun(begun))
 
     async def _come_up(self, slot: Slot, begin: Begin) -> None:
         try:
@@ -153,10 +152,12 @@ class Node:
         Args:
             begin: what starts it, when that is not to be begun by this.
         """
+        anew = slot.state is RESTARTING
         try:
             starting = (begin or slot.begin)()
             if starting is not None:
                 await starting
+                slot.up(anew=anew)
         except Ignore:
             await slot.stop()
             self.vacate(slot)
