@@ -78,8 +78,9 @@ class SupervisorRef:
             NotFound: when no child has that name, or the ref is none of a child of this supervisor.
         """
         slot = self._slot(child) if isinstance(child, str) else self._slot_of(child)
-        if slot is not None:
-            await self._node.end_child(slot)
+        ending = None if slot is None else self._node.end_child(slot)
+        if ending is not None:
+            await ending
 
     @overload
     async def restart_child(self, name: str) -> Ref[Never] | SupervisorRef: ...

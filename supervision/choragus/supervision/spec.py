@@ -18,6 +18,8 @@ from .strategy import OneForAll, OneForOne, Restart, RestForOne, Strategy
 
 
 def _as_mailbox(given: int | Mailbox) -> Mailbox:
+    if given is DEFAULT:
+        return DEFAULT
     try:
         return as_mailbox(given)
     except (TypeError, ValueError) as error:

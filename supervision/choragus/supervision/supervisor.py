@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import Protocol
 
 from choragus.actors.cell import Cell
@@ -165,15 +165,18 @@ class Node:
             slot.state = RUNNING
             slot.plan = None
 
-    async def end_child(self, slot: Slot) -> None:
-        """Stop a child on request, also one about to be restarted. A caller that is cancelled leaves it stopping."""
+    def end_child(self, slot: Slot) -> Awaitable[None] | None:
+        """Stop a child on request, also one about to be restarted. None: it has stopped. Else await what is given
+        back; a caller that is cancelled leaves it stopping.
+        """
         slot.plan = None
-        if slot.state is not STOPPED:
-            slot.state = STOPPING
-            if slot.stop_at_once():
-                self.vacate(slot)
-            else:
-                await asyncio.shield(self.kernel.loop.create_task(self.stop_and_vacate(slot)))
+        if slot.state is STOPPED:
+            return None
+        slot.state = STOPPING
+        if slot.stop_at_once():
+            self.vacate(slot)
+            return None
+        return asyncio.shield(self.kernel.loop.create_task(self.stop_and_vacate(slot)))
 
     def vacate(self, slot: Slot) -> None:
         """There is no process any more: drop the spec, or keep it."""

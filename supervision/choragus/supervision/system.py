@@ -233,7 +233,7 @@ class System(Insight):
             )
             self._last_spec = spec if plain else None
         try:
-            name = name or f"{actor.__name__}-{self._spawned}"
+            name = name or f"{spec.name}-{self._spawned}"
             slot, starting = self._root.place(spec, name, origin=DYNAMIC)
             if starting is not None:
                 await starting
