@@ -166,9 +166,7 @@ def test_r10_r11_and_r12_who_is_stopped_and_started(strategy: Strategy, failed: 
         (Restart.TEMPORARY, End.CRASH, Directive.ESCALATE, Escalate("its decider escalates", by_decider=True)),
     ],
 )
-def test_what_becomes_of_the_child_itself(
-    restart: Restart, end: End, directive: Directive, expected: object
-) -> None:
+def test_what_becomes_of_the_child_itself(restart: Restart, end: End, directive: Directive, expected: object) -> None:
     assert judge(OneForOne(), restart, end, directive, restarts=[], now=0.0) == expected
 
 
