@@ -238,7 +238,7 @@ class System(Insight):
             if starting is not None:
                 await starting
         except ActorStopped as error:
-            raise SystemStopped(f"the system has stopped; {actor.__name__} cannot be spawned") from error
+            raise SystemStopped(f"the system has stopped; {_name_of(actor)} cannot be spawned") from error
         assert isinstance(slot.running, Cell)
         return LocalRef(slot.running)
 
