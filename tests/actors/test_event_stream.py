@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 
 import pytest
 
 from choragus.actors.actor import Actor
 from choragus.actors.dispatch import handle
-from choragus.actors.event import DeadLetter, DeepMailbox, Dropped, Event, Events, Restarted, SlowHandler
+from choragus.actors.event import (
+    DeadLetter,
+    DeepMailbox,
+    Dropped,
+    Event,
+    Events,
+    Failed,
+    Restarted,
+    SlowHandler,
+    logger,
+)
 from choragus.actors.mailbox import Mailbox
 from choragus.actors.testing.loop import clock, settled
 from choragus.actors.testing.simulation import simulated
@@ -122,6 +133,58 @@ def test_a_subscriber_of_a_class_gets_that_class_only() -> None:
     events.publish(LETTERS[0])
 
     assert letters == LETTERS[:1]
+
+
+@pytest.mark.parametrize("kind", [Restarted, Event], ids=["class", "base"])
+def test_an_event_is_wanted_as_long_as_somebody_subscribes_to_its_class(kind: type[Event]) -> None:
+    events, seen = Events(), list[Event]()
+    events.publish(Restarted("a", 2))
+    before = events.want(Restarted)
+
+    end = events.subscribe(seen.append, kind)
+    events.publish(Restarted("a", 3))
+    during = events.want(Restarted)
+    end()
+    events.publish(Restarted("a", 4))
+
+    assert (before, during, events.want(Restarted)) == (False, True, False)
+    assert seen == [Restarted("a", 3)]
+
+
+def test_an_event_is_wanted_when_its_level_is_logged() -> None:
+    before = logger.level
+    logger.setLevel(logging.INFO)
+
+    try:
+        assert Events().want(Restarted)
+    finally:
+        logger.setLevel(before)
+
+
+def test_what_is_logged_goes_through_the_record_factory_and_the_filters_and_is_text() -> None:
+    seen: list[logging.LogRecord] = []
+    factory = logging.getLogRecordFactory()
+
+    def marked(*args: object, **keywords: object) -> logging.LogRecord:
+        record = factory(*args, **keywords)
+        record.mark = "mine"
+        return record
+
+    def refuse(record: logging.LogRecord) -> bool:
+        seen.append(record)
+        return False
+
+    logging.setLogRecordFactory(marked)
+    logger.addFilter(refuse)
+    try:
+        Events().publish(Failed("a", ValueError("no"), "Note"))
+    finally:
+        logger.removeFilter(refuse)
+        logging.setLogRecordFactory(factory)
+
+    said = [(one.name, one.levelname, one.getMessage(), one.filename, one.__dict__["mark"]) for one in seen]
+    assert said == [("choragus", "WARNING", "a failed on Note: ValueError: no", "event.py", "mine")]
+    assert all(type(arg) is str for one in seen for arg in one.args or ())
 
 
 def test_who_unsubscribes_within_a_callback_gets_no_more_and_the_others_do() -> None:

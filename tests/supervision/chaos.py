@@ -12,6 +12,7 @@ import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
+from types import NoneType
 
 from choragus.actors.cell import Cell
 from choragus.actors.errors import ActorStopped, MailboxFull, SystemStopped
@@ -21,21 +22,12 @@ from choragus.actors.testing.faults import drop, faults
 from choragus.actors.testing.loop import clock, running, settled
 from choragus.mailbox.errors import ChoragusError
 from choragus.supervision import mender
+from choragus.supervision import strategy as deciding
 from choragus.supervision.backoff import Backoff
 from choragus.supervision.directive import Directive
 from choragus.supervision.errors import AlreadyStarted, SystemFailed
 from choragus.supervision.spec import Child, Supervisor
-from choragus.supervision.strategy import (
-    Decision,
-    End,
-    Escalate,
-    Forget,
-    Member,
-    OneForOne,
-    Restart,
-    RestartChildren,
-    decide,
-)
+from choragus.supervision.strategy import Decision, End, Escalate, Forget, OneForOne, Restart, Strategy, judge
 from choragus.supervision.supervisor import Node
 from choragus.supervision.system import System
 
@@ -117,25 +109,16 @@ async def spawner(seed: int, world: World, system: System) -> None:
 
 @contextmanager
 def written_down(world: World) -> Iterator[None]:
-    """Every decision, by the strategy object that it was made with; None where a supervisor starts."""
+    """Every decision, by the strategy object that it was made with; None where a supervisor starts.
+
+    Written down is what comes of `judge`, which each decision goes through once: None is a restart.
+    """
     start = Node.start
 
-    def deciding(
-        rule: OneForOne,
-        members: Sequence[Member],
-        name: str,
-        end: End,
-        directive: Directive,
-        *,
-        restarts: Sequence[float],
-        failures: int,
-        now: float,
-        chance: float,
-    ) -> Decision:
-        decision = decide(
-            rule, members, name, end, directive, restarts=restarts, failures=failures, now=now, chance=chance
-        )
-        restart = next(member.restart for member in members if member.name == name)
+    def judging(
+        rule: Strategy, restart: Restart, end: End, directive: Directive, *, restarts: Sequence[float], now: float
+    ) -> Decision | None:
+        decision = judge(rule, restart, end, directive, restarts=restarts, now=now)
         world.decided[id(rule)].append((now, restart, decision))
         return decision
 
@@ -143,12 +126,14 @@ def written_down(world: World) -> Iterator[None]:
         world.decided.setdefault(id(node.spec.strategy), []).append(None)
         await start(node)
 
-    setattr(mender, "decide", deciding)  # noqa: B010
+    for module in (mender, deciding):
+        setattr(module, "judge", judging)  # noqa: B010
     setattr(Node, "start", starting)  # noqa: B010
     try:
         yield
     finally:
-        setattr(mender, "decide", decide)  # noqa: B010
+        for module in (mender, deciding):
+            setattr(module, "judge", judge)  # noqa: B010
         setattr(Node, "start", start)  # noqa: B010
 
 
@@ -163,11 +148,11 @@ def check_decisions(world: World, node: Node) -> None:
             continue
         now, restart, decision = one
         too_many = sum(now - at <= rule.within for at in restarts) >= rule.max_restarts
-        wanted = Forget if restart is Restart.TEMPORARY else Escalate if too_many else RestartChildren
+        wanted = Forget if restart is Restart.TEMPORARY else Escalate if too_many else NoneType
         if over or not isinstance(decision, wanted):
             world.wrong.append(f"{node.path or 'root'} decided {decision} at {now:g}, {restarts} before, over: {over}")
         over = over or isinstance(decision, Escalate)
-        if isinstance(decision, RestartChildren):
+        if decision is None:
             restarts.append(now)
     for slot in node.slots.values():
         if isinstance(slot.running, Node):

@@ -104,6 +104,8 @@ async def test_failures_that_are_out_of_the_window_are_let_go() -> None:
         inner = system._root.find("out/in")
         assert isinstance(inner, Node)
         assert len(inner._mender._failures) == 1
+        await asyncio.sleep(61)
+        assert len(inner._mender._failures) == 0
 
 
 @simulated(seeds=range(3))

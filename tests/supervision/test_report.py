@@ -21,7 +21,7 @@ from choragus.actors.ref import Ref
 from choragus.actors.testing.loop import EPOCH, clock, settled
 from choragus.actors.testing.simulation import simulated
 from choragus.supervision.ledger import ACTORS, Ledger
-from choragus.supervision.report import FRAMES, LINKS, FailureReport, report
+from choragus.supervision.report import FRAMES, LINKS, FailureReport, gist, report
 from choragus.supervision.spec import Child
 from choragus.supervision.strategy import OneForOne, Restart
 from choragus.supervision.system import System
@@ -134,7 +134,7 @@ def test_an_error_without_a_frame_of_the_users_keeps_all() -> None:
     assert trace is not None
     error = raised.value.with_traceback(trace.tb_next)
 
-    assert functions(report("a", 0.0, error, "").traceback) == ["<module>", "inside"]
+    assert functions(report(gist("a", 0.0, error, "")).traceback) == ["<module>", "inside"]
 
 
 @simulated(seeds=[0])
@@ -189,7 +189,7 @@ def test_nothing_that_was_in_memory_is_held() -> None:
     try:
         fail()
     except ValueError as error:
-        kept = report("a", 0.0, error, "")
+        kept = report(gist("a", 0.0, error, ""))
     gc.collect()
 
     assert seen[0]() is None
@@ -263,7 +263,7 @@ def chain_of(trace: TracebackException) -> Iterator[TracebackException]:
 def test_what_is_kept_of_an_error_is_bounded(error: BaseException) -> None:
     error.add_note("N" * 1_000_000)
 
-    kept = report("a", 0.0, error, "")
+    kept = report(gist("a", 0.0, error, ""))
 
     assert len(kept.error) <= 2000
     assert len(kept.traceback) < 2000 * LINKS * 2

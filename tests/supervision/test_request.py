@@ -14,6 +14,7 @@ from choragus.actors.dispatch import handle
 from choragus.actors.errors import ActorFailed, ActorStopped, Ignore
 from choragus.actors.event import DeadLetter, Event, Failed, Zombie
 from choragus.actors.message import Request
+from choragus.actors.ref import Ref
 from choragus.actors.status import GRACE
 from choragus.actors.testing.loop import running, settled
 from choragus.actors.testing.simulation import simulated
@@ -600,3 +601,19 @@ async def test_r33_an_on_stop_that_fails_on_request_is_reported_and_the_child_is
 
         assert [(event.actor, event.message) for event in events if isinstance(event, Failed)] == [("bad", "on_stop")]
         assert [child.state for child in system.supervisor().children()] == [ChildState.STOPPED]
+
+
+@simulated(seeds=range(5))
+async def test_who_hears_of_an_end_may_take_the_name_at_once() -> None:
+    """Quicker than whoever asked for the stop, and waits for it."""
+    story = Story()
+    async with System(tree=pool()) as system:
+        supervisor = system.supervisor("top")
+        first = await supervisor.start_child(part(story, "a"))
+        again: list[asyncio.Task[Ref[Message]]] = []
+        first.when_ended(lambda exit: again.append(asyncio.ensure_future(supervisor.start_child(part(story, "a")))))
+
+        await supervisor.stop_child(first)
+
+        assert await (await again[0]).ask(Get()) == 1
+    assert story.lines == ["+a", "-a", "+a", "-a"]

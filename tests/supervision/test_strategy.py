@@ -21,7 +21,21 @@ from choragus.supervision.errors import EndedNormally, Escalated, SystemFailed
 from choragus.supervision.shutdown import AutoShutdown
 from choragus.supervision.spec import Child, Spec, Supervisor
 from choragus.supervision.state import ChildState
-from choragus.supervision.strategy import Member, OneForAll, OneForOne, Restart, RestForOne, Strategy, affected
+from choragus.supervision.strategy import (
+    FORGET,
+    KEEP,
+    RESUME,
+    End,
+    Escalate,
+    Member,
+    OneForAll,
+    OneForOne,
+    Restart,
+    RestForOne,
+    Strategy,
+    affected,
+    judge,
+)
 from choragus.supervision.system import System
 
 MANY = OneForOne(max_restarts=100, within=60.0)
@@ -133,6 +147,34 @@ MEMBERS = [Member("a"), Member("b", Restart.TEMPORARY), Member("c", is_alive=Fal
 )
 def test_r10_r11_and_r12_who_is_stopped_and_started(strategy: Strategy, failed: str, stop: str, start: str) -> None:
     assert affected(strategy, MEMBERS, failed) == (tuple(stop), tuple(start))
+
+
+@pytest.mark.parametrize(
+    ("restart", "end", "directive", "expected"),
+    [
+        (Restart.PERMANENT, End.NORMAL, Directive.RESTART, None),
+        (Restart.TRANSIENT, End.NORMAL, Directive.RESTART, KEEP),
+        (Restart.TEMPORARY, End.NORMAL, Directive.RESTART, FORGET),
+        (Restart.PERMANENT, End.CRASH, Directive.RESTART, None),
+        (Restart.TRANSIENT, End.CRASH, Directive.RESTART, None),
+        (Restart.TEMPORARY, End.CRASH, Directive.RESTART, FORGET),
+        (Restart.TEMPORARY, End.CRASH, Directive.RESUME, RESUME),
+        (Restart.PERMANENT, End.INIT, Directive.RESUME, KEEP),
+        (Restart.TEMPORARY, End.INIT, Directive.RESUME, FORGET),
+        (Restart.PERMANENT, End.CRASH, Directive.STOP, KEEP),
+        (Restart.TEMPORARY, End.CRASH, Directive.STOP, FORGET),
+        (Restart.TEMPORARY, End.CRASH, Directive.ESCALATE, Escalate("its decider escalates", by_decider=True)),
+    ],
+)
+def test_what_becomes_of_the_child_itself(restart: Restart, end: End, directive: Directive, expected: object) -> None:
+    assert judge(OneForOne(), restart, end, directive, restarts=[], now=0.0) == expected
+
+
+@pytest.mark.parametrize(("before", "is_over"), [([], False), ([4.0], False), ([5.0], True), ([4.0, 9.0], True)])
+def test_one_restart_more_than_the_window_allows_gives_up(before: list[float], is_over: bool) -> None:
+    judgement = judge(OneForOne(), Restart.PERMANENT, End.CRASH, Directive.RESTART, restarts=before, now=10.0)
+
+    assert judgement == (Escalate("more than 1 restarts within 5 s") if is_over else None)
 
 
 @simulated(seeds=range(5))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import functools
 import os
 import signal
 import sqlite3
@@ -201,6 +202,16 @@ async def test_a_spawn_after_the_stop_is_refused() -> None:
 
     with pytest.raises(SystemStopped, match=r"^the system has stopped; Plain cannot be spawned$"):
         await system.spawn(Plain)
+
+
+async def test_an_actor_built_by_something_without_a_name_is_called_after_its_class() -> None:
+    build: type[Plain] = functools.partial(Plain)  # type: ignore[assignment]  # whatever can be called will do
+    async with System() as system:
+        ref = await system.spawn(build)
+
+    assert ref.path == "partial-1"
+    with pytest.raises(SystemStopped, match=r"^the system has stopped; partial cannot be spawned$"):
+        await system.spawn(build)
 
 
 async def test_find_says_when_there_is_no_such_actor() -> None:
@@ -564,10 +575,10 @@ async def test_a_dead_kernel_cancels_the_handlers_that_run(nothing_left: Callabl
 
 @simulated(seeds=range(5))
 async def test_a_supervisors_own_fault_ends_the_system_rather_than_stall_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*args: object) -> object:
+    def broken(*args: object, **keywords: object) -> object:
         raise LookupError("a fault of ours")
 
-    monkeypatch.setattr("choragus.supervision.mender.decide", broken)
+    monkeypatch.setattr("choragus.supervision.mender.judge", broken)
 
     class Fails(Actor[Get]):
         @handle

@@ -8,7 +8,6 @@ import sys
 import textwrap
 from contextvars import ContextVar
 
-import pytest
 from attrs import frozen
 
 from choragus.actors import Actor, Request, handle
@@ -48,7 +47,6 @@ def waiting(system: System) -> int:
     return sum(len(queue.waiting) for queue in system.kernel.deadlines._queues.values())
 
 
-@pytest.mark.xfail(strict=True, reason="a start that was begun at once and is dropped for a stop is never awaited")
 def test_a_start_that_a_stop_overtakes_leaves_no_coroutine_behind() -> None:
     """Only a function builds an actor with an `on_start` after one without: the start goes on in a job of its own."""
     said = run("""
@@ -90,7 +88,8 @@ def test_a_start_that_a_stop_overtakes_leaves_no_coroutine_behind() -> None:
             simulate(main, seed=seed)
     """)
 
-    assert said == ""
+    assert "it failed on Fail" in said
+    assert "never awaited" not in said
 
 
 def run(script: str) -> str:

@@ -53,7 +53,7 @@ class World:
     inside: Counter[str] = attrs.field(factory=Counter)
     last: dict[tuple[str, int], int] = attrs.field(factory=dict)
     asks: Counter[str] = attrs.field(factory=Counter)
-    decided: dict[int, list[tuple[float, Restart, Decision] | None]] = attrs.field(factory=dict)
+    decided: dict[int, list[tuple[float, Restart, Decision | None] | None]] = attrs.field(factory=dict)
     zombies: int = 0
     story: list[str] = attrs.field(factory=list)
 

@@ -16,12 +16,10 @@ from .dispatch import Table
 from .errors import ActorStopped, Ignore
 from .event import Restarted, Zombie, logger
 from .hook import Starting, run_on_stop
-from .host import Host
 from .inside import fence
-from .mail import RUNNING, Mail
-from .mailbox import Mailbox
+from .mail import Mail
 from .place import Around
-from .status import GRACE, Exit, Reason, Status
+from .status import FAILED, GRACE, RUNNING, STARTING, STOPPED, STOPPING, Exit, Reason
 from .watch import Linked, break_links
 
 
@@ -43,6 +41,8 @@ FAREWELL = 5.0
 
 NOTHING: Table = {}
 
+NO_START, NO_STOP = Actor.on_start, Actor.on_stop
+
 NORMAL, SHUTDOWN, KILLED = Exit(Reason.NORMAL), Exit(Reason.SHUTDOWN), Exit(Reason.KILLED)
 
 
@@ -60,16 +60,14 @@ class Life(Mail):
         "table",
     )
 
-    def __init__(self, host: Host, path: str, recipe: Recipe, mailbox: Mailbox) -> None:
-        Mail.__init__(self, host, path, mailbox)
-        self.table = NOTHING
-        self.incarnation = 0
-        self.since = 0.0
-        self._recipe = recipe
-        self._actor: Actor[Never] | None = None
-        self._worker: asyncio.Task[None] | None = None
-        self._exit = NORMAL
-        self._leaves = False
+    table: Table
+    incarnation: int
+    since: float
+    _recipe: Recipe
+    _actor: Actor[Never] | None
+    _worker: asyncio.Task[None] | None
+    _exit: Exit
+    _leaves: bool
 
     def run_beside(self, work: Coroutine[object, None, object]) -> None:
         """Go on with the next message while this runs."""
@@ -112,7 +110,7 @@ class Life(Mail):
 
         The function returned takes it back, and does nothing after the end.
         """
-        if self.status is Status.STOPPED:
+        if self.status is STOPPED:
             action(self._exit)
             return lambda: None
         watchers, token = self.annex.watchers, object()
@@ -126,7 +124,7 @@ class Life(Mail):
     @property
     def starts_at_once(self) -> bool:
         """Whether the last incarnation had no `on_start`."""
-        return self._actor is not None and type(self._actor).on_start is Actor.on_start
+        return self._actor is not None and type(self._actor).on_start is NO_START
 
     def begin(self) -> Coroutine[object, None, None] | None:
         """Build the actor; without an `on_start` it runs now. Otherwise await what is given back, which runs it.
@@ -135,7 +133,7 @@ class Life(Mail):
             Ignore: when the actor stops itself while it is built.
         """
         if self.incarnation:
-            self.status = Status.STARTING
+            self.status = STARTING
             self._actor = None
             self._leaves = False
             self._mark = self._mailbox.mark
@@ -153,14 +151,16 @@ class Life(Mail):
         actor._choragus_cell = self
         actor._choragus_incarnation = self.incarnation
         self.table = actor.__choragus_table__
-        if type(actor).on_start is not Actor.on_start:
+        if type(actor).on_start is not NO_START:
             return self._start(actor, self.incarnation)
         self._run(actor)
         return None
 
     def restarted(self) -> None:
         """Tell that a new incarnation runs."""
-        self.host.events.publish(Restarted(self.path, self.incarnation))
+        events = self.host.events
+        if events.want(Restarted):
+            events.publish(Restarted(self.path, self.incarnation))
 
     async def _start(self, actor: Actor[Never], incarnation: int) -> None:
         """Run its `on_start`; what it raises goes to the caller.
@@ -173,19 +173,19 @@ class Life(Mail):
         try:
             await starter.finish(self._recipe.startup)
         except Exception as error:
-            if self.status is Status.STARTING and incarnation == self.incarnation:
+            if self.status is STARTING and incarnation == self.incarnation:
                 self._not_started(error)
             raise
         finally:
             if self.annex.starter is starter:
                 self.annex.starter = None
-        if self.status is not Status.STARTING or incarnation != self.incarnation:
+        if self.status is not STARTING or incarnation != self.incarnation:
             raise ActorStopped(self.path)
         self._run(actor)
 
     def _not_started(self, error: Exception) -> None:
         """Its start failed, which is a failure like any other; one that ignores it has ended by itself."""
-        self.status = Status.FAILED
+        self.status = FAILED
         self._actor = None
         self._exit = NORMAL if isinstance(error, Ignore) else Exit(Reason.FAILED, error)
         if self._annex is not None and self._annex.links:
@@ -204,16 +204,16 @@ class Life(Mail):
 
     def resume(self) -> None:
         """Go on with the actor as it is, after its failure on a message."""
-        if self.status is Status.FAILED:
+        if self.status is FAILED:
             self.status = RUNNING
             self._wake()
 
     def leave(self) -> None:
         """End after the message in hand, without one at once, and tell the parent when it is over."""
-        if self.status is Status.STARTING:
+        if self.status is STARTING:
             self._leaves = True
         elif self.status is RUNNING:
-            self.status = Status.STOPPING
+            self.status = STOPPING
             self._leaves = True
             if not self.is_at_work:
                 self._depart()
@@ -239,24 +239,28 @@ class Life(Mail):
 
     def stop_at_once(self) -> bool:
         """Stop, if that takes no time: nothing runs, and there is no `on_stop`. Whether it has stopped."""
-        if self.status is RUNNING and self._worker is None and self._annex is None and not self._has_on_stop:
+        if self.status is RUNNING and self._worker is None and self._annex is None:
+            if self._actor is not None and type(self._actor).on_stop is not NO_STOP:
+                return False
             self._exit = SHUTDOWN
             self._actor = None
-            self._finish()
-        return self.status is Status.STOPPED
+            self.incarnation += 1
+            self.status = STOPPED
+            self._refuse_all()
+        return self.status is STOPPED
 
     async def _stop(self, timeout: float, *, keeps: bool) -> None:
         annex = self.annex
         annex.keeps = keeps and (annex.ending is None or annex.keeps)
         self._leaves = False
         if annex.ending is None:
-            if self.status is Status.STOPPED:
+            if self.status is STOPPED:
                 return
-            if self.status is Status.FAILED:
+            if self.status is FAILED:
                 self._actor = None
             else:
                 self._exit = SHUTDOWN
-            self.status = Status.STOPPING
+            self.status = STOPPING
             if not self.is_at_work and annex.starter is None and not self._has_on_stop:
                 self._actor = None
                 self._finish()
@@ -267,7 +271,7 @@ class Life(Mail):
 
     @property
     def _has_on_stop(self) -> bool:
-        return self._actor is not None and type(self._actor).on_stop is not Actor.on_stop
+        return self._actor is not None and type(self._actor).on_stop is not NO_STOP
 
     def _depart(self) -> None:
         self._leaves = False
@@ -335,9 +339,9 @@ class Life(Mail):
             annex.ending = None
             self._part()
         if annex is not None and annex.keeps:
-            self.status = Status.FAILED
+            self.status = FAILED
             return
-        self.status = Status.STOPPED
+        self.status = STOPPED
         self._refuse_all()
         if annex is not None:
             if annex.watches is not None:

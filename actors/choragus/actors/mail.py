@@ -26,9 +26,7 @@ from .mailbox import Mailbox, Overflow
 from .notice import Notice
 from .reply import Reply
 from .room import Room
-from .status import Status
-
-RUNNING = Status.RUNNING
+from .status import RUNNING, STOPPED, Status
 
 rank_of = attrgetter("rank")
 
@@ -40,22 +38,21 @@ class Ranked(tuple[object, "asyncio.Future[object] | None", "Speaker | None"]):
 
 
 class Mail:
-    """The half of a cell that takes messages."""
+    """The half of a cell that takes messages. `Cell` makes all that is in it."""
 
     __slots__ = ("_annex", "_batch", "_box", "_busy", "_mailbox", "_mark", "current", "depth", "host", "path", "status")
 
-    def __init__(self, host: Host, path: str, mailbox: Mailbox) -> None:
-        self.host = host
-        self.path = path
-        self.status = Status.STARTING
-        self.current: Delivery | None = None
-        self.depth = 0
-        self._mailbox = mailbox
-        self._mark = mailbox.mark
-        self._box: list[Delivery] | None = None
-        self._batch: list[Delivery] | None = None
-        self._busy = False
-        self._annex: Annex | None = None
+    host: Host
+    path: str
+    status: Status
+    current: Delivery | None
+    depth: int
+    _mailbox: Mailbox
+    _mark: float
+    _box: list[Delivery] | None
+    _batch: list[Delivery] | None
+    _busy: bool
+    _annex: Annex | None
 
     @property
     def handling(self) -> str:
@@ -110,7 +107,7 @@ class Mail:
     @property
     def makes_wait(self) -> bool:
         """Whether `put_when_room` would not take a message now."""
-        return self.status is Status.STOPPED or (self._is_full and self._mailbox.overflow is Overflow.WAIT)
+        return self.status is STOPPED or (self._is_full and self._mailbox.overflow is Overflow.WAIT)
 
     async def put_when_room(self, delivery: Delivery) -> None:
         """Take a message, waiting for room as long as it takes; a cell that stops meanwhile raises ActorStopped.
@@ -120,7 +117,7 @@ class Mail:
         Raises:
             AskCycle: when this actor waits, over however many others, for the one that sends.
         """
-        if self.status is Status.STOPPED:
+        if self.status is STOPPED:
             raise ActorStopped(self.path)
         if self._mailbox.overflow is not Overflow.WAIT or not self._is_full:
             self.put(delivery)
@@ -142,13 +139,13 @@ class Mail:
 
     def put_notice(self, notice: Notice) -> None:
         """Take a notice behind the messages, whether there is room or not."""
-        if self.status is not Status.STOPPED:
+        if self.status is not STOPPED:
             self.annex.notices += 1
             self._enter(self._ranked((notice, None, None)))
 
     def put_first(self, notice: Notice) -> None:
         """Take a notice before every message, behind other urgent ones: the system lane, which has no bound."""
-        if self.status is not Status.STOPPED:
+        if self.status is not STOPPED:
             annex = self.annex
             batch = self._taken_over()
             batch.insert(len(batch) - annex.urgent, (notice, None, None))
@@ -211,7 +208,7 @@ class Mail:
         return annex.room
 
     def _put_closely(self, delivery: Delivery) -> None:
-        if self.status is Status.STOPPED:
+        if self.status is STOPPED:
             refuse(delivery, self.path, self.host.events)
         elif not self._is_full:
             self._enter(self._ranked(delivery))

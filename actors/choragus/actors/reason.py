@@ -17,4 +17,4 @@ def reason(error: BaseException) -> str:
 
 def printable(text: str) -> str:
     """The text with whatever UTF-8 cannot carry, as the odd bytes of a file name, replaced by question marks."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

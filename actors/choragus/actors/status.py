@@ -20,6 +20,15 @@ class Status(Enum):
     STOPPED = "stopped"
 
 
+# By name: with Python 3.11 an enumeration takes ten times as long to say who its member is, and every start, failure
+# and stop asks for many.
+STARTING = Status.STARTING
+RUNNING = Status.RUNNING
+FAILED = Status.FAILED
+STOPPING = Status.STOPPING
+STOPPED = Status.STOPPED
+
+
 class Reason(Enum):
     """How an actor came to its end; OTP's exit reasons."""
 

@@ -22,6 +22,8 @@ class Directive(Enum):
     """Give up at once, so that the supervisor above decides."""
 
 
+RESTART = Directive.RESTART
+
 Decider: TypeAlias = Mapping[type[BaseException], Directive]
 """By exception type; the most specific class decides."""
 
@@ -57,4 +59,4 @@ def directive_for(deciders: Iterable[Decider], error: BaseException) -> Directiv
         for kind in type(behind).__mro__:
             if kind in decider:
                 return decider[kind]
-    return Directive.RESTART
+    return RESTART

@@ -13,7 +13,7 @@ from choragus.actors.local_ref import LocalRef
 from choragus.actors.ref import Ref
 
 from .errors import NotFound, NotStopped
-from .slot import Origin, Slot
+from .slot import ADDED, DYNAMIC, Slot
 from .spec import Child, DynamicSupervisor, Group, check_spec
 from .state import ChildState
 from .strategy import Restart
@@ -62,9 +62,11 @@ class SupervisorRef:
             AlreadyStarted: when its name is alive; the error has the ref.
             AlreadyPresent: when a stopped child of that name is kept.
         """
-        origin = Origin.DYNAMIC if isinstance(self._node.spec, DynamicSupervisor) else Origin.ADDED
         check_spec(spec)
-        slot = await self._node.add(spec, spec.name, origin=origin)
+        origin = DYNAMIC if isinstance(self._node.spec, DynamicSupervisor) else ADDED
+        slot, starting = self._node.place(spec, spec.name, origin=origin)
+        if starting is not None:
+            await starting
         return self._ref(slot)  # type: ignore[return-value]  # the actor is the spec's
 
     async def stop_child(self, child: str | Ref[Never] | SupervisorRef) -> None:
@@ -76,8 +78,9 @@ class SupervisorRef:
             NotFound: when no child has that name, or the ref is none of a child of this supervisor.
         """
         slot = self._slot(child) if isinstance(child, str) else self._slot_of(child)
-        if slot is not None:
-            await self._node.end_child(slot)
+        ending = None if slot is None else self._node.end_child(slot)
+        if ending is not None:
+            await ending
 
     @overload
     async def restart_child(self, name: str) -> Ref[Never] | SupervisorRef: ...
@@ -140,6 +143,8 @@ class SupervisorRef:
         """Its slot; None when it was a child and left nothing."""
         parent, _, name = ref.path.rpartition("/")
         slot = self._slots().get(name)
+        if slot is not None and isinstance(ref, LocalRef) and slot.running is ref.cell:
+            return slot
         if parent != self.path or (isinstance(ref, LocalRef) and not ref.is_of(self._node.kernel)):
             raise NotFound(self.path, ref)
         return slot if slot is not None and self._ref(slot) == ref else None

@@ -46,15 +46,19 @@ class Histories:
     def failed(self, name: str, now: float) -> None:
         """The child failed, and is to be restarted."""
         streak = self.failures(name, now) + 1
-        history = self._of.setdefault(name, History())
+        history = self._of.get(name) or self._new(name)
         history.streak, history.up = streak, None
 
     def came_up(self, name: str, now: float) -> None:
         """The child was restarted; also when it had only gone down with a sibling, which ends no streak."""
-        history = self._of.setdefault(name, History())
+        history = self._of.get(name) or self._new(name)
         history.restarts += 1
         if history.up is None:
             history.up = now
+
+    def _new(self, name: str) -> History:
+        history = self._of[name] = History()
+        return history
 
     def stopped(self, name: str) -> None:
         """There is no process any more: should one be started on request, its failures are counted anew."""

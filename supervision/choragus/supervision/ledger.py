@@ -8,7 +8,7 @@ from collections.abc import Callable
 from choragus.actors.event import Event, Failed
 
 from .event import GaveUp
-from .report import FailureReport, report
+from .report import FailureReport, Gist, gist, report
 
 EACH = 5
 """Failures that are kept of one actor."""
@@ -26,23 +26,24 @@ class Ledger:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._of: dict[str, deque[FailureReport]] = {}
+        self._of: dict[str, deque[Gist]] = {}
 
     def note(self, event: Event) -> None:
         """Take down a failure."""
         if isinstance(event, Failed):
-            self._add(report(event.actor, self._clock(), event.error, event.message))
+            self._add(gist(event.actor, self._clock(), event.error, event.message))
         elif isinstance(event, GaveUp):
             gave_up = f"gave up: {event.reason}"
-            self._add(FailureReport(path=event.actor, at=self._clock(), message="", error=gave_up))
+            self._add((event.actor, self._clock(), "", gave_up, None))
 
     def of(self, path: str) -> tuple[FailureReport, ...]:
         """That actor's last failures, the latest first."""
-        return tuple(reversed(self._of.get(path, ())))
+        return tuple(report(failure) for failure in reversed(self._of.get(path, ())))
 
-    def _add(self, failure: FailureReport) -> None:
-        kept = self._of.pop(failure.path, None) or deque(maxlen=EACH)
+    def _add(self, failure: Gist) -> None:
+        path = failure[0]
+        kept = self._of.pop(path, None) or deque(maxlen=EACH)
         kept.append(failure)
-        self._of[failure.path] = kept
+        self._of[path] = kept
         if len(self._of) > ACTORS:
             del self._of[next(iter(self._of))]

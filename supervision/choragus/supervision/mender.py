@@ -5,11 +5,9 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from functools import partial
 from typing import Protocol, TypeAlias
 
 from choragus.actors.cell import Cell
-from choragus.actors.deadline import Deadline
 from choragus.actors.event import Failed
 from choragus.actors.kernel import Kernel
 from choragus.actors.status import Failure
@@ -20,10 +18,10 @@ from .event import GaveUp, SupervisorEnded, SupervisorRestarted
 from .history import Histories
 from .jobs import Jobs
 from .shutdown import shuts_down
-from .slot import Plan, Slot, again
+from .slot import Begun, Plan, Slot
 from .spec import Group
-from .state import ChildState
-from .strategy import Decision, End, Escalate, Forget, Keep, OneForOne, RestartChildren, Resume, decide
+from .state import RESTARTING, RUNNING, STARTING, STOPPED, STOPPING
+from .strategy import CRASH, Decision, End, Escalate, Forget, Keep, OneForOne, RestartChildren, Resume, decide, judge
 
 REMEMBERED = 1000
 """Restarts that are kept, at most, unless the intensity allows more."""
@@ -82,9 +80,10 @@ class Mender:
         self.jobs = Jobs(family.kernel, family.path)
         self._family = family
         self._strategy = family.spec.strategy
+        self._has_backoff = self._strategy.backoff is not None
         self._restarts: deque[float] = deque(maxlen=max(REMEMBERED, self._strategy.max_restarts + 1))
         self._failures: deque[tuple[float, Failure]] = deque(maxlen=CAUSES)
-        self._letting_go: Deadline | None = None
+        self._lets_go = False  # there is a deadline for it
 
     def forget(self) -> None:
         """The supervisor starts: nothing has failed yet."""
@@ -95,25 +94,28 @@ class Mender:
         """A child ended: do about it what the strategy says, after what is being done already."""
         if self._family.is_ending:
             return
-        self._failures.append((self._family.kernel.now(), failure))
-        self._let_go()
+        now = self._family.kernel.now()
+        self._failures.append((now, failure))
+        if not self._lets_go:
+            self._let_go()
         decision: Decision | None = None
-        if self.jobs.is_idle and self._stands_alone(slot, end):
-            decision = self._decision(slot, end, failure)
-            if isinstance(decision, RestartChildren) and not decision.after:
-                self._restart_alone(slot)
+        if self._stands_alone(slot, end) and self.jobs.is_idle:
+            decision = (self._decision if self._has_backoff else self._judgement)(slot, end, failure, now)
+            if decision is None or (isinstance(decision, RestartChildren) and not decision.after):
+                self._restart_alone(slot, now)
                 return
         incarnation, plan = slot.running.incarnation, slot.plan
         self.jobs.add(lambda: self._decide(slot, end, failure, incarnation, plan, decision))
 
     def _let_go(self) -> None:
         """Forget failures that are no cause of anything any more: an error holds its frames, and what is in them."""
-        kernel, within = self._family.kernel, self._strategy.within
-        since = kernel.now() - within
-        while self._failures and self._failures[0][0] <= since:
-            self._failures.popleft()
-        if self._failures and (self._letting_go is None or self._letting_go.done()):
-            self._letting_go = kernel.deadlines.after(max(self._failures[0][0] - since, SOON), self._let_go)
+        kernel, failures = self._family.kernel, self._failures
+        since = kernel.now() - self._strategy.within
+        while failures and failures[0][0] <= since:
+            failures.popleft()
+        self._lets_go = bool(failures)
+        if failures:
+            kernel.deadlines.after(max(failures[0][0] - since, SOON), self._let_go)
 
     def gone(self, slot: Slot) -> None:
         """A child ended by itself, and is not started again: see whether the supervisor goes with it."""
@@ -123,54 +125,57 @@ class Mender:
 
     def _stands_alone(self, slot: Slot, end: End) -> bool:
         """Whether it is an actor that crashed, and whose restart is nobody else's affair."""
-        free = slot.state is ChildState.RUNNING and slot.plan is None
-        return free and end is End.CRASH and isinstance(self._strategy, OneForOne) and isinstance(slot.running, Cell)
+        free = slot.state is RUNNING and slot.plan is None
+        return free and end is CRASH and isinstance(self._strategy, OneForOne) and isinstance(slot.running, Cell)
 
-    def _restart_alone(self, slot: Slot) -> None:
-        plan = self._planned(slot, (slot.name,))
-        if isinstance(slot.running, Cell) and slot.running.starts_at_once:
-            self._start_now(slot, plan)
-        else:
-            self.jobs.add(lambda: self._start_planned(plan))
-
-    def _start_now(self, slot: Slot, plan: Plan) -> None:
-        """Start it here; what then waits or failed goes on in a job."""
-        begun = slot.attempt()
-        if begun is None:
-            slot.state, slot.plan = ChildState.RUNNING, None
-            self._came_up(slot)
-        else:
-            self.jobs.add(lambda: self._start_planned(plan, partial(again, begun)))
+    def _restart_alone(self, slot: Slot, now: float) -> None:
+        name = slot.name
+        self._take_down(name, now)
+        slot.state = RESTARTING
+        begin: Begin | None = None
+        if isinstance(slot.running, Cell) and slot.running.starts_at_once:  # here; what waits or failed goes on below
+            begun = slot.attempt()
+            if begun is None:
+                slot.state = RUNNING
+                self._family.histories.came_up(name, self._family.kernel.now())
+                return
+            begin = Begun(begun)
+        plan = slot.plan = Plan((name,))
+        self.jobs.add(lambda: self._start_planned(plan, begin))
 
     async def _decide(
         self, slot: Slot, end: End, failure: Failure, incarnation: int, plan: Plan | None, decision: Decision | None
     ) -> None:
-        stopped = slot.state in (ChildState.STOPPING, ChildState.STOPPED)
+        stopped = slot.state in (STOPPING, STOPPED)
         if stopped or slot.running.incarnation != incarnation or slot.plan is not plan:  # on request, or with a sibling
             await self._start_planned(plan)
             return
-        match decision or self._decision(slot, end, failure):
+        match decision or self._decision(slot, end, failure, self._family.kernel.now()):
             case Resume():
                 if isinstance(slot.running, Cell):
                     slot.running.resume()
             case RestartChildren(after, stop, start):
                 await self._restart(self._planned(slot, start), after, stop)
             case Forget() | Keep():
-                slot.state = ChildState.STOPPING
+                slot.state = STOPPING
                 await self._family.stop_and_vacate(slot)
                 await self._gone(slot)
                 await self._start_planned(plan)
             case Escalate() as escalate:
                 self._give_up(escalate, failure)
 
-    def _decision(self, slot: Slot, end: End, failure: Failure) -> Decision:
-        if end is End.CRASH and not isinstance(slot.running, Cell):
+    def _judgement(self, slot: Slot, end: End, failure: Failure, now: float) -> Decision | None:
+        """As `_decision`, of a child that stands alone and whose restart waits for nothing; None: restart it."""
+        directive = directive_for(self._family.deciders, failure.error)
+        return judge(self._strategy, slot.spec.restart, end, directive, restarts=self._restarts, now=now)
+
+    def _decision(self, slot: Slot, end: End, failure: Failure, now: float) -> Decision:
+        if end is CRASH and not isinstance(slot.running, Cell):
             end = End.INIT  # what has given up cannot be resumed
         slots = self._family.slots.values()
         alone = isinstance(self._strategy, OneForOne)
         # One that is just being started on request comes up by itself.
-        members = [slot] if alone else [one for one in slots if one.state is not ChildState.STARTING]
-        now = self._family.kernel.now()
+        members = [slot] if alone else [one for one in slots if one.state is not STARTING]
         return decide(
             self._strategy,
             [one.member for one in members],
@@ -187,23 +192,27 @@ class Mender:
 
     def _planned(self, slot: Slot, start: tuple[str, ...]) -> Plan:
         """Take down the restart of a child and those that share its fate."""
-        now = self._family.kernel.now()
-        self._family.histories.failed(slot.name, now)
-        while self._restarts and now - self._restarts[0] > self._strategy.within:
-            self._restarts.popleft()
-        self._restarts.append(now)
+        self._take_down(slot.name, self._family.kernel.now())
         plan = Plan(start)
         for name in start:
             one = self._family.slots[name]
-            one.state, one.plan = ChildState.RESTARTING, plan
+            one.state, one.plan = RESTARTING, plan
         return plan
+
+    def _take_down(self, name: str, now: float) -> None:
+        """That child failed, and causes a restart."""
+        restarts, within = self._restarts, self._strategy.within
+        self._family.histories.failed(name, now)
+        while restarts and now - restarts[0] > within:
+            restarts.popleft()
+        restarts.append(now)
 
     async def _restart(self, plan: Plan, after: float, stop: tuple[str, ...]) -> None:
         for slot in [self._family.slots[name] for name in stop]:
             if slot.plan is plan:
                 await slot.halt()
-            elif slot.state is not ChildState.STOPPED:
-                slot.state = ChildState.STOPPING
+            elif slot.state is not STOPPED:
+                slot.state = STOPPING
                 await self._family.stop_and_vacate(slot)
         if after:
             self.jobs.add_later(after, lambda: self._start_planned(plan))
@@ -228,7 +237,7 @@ class Mender:
                 self._came_up(slot)
 
     def _came_up(self, slot: Slot) -> None:
-        if slot.state is ChildState.RUNNING:
+        if slot.state is RUNNING:
             self._family.histories.came_up(slot.name, self._family.kernel.now())
             if not isinstance(slot.running, Cell):
                 self._family.kernel.events.publish(SupervisorRestarted(slot.running.path, slot.running.incarnation))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from traceback import FrameSummary, StackSummary, TracebackException
 from types import CodeType
+from typing import TypeAlias
 
 import attrs
 
@@ -72,12 +72,12 @@ class Places:
     __slots__ = ("_frames", "_says")
 
     def __init__(self, error: BaseException, text: str) -> None:
-        frames: deque[tuple[CodeType, int, int]] = deque(maxlen=FRAMES)
+        frames: list[tuple[CodeType, int]] = []
         trace = error.__traceback__
         while trace is not None:
-            frames.append((trace.tb_frame.f_code, trace.tb_lasti, trace.tb_lineno))
+            frames.append((trace.tb_frame.f_code, trace.tb_lasti))  # its line is searched for, so not now
             trace = trace.tb_next
-        self._frames = frames
+        self._frames = frames[-FRAMES:]
         kind = type(error)
         module = "" if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}."
         self._says = f"{module}{kind.__qualname__}" + (f": {text}" if text else "")
@@ -90,11 +90,11 @@ class Places:
         yield f"{self._says}\n"
 
 
-def _summary(code: CodeType, instruction: int, line: int) -> FrameSummary:
-    _, end_line, column, end_column = next(islice(code.co_positions(), instruction // 2, None))
+def _summary(code: CodeType, instruction: int) -> FrameSummary:
+    line, end_line, column, end_column = next(islice(code.co_positions(), instruction // 2, None))
     return FrameSummary(
         code.co_filename,
-        line,
+        code.co_firstlineno if line is None else line,
         code.co_name,
         lookup_line=False,
         end_lineno=end_line,
@@ -103,27 +103,34 @@ def _summary(code: CodeType, instruction: int, line: int) -> FrameSummary:
     )
 
 
-def report(path: str, at: float, error: BaseException, message: str) -> FailureReport:
+Gist: TypeAlias = "tuple[str, float, str, str, TracebackException | Places | None]"
+"""What a report is made of, when somebody reads it: path, time, message, error, trace."""
+
+GROUPED = (BaseExceptionGroup, SyntaxError)
+"""Errors that have more to tell than their text."""
+
+
+def gist(path: str, at: float, error: BaseException, message: str) -> Gist:
     """Keep what can be read about an error, and let go of the error."""
-    says = reason(error)
-    text = f"{type(error).__name__}: {says}"[:LONGEST]
+    says, name = reason(error), type(error).__name__
+    text = f"{name}: {says}"[:LONGEST]
     if _is_plain(error):
-        return FailureReport(
-            path=path,
-            at=at,
-            message=message,
-            error=text,
-            trace=Places(error, "" if says == type(error).__name__ else says),
-        )
+        return path, at, message, text, Places(error, "" if says == name else says)
     trace = TracebackException(type(error), error, error.__traceback__, limit=-FRAMES, lookup_lines=False, compact=True)
     _shorten(trace)
-    return FailureReport(path=path, at=at, message=message, error=text, trace=trace)
+    return path, at, message, text, trace
+
+
+def report(gist: Gist) -> FailureReport:
+    """What was kept, as it is read."""
+    path, at, message, error, trace = gist
+    return FailureReport(path=path, at=at, message=message, error=error, trace=trace)
 
 
 def _is_plain(error: BaseException) -> bool:
     """Whether there is nothing but the error itself to tell of."""
-    alone = error.__cause__ is None and error.__context__ is None and not getattr(error, "__notes__", None)
-    return alone and not isinstance(error, BaseExceptionGroup | SyntaxError)
+    alone = error.__cause__ is None and error.__context__ is None and not hasattr(error, "__notes__")
+    return alone and not isinstance(error, GROUPED)
 
 
 def _shorten(trace: TracebackException) -> None:

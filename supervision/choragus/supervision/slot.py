@@ -10,12 +10,11 @@ import attrs
 
 from choragus.actors.actor import Actor
 from choragus.actors.cell import Cell
-from choragus.actors.life import Recipe
 from choragus.actors.status import Status
 
 from .spec import Child, Spec
-from .state import ChildState
-from .strategy import Member, Restart
+from .state import RESTARTING, RUNNING, STARTING, STOPPED, STOPPING, ChildState
+from .strategy import TEMPORARY, Member
 
 
 class Branch(Protocol):
@@ -55,6 +54,9 @@ class Origin(Enum):
     """It was added at run time, and leaves no entry without a process."""
 
 
+ADDED, DYNAMIC = Origin.ADDED, Origin.DYNAMIC
+
+
 @attrs.define(eq=False)
 class Slot:
     """A child's place."""
@@ -62,7 +64,7 @@ class Slot:
     spec: Spec
     running: Running
     origin: Origin
-    state: ChildState = ChildState.STARTING
+    state: ChildState = STARTING
     plan: Plan | None = None
 
     @property
@@ -73,51 +75,45 @@ class Slot:
     @property
     def leaves_nothing(self) -> bool:
         """Whether the slot goes with its process."""
-        return self.origin is Origin.DYNAMIC or self.spec.restart is Restart.TEMPORARY
+        return self.origin is DYNAMIC or self.spec.restart is TEMPORARY
 
     @property
     def truth(self) -> ChildState:
         """Its state, also between a failure and the decision about it."""
-        if self.state is ChildState.RUNNING and self.running.status is not Status.RUNNING:
-            return ChildState.RESTARTING if self.running.status is Status.FAILED else ChildState.STOPPING
+        if self.state is RUNNING and self.running.status is not Status.RUNNING:
+            return RESTARTING if self.running.status is Status.FAILED else STOPPING
         return self.state
 
     @property
     def member(self) -> Member:
         """What decisions need to know."""
         spec = self.spec
-        return Member(self.name, spec.restart, self.state is not ChildState.STOPPED, spec.significant)
+        return Member(self.name, spec.restart, self.state is not STOPPED, spec.significant)
 
     def begin(self) -> Coroutine[object, None, None] | None:
-        """Start what runs here; anew when it is to be restarted. None: it runs. Else await what is given back.
+        """Start what runs here; anew when it is to be restarted. None: it is up.
 
-        What the start raises goes to the caller.
+        Else await what is given back, and then call `up`. What the start raises goes to the caller.
         """
         running = self.running
-        again = self.state is ChildState.RESTARTING
         starting = running.begin() if isinstance(running, Cell) else running.start()
-        if starting is not None:
-            return self._begun(starting, again)
-        if again or self.spec.restart is Restart.TEMPORARY:
-            self._up(again)
-        return None
+        if starting is None and (self.state is RESTARTING or self.spec.restart is TEMPORARY):
+            self.up(anew=self.state is RESTARTING)
+        return starting
 
     def attempt(self) -> Coroutine[object, None, None] | Exception | None:
-        """As `begin`, but what it raises is given back, for `again` to raise where it is waited for."""
+        """As `begin`, but what it raises is given back, for `Begun` to raise where it is waited for."""
         try:
             return self.begin()
         except Exception as error:
             return error
 
-    async def _begun(self, starting: Coroutine[object, None, None], again: bool) -> None:
-        await starting
-        self._up(again)
-
-    def _up(self, again: bool) -> None:
+    def up(self, *, anew: bool) -> None:
+        """What runs here is through its start; `anew`: it was restarted."""
         spec = self.spec
-        if again and isinstance(self.running, Cell):
+        if anew and isinstance(self.running, Cell):
             self.running.restarted()
-        if spec.restart is Restart.TEMPORARY and isinstance(spec, Child) and (spec.args or spec.kwargs):
+        if spec.restart is TEMPORARY and isinstance(spec, Child) and (spec.args or spec.kwargs):
             self.spec = attrs.evolve(spec, args=(), kwargs={})
 
     def stop_at_once(self) -> bool:
@@ -159,13 +155,25 @@ class Once:
         return spec.build()
 
 
-def recipe(spec: Child[Never]) -> Recipe:
-    """What builds the actor anew for each incarnation."""
-    return Once(spec) if spec.restart is Restart.TEMPORARY else spec
+class Begun:
+    """What came of a beginning, to be gone on with where it is waited for: a start that takes time, or its error.
 
+    Dropped before that, for a stop that overtakes it, the start is closed: nobody awaits it any more.
+    """
 
-def again(begun: Coroutine[object, None, None] | Exception) -> Coroutine[object, None, None]:
-    """What came of a beginning, once more."""
-    if isinstance(begun, Exception):
-        raise begun
-    return begun
+    __slots__ = ("_came",)
+
+    def __init__(self, came: Coroutine[object, None, None] | Exception) -> None:
+        self._came: Coroutine[object, None, None] | Exception | None = came
+
+    def __call__(self) -> Coroutine[object, None, None]:
+        """Go on, once: raise the error, or give back what is to be awaited."""
+        came, self._came = self._came, None
+        assert came is not None
+        if isinstance(came, Exception):
+            raise came
+        return came
+
+    def __del__(self) -> None:
+        if isinstance(self._came, Coroutine):
+            self._came.close()

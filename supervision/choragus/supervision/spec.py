@@ -18,6 +18,8 @@ from .strategy import OneForAll, OneForOne, Restart, RestForOne, Strategy
 
 
 def _as_mailbox(given: int | Mailbox) -> Mailbox:
+    if given is DEFAULT:
+        return DEFAULT
     try:
         return as_mailbox(given)
     except (TypeError, ValueError) as error:
@@ -58,20 +60,21 @@ class Child(Generic[M]):
             raise SpecFault(f"child {self.name!r}: shutdown={self.shutdown!r} must be seconds, 0 or more")
         if not (_is_number(self.startup) and self.startup > 0):
             raise SpecFault(f"child {self.name!r}: startup={self.startup!r} must be seconds above 0")
-        if not isinstance(self.args, tuple | list):
+        if not isinstance(self.args, (tuple, list)):  # a union would be made anew each time
             raise SpecFault(f"child {self.name!r}: args={self.args!r} must be a tuple, as in args=(1, 2)")
         if type(self.kwargs) is not dict and not isinstance(self.kwargs, Mapping):  # the second asks an ABC
             raise SpecFault(f"child {self.name!r}: kwargs={self.kwargs!r} must be a dict of arguments by name")
-        if not callable(self.actor) or (isinstance(self.actor, type) and not issubclass(self.actor, Actor)):
+        is_class = isinstance(self.actor, type)
+        if not callable(self.actor) or (is_class and not issubclass(self.actor, Actor)):  # type: ignore[arg-type]  # one
             raise SpecFault(
                 f"child {self.name!r}: {self.actor!r} is no actor class, nor a function that builds an actor"
             )
-        if isinstance(self.actor, type) and issubclass(self.actor, DurableActor):
+        if is_class and issubclass(self.actor, DurableActor):  # type: ignore[arg-type]  # as above
             raise SpecFault(f"child {self.name!r}: {self.actor.__name__} is durable: pass it in System(actors=[...])")
 
     def build(self) -> Actor[M]:
         """A new actor of this spec."""
-        return self.actor(*self.args, **self.kwargs)
+        return self.actor(*self.args, **self.kwargs) if self.args or self.kwargs else self.actor()
 
 
 Spec: TypeAlias = "Child[Never] | Supervisor | DynamicSupervisor"
@@ -83,7 +86,7 @@ def as_specs(children: Iterable[Spec]) -> tuple[Spec, ...]:
     Raises:
         SpecFault: when they are none, naming what there is instead.
     """
-    if isinstance(children, Child | Supervisor | DynamicSupervisor) or not isinstance(children, Iterable):
+    if isinstance(children, SPECS) or not isinstance(children, Iterable):
         raise SpecFault(f"children={children!r}: give a list of Child(...) and supervisors")
     given = tuple(children)
     for one in given:
@@ -97,7 +100,7 @@ def check_spec(given: object) -> None:
     Raises:
         SpecFault: naming it, and what was probably meant.
     """
-    if not isinstance(given, Child | Supervisor | DynamicSupervisor):
+    if not isinstance(given, SPECS):
         meant = f"Child({given.__name__}, name=...)" if isinstance(given, type) else "Child(...) or Supervisor(...)"
         raise SpecFault(f"{given!r} is no child of a supervisor: use {meant}")
 
@@ -170,6 +173,8 @@ class DynamicSupervisor:
 
 Group: TypeAlias = "Supervisor | DynamicSupervisor"
 
+SPECS = (Child, Supervisor, DynamicSupervisor)
+
 
 @attrs.frozen
 class Region:
@@ -216,7 +221,7 @@ def _check_common(kind: str, name: object, restart: object, significant: bool) -
 
 
 def _is_number(given: object) -> bool:
-    return isinstance(given, int | float) and not isinstance(given, bool)
+    return type(given) is float or (isinstance(given, int | float) and not isinstance(given, bool))
 
 
 def _check_strategy(name: str, strategy: object, auto_shutdown: object) -> None:

@@ -15,3 +15,11 @@ class ChildState(Enum):
     STOPPING = "stopping"
     STOPPED = "stopped"
     """There is a spec, but no process."""
+
+
+# By name: see `choragus.actors.status`.
+STARTING = ChildState.STARTING
+RUNNING = ChildState.RUNNING
+RESTARTING = ChildState.RESTARTING
+STOPPING = ChildState.STOPPING
+STOPPED = ChildState.STOPPED

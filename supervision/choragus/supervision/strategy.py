@@ -10,7 +10,7 @@ from typing import TypeAlias
 import attrs
 
 from .backoff import Backoff
-from .directive import Decider, Directive, check_decider
+from .directive import RESTART, Decider, Directive, check_decider
 from .errors import SpecFault
 
 
@@ -136,6 +136,10 @@ class Escalate:
 
 FORGET, KEEP, RESUME = Forget(), Keep(), Resume()
 
+# By name: see `choragus.actors.status`.
+PERMANENT, TEMPORARY = Restart.PERMANENT, Restart.TEMPORARY
+NORMAL, CRASH = End.NORMAL, End.CRASH
+
 Decision: TypeAlias = Resume | RestartChildren | Forget | Keep | Escalate
 
 
@@ -163,20 +167,35 @@ def decide(
         chance: between 0 and 1, for the backoff's jitter.
     """
     restart = next(member.restart for member in members if member.name == name)
-    gone = FORGET if restart is Restart.TEMPORARY else KEEP
-    if end is End.NORMAL:
-        if restart is not Restart.PERMANENT:
+    judgement = judge(strategy, restart, end, directive, restarts=restarts, now=now)
+    if judgement is not None:
+        return judgement
+    stop, start = affected(strategy, members, name)
+    return RestartChildren(_delay(strategy, failures, chance), stop, start)
+
+
+def judge(
+    strategy: Strategy, restart: Restart, end: End, directive: Directive, *, restarts: Sequence[float], now: float
+) -> Resume | Forget | Keep | Escalate | None:
+    """The part of `decide` that is about the child that ended alone; None: it is to be started again."""
+    gone = FORGET if restart is TEMPORARY else KEEP
+    if end is NORMAL:
+        if restart is not PERMANENT:
             return gone
-    elif directive is Directive.RESUME:
-        return RESUME if end is End.CRASH else gone
-    elif directive is Directive.ESCALATE:
-        return Escalate("its decider escalates", by_decider=True)
-    elif directive is Directive.STOP or restart is Restart.TEMPORARY:
+    elif directive is not RESTART:
+        return _ordered(directive, end, gone)
+    elif restart is TEMPORARY:
         return gone
     if exhausted(strategy, restarts, now):
         return Escalate(f"more than {strategy.max_restarts} restarts within {strategy.within:g} s")
-    stop, start = affected(strategy, members, name)
-    return RestartChildren(_delay(strategy, failures, chance), stop, start)
+    return None
+
+
+def _ordered(directive: Directive, end: End, gone: Forget | Keep) -> Resume | Forget | Keep | Escalate:
+    """What a decider wants, other than a restart."""
+    if directive is Directive.ESCALATE:
+        return Escalate("its decider escalates", by_decider=True)
+    return RESUME if directive is Directive.RESUME and end is CRASH else gone
 
 
 def affected(strategy: Strategy, members: Sequence[Member], name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -190,7 +209,7 @@ def affected(strategy: Strategy, members: Sequence[Member], name: str) -> tuple[
             first = [member.name for member in members].index(name)
             group = list(members[first:])
     stop = tuple(member.name for member in reversed(group) if member.is_alive and member.name != name)
-    start = tuple(member.name for member in group if member.restart is not Restart.TEMPORARY)
+    start = tuple(member.name for member in group if member.restart is not TEMPORARY)
     return stop, start
 
 

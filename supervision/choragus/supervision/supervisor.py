@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from functools import partial
-from typing import Never, Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from typing import Protocol
 
 from choragus.actors.cell import Cell
 from choragus.actors.errors import ActorStopped, Ignore
@@ -17,12 +16,12 @@ from .directive import Decider
 from .errors import AlreadyPresent, AlreadyStarted, EndedNormally, Escalated, StartFailed
 from .history import Histories
 from .mender import Begin, Mender
-from .slot import Origin, Running, Slot, again, recipe
+from .slot import Begun, Once, Origin, Running, Slot
 from .spec import Child, DynamicSupervisor, Group, Spec, check_significance
-from .state import ChildState
-from .strategy import End, Restart
+from .state import RESTARTING, RUNNING, STARTING, STOPPED, STOPPING
+from .strategy import CRASH, NORMAL, TEMPORARY, Restart
 
-ENDING = (Status.STOPPING, Status.STOPPED)
+ENDS, ENDED = Status.STOPPING, Status.STOPPED
 
 
 class Above(Protocol):
@@ -61,7 +60,8 @@ class Node:
     @property
     def is_ending(self) -> bool:
         """Whether it takes no requests any more."""
-        return self.status in ENDING
+        status = self.status
+        return status is ENDED or status is ENDS
 
     async def start(self) -> None:
         """Start the children in order; when one fails, stop those before it in reverse.
@@ -78,7 +78,7 @@ class Node:
         self.slots = {slot.name: slot for slot in self._first_slots()}
         self.histories.begin(self.slots)
         for slot in tuple(self.slots.values()):
-            if slot.state is not ChildState.STARTING:  # stopped on request
+            if slot.state is not STARTING:  # stopped on request
                 continue
             try:
                 await self.launch(slot)
@@ -110,21 +110,18 @@ class Node:
 
     def place(self, spec: Spec, name: str, *, origin: Origin) -> tuple[Slot, Coroutine[object, None, None] | None]:
         """As `add`, and what is left to be awaited until the child is up: None when it is."""
-        if self.status in ENDING:
+        if self.is_ending:
             raise ActorStopped(self.path or "the system")
         if spec.significant:
             check_significance(self.spec.name, self.spec.auto_shutdown, spec)
-        known = self.slots.get(name)
-        if known is not None and known.state is ChildState.STOPPING and known.running.status is Status.STOPPED:
-            self.vacate(known)  # whoever is told of its end may be quicker than who waits for it
         if name in self.slots:
-            self._refuse(self.slots[name])
+            self._make_way(name)
         slot = self.slots[name] = Slot(spec, self._make(spec, name), origin)
         begun = slot.attempt()
         if begun is None:
-            slot.state = ChildState.RUNNING
+            slot.state = RUNNING
             return slot, None
-        return slot, self._come_up(slot, partial(again, begun))
+        return slot, self._come_up(slot, Begun(begun))
 
     async def _come_up(self, slot: Slot, begin: Begin) -> None:
         try:
@@ -137,9 +134,15 @@ class Node:
                 await slot.stop()
             raise
 
-    def _refuse(self, known: Slot) -> Never:
+    def _make_way(self, name: str) -> None:
+        """Refuse a name that is taken; whoever is told of an end may be quicker than who waits for it."""
+        known = self.slots[name]
         running = known.running
-        if known.state is ChildState.STOPPED:
+        if known.state is STOPPING and running.status is Status.STOPPED:
+            self.vacate(known)
+            if name not in self.slots:
+                return
+        if known.state is STOPPED:
             raise AlreadyPresent(running.path)
         raise AlreadyStarted(running.path, LocalRef(running) if isinstance(running, Cell) else None)
 
@@ -149,38 +152,44 @@ class Node:
         Args:
             begin: what starts it, when that is not to be begun by this.
         """
+        anew = slot.state is RESTARTING
         try:
             starting = (begin or slot.begin)()
             if starting is not None:
                 await starting
+                slot.up(anew=anew)
         except Ignore:
             await slot.stop()
             self.vacate(slot)
         else:
-            slot.state = ChildState.RUNNING
+            slot.state = RUNNING
             slot.plan = None
 
-    async def end_child(self, slot: Slot) -> None:
-        """Stop a child on request, also one about to be restarted. A caller that is cancelled leaves it stopping."""
+    def end_child(self, slot: Slot) -> Awaitable[None] | None:
+        """Stop a child on request, also one about to be restarted. None: it has stopped. Else await what is given
+        back; a caller that is cancelled leaves it stopping.
+        """
         slot.plan = None
-        if slot.state is not ChildState.STOPPED:
-            slot.state = ChildState.STOPPING
-            if slot.stop_at_once():
-                self.vacate(slot)
-            else:
-                await asyncio.shield(self.kernel.loop.create_task(self.stop_and_vacate(slot)))
+        if slot.state is STOPPED:
+            return None
+        slot.state = STOPPING
+        if slot.stop_at_once():
+            self.vacate(slot)
+            return None
+        return asyncio.shield(self.kernel.loop.create_task(self.stop_and_vacate(slot)))
 
     def vacate(self, slot: Slot) -> None:
         """There is no process any more: drop the spec, or keep it."""
-        slot.state = ChildState.STOPPED
+        slot.state = STOPPED
         slot.plan = None
-        if self.slots.get(slot.name) is not slot:
+        name = slot.name
+        if self.slots.get(name) is not slot:
             return
         if slot.leaves_nothing:
-            del self.slots[slot.name]
-            self.histories.gone(slot.name)
+            del self.slots[name]
+            self.histories.gone(name)
         else:
-            self.histories.stopped(slot.name)
+            self.histories.stopped(name)
 
     async def stop(self) -> None:
         """Stop the children one by one in reverse start order, each within its own deadline; dynamic ones at once.
@@ -194,7 +203,7 @@ class Node:
         """The running child at a path below this supervisor."""
         name, _, rest = path.partition("/")
         slot = self.slots.get(name)
-        child = None if slot is None or slot.state is ChildState.STOPPED else slot.running
+        child = None if slot is None or slot.state is STOPPED else slot.running
         if isinstance(child, Node) and rest:
             return child.find(rest)
         return child if isinstance(child, Cell | Node) and not rest else None
@@ -205,16 +214,16 @@ class Node:
         """A child failed and waits for a decision."""
         slot = self._slot_of(child)
         if slot is not None:
-            self._mender.report(slot, End.CRASH, failure)
+            self._mender.report(slot, CRASH, failure)
 
     def child_ended(self, child: Running) -> None:
         """A child ended normally, by itself."""
         slot = self._slot_of(child)
-        if slot is None or slot.state is not ChildState.RUNNING or self.is_ending:
+        if slot is None or slot.state is not RUNNING or self.is_ending:
             return
         failure = Failure(child.path, EndedNormally(child.path))
         if slot.spec.restart is Restart.PERMANENT:
-            self._mender.report(slot, End.NORMAL, failure)
+            self._mender.report(slot, NORMAL, failure)
         else:
             self.vacate(slot)  # at once: its name may be free
             self._mender.gone(slot)
@@ -249,17 +258,17 @@ class Node:
         before = self.slots
         for spec in self.spec.children:
             old = before.get(spec.name)
-            reused = old is not None and old.origin is Origin.SPEC and spec.restart is not Restart.TEMPORARY
+            reused = old is not None and old.origin is Origin.SPEC and spec.restart is not TEMPORARY
             running = old.running if old is not None and reused else self._make(spec, spec.name)
             yield Slot(spec, running, Origin.SPEC)
         for slot in before.values():
-            if slot.origin is not Origin.SPEC and self.spec.keeps_added and slot.spec.restart is not Restart.TEMPORARY:
+            if slot.origin is not Origin.SPEC and self.spec.keeps_added and slot.spec.restart is not TEMPORARY:
                 yield Slot(slot.spec, slot.running, slot.origin)
 
     def _make(self, spec: Spec, name: str) -> Running:
         path = f"{self.path}/{name}" if self.path else name
         if isinstance(spec, Child):
-            return Cell(self.kernel, self, path, recipe(spec), spec.mailbox)
+            return Cell(self.kernel, self, path, Once(spec) if spec.restart is TEMPORARY else spec, spec.mailbox)
         return Node(self.kernel, self, path, spec)
 
     def _begin_end(self) -> asyncio.Task[None]:
@@ -280,12 +289,12 @@ class Node:
                 if not slot.stop_at_once():
                     await slot.stop()
         for slot in slots:
-            slot.state, slot.plan = ChildState.STOPPED, None
+            slot.state, slot.plan = STOPPED, None
         self.status = Status.STOPPED
         self._ending = None
 
     async def stop_and_vacate(self, slot: Slot) -> None:
         """Stop what runs there, for good."""
         await slot.stop()
-        if slot.state is ChildState.STOPPING:
+        if slot.state is STOPPING:
             self.vacate(slot)

@@ -40,7 +40,7 @@ from .ledger import Ledger
 from .region import RegionNode
 from .shelter import sheltered
 from .signals import orderly_signals
-from .slot import Origin
+from .slot import DYNAMIC
 from .spec import Child, DynamicSupervisor, Region, Spec, Supervisor, as_specs
 from .strategy import OneForOne, Restart, Strategy
 from .supervisor import Node
@@ -233,12 +233,12 @@ class System(Insight):
             )
             self._last_spec = spec if plain else None
         try:
-            name = name or f"{actor.__name__}-{self._spawned}"
-            slot, starting = self._root.place(spec, name, origin=Origin.DYNAMIC)
+            name = name or f"{spec.name}-{self._spawned}"
+            slot, starting = self._root.place(spec, name, origin=DYNAMIC)
             if starting is not None:
                 await starting
         except ActorStopped as error:
-            raise SystemStopped(f"the system has stopped; {actor.__name__} cannot be spawned") from error
+            raise SystemStopped(f"the system has stopped; {_name_of(actor)} cannot be spawned") from error
         assert isinstance(slot.running, Cell)
         return LocalRef(slot.running)
 
