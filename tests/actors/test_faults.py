@@ -108,7 +108,7 @@ async def test_a_slow_disk_only_takes_time() -> None:
             began = clock()
 
             assert await system.ref(Counter, "a").ask(Add(3)) == 3
-            assert clock() - began == 2.0
+            assert clock() - began in (2.0, 4.0)  # the message and its turn together, or one by one
 
 
 @simulated(seeds=SEEDS)

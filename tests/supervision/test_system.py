@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import functools
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -28,7 +29,15 @@ from choragus.actors.message import Request
 from choragus.actors.testing.loop import clock, running, settled
 from choragus.actors.testing.simulation import simulated
 from choragus.mailbox.codec import stored
-from choragus.mailbox.errors import CommitUnknown, FileInUse, LeaseLost, NewerSchema, NotChoragusFile, StoreError
+from choragus.mailbox.errors import (
+    CommitUnknown,
+    CorruptRecord,
+    FileInUse,
+    LeaseLost,
+    NewerSchema,
+    NotChoragusFile,
+    StoreError,
+)
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.turn import Batch, Claim, Committed, Rejected
@@ -441,7 +450,7 @@ class Failing(MemoryStore):
 
 
 @simulated(seeds=range(5))
-async def test_a_commit_of_unknown_outcome_ends_the_system_and_everybody_who_waits_is_told(
+async def test_a_damaged_file_ends_the_system_and_everybody_who_waits_is_told(
     nothing_left: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("choragus.actors.writer.BACKLOG", 2)
@@ -453,7 +462,7 @@ async def test_a_commit_of_unknown_outcome_ends_the_system_and_everybody_who_wai
             async with System(store=store, actors=[Counter]) as system:
                 counter = system.ref(Counter, "a")
                 assert await counter.ask(Get()) == 1
-                store.broken = CommitUnknown("the disk is full")
+                store.broken = CorruptRecord("the file is damaged")
                 asking += [asyncio.ensure_future(counter.ask(Get()))]
                 asking += [asyncio.ensure_future(counter.send(Get())) for _ in range(3)]
                 await asyncio.sleep(60)
@@ -474,9 +483,29 @@ async def test_a_store_that_fails_while_the_system_stops_does_not_hang_it(nothin
         async with asyncio.timeout(2):
             async with System(store=store, actors=[Counter]) as system:
                 await system.ref(Counter, "a").ask(Get())
-                store.broken = CommitUnknown("the disk is full")
+                store.broken = CorruptRecord("the file is damaged")
                 system.ref(Counter, "a").tell(Get())
 
+    assert (store.released, store.closed) == (0, 1)
+    nothing_left()
+
+
+@simulated(seeds=range(5))
+async def test_a_disk_that_stays_full_holds_the_end_up_for_a_while_and_is_named(
+    nothing_left: Callable[[], None],
+) -> None:
+    store = Failing()
+    began = clock()
+
+    with pytest.raises(SystemFailed) as ended:  # noqa: PT012  # the system ends within
+        async with System(store=store, actors=[Counter]) as system:
+            await system.ref(Counter, "a").ask(Get())
+            store.broken = CommitUnknown("the disk is full")
+            system.ref(Counter, "a").tell(Get())
+
+    (error,) = ended.value.exceptions
+    assert re.fullmatch(r"\d writes did not reach the disk within 10 s: the disk is full", str(error))
+    assert clock() - began <= 16.0
     assert (store.released, store.closed) == (0, 1)
     nothing_left()
 

@@ -168,7 +168,8 @@ class Kernel(Core):
         if not flushed.done():
             flushed.cancel()
             if not self.has_died:
-                self.fail(TimeoutError(f"{self.writer.backlog} writes did not reach the disk within {FLUSH:g} s"))
+                why = f": {self.degraded}" if self.degraded else ""
+                self.fail(TimeoutError(f"{self.writer.backlog} writes did not reach the disk within {FLUSH:g} s{why}"))
 
     async def _give_file_up(self) -> None:
         try:
