@@ -1,0 +1,82 @@
+"""Kills: before a storage call or in the middle of it, once or twice, at every call."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+
+from .clerk import TOLD, errand
+from .family import Extent, family
+from .interposer import Mode, Shot
+from .row import Row
+from .shipment import INTERRUPTED, shipments
+from .stand import Stand, Workload
+from .trial import Plan, Seen
+
+ACTORS = Workload(name="actors", scenario=shipments, allowed=INTERRUPTED)
+AGENT = Workload(name="agent", scenario=errand, allowed=TOLD)
+
+PROMISED = "outcome, world and logbook as undisturbed; unknown where an irreversible call was interrupted"
+
+
+def spread(last: int, most: int) -> Sequence[int]:
+    """At most so many numbers from 1 to `last`, evenly."""
+    most = min(most, last)
+    return sorted({1 + round(step * (last - 1) / max(1, most - 1)) for step in range(most)})
+
+
+def singles(calls: int, mode: Mode, most: int) -> Iterator[Plan]:
+    """One kill at each of at most so many calls."""
+    return (Plan(lives=((Shot(at, mode),),)) for at in spread(calls, most))
+
+
+def pairs(calls: int, most: int, seed: int) -> Iterator[Plan]:
+    """A kill, and a second one in the recovery; half of them while the file is being taken over."""
+    chance = random.Random(seed)
+    for number in range(most):
+        first = chance.randint(1, calls)
+        second = chance.randint(1, 60 if number % 2 else calls)
+        modes = chance.choices([Mode.KILL, Mode.TORN], k=2)
+        yield Plan(lives=((Shot(first, modes[0]),), (Shot(second, modes[1]),)))
+
+
+def row_of(stand: Stand, fault: str, plans: Iterable[Plan], promised: str = PROMISED, hits: int = 1) -> Row:
+    """Carry the plans out and count; a plan whose shots did not all come to pass is no point."""
+    again = lost = stuck = settled = points = noticed = 0
+    broken: list[str] = []
+    for seen in stand.run_all(plans):
+        points += _hits(seen) >= hits
+        again += seen.run_again
+        settled += seen.settled
+        stuck += seen.is_stuck
+        noticed += bool(seen.errors)
+        found = stand.broken(seen)
+        lost += any("never happened" in one or "acknowledged and lost" in one for one in found)
+        broken += found
+    return Row(
+        fault=f"{fault} ({stand.workload.name})",
+        points=points,
+        promised=promised,
+        again=again,
+        lost=lost,
+        stuck=stuck,
+        settled=settled,
+        noticed=noticed if noticed else None,
+        broken=tuple(broken),
+    )
+
+
+def _hits(seen: Seen) -> int:
+    return len(seen.hits)
+
+
+@family("kills")
+def kills(extent: Extent) -> Iterator[Row]:
+    """Every call in turn, in two ways, and two in a row."""
+    share = extent.points // 6
+    for workload in (ACTORS, AGENT):
+        with Stand(workload, extent.library, extent.servers) as stand:
+            beyond = stand.calls
+            yield row_of(stand, "SIGKILL before a call", singles(beyond, Mode.KILL, share))
+            yield row_of(stand, "SIGKILL in the middle of a write", singles(beyond, Mode.TORN, share))
+            yield row_of(stand, "two kills", pairs(beyond, share, extent.seed), hits=2)
