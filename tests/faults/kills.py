@@ -11,7 +11,7 @@ from .interposer import Mode, Shot
 from .row import Row
 from .shipment import INTERRUPTED, shipments
 from .stand import Stand, Workload
-from .trial import Plan, Seen
+from .trial import Plan
 
 ACTORS = Workload(name="actors", scenario=shipments, allowed=INTERRUPTED)
 AGENT = Workload(name="agent", scenario=errand, allowed=TOLD)
@@ -45,11 +45,11 @@ def row_of(stand: Stand, fault: str, plans: Iterable[Plan], promised: str = PROM
     again = lost = stuck = settled = points = noticed = 0
     broken: list[str] = []
     for seen in stand.run_all(plans):
-        points += _hits(seen) >= hits
+        points += len(seen.hits) >= hits
         again += seen.run_again
         settled += seen.settled
         stuck += seen.is_stuck
-        noticed += bool(seen.errors)
+        noticed += seen.is_noticed
         found = stand.broken(seen)
         lost += any("never happened" in one or "acknowledged and lost" in one for one in found)
         broken += found
@@ -64,10 +64,6 @@ def row_of(stand: Stand, fault: str, plans: Iterable[Plan], promised: str = PROM
         noticed=noticed if noticed else None,
         broken=tuple(broken),
     )
-
-
-def _hits(seen: Seen) -> int:
-    return len(seen.hits)
 
 
 @family("kills")

@@ -15,6 +15,7 @@ from pathlib import Path
 import attrs
 import msgspec
 
+from choragus.mailbox.errors import ChoragusError
 from choragus.supervision.testing.fork_server import ForkServer
 from choragus.supervision.testing.judgement import Baseline, Tolerance, faults
 from choragus.supervision.testing.ledger import Ledger, Line
@@ -29,8 +30,14 @@ RESTARTS = 4
 """Plain restarts after which it is stuck. One is enough as long as nothing else goes wrong."""
 PATIENCE = 20.0
 
-TYPED = ("choragus.",)
-"""How the last line of an error begins that one of ours has raised."""
+
+class Raised(msgspec.Struct, frozen=True):
+    """What a life ended with: the class, whether it is one of ours, and its text."""
+
+    life: int
+    type: str
+    is_ours: bool
+    text: str
 
 
 @attrs.frozen(kw_only=True)
@@ -56,14 +63,15 @@ class Seen:
 
     Args:
         hits: the calls that a shot hit, as the interposer wrote them down.
+        raised: what the lives ended with that raised.
         calls: how many were counted in the last life.
         damage: what SQLite's own check finds, read by somebody else.
-        settled: how many letters a person had to look up.
     """
 
     plan: Plan
     trial: Trial
     hits: tuple[str, ...]
+    raised: tuple[Raised, ...]
     calls: int
     damage: str
 
@@ -73,9 +81,9 @@ class Seen:
         return self.trial.lives
 
     @property
-    def errors(self) -> list[str]:
-        """The last line of what each process raised that did not come to its end."""
-        return [life.error.rstrip().splitlines()[-1] for life in self.lives if life.code == RAISED and life.error]
+    def is_noticed(self) -> bool:
+        """Whether an error told of it."""
+        return bool(self.raised)
 
     @property
     def run_again(self) -> int:
@@ -119,11 +127,12 @@ def try_out(server: ForkServer, folder: Path, plan: Plan, *, keep: bool = False)
 
 def _prepare(folder: Path, plan: Plan, life: int) -> None:
     shots = plan.lives[life] if life < len(plan.lives) else ()
-    order = _Shots(shots=list(shots), kinds=int(plan.kinds), log=plan.log)
+    order = _Shots(life=life + 1, shots=list(shots), kinds=int(plan.kinds), log=plan.log)
     (folder / "shots").write_bytes(msgspec.json.encode(order))
 
 
 class _Shots(msgspec.Struct):
+    life: int
     shots: list[Shot]
     kinds: int
     log: bool
@@ -137,10 +146,28 @@ async def shot_at(path: Path, ledger: Ledger, *, scenario: Scenario) -> object:
     interposer.begin(path.name, grave=path.with_name("hits"), log=log, kinds=Kind(order.kinds))
     for shot in order.shots:
         interposer.arm(shot)
-    outcome = await scenario(path, ledger)
+    try:
+        outcome = await scenario(path, ledger)
+    except BaseException as error:
+        with path.with_name("raised").open("ab") as file:
+            file.write(msgspec.json.encode(_raised(order.life, error)) + b"\n")
+        raise
     path.with_name("calls").write_text(str(interposer.calls()))
     interposer.begin("")
     return outcome
+
+
+def _raised(life: int, error: BaseException) -> Raised:
+    leaves = _leaves(error)
+    worst = next((one for one in leaves if not isinstance(one, ChoragusError)), leaves[0])
+    kind = f"{type(worst).__module__}.{type(worst).__qualname__}"
+    return Raised(life=life, type=kind, is_ours=isinstance(worst, ChoragusError), text=str(worst))
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for one in error.exceptions for leaf in _leaves(one)]
+    return [error]
 
 
 def _seen(folder: Path, plan: Plan, lives: tuple[Ended, ...]) -> Seen:
@@ -153,7 +180,8 @@ def _seen(folder: Path, plan: Plan, lives: tuple[Ended, ...]) -> Seen:
         printed="".join(map(_text, sorted(folder.glob("printed-*")))),
     )
     calls = int(_text(folder / "calls") or 0)
-    return Seen(plan=plan, trial=trial, hits=hits, calls=calls, damage=_damage(folder / DATABASE))
+    raised = tuple(msgspec.json.decode(line, type=Raised) for line in _text(folder / "raised").splitlines())
+    return Seen(plan=plan, trial=trial, hits=hits, raised=raised, calls=calls, damage=_damage(folder / DATABASE))
 
 
 def _damage(database: Path) -> str:
@@ -182,8 +210,7 @@ def broken(seen: Seen, baseline: Baseline, tolerance: Tolerance) -> list[str]:
             found.append(f"life {number} had not ended after {PATIENCE:g} s")
         elif life.code not in (0, KILLED) and not is_planned:
             found.append(f"life {number}, in which nothing was wrong, ended with {life.code}: {life.error[-1500:]}")
-        elif life.code == RAISED and not life.error.rstrip().splitlines()[-1].startswith(TYPED):
-            found.append(f"life {number} ended with an error that is not ours: {life.error[-1500:]}")
         elif life.code not in (0, KILLED, RAISED):
             found.append(f"life {number} ended with {life.code}")
+    found += [f"life {one.life} ended with {one.type}: {one.text}" for one in seen.raised if not one.is_ours]
     return [f"{seen.plan} ({'; '.join(seen.hits)}): {one}" for one in found]

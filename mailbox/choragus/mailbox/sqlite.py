@@ -119,7 +119,13 @@ class SqliteStore:
         handle = Handle(connection, synchronous)
         # aiosqlite asks of its connection nothing but `close`
         database = aiosqlite.Connection(lambda: handle, iter_chunk_size=64)  # type: ignore[arg-type,return-value]
-        return cls(path, handle, await database)
+        await database
+        try:
+            with translated(path):  # the first read, which may be the first to need the -shm
+                return cls(path, handle, database)
+        except BaseException:
+            await database.close()
+            raise
 
     async def claim(self, node: str, ttl: float, now: float) -> Claim:
         """See `Store.claim`; the lock beside the file is taken too."""
