@@ -8,6 +8,8 @@ from choragus.agents import Agent, ModelReply, Run, Runtime, ScriptedModel, Tool
 from choragus.agents.testing import INTERRUPTIONS
 from choragus.supervision.testing.ledger import Ledger
 
+from .person import Person
+
 TOLD = INTERRUPTIONS
 OLD = "old"
 
@@ -54,16 +56,15 @@ async def errand(path: Path, ledger: Ledger) -> dict[str, object]:
         if any(one.agent == "older" for one in await runtime.runs()):
             await runtime.prune(older_than=0)
         run = await runtime.start(agent, "Reserve the room and pay.", key="errand")
-        await _attended(run, ledger)
+        await _attended(run, Person(path, ledger))
         return {"status": (await run.status()).status.value, "result": await run.result(timeout=10)}
 
 
-async def _attended(run: Run, ledger: Ledger) -> None:
+async def _attended(run: Run, person: Person) -> None:
     async for _ in run.events():
         for approval in await run.pending():
             await run.approve(approval, by="reviewer")
         for unknown in await run.unknown():
-            happened = ledger.count("paid 5") > 0
-            await run.settle(
-                unknown.call, "happened" if happened else "not", by="reviewer", result="paid 5" if happened else ""
-            )
+            happened = person.looks_up("paid 5")
+            outcome, result = ("happened", "paid 5") if happened else ("not", "")
+            await run.settle(unknown.call, outcome, by="reviewer", result=result)

@@ -66,7 +66,10 @@ class File:
         torn = self.pending[whole]
         if torn.what is What.WRITTEN:
             kept = chance.randrange(len(torn.data) + 1)
-            _apply(content, attrs.evolve(torn, data=torn.data[: kept // SECTOR * SECTOR if chance.random() < 0.5 else kept]))
+            _apply(
+                content,
+                attrs.evolve(torn, data=torn.data[: kept // SECTOR * SECTOR if chance.random() < 0.5 else kept]),
+            )
         return bytes(content)
 
     def _in_pieces(self, size: int, chance: random.Random) -> bytes:

@@ -22,7 +22,7 @@ PROMISED = "outcome, world and logbook as undisturbed; unknown where an irrevers
 def spread(last: int, most: int) -> Sequence[int]:
     """At most so many numbers from 1 to `last`, evenly."""
     most = min(most, last)
-    return sorted({1 + round(step * (last - 1) / max(1, most - 1)) for step in range(most)})
+    return [1 + (2 * step + 1) * last // (2 * most) for step in range(most)]
 
 
 def singles(calls: int, mode: Mode, most: int) -> Iterator[Plan]:

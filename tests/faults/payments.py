@@ -10,7 +10,7 @@ import attrs
 from choragus.mailbox.address import actor_id
 from choragus.mailbox.codec import decode
 from choragus.mailbox.compaction import compact
-from choragus.mailbox.errors import StoreError
+from choragus.mailbox.errors import ChoragusError
 from choragus.mailbox.file import Synchronous
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.supervision.system import System
@@ -67,5 +67,5 @@ async def look(path: Path) -> Found:
             )
         finally:
             await store.close()
-    except StoreError as error:
+    except ChoragusError as error:
         return Found(problem=f"{type(error).__name__}: {error}")

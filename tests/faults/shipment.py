@@ -19,6 +19,7 @@ from choragus.supervision.system import System
 from choragus.supervision.testing.ledger import Ledger
 
 from .acknowledged import Acknowledged, Till, pay_in
+from .person import Person
 
 PAID_IN = 6
 BEATS = 3
@@ -197,21 +198,21 @@ class Outside:
 
 async def shipments(path: Path, ledger: Ledger) -> dict[str, object]:
     """Two shipments beside a till; then the parcels' streams are pruned, and the file is compacted."""
-    outside = Outside(ledger)
+    outside, person = Outside(ledger), Person(path, ledger)
     runners = {"carrier": outside.carrier, "post": outside.post}
     async with System(path, actors=[Till, Parcel, Shipment], runners=runners) as system:
         store = system.kernel.store
         async with asyncio.TaskGroup() as group:
             group.create_task(pay_in(system, Acknowledged(path), PAID_IN))
             for key, parcels in SHIPMENTS.items():
-                group.create_task(_ship(system, store, ledger, key, parcels))
+                group.create_task(_ship(system, store, person, key, parcels))
         views = [*await store.views("shipment"), *await store.views("till")]
         await _prune(store)
     await compact(path)
     return {view.key: (view.body or b"").decode() for view in views}
 
 
-async def _ship(system: System, store: Store, ledger: Ledger, key: str, parcels: list[str]) -> None:
+async def _ship(system: System, store: Store, person: Person, key: str, parcels: list[str]) -> None:
     shipment = system.ref(Shipment, key)
     await shipment.ask(Ship(parcels), key=f"ship {key}")
     while True:
@@ -220,7 +221,7 @@ async def _ship(system: System, store: Store, ledger: Ledger, key: str, parcels:
         if '"asks"' in told:
             await shipment.ask(Approve("reviewer"), key=f"approve {key}")
         elif '"unknown"' in told:
-            await shipment.ask(Settle(happened=ledger.count(f"letter {key}") > 0))
+            await shipment.ask(Settle(happened=person.looks_up(f"letter {key}")))
         elif '"sent"' in told and f'"beats":{BEATS}' in told:
             return
         await asyncio.sleep(0.001)

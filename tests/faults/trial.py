@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -18,12 +17,13 @@ import msgspec
 from choragus.mailbox.errors import ChoragusError
 from choragus.supervision.testing.fork_server import ForkServer
 from choragus.supervision.testing.judgement import Baseline, Tolerance, faults
-from choragus.supervision.testing.ledger import Ledger, Line
+from choragus.supervision.testing.ledger import Ledger
 from choragus.supervision.testing.order import KILLED, OVERDUE, RAISED, Ended, Order, Scenario
 from choragus.supervision.testing.trial import Trial
 
 from .acknowledged import LOST
 from .interposer import Interposer, Kind, Shot
+from .person import looked_up
 
 DATABASE = "scenario.db"
 RESTARTS = 4
@@ -66,6 +66,7 @@ class Seen:
         raised: what the lives ended with that raised.
         calls: how many were counted in the last life.
         damage: what SQLite's own check finds, read by somebody else.
+        settled: how many calls of unknown outcome a person looked up.
     """
 
     plan: Plan
@@ -74,6 +75,7 @@ class Seen:
     raised: tuple[Raised, ...]
     calls: int
     damage: str
+    settled: int
 
     @property
     def lives(self) -> tuple[Ended, ...]:
@@ -92,21 +94,9 @@ class Seen:
         return len(began) - len(set(began))
 
     @property
-    def settled(self) -> int:
-        """Effects of unknown outcome that began and were followed by a word of the person."""
-        closed = {line.effect for line in self.trial.lines if line.kind == "closed"}
-        return len(_left(self.trial.lines) & closed)
-
-    @property
     def is_stuck(self) -> bool:
         """Whether it did not come to its end."""
         return self.lives[-1].code != 0
-
-
-def _left(lines: Sequence[Line]) -> set[str]:
-    """Irreversible effects that were left open by one life and closed by a later one."""
-    began = {line.effect: line.life for line in lines if line.kind == "began" and not line.rerun}
-    return {line.effect for line in lines if line.kind == "closed" and line.life > began.get(line.effect, line.life)}
 
 
 def try_out(server: ForkServer, folder: Path, plan: Plan, *, keep: bool = False) -> Seen:
@@ -179,9 +169,15 @@ def _seen(folder: Path, plan: Plan, lives: tuple[Ended, ...]) -> Seen:
         lines=tuple(Ledger(folder / "ledger").lines()),
         printed="".join(map(_text, sorted(folder.glob("printed-*")))),
     )
-    calls = int(_text(folder / "calls") or 0)
-    raised = tuple(msgspec.json.decode(line, type=Raised) for line in _text(folder / "raised").splitlines())
-    return Seen(plan=plan, trial=trial, hits=hits, raised=raised, calls=calls, damage=_damage(folder / DATABASE))
+    return Seen(
+        plan=plan,
+        trial=trial,
+        hits=hits,
+        raised=tuple(msgspec.json.decode(line, type=Raised) for line in _text(folder / "raised").splitlines()),
+        calls=int(_text(folder / "calls") or 0),
+        damage=_damage(folder / DATABASE),
+        settled=len(looked_up(folder)),
+    )
 
 
 def _damage(database: Path) -> str:
