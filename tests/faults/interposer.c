@@ -125,6 +125,7 @@ int calls_arm(long at, int mode) {
 }
 
 long calls_made(void) { return count; }
+int calls_armed(void) { return shots; }
 
 void calls_ack(uint64_t number) {
     pthread_mutex_lock(&one);

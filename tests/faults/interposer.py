@@ -119,6 +119,11 @@ class Interposer:
         """How many were counted."""
         return int(self._library.calls_made())
 
+    @property
+    def is_armed(self) -> bool:
+        """Whether anything is to go wrong here."""
+        return bool(self._library.calls_armed())
+
     def ack(self, number: int) -> None:
         """Into the log: the host was told this number."""
         self._library.calls_ack(ctypes.c_uint64(number))

@@ -19,23 +19,23 @@ from choragus.supervision.testing.ledger import Ledger
 from .acknowledged import Acknowledged, Till, TillState, pay_in
 from .interposer import Interposer
 
-FIRST, LAST = 120, 160
+PAYMENTS = 160
 FILLING = "0123456789abcdef" * 700
 """Makes a commit of some 20 pages, so that the write-ahead log is brought over into the file every 50 commits."""
 
 
-async def payments(path: Path, ledger: Ledger, *, synchronous: Synchronous) -> int:
+async def payments(path: Path, ledger: Ledger, *, synchronous: Synchronous, paid: int = PAYMENTS) -> int:
     """Pay in, close, compact, open again, pay in more."""
     host = Acknowledged(path)
     interposer = Interposer()
-    for most in (FIRST, LAST):
+    for most in (paid * 3 // 4, paid):
         store = await SqliteStore.open(path, synchronous=synchronous)
         async with System(store=store, actors=[Till]) as system:
             await pay_in(system, host, most, filling=FILLING, told=interposer.ack)
         await store.close()
-        if most == FIRST:
+        if most < paid:
             await compact(path)
-    return most
+    return paid
 
 
 @attrs.frozen(kw_only=True)

@@ -21,10 +21,12 @@ from .disk import Disk
 from .family import Extent, family
 from .interposer import Kind, Mode, Shot, preloaded
 from .journal import Done, read
-from .payments import Found, look, payments
+from .payments import PAYMENTS, Found, look, payments
 from .row import Row
 from .stand import shared_folder
 from .trial import DATABASE, Plan, shot_at, try_out
+
+LOGGED = Plan(log=True)
 
 LYING = Plan(lives=((Shot(1, Mode.LIE, from_then_on=True),),), kinds=Kind.SYNC, log=True)
 """A disk that reports every flush as done and does none of them."""
@@ -55,11 +57,13 @@ class Image:
         return f"after call {self.stop}, image {self.number}: {self.acknowledged} acknowledged, {self.found}"
 
 
-def record(library: Path, folder: Path, synchronous: Synchronous, plan: Plan = Plan(log=True)) -> list[Done]:  # noqa: B008
+def record(
+    library: Path, folder: Path, synchronous: Synchronous, plan: Plan = LOGGED, paid: int = PAYMENTS
+) -> list[Done]:
     """The calls of one undisturbed run."""
     logs = folder / "server"
     logs.mkdir(parents=True)
-    scenario = partial(shot_at, scenario=partial(payments, synchronous=synchronous))
+    scenario = partial(shot_at, scenario=partial(payments, synchronous=synchronous, paid=paid))
     with preloaded(library), ForkServer(scenario, logs / "log") as server:
         seen = try_out(server, folder / "run", plan, keep=True)
     assert seen.lives[0].code == 0, seen.lives[0].error
@@ -96,7 +100,7 @@ def _look_at(disk: Disk, stop: int, number: int, seed: int, folder: Path) -> Ima
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def images(extent: Extent, synchronous: Synchronous, most: int, plan: Plan = Plan(log=True)) -> list[Image]:  # noqa: B008
+def images(extent: Extent, synchronous: Synchronous, most: int, plan: Plan = LOGGED) -> list[Image]:
     """So many images of one run, in as many processes as are wanted."""
     with tempfile.TemporaryDirectory(dir=shared_folder()) as folder:
         calls = record(extent.library, Path(folder) / "recorded", synchronous, plan)
