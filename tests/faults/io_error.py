@@ -8,7 +8,7 @@ import attrs
 
 from .family import Extent, family
 from .interposer import Kind, Mode, Shot
-from .kills import ACTORS, AGENT, row_of, spread
+from .kills import WORKLOADS, row_of, spread
 from .row import Row
 from .stand import Stand
 from .trial import Plan
@@ -50,8 +50,8 @@ def plans(error: IoError, calls: int, most: int) -> Iterator[Plan]:
 @family("errors")
 def errors(extent: Extent) -> Iterator[Row]:
     """Every error at a sample of the calls."""
-    share = max(1, extent.points // (2 * (len(ERRORS) + 2)))
-    for workload in (ACTORS, AGENT):
+    share = max(1, extent.points // (len(WORKLOADS) * (len(ERRORS) + 2)))
+    for workload in WORKLOADS:
         with Stand(workload, extent.library, extent.servers) as stand:
             counts = {kinds: stand.count(kinds) for kinds in {error.kinds for error in ERRORS}}
             for error in ERRORS:

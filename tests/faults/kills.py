@@ -12,9 +12,12 @@ from .row import Row
 from .shipment import INTERRUPTED, shipments
 from .stand import Stand, Workload
 from .trial import Plan
+from .upkeep import upkeep
 
 ACTORS = Workload(name="actors", scenario=shipments, allowed=INTERRUPTED)
 AGENT = Workload(name="agent", scenario=errand, allowed=TOLD)
+UPKEEP = Workload(name="upkeep", scenario=upkeep)
+WORKLOADS = (ACTORS, AGENT, UPKEEP)
 
 PROMISED = "outcome, world and logbook as undisturbed; unknown where an irreversible call was interrupted"
 
@@ -69,8 +72,8 @@ def row_of(stand: Stand, fault: str, plans: Iterable[Plan], promised: str = PROM
 @family("kills")
 def kills(extent: Extent) -> Iterator[Row]:
     """Every call in turn, in two ways, and two in a row."""
-    share = extent.points // 6
-    for workload in (ACTORS, AGENT):
+    share = extent.points // (3 * len(WORKLOADS))
+    for workload in WORKLOADS:
         with Stand(workload, extent.library, extent.servers) as stand:
             beyond = stand.calls
             yield row_of(stand, "SIGKILL before a call", singles(beyond, Mode.KILL, share))

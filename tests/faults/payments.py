@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import attrs
-
 from choragus.mailbox.address import actor_id
 from choragus.mailbox.codec import decode
 from choragus.mailbox.compaction import compact
@@ -18,6 +16,7 @@ from choragus.supervision.testing.ledger import Ledger
 
 from .acknowledged import Acknowledged, Till, TillState, pay_in
 from .interposer import Interposer
+from .verdict import Verdict
 
 PAYMENTS = 160
 FILLING = "0123456789abcdef" * 700
@@ -38,17 +37,7 @@ async def payments(path: Path, ledger: Ledger, *, synchronous: Synchronous, paid
     return paid
 
 
-@attrs.frozen(kw_only=True)
-class Found:
-    """What a file says of the till, in the three places where it stands; and what is wrong with the file."""
-
-    total: int = 0
-    lines: int = 0
-    shown: int = 0
-    problem: str = ""
-
-
-async def look(path: Path) -> Found:
+async def look(path: Path, acknowledged: int) -> Verdict:
     """Open a file as its next owner would, and look whether all of it agrees."""
     try:
         store = await SqliteStore.open(path)
@@ -58,14 +47,15 @@ async def look(path: Path) -> Found:
             state = decode(snapshot.state) if snapshot.state is not None else TillState()
             assert isinstance(state, TillState)
             view = await store.view("till", "till")
-            checked = await store.verify()
-            return Found(
-                total=state.total,
-                lines=(await store.extent("till/till")).last,
-                shown=int((view.body or b"").split(b":")[1].rstrip(b"}")) if view is not None else 0,
-                problem="; ".join(checked.problems),
-            )
+            shown = b'{"total":%d}' % state.total if state.total else None
+            lines = (await store.extent("till/till")).last
+            problems = list((await store.verify()).problems)
         finally:
             await store.close()
     except ChoragusError as error:
-        return Found(problem=f"{type(error).__name__}: {error}")
+        return Verdict(problem=f"{type(error).__name__}: {error}")
+    if lines != state.total or (view.body if view is not None else None) != shown:
+        problems.append(f"half a turn: the total is {state.total}, there are {lines} lines, and shown is {view}")
+    if state.total > acknowledged + 1:
+        problems.append(f"{state.total} were paid in, and at most {acknowledged + 1} were sent")
+    return Verdict(lost=max(0, acknowledged - state.total), problem="; ".join(problems))

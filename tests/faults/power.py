@@ -8,28 +8,51 @@ import random
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import attrs
 
-from choragus.mailbox.file import Synchronous
 from choragus.supervision.testing.fork_server import ForkServer
+from choragus.supervision.testing.order import Scenario
 
 from .disk import Disk
 from .family import Extent, family
 from .interposer import Kind, Mode, Shot, preloaded
 from .journal import Done, read
-from .payments import PAYMENTS, Found, look, payments
+from .payments import look as look_at_payments
+from .payments import payments
 from .row import Row
 from .stand import shared_folder
 from .trial import DATABASE, Plan, shot_at, try_out
+from .upkeep import look as look_at_upkeep
+from .upkeep import upkeep
+from .verdict import Verdict
 
 LOGGED = Plan(log=True)
 
 LYING = Plan(lives=((Shot(1, Mode.LIE, from_then_on=True),),), kinds=Kind.SYNC, log=True)
 """A disk that reports every flush as done and does none of them."""
+
+
+Look = Callable[[Path, int], Awaitable[Verdict]]
+"""Opens what was left of a database; gets what had been acknowledged when the power failed."""
+
+
+@attrs.frozen(kw_only=True)
+class Recorded:
+    """A workload that acknowledges in the interposer's log, who judges what is left of it, and how it ran."""
+
+    scenario: Scenario
+    look: Look
+    plan: Plan = LOGGED
+
+
+PAID = Recorded(scenario=partial(payments, synchronous="FULL"), look=look_at_payments)
+PAID_NORMAL = attrs.evolve(PAID, scenario=partial(payments, synchronous="NORMAL"))
+PAID_LYING = attrs.evolve(PAID, plan=LYING)
+KEPT = Recorded(scenario=upkeep, look=look_at_upkeep)
 
 
 @attrs.frozen(kw_only=True)
@@ -39,38 +62,29 @@ class Image:
     stop: int
     number: int
     acknowledged: int
-    found: Found
+    verdict: Verdict
 
     @property
-    def lost(self) -> int:
-        """How many acknowledged payments are not there; of a file that cannot be read nothing is known."""
-        return 0 if self.is_corrupt else max(0, self.acknowledged - self.found.total)
-
-    @property
-    def is_corrupt(self) -> bool:
-        """Whether the file was refused, or does not verify, or half a turn is there, or more than was ever sent."""
-        found = self.found
-        is_whole = found.total == found.lines == found.shown
-        return bool(found.problem) or not is_whole or found.total > self.acknowledged + 1
+    def is_whole(self) -> bool:
+        """Whether nothing is lost and nothing damaged."""
+        return self.verdict == Verdict()
 
     def __str__(self) -> str:
-        return f"after call {self.stop}, image {self.number}: {self.acknowledged} acknowledged, {self.found}"
+        return f"after call {self.stop}, image {self.number}: {self.acknowledged} acknowledged, {self.verdict}"
 
 
-def record(
-    library: Path, folder: Path, synchronous: Synchronous, plan: Plan = LOGGED, paid: int = PAYMENTS
-) -> list[Done]:
+def record(library: Path, folder: Path, workload: Recorded) -> list[Done]:
     """The calls of one undisturbed run."""
     logs = folder / "server"
     logs.mkdir(parents=True)
-    scenario = partial(shot_at, scenario=partial(payments, synchronous=synchronous, paid=paid))
+    scenario = partial(shot_at, scenario=workload.scenario)
     with preloaded(library), ForkServer(scenario, logs / "log") as server:
-        seen = try_out(server, folder / "run", plan, keep=True)
+        seen = try_out(server, folder / "run", workload.plan, keep=True)
     assert seen.lives[0].code == 0, seen.lives[0].error
     return list(read(folder / "run" / "calls.log"))
 
 
-def look_at_images(calls: Sequence[Done], numbers: Sequence[int], seed: int, folder: Path) -> list[Image]:
+def look_at_images(calls: Sequence[Done], look: Look, numbers: Sequence[int], seed: int, folder: Path) -> list[Image]:
     """Stop before as many calls as there are numbers, and look at one image of each.
 
     Args:
@@ -84,43 +98,47 @@ def look_at_images(calls: Sequence[Done], numbers: Sequence[int], seed: int, fol
         for call in calls[done:stop]:
             disk.do(call)
         done = stop
-        images.append(_look_at(disk, stop, number, seed, folder / str(number)))
+        content = disk.image(random.Random(f"{seed} {number} image"))
+        verdict = _verdict(content, look, disk.acknowledged, folder / str(number))
+        images.append(Image(stop=stop, number=number, acknowledged=disk.acknowledged, verdict=verdict))
     return images
 
 
-def _look_at(disk: Disk, stop: int, number: int, seed: int, folder: Path) -> Image:
+def _verdict(content: Mapping[str, bytes], look: Look, acknowledged: int, folder: Path) -> Verdict:
     folder.mkdir(parents=True)
     try:
-        for name, content in disk.image(random.Random(f"{seed} {number} image")).items():
+        for name, data in content.items():
             if not name.endswith("-shm"):  # nobody relies on it after a restart of the machine
-                (folder / Path(name).name).write_bytes(content)
-        found = asyncio.run(look(folder / DATABASE))
-        return Image(stop=stop, number=number, acknowledged=disk.acknowledged, found=found)
+                (folder / Path(name).name).write_bytes(data)
+        return asyncio.run(_looked(look, folder / DATABASE, acknowledged))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def images(extent: Extent, synchronous: Synchronous, most: int, plan: Plan = LOGGED) -> list[Image]:
+async def _looked(look: Look, path: Path, acknowledged: int) -> Verdict:
+    return await look(path, acknowledged)
+
+
+def images(extent: Extent, workload: Recorded, most: int) -> list[Image]:
     """So many images of one run, in as many processes as are wanted."""
     with tempfile.TemporaryDirectory(dir=shared_folder()) as folder:
-        calls = record(extent.library, Path(folder) / "recorded", synchronous, plan)
-        look_at = partial(look_at_images, calls, seed=extent.seed, folder=Path(folder))
+        calls = record(extent.library, Path(folder) / "recorded", workload)
+        share = partial(look_at_images, calls, workload.look, seed=extent.seed, folder=Path(folder))
         if extent.servers == 1:
-            return look_at(range(most))
+            return share(range(most))
         with multiprocessing.get_context("spawn").Pool(extent.servers) as pool:
-            shares = pool.map(look_at, [range(part, most, extent.servers) for part in range(extent.servers)])
+            shares = pool.map(share, [range(part, most, extent.servers) for part in range(extent.servers)])
         return [image for share in shares for image in share]
 
 
 def _row(fault: str, promised: str, seen: list[Image], expected: str = "") -> Row:
-    bad = [image for image in seen if image.lost or image.is_corrupt]
     return Row(
-        fault=fault,
+        fault=f"power loss, {fault}",
         points=len(seen),
         promised=promised,
-        lost=sum(image.lost > 0 for image in seen),
-        noticed=sum(bool(image.found.problem) for image in seen) or None,
-        broken=tuple(map(str, bad)),
+        lost=sum(image.verdict.lost > 0 for image in seen),
+        noticed=sum(bool(image.verdict.problem) for image in seen) or None,
+        broken=tuple(str(image) for image in seen if not image.is_whole),
         expected=expected,
     )
 
@@ -129,25 +147,14 @@ def _row(fault: str, promised: str, seen: list[Image], expected: str = "") -> Ro
 def power(extent: Extent) -> Iterator[Row]:
     """With FULL nothing that was acknowledged is lost; with less the same judge sees losses."""
     few = max(20, extent.points // 20)
-    yield _row(
-        "power loss, synchronous=FULL",
-        "nothing acknowledged lost, nothing corrupt, no half turn",
-        images(extent, "FULL", extent.points),
-    )
-    yield _row(
-        "power loss, synchronous=NORMAL",
-        "nothing corrupt; the last commits may be lost",
-        images(extent, "NORMAL", few),
-        "the judge sees them",
-    )
-    yield _row(
-        "power loss on a disk that lies about flushes",
-        "nothing",
-        images(extent, "FULL", few, LYING),
-        "nobody can do better",
-    )
+    whole = "nothing acknowledged lost, nothing corrupt, no half turn"
+    yield _row("synchronous=FULL", whole, images(extent, PAID, extent.points))
+    yield _row("migration, pruning, backup, compaction", whole, images(extent, KEPT, extent.points // 4))
+    normal = "nothing corrupt; the last commits may be lost"
+    yield _row("synchronous=NORMAL", normal, images(extent, PAID_NORMAL, few), "the judge sees them")
+    yield _row("a disk that lies about flushes", "nothing", images(extent, PAID_LYING, few), "nobody can do better")
 
 
 def summary(seen: Sequence[Image]) -> Counter[str]:
     """How many images were whole, had lost something, or were corrupt."""
-    return Counter("corrupt" if one.is_corrupt else "lost" if one.lost else "whole" for one in seen)
+    return Counter("corrupt" if one.verdict.problem else "lost" if one.verdict.lost else "whole" for one in seen)

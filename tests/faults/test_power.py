@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
+import attrs
 import pytest
 
 from .family import Extent, processors
 from .journal import Done, What
-from .power import look_at_images, power, record, summary
+from .payments import look, payments
+from .power import KEPT, PAID, look_at_images, power, record, summary
 
 SEED = 20_260
 
 
 @pytest.fixture(scope="module")
 def calls(library: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Done]:
-    return record(library, tmp_path_factory.mktemp("power"), "FULL", paid=60)
+    few = attrs.evolve(PAID, scenario=partial(payments, synchronous="FULL", paid=60))
+    return record(library, tmp_path_factory.mktemp("power"), few)
 
 
 def test_what_was_acknowledged_survives_a_loss_of_power(calls: list[Done], tmp_path: Path) -> None:
-    images = look_at_images(calls, range(50), SEED, tmp_path)
+    images = look_at_images(calls, look, range(50), SEED, tmp_path)
 
-    assert [str(one) for one in images if one.lost or one.is_corrupt] == []
+    assert [str(one) for one in images if not one.is_whole] == []
     assert max(one.acknowledged for one in images) > 40
+
+
+def test_a_loss_of_power_in_an_upkeep_leaves_the_file_and_its_backup_whole(library: Path, tmp_path: Path) -> None:
+    calls = record(library, tmp_path / "recorded", KEPT)
+
+    images = look_at_images(calls, KEPT.look, range(30), SEED, tmp_path)
+
+    assert [str(one) for one in images if not one.is_whole] == []
 
 
 def test_the_judge_sees_what_a_log_without_flushes_loses(calls: list[Done], tmp_path: Path) -> None:
@@ -30,7 +42,7 @@ def test_the_judge_sees_what_a_log_without_flushes_loses(calls: list[Done], tmp_
     logs = {call.file for call in calls if call.what is What.CREATED and call.name.endswith("-wal")}
     unflushed = [call for call in calls if not (call.what is What.FLUSHED and call.file in logs)]
 
-    found = summary(look_at_images(unflushed, range(20), SEED, tmp_path))
+    found = summary(look_at_images(unflushed, look, range(20), SEED, tmp_path))
 
     assert found["lost"] > 5
 
@@ -38,7 +50,7 @@ def test_the_judge_sees_what_a_log_without_flushes_loses(calls: list[Done], tmp_
 def test_the_judge_sees_what_a_disk_that_lies_does(calls: list[Done], tmp_path: Path) -> None:
     lied = [call for call in calls if call.what is not What.FLUSHED]
 
-    found = summary(look_at_images(lied, range(20), SEED, tmp_path))
+    found = summary(look_at_images(lied, look, range(20), SEED, tmp_path))
 
     assert found["corrupt"] > 2
     assert found["lost"] > 2
@@ -47,8 +59,8 @@ def test_the_judge_sees_what_a_disk_that_lies_does(calls: list[Done], tmp_path: 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_full_ten_thousand_losses_of_power(library: Path, tmp_path: Path) -> None:
-    full, normal, lying = power(Extent(points=10_000, library=library, folder=tmp_path, servers=processors()))
+    full, kept, normal, lying = power(Extent(points=10_000, library=library, folder=tmp_path, servers=processors()))
 
-    assert (full.broken, full.points) == ((), 10_000)
+    assert (full.broken, full.points, kept.broken) == ((), 10_000, ())
     assert normal.lost > normal.points // 10
     assert lying.lost > 0
