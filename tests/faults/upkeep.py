@@ -13,6 +13,7 @@ from pathlib import Path
 from choragus.mailbox.backup import back_up
 from choragus.mailbox.compaction import compact
 from choragus.mailbox.errors import ChoragusError, StoreError
+from choragus.mailbox.file import translated
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.turn import Batch, Pruning
 from choragus.supervision.testing.ledger import Ledger
@@ -93,10 +94,11 @@ async def content(path: Path) -> Content:
 
 def _seed(path: Path) -> None:
     part = path.with_name(f"{path.name}.seed")
-    part.write_bytes(lzma.decompress(GOLDEN.read_bytes()))
-    _flush(part)
-    part.replace(path)
-    _flush(path.parent)
+    with translated(part):
+        part.write_bytes(lzma.decompress(GOLDEN.read_bytes()))
+        _flush(part)
+        part.replace(path)
+        _flush(path.parent)
 
 
 def _flush(path: Path) -> None:
