@@ -1,4 +1,4 @@
-"""The interposer, compiled once; and the two workloads on their servers."""
+"""The interposer, compiled once; and the workloads on their servers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from .interposer import build, missing
-from .kills import ACTORS, AGENT
+from .kills import ACTORS, AGENT, VISITOR
 from .stand import Stand
 
 
@@ -28,4 +28,10 @@ def actors(library: Path) -> Iterator[Stand]:
 @pytest.fixture(scope="session")
 def agent(library: Path) -> Iterator[Stand]:
     with Stand(AGENT, library) as stand:
+        yield stand
+
+
+@pytest.fixture(scope="session")
+def visitor(library: Path) -> Iterator[Stand]:
+    with Stand(VISITOR, library) as stand:
         yield stand

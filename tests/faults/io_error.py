@@ -55,8 +55,9 @@ def errors(extent: Extent) -> Iterator[Row]:
         with Stand(workload, extent.library, extent.servers) as stand:
             counts = {kinds: stand.count(kinds) for kinds in {error.kinds for error in ERRORS}}
             for error in ERRORS:
-                yield row_of(stand, error.fault, plans(error, counts[error.kinds], share), PROMISED)
-            for mode in (Mode.EIO, Mode.ENOSPC):
+                if counts[error.kinds]:
+                    yield row_of(stand, error.fault, plans(error, counts[error.kinds], share), PROMISED)
+            for mode in (Mode.EIO, Mode.ENOSPC) if workload.goes_on else ():
                 failed = failed_then_killed(counts[Kind.WRITE], share, mode)
                 yield row_of(stand, f"{mode.name} at a write, SIGKILL 1 to 40 writes later", failed, PROMISED)
 

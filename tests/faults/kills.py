@@ -13,11 +13,13 @@ from .shipment import INTERRUPTED, shipments
 from .stand import Stand, Workload
 from .trial import Plan
 from .upkeep import upkeep
+from .visitor import visited
 
 ACTORS = Workload(name="actors", scenario=shipments, allowed=INTERRUPTED)
 AGENT = Workload(name="agent", scenario=errand, allowed=TOLD)
 UPKEEP = Workload(name="upkeep", scenario=upkeep)
-WORKLOADS = (ACTORS, AGENT, UPKEEP)
+VISITOR = Workload(name="visitor", scenario=visited, goes_on=False)
+WORKLOADS = (ACTORS, AGENT, UPKEEP, VISITOR)
 
 PROMISED = "outcome, world and logbook as undisturbed; unknown where an irreversible call was interrupted"
 
@@ -72,10 +74,10 @@ def row_of(stand: Stand, fault: str, plans: Iterable[Plan], promised: str = PROM
 @family("kills")
 def kills(extent: Extent) -> Iterator[Row]:
     """Every call in turn, in two ways, and two in a row."""
-    share = extent.points // (3 * len(WORKLOADS))
+    share = max(1, extent.points // (3 * len(WORKLOADS) - 1))
     for workload in WORKLOADS:
         with Stand(workload, extent.library, extent.servers) as stand:
-            beyond = stand.calls
-            yield row_of(stand, "SIGKILL before a call", singles(beyond, Mode.KILL, share))
-            yield row_of(stand, "SIGKILL in the middle of a write", singles(beyond, Mode.TORN, share))
-            yield row_of(stand, "two kills", pairs(beyond, share, extent.seed), hits=2)
+            yield row_of(stand, "SIGKILL before a call", singles(stand.calls, Mode.KILL, share))
+            yield row_of(stand, "SIGKILL in the middle of a call", singles(stand.calls, Mode.TORN, share))
+            if workload.goes_on:
+                yield row_of(stand, "two kills", pairs(stand.calls, share, extent.seed), hits=2)

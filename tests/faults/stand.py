@@ -33,11 +33,17 @@ def shared_folder() -> str | None:
 
 @attrs.frozen(kw_only=True)
 class Workload:
-    """A scenario, and the kinds of log lines of which an interruption may make more."""
+    """A scenario, and how it is judged.
+
+    Args:
+        allowed: the kinds of log lines of which an interruption may make more.
+        goes_on: whether a fault ends its process, so that there is a recovery in which something can go wrong too.
+    """
 
     name: str
     scenario: Scenario
     allowed: frozenset[str] = frozenset()
+    goes_on: bool = True
 
     @property
     def tolerance(self) -> Tolerance:

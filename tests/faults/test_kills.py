@@ -19,23 +19,23 @@ SEED = 20_260
 
 
 @pytest.mark.parametrize("mode", [Mode.KILL, Mode.TORN], ids=["before it", "in the middle of it"])
-@pytest.mark.parametrize("name", ["actors", "agent"])
+@pytest.mark.parametrize("name", ["actors", "agent", "visitor"])
 def test_a_kill_at_a_storage_call_loses_and_doubles_nothing(
     name: str, mode: Mode, request: pytest.FixtureRequest
 ) -> None:
     stand: Stand = request.getfixturevalue(name)
 
-    row = row_of(stand, mode.name, singles(stand.calls, mode, 4))
+    row = row_of(stand, mode.name, singles(stand.calls, mode, 3))
 
     assert row.broken == ()
-    assert row.points >= 3, "a call or two more or fewer are a matter of timing, not a half"
+    assert row.points >= 2, "the last call may not come: how many there are is a matter of timing"
 
 
 @pytest.mark.parametrize("name", ["actors", "agent"])
 def test_a_second_kill_in_the_recovery_loses_and_doubles_nothing(name: str, request: pytest.FixtureRequest) -> None:
     stand: Stand = request.getfixturevalue(name)
 
-    row = row_of(stand, "pairs", pairs(stand.calls, 3, SEED), hits=2)
+    row = row_of(stand, "pairs", pairs(stand.calls, 2, SEED), hits=2)
 
     assert row.broken == ()
     assert row.points >= 1
