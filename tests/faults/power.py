@@ -84,13 +84,22 @@ def record(library: Path, folder: Path, workload: Recorded) -> list[Done]:
     return list(read(folder / "run" / "calls.log"))
 
 
-def look_at_images(calls: Sequence[Done], look: Look, numbers: Sequence[int], seed: int, folder: Path) -> list[Image]:
+def look_at_images(
+    calls: Sequence[Done],
+    look: Look,
+    numbers: Sequence[int],
+    seed: int,
+    folder: Path,
+    within: range | None = None,
+) -> list[Image]:
     """Stop before as many calls as there are numbers, and look at one image of each.
 
     Args:
         numbers: of the images; each with the seed decides where it stops and what is lost.
+        within: the stops, as numbers of calls that were made; all by default.
     """
-    stops = sorted((random.Random(f"{seed} {number}").randint(0, len(calls)), number) for number in numbers)
+    within = within or range(len(calls) + 1)
+    stops = sorted((random.Random(f"{seed} {number}").choice(within), number) for number in numbers)
     images: list[Image] = []
     disk = Disk()
     done = 0

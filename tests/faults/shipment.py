@@ -196,10 +196,10 @@ class Outside:
         return "sent"
 
 
-async def shipments(path: Path, ledger: Ledger) -> dict[str, object]:
+async def shipments(path: Path, ledger: Ledger, *, outside: type[Outside] = Outside) -> dict[str, object]:
     """Two shipments beside a till; then the parcels' streams are pruned, and the file is compacted."""
-    outside, person = Outside(ledger), Person(path, ledger)
-    runners = {"carrier": outside.carrier, "post": outside.post}
+    world, person = outside(ledger), Person(path, ledger)
+    runners = {"carrier": world.carrier, "post": world.post}
     async with System(path, actors=[Till, Parcel, Shipment], runners=runners) as system:
         store = system.kernel.store
         async with asyncio.TaskGroup() as group:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
 import pytest
 
 from choragus.supervision.testing.order import KILLED, Scenario
 
-from .careless import NEVER, answer_before_the_commit, letter_without_a_key
+from .edge import NEVER, answer_before_the_commit, letter_that_cannot_be_undone, letter_without_a_key
 from .family import Extent, processors
 from .interposer import Mode
-from .kills import kills, pairs, row_of, singles
+from .kills import ACTORS, kills, pairs, row_of, singles
 from .stand import Stand, Workload
 from .trial import Plan
 
@@ -39,6 +40,17 @@ def test_a_second_kill_in_the_recovery_loses_and_doubles_nothing(name: str, requ
 
     assert row.broken == ()
     assert row.points >= 1
+
+
+def test_a_letter_that_was_interrupted_is_looked_up_and_not_sent_again(library: Path) -> None:
+    with Stand(attrs.evolve(ACTORS, scenario=letter_that_cannot_be_undone), library) as stand:
+        seen = stand.run(Plan(lives=((NEVER,),)))
+
+        broken = stand.broken(seen)
+
+    assert broken == []
+    assert [life.code for life in seen.lives] == [KILLED, 0]
+    assert seen.settled >= 1
 
 
 def test_the_calls_of_an_undisturbed_run_are_counted(actors: Stand) -> None:

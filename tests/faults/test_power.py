@@ -12,6 +12,7 @@ from .family import Extent, processors
 from .journal import Done, What
 from .payments import look, payments
 from .power import KEPT, PAID, look_at_images, power, record, summary
+from .upkeep import COPIED
 
 SEED = 20_260
 
@@ -31,10 +32,16 @@ def test_what_was_acknowledged_survives_a_loss_of_power(calls: list[Done], tmp_p
 
 def test_a_loss_of_power_in_an_upkeep_leaves_the_file_and_its_backup_whole(library: Path, tmp_path: Path) -> None:
     calls = record(library, tmp_path / "recorded", KEPT)
+    copied = 1 + next(number for number, call in enumerate(calls) if call.offset == COPIED and _is_told(call))
 
-    images = look_at_images(calls, KEPT.look, range(30), SEED, tmp_path)
+    images = look_at_images(calls, KEPT.look, range(20), SEED, tmp_path)
+    behind = look_at_images(calls, KEPT.look, range(10), SEED, tmp_path, within=range(copied, copied + 1))
 
-    assert [str(one) for one in images if not one.is_whole] == []
+    assert [str(one) for one in [*images, *behind] if not one.is_whole] == []
+
+
+def _is_told(call: Done) -> bool:
+    return call.what is What.ACKNOWLEDGED
 
 
 def test_the_judge_sees_what_a_log_without_flushes_loses(calls: list[Done], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Workloads that break a promise, each killed where it shows: the judge must find it."""
+"""Workloads that are killed at the sharpest instants: two that break a promise there, and one that must not."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from choragus.supervision.testing.ledger import Ledger
 
 from .acknowledged import Acknowledged, Add, Till, pay_in
 from .interposer import Interposer, Mode, Shot
+from .shipment import Outside, shipments
 
 
 @stored("faults.write")
@@ -62,6 +63,21 @@ def _die_at_the_next_call_if_armed() -> None:
     interposer = Interposer()
     if interposer.is_armed:
         interposer.arm(Shot(interposer.calls() + 1, Mode.KILL))
+
+
+class Dying(Outside):
+    """The post, where a letter is out and nothing on disk says so."""
+
+    async def post(self, request: object, context: EffectContext) -> str:
+        """A letter, and the end."""
+        sent = await super().post(request, context)
+        _die_at_the_next_call_if_armed()
+        return sent
+
+
+async def letter_that_cannot_be_undone(path: Path, ledger: Ledger) -> dict[str, object]:
+    """Killed once the first letter is out, as its result is written."""
+    return await shipments(path, ledger, outside=Dying)
 
 
 async def letter_without_a_key(path: Path, ledger: Ledger) -> None:
