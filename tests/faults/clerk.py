@@ -8,7 +8,7 @@ from choragus.agents import Agent, ModelReply, Run, Runtime, ScriptedModel, Tool
 from choragus.agents.testing import INTERRUPTIONS
 from choragus.supervision.testing.ledger import Ledger
 
-from .person import Person
+from .person import Person, is_told_of
 
 TOLD = INTERRUPTIONS
 OLD = "old"
@@ -50,6 +50,7 @@ async def errand(path: Path, ledger: Ledger) -> dict[str, object]:
     """Prune an older run, and let the clerk come to its result; a person approves, and looks up what is unknown."""
     agent, older = _clerk(ledger), Agent("older", model=ScriptedModel(["Long ago."]))
     async with Runtime(path, agents=[agent, older]) as runtime:
+        is_told_of(runtime.events, path)
         if not await runtime.store.tombstones():  # else it is pruned, or half: its key stays taken
             before = await runtime.start(older, "Be old.", key=OLD)
             await before.result(timeout=10)

@@ -9,13 +9,14 @@
  * which neither uses.
  *
  * A process that was forked from a warm one with a single thread calls `calls_begin`, then `calls_arm` once or more, by ctypes.
- * Otherwise the environment says it: CHORAGUS_CALLS_PATH, _AT ("number:mode,number:mode"), _KINDS, _GRAVE, _LOG.
+ * Otherwise the environment says it: CHORAGUS_CALLS_PATH, _AT ("number:mode[:lasting],..."), _KINDS, _GRAVE, _LOG.
  */
 #define _GNU_SOURCE
 #undef _FILE_OFFSET_BITS
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -28,7 +29,7 @@
 #include <unistd.h>
 
 enum { WRITE = 1, SYNC = 2, NAME = 4, SIZE = 8 };                       /* kinds, a bit each */
-enum { KILL = 1, TORN, FAIL_EIO, FAIL_ENOSPC, FAIL_EDQUOT, SHORT, LIE, STICKY = 16 }; /* modes; STICKY: from then on */
+enum { KILL = 1, TORN, FAIL_EIO, FAIL_ENOSPC, FAIL_EDQUOT, SHORT, LIE }; /* modes */
 enum { CREATED = 1, WRITTEN, FLUSHED, RESIZED, UNLINKED, RENAMED, LINKED, ACKNOWLEDGED }; /* records of the log */
 enum { SHOTS = 8 };
 
@@ -38,7 +39,7 @@ static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER; /* orders the calls as t
 static char filter[4096], grave[4096], folder[4096];
 static int kinds = WRITE | SYNC | NAME | SIZE, log_to = -1, is_on, shots;
 static long count;
-static struct { long at; int mode; } shot[SHOTS];
+static struct { long at, last; int mode; } shot[SHOTS];
 
 static int matches(const char *path) { return filter[0] && strstr(path, filter) != NULL; }
 
@@ -97,8 +98,8 @@ static int counted(int kind, const char *call, int descriptor, const char *path,
     if (!(kinds & kind)) return 0;
     count++;
     for (int i = 0; i < shots; i++)
-        if (shot[i].at == count || (shot[i].at < count && shot[i].mode & STICKY)) {
-            mode = shot[i].mode & ~STICKY;
+        if (shot[i].at <= count && count <= shot[i].last) {
+            mode = shot[i].mode;
             if (shot[i].at == count) dig(call, descriptor, path, bytes);
         }
     if (mode == KILL) die();
@@ -117,9 +118,11 @@ void calls_begin(const char *path, const char *where, const char *log, int which
     is_on = path[0] != 0;
 }
 
-int calls_arm(long at, int mode) {
+/* For so many calls; 0: from then on. */
+int calls_arm(long at, int mode, long lasting) {
     if (shots == SHOTS) return -1;
     shot[shots].at = at;
+    shot[shots].last = lasting > 0 ? at + lasting - 1 : LONG_MAX;
     shot[shots++].mode = mode;
     return 0;
 }
@@ -142,7 +145,8 @@ __attribute__((constructor)) static void from_environment(void) {
     while (at && *at) {
         char *rest;
         long number = strtol(at, &rest, 10);
-        calls_arm(number, *rest == ':' ? (int)strtol(rest + 1, &rest, 10) : KILL);
+        int mode = *rest == ':' ? (int)strtol(rest + 1, &rest, 10) : KILL;
+        calls_arm(number, mode, *rest == ':' ? strtol(rest + 1, &rest, 10) : 1);
         at = *rest == ',' ? rest + 1 : "";
     }
 }

@@ -28,7 +28,7 @@ class Kind(IntFlag):
 
 
 class Mode(IntEnum):
-    """What happens at a call, as in interposer.c; with `STICKY` added, at every later one too."""
+    """What happens at a call, as in interposer.c."""
 
     KILL = 1
     TORN = 2
@@ -39,19 +39,25 @@ class Mode(IntEnum):
     LIE = 7
 
 
-STICKY = 16
+FOR_EVER = 0
 
 
 @attrs.frozen
 class Shot:
-    """What goes wrong at which call, counted from 1; `from_then_on`: at every later one too."""
+    """What goes wrong at which call, counted from 1, and for how many calls; `FOR_EVER`: from then on."""
 
     at: int
     mode: Mode
-    from_then_on: bool = False
+    lasting: int = 1
 
     def __str__(self) -> str:
-        return f"{self.mode.name} at {self.at}{' and from then on' if self.from_then_on else ''}"
+        match self.lasting:
+            case 1:
+                return f"{self.mode.name} at {self.at}"
+            case 0:
+                return f"{self.mode.name} from {self.at} on"
+            case _:
+                return f"{self.mode.name} from {self.at} on for {self.lasting} calls"
 
 
 def missing() -> str:
@@ -111,8 +117,7 @@ class Interposer:
 
     def arm(self, shot: Shot) -> None:
         """Have something go wrong; at most 8 times."""
-        mode = shot.mode + (STICKY if shot.from_then_on else 0)
-        if self._library.calls_arm(ctypes.c_long(shot.at), mode) != 0:
+        if self._library.calls_arm(ctypes.c_long(shot.at), int(shot.mode), ctypes.c_long(shot.lasting)) != 0:
             raise ValueError(f"{shot}: 8 shots are armed already (the limit)")
 
     def calls(self) -> int:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import attrs
 
 from .family import Extent, family
-from .interposer import Kind, Mode, Shot
+from .interposer import FOR_EVER, Kind, Mode, Shot
 from .kills import WORKLOADS, row_of, spread
 from .row import Row
 from .stand import Stand
 from .trial import Plan
 
-PROMISED = "one error that is ours, or goes on; after plain restarts all as undisturbed, nothing acknowledged lost"
+PROMISED = "one error of ours, or waits, says so and goes on; then all as undisturbed, nothing acknowledged lost"
 
 
 @attrs.frozen(kw_only=True)
@@ -23,28 +23,37 @@ class IoError:
     fault: str
     mode: Mode
     kinds: Kind
-    from_then_on: bool = False
+    lasting: int = 1
 
+
+A_WHILE = 6
+"""Calls for which a disk fails that is then repaired: some tries of a commit."""
 
 ERRORS = (
     IoError(fault="EIO at a write", mode=Mode.EIO, kinds=Kind.WRITE),
-    IoError(fault="EIO at a write, and at all later calls", mode=Mode.EIO, kinds=Kind.ANY, from_then_on=True),
+    IoError(fault="EIO at some calls in a row", mode=Mode.EIO, kinds=Kind.ANY, lasting=A_WHILE),
+    IoError(fault="EIO from then on", mode=Mode.EIO, kinds=Kind.ANY, lasting=FOR_EVER),
     IoError(fault="EIO at a flush", mode=Mode.EIO, kinds=Kind.SYNC),
-    IoError(fault="EIO at every flush from then on", mode=Mode.EIO, kinds=Kind.SYNC, from_then_on=True),
+    IoError(fault="EIO at some flushes in a row", mode=Mode.EIO, kinds=Kind.SYNC, lasting=A_WHILE),
     IoError(fault="EIO at an open, unlink or rename", mode=Mode.EIO, kinds=Kind.NAME),
     IoError(fault="EIO at a truncation", mode=Mode.EIO, kinds=Kind.SIZE),
     IoError(fault="ENOSPC once", mode=Mode.ENOSPC, kinds=Kind.WRITE),
-    IoError(fault="ENOSPC from then on", mode=Mode.ENOSPC, kinds=Kind.WRITE, from_then_on=True),
+    IoError(fault="ENOSPC for a while", mode=Mode.ENOSPC, kinds=Kind.WRITE, lasting=A_WHILE),
+    IoError(fault="ENOSPC from then on", mode=Mode.ENOSPC, kinds=Kind.WRITE, lasting=FOR_EVER),
     IoError(fault="EDQUOT once", mode=Mode.EDQUOT, kinds=Kind.WRITE),
-    IoError(fault="EDQUOT from then on", mode=Mode.EDQUOT, kinds=Kind.WRITE, from_then_on=True),
+    IoError(fault="EDQUOT from then on", mode=Mode.EDQUOT, kinds=Kind.WRITE, lasting=FOR_EVER),
     IoError(fault="a short write", mode=Mode.SHORT, kinds=Kind.WRITE),
 )
+
+GIVES_UP = 1.5
+"""Seconds until the operator of a system whose disk stays as it is kills it."""
 
 
 def plans(error: IoError, calls: int, most: int) -> Iterator[Plan]:
     """The fault at each of at most so many calls of its kinds."""
+    gives_up = GIVES_UP if error.lasting == FOR_EVER else None
     for at in spread(calls, most):
-        yield Plan(lives=((Shot(at, error.mode, error.from_then_on),),), kinds=error.kinds)
+        yield Plan(lives=((Shot(at, error.mode, error.lasting),),), kinds=error.kinds, gives_up=gives_up)
 
 
 @family("errors")

@@ -19,7 +19,7 @@ from choragus.supervision.testing.order import Scenario
 
 from .disk import Disk
 from .family import Extent, family
-from .interposer import Kind, Mode, Shot, preloaded
+from .interposer import FOR_EVER, Kind, Mode, Shot, preloaded
 from .journal import Done, read
 from .payments import look as look_at_payments
 from .payments import payments
@@ -32,7 +32,7 @@ from .verdict import Verdict
 
 LOGGED = Plan(log=True)
 
-LYING = Plan(lives=((Shot(1, Mode.LIE, from_then_on=True),),), kinds=Kind.SYNC, log=True)
+LYING = Plan(lives=((Shot(1, Mode.LIE, FOR_EVER),),), kinds=Kind.SYNC, log=True)
 """A disk that reports every flush as done and does none of them."""
 
 

@@ -19,7 +19,7 @@ from choragus.supervision.system import System
 from choragus.supervision.testing.ledger import Ledger
 
 from .acknowledged import Acknowledged, Till, pay_in
-from .person import Person
+from .person import Person, is_told_of
 
 PAID_IN = 6
 BEATS = 3
@@ -201,6 +201,7 @@ async def shipments(path: Path, ledger: Ledger, *, outside: type[Outside] = Outs
     world, person = outside(ledger), Person(path, ledger)
     runners = {"carrier": world.carrier, "post": world.post}
     async with System(path, actors=[Till, Parcel, Shipment], runners=runners) as system:
+        is_told_of(system.events, path)
         store = system.kernel.store
         async with asyncio.TaskGroup() as group:
             group.create_task(pay_in(system, Acknowledged(path), PAID_IN))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .interposer import STICKY, Interposer, Kind, Mode
+from .interposer import FOR_EVER, Interposer, Kind, Mode
 from .journal import What, read
 
 PROGRAM = """
@@ -54,6 +54,7 @@ def run(library: Path, folder: Path, at: str, kinds: Kind = Kind.ANY) -> tuple[i
         pytest.param(f"3:{Mode.EDQUOT}", 0, f"6 -{errno.EDQUOT} None None None None", None, id="another"),
         pytest.param(f"2:{Mode.SHORT}", 0, "3 6 None None None None", None, id="a short write"),
         pytest.param(f"6:{Mode.EIO},7:{Mode.KILL}", -signal.SIGKILL, f"6 6 None None -{errno.EIO}", None, id="two"),
+        pytest.param(f"3:{Mode.EIO}:2", 0, f"6 -{errno.EIO} -{errno.EIO} None None None", None, id="for a while"),
         pytest.param(f"1:{Mode.ENOSPC}", 1, "", None, id="no new file"),
     ],
 )
@@ -66,7 +67,7 @@ def test_a_mode_does_what_it_says(
 
 
 def test_from_then_on_every_call_of_the_kinds_fails(library: Path, tmp_path: Path) -> None:
-    _, printed = run(library, tmp_path, f"2:{Mode.ENOSPC + STICKY}", Kind.WRITE | Kind.SYNC)
+    _, printed = run(library, tmp_path, f"2:{Mode.ENOSPC}:{FOR_EVER}", Kind.WRITE | Kind.SYNC)
 
     assert printed == ["6", f"-{errno.ENOSPC}", f"-{errno.ENOSPC}", "None", "None", "None"]
     assert (tmp_path / "grave").read_text() == "2 pwrite kept.txt 6\n"
