@@ -116,8 +116,14 @@ def _apply_within(content: bytearray, done: Done, begin: int, end: int) -> None:
 
 @attrs.define
 class Disk:
-    """Files and names, as the calls made them."""
+    """Files and names, as the calls made them.
 
+    Args:
+        drops: whether a flush that fails throws away what it should have written, as some file systems do: it can still
+            be read, and no later flush writes it. Else it stays to be written.
+    """
+
+    drops: bool = False
     acknowledged: int = 0
     _files: dict[int, File] = attrs.field(factory=dict)
     _names: dict[str, File] = attrs.field(factory=dict)
@@ -132,6 +138,9 @@ class Disk:
                 self.acknowledged = max(self.acknowledged, done.offset)
             case What.WRITTEN | What.RESIZED:
                 self._file(done.file).pending.append(done)
+            case What.FAILED:
+                if self.drops and done.file in self._files:
+                    self._files[done.file].pending.clear()
             case What.FLUSHED if done.file in self._files:
                 self._files[done.file].flush()
             case What.FLUSHED:  # the folder

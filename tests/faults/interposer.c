@@ -30,7 +30,7 @@
 
 enum { WRITE = 1, SYNC = 2, NAME = 4, SIZE = 8 };                       /* kinds, a bit each */
 enum { KILL = 1, TORN, FAIL_EIO, FAIL_ENOSPC, FAIL_EDQUOT, SHORT, LIE }; /* modes */
-enum { CREATED = 1, WRITTEN, FLUSHED, RESIZED, UNLINKED, RENAMED, LINKED, ACKNOWLEDGED }; /* records of the log */
+enum { CREATED = 1, WRITTEN, FLUSHED, RESIZED, UNLINKED, RENAMED, LINKED, ACKNOWLEDGED, FAILED }; /* records of the log */
 enum { SHOTS = 8 };
 
 struct record { uint32_t what, name_bytes; uint64_t file, offset, bytes; };
@@ -189,7 +189,12 @@ static int flushed(const char *call, int descriptor, long number) {
     if (!is_on || !is_ours(descriptor)) return syscall(number, descriptor);
     ENTER;
     int mode = counted(SYNC, call, descriptor, NULL, 0);
-    if (fails(mode)) LEAVE(-1);
+    if (fails(mode)) {
+        int error = errno;
+        put(FAILED, descriptor, NULL, 0, 0, NULL);
+        errno = error;
+        LEAVE(-1);
+    }
     int result = mode == LIE ? 0 : syscall(number, descriptor);
     if (result == 0 && mode != LIE) put(FLUSHED, descriptor, NULL, 0, 0, NULL);
     if (mode == TORN) die();

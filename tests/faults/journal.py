@@ -24,6 +24,8 @@ class What(IntEnum):
     RENAMED = 6
     LINKED = 7
     ACKNOWLEDGED = 8
+    FAILED = 9
+    """A flush that was answered with an error."""
 
 
 @attrs.frozen

@@ -91,17 +91,19 @@ def look_at_images(
     seed: int,
     folder: Path,
     within: range | None = None,
+    drops: bool = False,
 ) -> list[Image]:
     """Stop before as many calls as there are numbers, and look at one image of each.
 
     Args:
         numbers: of the images; each with the seed decides where it stops and what is lost.
         within: the stops, as numbers of calls that were made; all by default.
+        drops: see `Disk`.
     """
     within = within or range(len(calls) + 1)
     stops = sorted((random.Random(f"{seed} {number}").choice(within), number) for number in numbers)
     images: list[Image] = []
-    disk = Disk()
+    disk = Disk(drops=drops)
     done = 0
     for stop, number in stops:
         for call in calls[done:stop]:
