@@ -63,11 +63,17 @@ class Handle:
         self.connection.close()
 
     def renew(self, path: Path) -> int:
-        """Put a new connection to the same file in the place of this one; gives its `data_version`."""
+        """Put a new connection to the same file in the place of this one; gives its `data_version`.
+
+        The old one is closed last: without it the new one would read the write-ahead log as it stands in the system's
+        cache, and take for committed what a flush has failed on.
+        """
+        old = self.connection
         with suppress(Error):  # a transaction that is left open may outlive its connection, and keep the file locked
-            self.connection.rollback()
-        self.connection.close()
+            old.rollback()
         self.connection = open_file(path, visitor=True, synchronous=self.synchronous)
+        with suppress(Error):
+            old.close()
         return query.data_version(self.connection)
 
 
