@@ -174,6 +174,42 @@ async def test_what_is_published_was_flushed_before_and_its_folder_after(
     assert flushed == [(False, False), (True, True)]
 
 
+async def test_a_folder_that_cannot_be_flushed_gets_no_copy(
+    path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the backup that failed would be in the way of the next."""
+    store = await made(path)
+
+    def flush(one: Path) -> None:
+        if one == target.parent:
+            raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(copying, "_flush", flush)
+        with pytest.raises(StoreError, match=r"copy\.db.*Input/output error"):
+            await back_up(path, target)
+
+    assert not target.exists()
+    assert (await back_up(path, target)).batch == 3
+    await store.close()
+
+
+async def test_a_copy_that_is_published_stands_though_its_other_name_stays(
+    path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await made(path)
+
+    def refuse(one: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refuse)
+        made_now = await back_up(path, target)
+
+    assert (made_now.path, target.exists()) == (target, True)
+    await store.close()
+
+
 async def test_a_killed_backup_leaves_nothing_under_its_name(path: Path) -> None:
     await (await made(path)).close()
     with start(SLOW, path) as process:

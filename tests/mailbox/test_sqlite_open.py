@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from choragus.mailbox import query
 from choragus.mailbox.address import actor_id
 from choragus.mailbox.codec import Record
 from choragus.mailbox.errors import FileInUse, NewerSchema, NotChoragusFile, StoreError
@@ -284,3 +285,20 @@ async def test_a_cancelled_opening_leaves_no_thread(path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await opening
     assert threads_end()
+
+
+async def test_a_first_read_that_fails_is_told_as_ours_and_leaves_no_thread(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when there is no descriptor left for the -shm, which only the first read opens."""
+    before = set(threading.enumerate())
+
+    def fails(connection: sqlite3.Connection) -> int:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr(query, "data_version", fails)
+
+    with pytest.raises(StoreError, match=r"runs\.db cannot be used: unable to open database file"):
+        await SqliteStore.open(path)
+
+    assert not [thread for thread in set(threading.enumerate()) - before if "_connection_worker" in thread.name]

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from choragus.mailbox.address import actor_id
+from choragus.mailbox.backup import back_up
+from choragus.mailbox.codec import Record
 from choragus.mailbox.errors import FileInUse
 from choragus.mailbox.sqlite import SqliteStore
-from choragus.mailbox.turn import Batch, Claim, Committed
+from choragus.mailbox.turn import Batch, Claim, Committed, Turn
 
 ALICE = actor_id("bank.account", "alice")
 LEDGER = actor_id("bank.ledger", "main")
@@ -161,6 +163,30 @@ async def test_who_took_over_by_the_fence_is_safe_when_the_old_owner_frees_the_l
         await third.claim("c", 30.0, 61.0)
 
     await third.close()
+
+
+@pytest.mark.parametrize("beside", ["a visitor", "a backup"])
+async def test_a_file_that_its_owner_opens_twice_keeps_its_log(path: Path, tmp_path: Path, beside: str) -> None:
+    """Closing any descriptor of a file drops the process's locks on it, and the next visitor would delete the log."""
+    store = await SqliteStore.open(path)
+    claim = await store.claim("owner", 30.0, 0.0)
+
+    if beside == "a backup":
+        await back_up(path, tmp_path / "copy.db")
+    else:
+        await (await SqliteStore.open(path, visitor=True)).close()
+    assert look(path) == "0"  # another process comes and goes
+    turn = Turn(id="t0", actor=ALICE, fence=claim.fence, revision=0, state=Record("bank.balance", 1, b"{}"))
+    await store.commit(Batch(node="owner", fence=claim.fence, at=1.0, turns=(turn,)))
+
+    assert look(path) == "1"
+    await store.close()
+
+
+def look(path: Path) -> str:
+    """What another process reads: how many actors there are."""
+    line = "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM actor').fetchone())"
+    return subprocess.run([sys.executable, "-c", line, path], capture_output=True, text=True, check=True).stdout.strip()
 
 
 async def check_whole(path: Path, committed: int) -> None:

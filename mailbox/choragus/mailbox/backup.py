@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -68,7 +68,8 @@ def _unfinished(target: Path) -> Iterator[Path]:
         yield part
     finally:
         for left in (part, part.with_name(f"{part.name}-journal")):
-            left.unlink(missing_ok=True)
+            with suppress(OSError):  # what became of the copy is said already
+                left.unlink()
 
 
 def _copy(source: sqlite3.Connection, file: Path, part: Path) -> None:
@@ -99,7 +100,12 @@ def _publish(part: Path, target: Path) -> None:
         if os.path.lexists(target):
             raise _taken(target) from None
         part.rename(target)
-    _flush(target.absolute().parent)
+    try:
+        _flush(target.absolute().parent)
+    except OSError:  # nobody can say whether the name would outlive a loss of power
+        with suppress(OSError):
+            target.unlink()
+        raise
 
 
 def _flush(path: Path) -> None:

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Literal
 from urllib.parse import quote
 
@@ -27,6 +28,23 @@ _HEADER = 108
 """The file header of 100 bytes, and the head of the schema's first page."""
 
 
+_OPEN_HERE: dict[int, tuple[int, int] | None] = {}
+"""The files that this process has connections to. Such a file must not be opened otherwise: closing any descriptor of
+it drops the locks that SQLite has on it, by the rules of POSIX, and then the next visitor of another process takes
+itself for the last one there, and deletes the write-ahead log that the owner goes on writing to."""
+
+_ONE_AT_A_TIME = Lock()
+
+
+class _Connection(sqlite3.Connection):
+    """One that is known to be open until it is closed."""
+
+    def close(self) -> None:
+        """Close it."""
+        super().close()
+        _OPEN_HERE.pop(id(self), None)
+
+
 def open_file(path: Path, *, visitor: bool, synchronous: Synchronous) -> sqlite3.Connection:
     """A connection to the file, ready for use in another thread.
 
@@ -42,15 +60,19 @@ def open_file(path: Path, *, visitor: bool, synchronous: Synchronous) -> sqlite3
         floor = ".".join(str(part) for part in SQLITE_FLOOR)
         raise StoreError(f"Python's SQLite is {sqlite3.sqlite_version}, choragus needs {floor}: install a newer one")
     with translated(path):
-        _inspect(path, visitor)
-        connection = sqlite3.connect(
-            _uri(path, "rw"),
-            uri=True,
-            timeout=BUSY_TIMEOUT,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=256,
-        )
+        with _ONE_AT_A_TIME:
+            if not _is_open_here(path):
+                _inspect(path, visitor)
+            connection = sqlite3.connect(
+                _uri(path, "rw"),
+                uri=True,
+                timeout=BUSY_TIMEOUT,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=256,
+                factory=_Connection,
+            )
+            _OPEN_HERE[id(connection)] = _identity(path)
         try:
             _prepare(connection, path, visitor, synchronous)
         except BaseException:
@@ -75,6 +97,20 @@ def translated(path: Path) -> Iterator[None]:
         raise CorruptRecord(f"{path} is damaged: {error}; restore it from a backup") from error
     except OSError as error:
         raise StoreError(f"{path} cannot be opened: {error.strerror}") from error
+
+
+def _is_open_here(path: Path) -> bool:
+    file = _identity(path)
+    return file is not None and file in list(_OPEN_HERE.values())
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """A file's, by whatever name; None when there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return (found.st_dev, found.st_ino)
 
 
 def _inspect(path: Path, visitor: bool) -> None:

@@ -64,11 +64,17 @@ class Handle:
         self.connection.close()
 
     def renew(self, path: Path) -> int:
-        """Put a new connection to the same file in the place of this one; gives its `data_version`."""
+        """Put a new connection to the same file in the place of this one; gives its `data_version`.
+
+        The old one is closed last: without it the new one would read the write-ahead log as it stands in the system's
+        cache, and take for committed what a flush has failed on.
+        """
+        old = self.connection
         with suppress(Error):  # a transaction that is left open may outlive its connection, and keep the file locked
-            self.connection.rollback()
-        self.connection.close()
+            old.rollback()
         self.connection = open_file(path, visitor=True, synchronous=self.synchronous)
+        with suppress(Error):
+            old.close()
         return query.data_version(self.connection)
 
 
@@ -120,7 +126,13 @@ class SqliteStore:
         handle = Handle(connection, synchronous)
         # aiosqlite asks of its connection nothing but `close`
         database = aiosqlite.Connection(lambda: handle, iter_chunk_size=64)  # type: ignore[arg-type,return-value]
-        return cls(path, handle, await database)
+        await database
+        try:
+            with translated(path):  # the first read, which may be the first to need the -shm
+                return cls(path, handle, database)
+        except BaseException:
+            await database.close()
+            raise
 
     async def claim(self, node: str, ttl: float, now: float) -> Claim:
         """See `Store.claim`; the lock beside the file is taken too."""

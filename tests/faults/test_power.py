@@ -1,0 +1,73 @@
+"""The power fails: what was acknowledged is there, whatever of the rest is."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import attrs
+import pytest
+
+from .family import Extent, processors
+from .journal import Done, What
+from .payments import look, payments
+from .power import KEPT, PAID, look_at_images, power, record, summary
+from .upkeep import COPIED
+
+SEED = 20_260
+
+
+@pytest.fixture(scope="module")
+def calls(library: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Done]:
+    few = attrs.evolve(PAID, scenario=partial(payments, synchronous="FULL", paid=60))
+    return record(library, tmp_path_factory.mktemp("power"), few)
+
+
+def test_what_was_acknowledged_survives_a_loss_of_power(calls: list[Done], tmp_path: Path) -> None:
+    images = look_at_images(calls, look, range(50), SEED, tmp_path)
+
+    assert [str(one) for one in images if not one.is_whole] == []
+    assert max(one.acknowledged for one in images) > 40
+
+
+def test_a_loss_of_power_in_an_upkeep_leaves_the_file_and_its_backup_whole(library: Path, tmp_path: Path) -> None:
+    calls = record(library, tmp_path / "recorded", KEPT)
+    copied = 1 + next(number for number, call in enumerate(calls) if call.offset == COPIED and _is_told(call))
+
+    images = look_at_images(calls, KEPT.look, range(20), SEED, tmp_path)
+    behind = look_at_images(calls, KEPT.look, range(10), SEED, tmp_path, within=range(copied, copied + 1))
+
+    assert [str(one) for one in [*images, *behind] if not one.is_whole] == []
+
+
+def _is_told(call: Done) -> bool:
+    return call.what is What.ACKNOWLEDGED
+
+
+def test_the_judge_sees_what_a_log_without_flushes_loses(calls: list[Done], tmp_path: Path) -> None:
+    """As synchronous=NORMAL, which acknowledges before it flushes; the slow form has the real one."""
+    logs = {call.file for call in calls if call.what is What.CREATED and call.name.endswith("-wal")}
+    unflushed = [call for call in calls if not (call.what is What.FLUSHED and call.file in logs)]
+
+    found = summary(look_at_images(unflushed, look, range(20), SEED, tmp_path))
+
+    assert found["lost"] > 5
+
+
+def test_the_judge_sees_what_a_disk_that_lies_does(calls: list[Done], tmp_path: Path) -> None:
+    lied = [call for call in calls if call.what is not What.FLUSHED]
+
+    found = summary(look_at_images(lied, look, range(20), SEED, tmp_path))
+
+    assert found["corrupt"] > 2
+    assert found["lost"] > 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_full_ten_thousand_losses_of_power(library: Path, tmp_path: Path) -> None:
+    full, kept, normal, lying = power(Extent(points=10_000, library=library, folder=tmp_path, servers=processors()))
+
+    assert (full.broken, full.points, kept.broken) == ((), 10_000, ())
+    assert normal.lost > normal.points // 10
+    assert lying.lost > 0
