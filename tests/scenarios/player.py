@@ -80,7 +80,6 @@ class Do(Request[int]):
 class Work:
     number: int
     seconds: float
-    kind: str
 
 
 @stored("play.book")
@@ -99,14 +98,12 @@ class Outside:
         self.kills_in: int | None = None
         self.die: Callable[[], None] = lambda: None
         self.began: list[tuple[int, str, int]] = []
-        self.kinds: dict[int, str] = {}
         self.failures: Counter[int] = Counter()
         self.is_mended = False
 
     async def work(self, request: object, context: EffectContext) -> str:
         """An effect: it has happened when it begins, and takes a while."""
         assert isinstance(request, Work)
-        self.kinds[request.number] = request.kind
         self.began.append((request.number, context.id, self.life))
         if self.kills_in == 0:
             self.die()
@@ -129,6 +126,7 @@ class Player(DurableActor[Book, Do], name="play.player"):
 
     @handle
     def do(self, message: Do) -> int:
+        self.state.turns += 1
         for act in loads(message.script).acts:
             if act.verb == "stash" and not self.state.is_open:
                 self.stash()
@@ -138,14 +136,15 @@ class Player(DurableActor[Book, Do], name="play.player"):
 
     @reply
     def answered(self, result: int | AskFailed) -> None:
+        self.state.turns += 1
         self._went_on("answered", self.about, what="failed" if isinstance(result, AskFailed) else str(result))
 
     @reply
     def finished(self, result: str | EffectFailed | EffectUnknown) -> None:
+        self.state.turns += 1
         self._went_on("finished", self.about, what=result if isinstance(result, str) else type(result).__name__)
 
     def _went_on(self, kind: str, number: str, **fields: object) -> int:
-        self.state.turns += 1
         self.state.did.append(f"{kind} {number}")
         self.log(kind, number=number, turns=self.state.turns, **fields)
         self.view("player", self.key, {"turns": self.state.turns})
@@ -167,7 +166,7 @@ class Player(DurableActor[Book, Do], name="play.player"):
             case "cancel":
                 self.cancel_timer(act.to)
             case "effect":
-                work = Work(then.number, act.seconds, act.to)
+                work = Work(then.number, act.seconds)
                 self.effect("work", work, then=self.finished, about=str(then.number), on_interrupt=OnInterrupt(act.to))
             case "open":
                 self.state.is_open = True

@@ -116,6 +116,7 @@ class Model:
         self.parked: list[tuple[str, Mail]] = []
         self.intents: list[Intent] = []
         self.intended: dict[int, int] = {}
+        self.kinds: dict[int, str] = {}
         self.keys: dict[tuple[str, str], list[Mail]] = {}
         self.life = 0
         self.opened_at = 0.0
@@ -262,6 +263,7 @@ class Model:
                 actor.timers.pop(act.to, None)
             case "effect":
                 self.intents.append(Intent(key, then.number, act.to, self.life))
+                self.kinds[then.number] = act.to
                 self.intended[then.number] = self.intended.get(then.number, 0) + 1
             case "open":
                 actor.is_open = True
