@@ -1,28 +1,51 @@
-"""One row of the table of faults: what was done to a system, what is promised of it, and what was seen."""
+"""A line of the table of faults: what was done how often, what is promised, what was seen."""
 
 from __future__ import annotations
 
-from attrs import field, frozen
-from attrs.validators import ge, instance_of
+from collections.abc import Iterable
+
+import attrs
+
+HEAD = ("fault", "points", "promised", "executed again", "lost", "stuck", "unknown, settled", "noticed", "broken")
 
 
-@frozen(kw_only=True)
+@attrs.frozen(kw_only=True)
 class Row:
-    """What one kind of fault did, at every point at which it was tried.
+    """What one kind of fault came to.
 
     Args:
-        fault: What went wrong, such as "the -wal cut at every 512 bytes".
-        points: How many instants, offsets or values were tried; at least 1.
-        promise: What the documentation says of it, in one sentence.
-        seen: What happened, with counts; a broken promise begins with "BROKEN: ".
+        points: how often it really happened: at so many different places.
+        promised: what is promised of it, in words.
+        again: effects that may be executed again, and were, with the key of the first time.
+        lost: points at which something was lost that had been acknowledged, or an effect never happened.
+        stuck: points after which plain restarts did not come to the end.
+        settled: effects of unknown outcome that a person settled.
+        noticed: points at which an error was raised that names the fault; None where there is nothing to notice.
+        broken: every promise that was broken, a sentence each.
+        expected: why losses are no fault of this row: nobody can do better, or it shows that the judge can tell.
     """
 
-    fault: str = field(validator=instance_of(str))
-    points: int = field(validator=[instance_of(int), ge(1)])
-    promise: str = field(validator=instance_of(str))
-    seen: str = field(validator=instance_of(str))
+    fault: str
+    points: int
+    promised: str
+    again: int = 0
+    lost: int = 0
+    stuck: int = 0
+    settled: int = 0
+    noticed: int | None = None
+    broken: tuple[str, ...] = ()
+    expected: str = ""
 
     @property
-    def holds(self) -> bool:
-        """Whether what was seen is what is promised."""
-        return not self.seen.startswith("BROKEN: ")
+    def cells(self) -> tuple[str, ...]:
+        """The line of the table."""
+        noticed = "-" if self.noticed is None else str(self.noticed)
+        numbers = (self.again, self.lost, self.stuck, self.settled)
+        broken = f"{len(self.broken)}{f' ({self.expected})' if self.expected else ''}"
+        return (self.fault, str(self.points), self.promised, *map(str, numbers), noticed, broken)
+
+
+def table(rows: Iterable[Row]) -> str:
+    """The rows in Markdown."""
+    lines = [HEAD, tuple("---" for _ in HEAD), *(row.cells for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
