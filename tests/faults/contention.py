@@ -64,18 +64,18 @@ class Outcome:
 
 async def asked_while_locked(path: Path, seconds: float) -> Outcome:
     """Ask once while the lock is held for so long; then open the file again and look."""
-    outcome = Outcome()
+    outcome, asking = Outcome(), list[asyncio.Task[int]]()
     try:
         async with System(path, actors=[REGION]) as system:
             till = system.ref(Till, "a")
             await till.ask(Add(1))
             with locked(path, seconds):
-                asking = asyncio.create_task(till.ask(Add(1), timeout=seconds + 20))
-                await asyncio.wait([asking], timeout=seconds + 25)
-                error = asking.exception()
-                outcome.told = "reply" if error is None else f"{type(error).__name__}: {error}"
+                asking.append(asyncio.create_task(till.ask(Add(1), timeout=seconds + 20)))
+                await asyncio.wait(asking, timeout=seconds + 25)
     except SystemFailed as failed:
         outcome.ended = "; ".join(f"{type(error).__name__}: {error}" for error in failed.exceptions)
+    (answer,) = await asyncio.gather(*asking, return_exceptions=True)
+    outcome.told = f"{type(answer).__name__}: {answer}" if isinstance(answer, BaseException) else "reply"
     async with System(path, actors=[REGION]) as system:
         outcome.total = await system.ref(Till, "a").ask(Add(0))
     return outcome
@@ -181,7 +181,7 @@ def rows(quick: bool) -> list[Seen]:
                 fault=f"a reader beside the owner, in {what}",
                 points=growth.turns,
                 promised="turns commit all the time; the log is taken over once the reader is gone",
-                seen=f"the log grew to {growth.largest / 1e6:.1f} MB over {growth.turns} turns; {growth.after / 1e6:.1f} MB after",
+                seen=f"grew to {growth.largest / 1e6:.1f} MB in {growth.turns} turns, {growth.after / 1e6:.1f} after",
             )
         )
     return found

@@ -40,7 +40,11 @@ class Ending:
     @property
     def broken(self) -> tuple[str, ...]:
         """What of it breaks a promise."""
-        found = [f"{self.told} was told and {self.total} is on disk"] if not self.told <= self.total <= self.told + 1 else []
+        found = (
+            [f"{self.told} was told and {self.total} is on disk"]
+            if not self.told <= self.total <= self.told + 1
+            else []
+        )
         found += [f"verify: {problem}" for problem in self.problems]
         if "Traceback" in self.stderr and "choragus." not in self.stderr:
             found.append("an error that is none of ours")

@@ -93,7 +93,7 @@ async def main(path: Path, limit: str, value: str) -> None:
         say(f"total {await till.ask(Add(0))}")
         if limit:
             kind = getattr(resource, limit)
-            base = 0 if limit != "RLIMIT_AS" else int(Path("/proc/self/statm").read_text().split()[0]) * 4096
+            base = 0 if limit != "RLIMIT_AS" else _size()
             resource.setrlimit(kind, (base + int(value),) * 2)
         for number in range(100_000):
             try:
@@ -106,6 +106,12 @@ async def main(path: Path, limit: str, value: str) -> None:
                 say(f"total {await till.ask(Add(1, ballast), timeout=10.0)}")
             except (ChoragusError, MemoryError) as error:
                 say(f"error {type(error).__name__}: {error}")
+                await asyncio.sleep(0.001)
+
+
+def _size() -> int:
+    """Bytes of address space in use."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
 def say(line: str) -> None:

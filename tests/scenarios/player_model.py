@@ -24,7 +24,7 @@ SLACK = 0.2
 
 @attrs.define(eq=False)
 class Mail:
-    """A message on its way. `kind`: do, answered, finished; `maybe`: a crash came before anybody heard it is on disk."""
+    """A message on its way. `kind`: do, answered, finished; `maybe`: nobody was told that it is on disk."""
 
     kind: str
     number: int
@@ -213,7 +213,9 @@ class Model:
             if actor.failed_at > now - BLOCKED:
                 continue
             left = [str(mail.number) for mail in actor.waiting()]
-            left += [f"{name}: {one.mail.number}" for name, one in actor.timers.items() if self._is_late(actor, one, now)]
+            left += [
+                f"{name}: {one.mail.number}" for name, one in actor.timers.items() if self._is_late(actor, one, now)
+            ]
             left += [f"the end of ask {ask.number}" for ask in actor.asks if ask.due < now - SLACK]
             self.hold(not left, f"{key} has not handled {', '.join(left)}")
 

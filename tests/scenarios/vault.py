@@ -10,6 +10,7 @@ import asyncio
 import json
 import random
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -122,7 +123,11 @@ class Teller(Actor[Order]):
             raise error("as a teller does")
 
 
-TREE_DECIDER = {KeyError: Directive.ESCALATE, ValueError: Directive.RESUME, OSError: Directive.RESTART}
+TREE_DECIDER: Mapping[type[BaseException], Directive] = {
+    KeyError: Directive.ESCALATE,
+    ValueError: Directive.RESUME,
+    OSError: Directive.RESTART,
+}
 
 
 def system(path: Path, place: Place) -> System:
