@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import attrs
 
-from choragus.mailbox import actor_id
-from choragus.mailbox.codec import decode
-from choragus.mailbox.sqlite import SqliteStore
 from choragus.supervision import System
 
 from . import till
 from .machine import Seen
-from .till import REGION, Add, Sum, Till
+from .till import REGION, Add, Till
 
 MEGABYTE = 1_000_000
 TMPFS = 3 * MEGABYTE
@@ -70,6 +68,7 @@ def starved(path: Path, *limit: str, lines: int = 200) -> Ending:
                     ending.ended = text
                 if number >= lines:
                     break
+            ending.ended = ending.ended or _death(process)
             process.kill()
             ending.told = max([ending.told, *_totals(process.stdout)])
         err.seek(0)
@@ -77,6 +76,14 @@ def starved(path: Path, *limit: str, lines: int = 200) -> Ending:
     ending.errors = tuple(errors)
     ending.total, ending.problems = asyncio.run(_look(path))
     return ending
+
+
+def _death(process: subprocess.Popen[str]) -> str:
+    """The signal that a process died of by itself."""
+    with suppress(subprocess.TimeoutExpired):
+        code = process.wait(0.2)
+        return signal.Signals(-code).name if code < 0 else ""
+    return ""
 
 
 def _totals(lines: Iterator[str]) -> list[int]:
@@ -91,13 +98,34 @@ async def _look(path: Path) -> tuple[int, tuple[str, ...]]:
         return await system.ref(Till, "a").ask(Add(0)), problems
 
 
-async def saved(path: Path) -> int:
-    """The total as it is stored, read beside the owner."""
-    store = await SqliteStore.open(path, visitor=True)
-    record = (await store.load(actor_id("till.till", "a"))).state
-    await store.close()
-    state = None if record is None else decode(record)
-    return state.total if isinstance(state, Sum) else 0
+OPENER = """
+import asyncio, os, resource, sys
+from pathlib import Path
+from choragus.supervision import System
+from till import REGION, Add, Till
+
+async def open_with(files):
+    async with System(sys.argv[1] + "-before", actors=[REGION]):
+        pass  # what is imported late is imported now
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + files, 4096))
+    try:
+        async with System(sys.argv[1], actors=[REGION]) as system:
+            await system.ref(Till, "a").ask(Add(1))
+            return "open"
+    except Exception as error:
+        return f"{type(error).__module__}.{type(error).__name__}: {error}"
+
+print(asyncio.run(open_with(int(sys.argv[2]))), flush=True)
+os._exit(0)
+"""
+
+
+def opened_with(path: Path, files: int) -> str:
+    """What opening a new file says to a process that may open so many more files than one."""
+    paths = os.pathsep.join([str(Path(till.__file__).parent), *sys.path])
+    command = [sys.executable, "-c", OPENER, str(path), str(files)]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, text=True, capture_output=True, check=True)
+    return done.stdout.strip()
 
 
 @contextmanager

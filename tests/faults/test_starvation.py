@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .starvation import LIMITS, Ending, filled, rows, small_disk, starved
+from .starvation import LIMITS, Ending, filled, opened_with, rows, small_disk, starved
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="limits are set as on Linux")
 
@@ -28,6 +28,17 @@ def test_a_disk_that_gets_full_loses_nothing() -> None:
         ending = filled(folder)
 
     check(ending)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [0, pytest.param(1, marks=pytest.mark.xfail(raises=AssertionError, reason="a store's first look is bare")), 2],
+)
+def test_opening_with_too_few_files_is_refused_in_our_words(files: int, tmp_path: Path) -> None:
+    """Each number that fails, fails at another place."""
+    said = opened_with(tmp_path / "a.db", files)
+
+    assert said.startswith("choragus.") or said == "open"
 
 
 @pytest.mark.slow

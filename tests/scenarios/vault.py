@@ -17,7 +17,7 @@ from pathlib import Path
 from attrs import define, frozen
 
 import choragus.actors.lease
-from choragus.actors import Actor, DurableActor, MessageParked, Request, handle
+from choragus.actors import Actor, AskTimeout, DurableActor, MessageParked, Request, handle
 from choragus.mailbox import ChoragusError, FileInUse, stored
 from choragus.supervision import (
     Backoff,
@@ -181,6 +181,8 @@ async def call(bank: System, name: str) -> None:
             await bank.ref(Vault, str(giver)).ask(Move(key, str(taker), amount), key=key, timeout=20.0)
         except MessageParked:
             say("parked", key=key)
+        except AskTimeout as error:
+            say("refused", key=key, error=type(error).__name__)
         except ChoragusError as error:
             say("refused", key=key, error=type(error).__name__)
             return
