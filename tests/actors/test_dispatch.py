@@ -222,7 +222,7 @@ def waiting_on_parked() -> object:
         (unstored_state, r"^Counter's state UnstoredState is not stored: put @stored"),
         (unstored_message, r"^Counter's message Unstored is not stored: put @stored"),
         (durable_on_start, r"^Counter\.on_start: a durable actor comes and goes with its messages"),
-        (waiting_on_parked, r"^Counter\.on_parked is part of a turn and cannot wait"),
+        (waiting_on_parked, r"^Counter\.on_parked cannot wait: write it with def$"),
     ],
 )
 def test_a_wrong_class_is_refused_when_it_is_defined(define_class: Callable[[], object], says: str) -> None:

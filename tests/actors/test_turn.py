@@ -13,7 +13,7 @@ from choragus.actors.actor import Actor
 from choragus.actors.dispatch import handle
 from choragus.actors.durable import DurableActor
 from choragus.actors.errors import AskInsideTurn, MessageParked, SystemStopped, Unhandled
-from choragus.actors.event import DeadLetter, Event, Parked
+from choragus.actors.event import DeadLetter, Event, Failed, Parked
 from choragus.actors.message import Request
 from choragus.actors.ref import Ref
 from choragus.actors.testing.loop import settled
@@ -461,6 +461,34 @@ async def test_idle_actors_are_dropped_past_the_limit_and_loaded_again(monkeypat
             assert len(system.kernel._population) <= 21
 
         assert await system.ref(Account, "a3").ask(Get()) == [3]
+
+
+@simulated(seeds=range(2))
+async def test_the_one_that_is_in_use_stays_in_memory_and_those_that_leave_are_told(
+    monkeypatch: pytest.MonkeyPatch, watch: Watch
+) -> None:
+    monkeypatch.setattr("choragus.actors.population.CELLS", 10)
+    left: list[str] = []
+
+    class Guest(DurableActor[Balance, Get], name="test.turn.guest"):
+        @handle
+        def get(self, message: Get) -> list[int]:
+            return self.state.amounts
+
+        def on_passivate(self) -> None:
+            left.append(self.key)
+            raise RuntimeError("no matter")
+
+    async with System(actors=[Guest]) as system:
+        events = watch(system)
+        for number in range(40):
+            await system.ref(Guest, "often").ask(Get())
+            await system.ref(Guest, f"once-{number}").ask(Get())
+        assert left
+        assert "often" not in left
+
+    assert sorted(left) == sorted({"often", *(f"once-{number}" for number in range(40))})
+    assert [event.message for event in events if isinstance(event, Failed)] == ["on_passivate"] * len(left)
 
 
 @simulated(seeds=range(5))

@@ -108,6 +108,13 @@ class DurableActor(Actor[M], Generic[S, M]):
         `message` is None when it could not even be decoded.
         """
 
+    def on_passivate(self) -> None:
+        """Called when this object leaves memory in order: idle for long among many, or at the system's end.
+
+        It is no end: the actor goes on with its next message, in a new object. The place to give back what the object
+        holds besides its state. It is outside every turn, must not block, and is not called in a crash.
+        """
+
     @property
     def resources(self) -> object:
         """What was passed as `System(resources=...)`: never stored, there again after a reopening."""
@@ -334,8 +341,9 @@ def _checked_state(cls: type[DurableActor[S, M]], name: str, state: object) -> t
                 f"{cls.__name__}.{hook}: a durable actor comes and goes with its messages and has no {hook}; "
                 "override initial(), or set it up in a handler"
             )
-    if inspect.iscoroutinefunction(cls.on_parked):
-        raise HandlerFault(f"{cls.__name__}.on_parked is part of a turn and cannot wait: write it with def")
+    for called in (cls.on_parked, cls.on_passivate):
+        if inspect.iscoroutinefunction(called):
+            raise HandlerFault(f"{cls.__name__}.{called.__name__} cannot wait: write it with def")
     if not _NAME.fullmatch(name):
         raise HandlerFault(
             f"{cls.__name__} needs a stable name for its stored data, lower-case words with dots, not {name!r}: "

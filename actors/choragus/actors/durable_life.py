@@ -20,7 +20,7 @@ from .deadline import Deadlines
 from .durable import DurableActor
 from .effect import Effects
 from .errors import ActorSuspended
-from .event import Events, Restarted, Suspended, Zombie
+from .event import Events, Failed, Restarted, Suspended, Zombie
 from .execution import Execution, Work
 from .inbox import Inbox
 from .region import Region
@@ -79,6 +79,7 @@ class DurableLife:
         self._region = region
         self._standing = Standing(host, id, self.path, cls)
         self._execution: Execution | None = None
+        self.is_lively = False
         self._busy = False
         self._waits_for_disk = False
         self._pending = 0
@@ -164,7 +165,7 @@ class DurableLife:
             return
         undone = self._pending and not self._standing.is_loaded
         if not undone and not self._host.writer.pauses(self):
-            self._busy = True
+            self._busy = self.is_lively = True
             self._host.scheduler.activate(self)
 
     def restart(self) -> None:
@@ -181,6 +182,15 @@ class DurableLife:
         self._host.events.publish(Suspended(self.path, error))
         self._host.asked.fail(self.id, lambda: ActorSuspended(self.path, error))
 
+    def passivate(self) -> None:
+        """The instance leaves memory, in order; the actor goes on with its next message."""
+        actor = self._standing.let_go()
+        try:
+            if actor is not None:
+                actor.on_passivate()
+        except Exception as error:
+            self._host.events.publish(Failed(self.path, error, "on_passivate"))
+
     async def stop(self, timeout: float) -> None:
         """Finish the turn in hand and its commit; past `timeout` seconds cancel it. What waits stays on disk."""
         if self.status is not Status.STOPPED:
@@ -195,8 +205,8 @@ class DurableLife:
         if self._execution is not None:
             self._execution.is_cut_off = True
             self._host.events.publish(Zombie(self.path, self._execution.work.envelope.record.tag))
+            self._drop()
         self._finished()
-        self._drop()
         self.status = Status.STOPPED
 
     async def _until_idle(self, timeout: float) -> None:

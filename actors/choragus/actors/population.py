@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
 
 from choragus.mailbox.address import ActorId, key_of, type_of
 
@@ -68,10 +67,21 @@ class Population:
     async def stop(self, timeout: float) -> None:
         """Every actor finishes its turn; no other comes to life."""
         self._closed = True
-        await asyncio.gather(*(cell.stop(timeout) for cell in tuple(self._cells.values())))
+        cells = tuple(self._cells.values())
+        await asyncio.gather(*(cell.stop(timeout) for cell in cells))
+        for cell in cells:
+            cell.passivate()
 
     def _drop_idle(self) -> None:
-        """Drop a tenth of the limit, those that were made first."""
-        idle = (id for id, cell in self._cells.items() if cell.is_idle)
-        for id in tuple(islice(idle, max(1, CELLS // 10))):
-            del self._cells[id]
+        """Drop a tenth of the limit: idle ones that have done nothing since they were last looked at."""
+        dropped = 0
+        for id, cell in tuple(self._cells.items()):
+            if dropped >= max(1, CELLS // 10):
+                break
+            if cell.is_idle and not cell.is_lively:
+                del self._cells[id]
+                dropped += 1
+                cell.passivate()
+            else:  # a second chance, behind all others
+                cell.is_lively = False
+                self._cells[id] = self._cells.pop(id)

@@ -66,6 +66,11 @@ class Standing:
         """Give up the instance: the next one begins with the state of the last completed turn."""
         self._actor = None
 
+    def let_go(self) -> DurableActor[object, object] | None:
+        """Give up the instance, for good or until it is needed again; gives the one that there was."""
+        actor, self._actor = self._actor, None
+        return actor
+
     def forget(self) -> None:
         """Give up everything in memory."""
         self._actor = None
