@@ -20,6 +20,7 @@ from choragus.supervision.testing import CrashReport, Ledger, ScenarioFault, cra
 from . import broken
 from .audit import audit
 from .bank import INTERRUPTED, transfers
+from .counter import counting
 from .fixture_tree import build
 
 pytestmark = pytest.mark.timeout(180)  # a sweep on a busy machine; one of its processes has 30 s
@@ -41,6 +42,18 @@ def test_the_audit_survives_crashes(tmp_path: Path) -> None:
 
     assert tuple(report.points) == POINTS
     assert report.kills >= report.trials - 2, "hardly anything was killed"
+
+
+async def test_the_counter_survives_crashes() -> None:
+    report = await crash_everywhere(counting, sample=4)
+
+    assert report.kills >= report.trials - 2, "hardly anything was killed"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_full_the_counter_survives_every_crash_and_a_second_one() -> None:
+    print(crash_everywhere(counting, pairs=50).check())
 
 
 @pytest.mark.slow
