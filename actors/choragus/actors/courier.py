@@ -74,11 +74,14 @@ class Courier:
                 cell.withdraw(envelope)
             else:
                 cell.arrive(envelope)
-        if len(brought) < len(envelopes):
-            early = {envelope.id for _, envelope in brought}
-            for envelope in envelopes:
-                if envelope.id not in early and envelope.id not in dropped:
-                    self.bring(envelope)
+        if len(brought) == len(envelopes):
+            return
+        early = [envelope for _, envelope in brought]
+        for envelope in envelopes:
+            if early and envelope is early[0]:
+                del early[0]
+            elif envelope.id not in dropped:
+                self.bring(envelope)
 
     def undone(self, brought: Early) -> None:
         """These envelopes will never be on disk."""

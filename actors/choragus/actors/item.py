@@ -42,6 +42,7 @@ class Line:
 
     item: Item
     done: Done
+    weight: int
 
 
 def fallen(lines: Collection[Line], is_lost: Callable[[Line], bool]) -> tuple[list[Line], list[Line]]:

@@ -89,8 +89,9 @@ class Writer:
 
     def submit(self, item: Item, done: Done) -> None:
         """Write the item with the next batch; `done` is called on the loop with what became of it."""
-        self._pending.append(Line(item, done))
-        self._bytes += weight(item)
+        heavy = weight(item)
+        self._pending.append(Line(item, done, heavy))
+        self._bytes += heavy
         self._turns += isinstance(item, Turn)
         self._idle.clear()
         self._wake.set()
@@ -217,7 +218,7 @@ class Writer:
             line.done(result)
 
     def _forget(self, line: Line) -> None:
-        self._bytes -= weight(line.item)
+        self._bytes -= line.weight
         self._turns -= isinstance(line.item, Turn)
 
     def _let_in(self) -> None:
