@@ -17,7 +17,7 @@ from .digest import digest
 from .errors import CommitUnknown, NotStorable
 from .facts import Standing, look_up, standing
 from .need import needs
-from .plan import Facts, Plan, plan
+from .plan import UNFINISHED, Facts, Plan, plan
 from .row import (
     ACTOR_COLUMNS,
     BATCH_COLUMNS,
@@ -57,6 +57,7 @@ _ADVANCE_ACTOR = amendment("actor", "id", "revision, sent, last_turn, ended, dig
 _CONTENT = question("hex(content)", "actor", "id")
 _PUT_EFFECT = insertion("effect", EFFECT_COLUMNS)
 _SETTLE = amendment("effect", "id", "state, digest")
+_END = Statement("DELETE FROM effect WHERE id IN (VALUES ", 1, ")")
 _SETTLED = question("hex(content) || attempts", "effect", "id")
 _PUT_VIEW = insertion("view", VIEW_COLUMNS, replace=True)
 _PUT_KEY = insertion("dedup", DEDUP_COLUMNS, replace=True)
@@ -180,8 +181,10 @@ def _write_actors(connection: Connection, changes: Plan) -> None:
 
 
 def _write_effects(connection: Connection, changes: Plan) -> None:
-    put(connection, _PUT_EFFECT, [effect_row(effect) for effect in changes.effects.values()])
-    settled = list(changes.states.items())
+    intended = [effect for effect in changes.effects.values() if effect.state in UNFINISHED]
+    put(connection, _PUT_EFFECT, [effect_row(effect) for effect in intended])
+    fill(connection, _END, [(effect,) for effect, state in changes.states.items() if state not in UNFINISHED])
+    settled = [(effect, state) for effect, state in changes.states.items() if state in UNFINISHED]
     rows: list[Row] = []
     for place, kept in answers(connection, _SETTLED, [(effect,) for effect, _ in settled]):
         effect, state = settled[place]

@@ -14,7 +14,7 @@ from .landing import landed
 from .memory_log import MemoryLog
 from .need import Mail, Named, Needs, needs
 from .order import in_turn
-from .plan import ActorChange, Facts, Plan, plan
+from .plan import UNFINISHED, ActorChange, Facts, Plan, plan
 from .turn import (
     ASIDE,
     Batch,
@@ -253,6 +253,9 @@ class MemoryStore:
         self._effects.update(changes.effects)
         for effect, state in changes.states.items():
             self._effects[effect] = attrs.evolve(self._effects[effect], state=state)
+        for effect in (*changes.effects, *changes.states):
+            if self._effects[effect].state not in UNFINISHED:
+                del self._effects[effect]
         self._write_rows(changes, batch.at)
         self._log.write(changes, batch.at)
         return Committed(batch=changes.batch, known=changes.known, dropped=frozenset(changes.dropped))
