@@ -15,6 +15,7 @@ import attrs
 import msgspec
 
 from choragus.agents.inspection import RunSummary, runs, timeline
+from choragus.mailbox.phrase import spelled_out
 from choragus.mailbox.sqlite import SqliteStore
 
 from . import ledger
@@ -143,9 +144,12 @@ class Trial:
             if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'cursor'").fetchall():
                 return  # killed before the schema was there
             unfinished = {effect for (effect,) in connection.execute("SELECT id FROM effect")}
-            told = connection.execute("SELECT body FROM entry WHERE kind IN ('call.finished', 'model.replied')")
+            told = connection.execute(
+                "SELECT head.stream, body FROM entry JOIN head ON head.number = entry.stream "
+                "WHERE kind IN ('call.finished', 'model.replied')"
+            )
             self.finished |= {line.what for line in self.ledger() if line.intended and line.effect not in unfinished}
-            self.finished |= {_subject(body) for (body,) in told}
+            self.finished |= {_subject(spelled_out(stream, body)) for stream, body in told}
 
 
 def crash(server: ForkServer, tree: Path, folder: Path, points: Iterable[Point]) -> Trial:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import count
 from sqlite3 import Connection, Error, OperationalError
 from typing import TypeVar
 
@@ -32,6 +33,7 @@ from .row import (
     VIEW_COLUMNS,
     Row,
     actor_row,
+    batch_row,
     effect_row,
     entry_row,
     message_row,
@@ -135,16 +137,16 @@ def _write_batch(connection: Connection, batch: Batch, now: Standing) -> Committ
     outcome = plan(batch, facts)
     if isinstance(outcome, Rejected):
         return outcome
-    _write(connection, outcome, facts, batch.at + 0.0)
+    _write(connection, outcome, facts, batch.at + 0.0, now.streams)
     return Committed(batch=outcome.batch, known=outcome.known, dropped=frozenset(outcome.dropped))
 
 
-def _write(connection: Connection, changes: Plan, facts: Facts, at: float) -> None:
+def _write(connection: Connection, changes: Plan, facts: Facts, at: float, streams: int) -> None:
     _write_mail(connection, changes, facts)
     _write_actors(connection, changes)
     _write_effects(connection, changes)
     _write_rows(connection, changes, at)
-    _write_entries(connection, changes, at)
+    _write_entries(connection, changes, at, streams)
 
 
 def _write_mail(connection: Connection, changes: Plan, facts: Facts) -> None:
@@ -209,9 +211,11 @@ def _write_rows(connection: Connection, changes: Plan, at: float) -> None:
     put(connection, _PUT_CURSOR, [sealed(name, position) for name, position in changes.cursors.items()])
 
 
-def _write_entries(connection: Connection, changes: Plan, at: float) -> None:
+def _write_entries(connection: Connection, changes: Plan, at: float, streams: int) -> None:
     if changes.heads:
-        put(connection, _PUT_ENTRY, [entry_row(entry) for entry in changes.entries])
-        heads = [sealed(stream, head.position, head.hash) for stream, head in changes.heads.items()]
+        given = count(streams + 1)
+        numbers = {stream: head.number or next(given) for stream, head in changes.heads.items()}
+        put(connection, _PUT_ENTRY, [entry_row(entry, numbers[entry.stream]) for entry in changes.entries])
+        heads = [sealed(numbers[stream], stream, head.position, head.hash) for stream, head in changes.heads.items()]
         put(connection, _PUT_HEAD, heads)
-        put(connection, _PUT_BATCH, [sealed(changes.batch, at, changes.batch_hash)])
+        put(connection, _PUT_BATCH, [batch_row(changes.batch, at, changes.batch_hash)])

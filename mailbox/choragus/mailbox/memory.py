@@ -10,7 +10,7 @@ import attrs
 
 from .address import ActorId
 from .errors import FileInUse
-from .landing import landed
+from .landing import landed, wanted
 from .memory_log import MemoryLog
 from .need import Mail, Named, Needs, needs
 from .order import in_turn
@@ -221,9 +221,7 @@ class MemoryStore:
 
     async def landed(self, batch: Batch) -> Committed | None:
         """See `Store.landed`."""
-        wanted = needs(batch)
-        wanted.mail.update(wanted.appended)
-        return landed(batch, self._facts(wanted), self._log.has)
+        return landed(batch, self._facts(wanted(batch)), self._log.has)
 
     async def reopen(self) -> None:
         """See `Store.reopen`; nothing is ever unknown here."""
