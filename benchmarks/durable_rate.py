@@ -11,6 +11,7 @@ from typing import cast
 import attrs
 from benchmarks.figure import Figure, Section, cost, rate
 from benchmarks.raw_commit import flush, fresh, replay, rows_of, write
+from benchmarks.reopening import left, read, reopened
 
 from choragus.actors.dispatch import handle
 from choragus.actors.durable import DurableActor
@@ -137,6 +138,25 @@ async def observe(path: Path, actors: int, turns: int) -> Observed:
         return Observed(seconds=took, asks=asks, batches=list(store.batches), begin=first)
 
 
+async def observe_tells(path: Path, tells: int) -> Observed:
+    """Tell one actor that never wakes; the last of every 2,000 is waited for, as a host does that heeds the backlog."""
+    store = cast("Recording", await Recording.open(path))
+    store.batches = []
+    async with System(store=store, actors=[Account, Book], held=[HELD]) as system:
+        book = system.ref(Book, HELD)
+        await book.send(Notice(0, ""))
+        first = len(store.batches)
+        began = perf_counter()
+        for number in range(tells):
+            notice = Notice(number, "a note of forty characters, more or less")
+            if number % 2_000 == 1_999 or number == tells - 1:
+                await book.send(notice)
+            else:
+                book.tell(notice)
+        took = perf_counter() - began
+        return Observed(seconds=took, asks=[0.0], batches=list(store.batches), begin=first)
+
+
 @attrs.define
 class Series:
     """What the rounds gave, in seconds."""
@@ -150,9 +170,12 @@ class Series:
     size: list[float] = attrs.field(factory=list)
 
     def measure(self, folder: Path, actors: int, turns: int) -> None:
-        """One round: the actors, then the same batches raw and through the store."""
+        """One round of turns."""
+        self.compare(folder, asyncio.run(observe(fresh(folder, "actors"), actors, turns)))
+
+    def compare(self, folder: Path, seen: Observed) -> None:
+        """One round: what was observed, then the same batches raw and through the store."""
         self.flush.append(flush(folder))
-        seen = asyncio.run(observe(fresh(folder, "actors"), actors, turns))
         commits = write(folder, rows_of(folder, seen.batches), seen.begin)
         self.ours.append(seen.seconds)
         self.raw.append(sum(commits))
@@ -173,11 +196,32 @@ def section(folder: Path, quick: bool) -> Section:
             series.measure(folder, actors, turns)
         figures += _figures(actors, turns, series)
         sizes.append(f"{median(series.size):.1f} with {actors}")
+    figures += [*_tells(folder, rounds, 20_000 // share), _reopening(folder, rounds, share)]
     flushed = median(series.flush) * 1e3
     figures.append(Figure(name="fsync of 4 KiB, at this moment", unit="ms", ours=flushed))
     return Section(
         "Durable turns", "raw sqlite3", figures, (*NOTES, f"turns and messages per commit: {', '.join(sizes)}")
     )
+
+
+def _tells(folder: Path, rounds: int, tells: int) -> list[Figure]:
+    series = Series()
+    for _ in range(rounds):
+        series.compare(folder, asyncio.run(observe_tells(fresh(folder, "tells"), tells)))
+    return [
+        rate("durable tells to one actor", "msg/s", tells, series.ours, series.raw),
+        rate("the same, store alone", "msg/s", tells, series.store, series.raw),
+    ]
+
+
+def _reopening(folder: Path, rounds: int, share: int) -> Figure:
+    actors, messages = 10_000 // share, 100_000 // share
+    path = asyncio.run(left(folder, actors, messages, Ledger(), Deposit(1, "a note of forty characters, more or less")))
+    ours, raw = [], []
+    for _ in range(rounds):
+        ours.append(asyncio.run(reopened(path)) * 1e3)
+        raw.append(read(path) * 1e3)
+    return cost(f"reopening, {actors:,} actors, {messages:,} messages, against reading them", "ms", ours, raw)
 
 
 def _figures(actors: int, turns: int, series: Series) -> list[Figure]:

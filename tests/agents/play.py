@@ -149,6 +149,7 @@ class Mortal(MemoryStore):
         self.commits = 0
         self.dies_at = 0
         self.after = False
+        self.over: set[str] = set()
 
     def kill(self) -> None:
         """Die with the next commit, before it is written."""
@@ -163,14 +164,22 @@ class Mortal(MemoryStore):
         self.commits += 1
         if self.dies_at and self.commits >= self.dies_at:
             if self.after and self.commits == self.dies_at:
-                await super().commit(batch)
+                await self._write_down(batch)
             raise PowerCut(f"at commit {self.commits}")
-        return await super().commit(batch)
+        return await self._write_down(batch)
+
+    async def _write_down(self, batch: Batch) -> Committed | Rejected:
+        before = dict(self._effects)
+        result = await super().commit(batch)
+        for closure in batch.closures:
+            is_taken = isinstance(result, Committed) and closure.effect not in result.dropped
+            if is_taken and closure.state is EffectState.DONE:
+                self.over.add(effect_key(decode(before[closure.effect].record)))
+        return result
 
     def finished(self) -> set[str]:
         """The effects whose result is committed: `model 2` or `tool RUN/2.1`."""
-        done = (decode(effect.record) for effect in self._effects.values() if effect.state is EffectState.DONE)
-        return {effect_key(request) for request in done}
+        return set(self.over)
 
 
 def effect_key(request: object) -> str:

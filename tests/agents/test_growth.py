@@ -16,8 +16,8 @@ from choragus.agents.scripted import Answer, ScriptedModel
 from choragus.agents.tool import tool
 from choragus.mailbox.sqlite import SqliteStore
 
-CEILING = 6500
-"""Bytes for a step with one model call and one tool call: 16 entries, 9 batches, 2 effects, and their indexes."""
+CEILING = 3000
+"""Bytes for a step with one model call and one tool call: 16 entries, 9 batches, and their index."""
 
 
 def script(steps: int) -> list[Answer]:

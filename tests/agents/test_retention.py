@@ -181,7 +181,9 @@ async def test_a_damaged_run_is_kept_and_blocks_no_other(tmp_path: Path) -> None
     agent = answers()
     async with Runtime(store=store, agents=[agent]) as runtime:
         bad, good = [await finished(runtime, agent, key) for key in ("a", "b")]
-        statement = "UPDATE entry SET body = x'7b7d' WHERE position = 3 AND stream = ?"
+        statement = (
+            "UPDATE entry SET body = x'7b7d' WHERE position = 3 AND stream = (SELECT number FROM head WHERE stream = ?)"
+        )
         await store._hop(lambda connection: connection.execute(statement, (run_stream(bad.id),)).fetchall())
 
         sweep = await runtime.prune(older_than=0.0)

@@ -35,6 +35,14 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def long(path: Path) -> Path:
+    """A golden file whose entries name their streams: up to schema 4."""
+    if schema(path) > 4:
+        pytest.skip("its entries are in short forms")
+    return path
+
+
 def schema(path: Path) -> int:
     with closing(sqlite3.connect(path)) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -120,3 +128,53 @@ async def test_a_visitor_leaves_the_schema_alone(path: Path) -> None:
             await SqliteStore.open(path, visitor=True)
 
     assert schema(path) == before
+
+
+async def test_a_migration_keeps_every_entry_with_its_hash(long: Path) -> None:
+    with closing(sqlite3.connect(long)) as connection:
+        before = connection.execute("SELECT seq, stream, position, kind, at, body, batch, hash FROM entry").fetchall()
+        highest = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entry'").fetchall()
+
+    store = await SqliteStore.open(long)
+
+    assert [attrs.astuple(line) for line in await store.log()] == before
+    await store.close()
+    with closing(sqlite3.connect(long)) as connection:
+        assert connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entry'").fetchall() == highest
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        ("UPDATE entry SET kind = 'other' WHERE seq = 7", "entry with seq 7 does not match its digest"),
+        ("UPDATE entry SET body = x'00' WHERE seq = 7", "entry with seq 7 does not match its digest"),
+        ("UPDATE entry SET stream = CAST(x'ff' AS TEXT) WHERE seq = 7", "entry with seq 7 does not match its digest"),
+        ("UPDATE head SET hash = x'00' WHERE stream = 'run/1'", "head with stream 'run/1' does not match its digest"),
+        ("UPDATE head SET stream = CAST(x'ff' AS TEXT) WHERE stream = 'run/1'", "does not match its digest"),
+        ("UPDATE batch SET hash = x'00' WHERE number = 3", "batch with number 3 does not match its digest"),
+    ],
+    ids=["kind", "body", "stream", "head", "name", "batch"],
+)
+async def test_a_migration_does_not_heal_what_was_damaged(long: Path, damage: str, problem: str) -> None:
+    with closing(sqlite3.connect(long)) as connection:
+        connection.execute(damage)
+        connection.commit()
+
+    store = await SqliteStore.open(long)
+
+    assert problem in "\n".join((await store.verify()).problems)
+    await store.close()
+
+
+async def test_a_migration_takes_away_effects_that_are_finished(long: Path) -> None:
+    with closing(sqlite3.connect(long)) as connection:
+        row = connection.execute("SELECT * FROM effect").fetchone()
+        for state in ("done", "failed", "settled", "cancelled", "unknown"):
+            marks = ", ".join("?" * len(row))
+            connection.execute(f"INSERT INTO effect VALUES ({marks})", (state, row[1], state, *row[3:]))
+        connection.commit()
+
+    await (await SqliteStore.open(long)).close()
+
+    with closing(sqlite3.connect(long)) as connection:
+        assert {state for (state,) in connection.execute("SELECT state FROM effect")} == {"open", "unknown"}

@@ -203,13 +203,18 @@ TAMPERING = {
         "stream 'run/1' ends at position 3, its head says 4",
     ),
     "stream-removed": (
-        "DELETE FROM entry WHERE stream = 'run/2'",
+        "DELETE FROM entry WHERE stream = (SELECT number FROM head WHERE stream = 'run/2')",
         "stream 'run/2' ends at position 0, its head says 1",
     ),
     "batch-removed": ("DELETE FROM batch WHERE number = 2", "batch 2 is missing"),
     "last-batch-removed": ("DELETE FROM batch WHERE number = 3", "batch 3 is missing"),
     "last-batch-emptied": ("DELETE FROM entry WHERE batch = 3", "batch 3 has lost its entries"),
-    "head-removed": ("DELETE FROM head WHERE stream = 'run/2'", "stream 'run/2' ends at position 1, its head says 0"),
+    "head-removed": ("DELETE FROM head WHERE stream = 'run/2'", "entries of stream number 3 have no head"),
+    "heads-exchanged": (
+        "UPDATE head SET number = number + 10; UPDATE head SET number = CASE number WHEN 11 THEN 2 ELSE 1 END "
+        "WHERE number IN (11, 12); UPDATE head SET number = 3 WHERE number > 10",
+        "entry 1 of stream 'system' does not match its hash",
+    ),
     "batch-changed": ("UPDATE batch SET at = 11.0 WHERE number = 1", "batch 1 does not match its hash"),
 }
 
@@ -225,8 +230,8 @@ async def test_a_tail_removed_with_its_batch_and_head_is_found(path: Path) -> No
     """Everything that names the last batch is put back to how it was before; only the count of entries remembers."""
     run_sql(
         path,
-        "DELETE FROM entry WHERE batch = 3; DELETE FROM batch WHERE number = 3; DELETE FROM head;"
-        "INSERT INTO head SELECT stream, max(position), hash, x'00' FROM entry GROUP BY stream",
+        "DELETE FROM entry WHERE batch = 3; DELETE FROM batch WHERE number = 3;"
+        "UPDATE head SET (position, hash) = (SELECT max(position), hash FROM entry WHERE stream = number)",
     )
 
     assert "the entries of the file behind number 4 are missing" in await problems(path)

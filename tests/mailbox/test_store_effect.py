@@ -8,7 +8,7 @@ import pytest
 from choragus.mailbox.address import actor_id
 from choragus.mailbox.codec import Record
 from choragus.mailbox.store import Store
-from choragus.mailbox.turn import Batch, Closure, Committed, Effect, EffectState, Envelope, OnInterrupt, Turn
+from choragus.mailbox.turn import Batch, Closure, Committed, Effect, EffectState, Envelope, OnInterrupt, Pruning, Turn
 
 ALICE = actor_id("bank.account", "alice")
 PAY = Record("bank.pay", 1, b'{"amount": 10}')
@@ -149,3 +149,21 @@ async def test_an_effect_may_be_intended_and_cancelled_in_one_batch(store: Store
 
     assert await store.effects() == []
     assert (await committed(store, CLOSE)).dropped == frozenset({"e1"})
+
+
+@pytest.mark.parametrize(
+    ("batch", "rows"),
+    [(CLOSE, 0), (settle(1, EffectState.CANCELLED), 0), (settle(1, EffectState.UNKNOWN), 1)],
+    ids=["closed", "cancelled", "unknown"],
+)
+async def test_only_an_effect_without_an_end_leaves_a_row(store: Store, batch: Batch, rows: int) -> None:
+    await committed(store, OPEN)
+    await committed(store, batch)
+    revision = (await store.load(ALICE)).revision
+    consumed = tuple(mail.id for mail in await store.fetch(ALICE, 9, 0.0))
+    taken = attrs.evolve(TURN, id="last", revision=revision, effects=(), consumed=consumed)
+    await committed(store, attrs.evolve(OPEN, turns=(taken,)))
+
+    pruned = await store.prune(Pruning(at=20.0, actors=(ALICE,)))
+
+    assert (pruned.in_use, pruned.records) == ("", rows)

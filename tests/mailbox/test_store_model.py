@@ -19,6 +19,7 @@ from choragus.mailbox.bulk import insertion, put
 from choragus.mailbox.codec import Record
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.pruning import prune
+from choragus.mailbox.reseal import teach
 from choragus.mailbox.row import LEASE_COLUMNS, sealed
 from choragus.mailbox.schema import MIGRATIONS
 from choragus.mailbox.turn import (
@@ -129,6 +130,7 @@ def done(coroutine: Coroutine[object, None, T]) -> T:
 @contextmanager
 def database() -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        teach(connection)
         for script in MIGRATIONS:
             connection.executescript(script)
         put(connection, insertion("lease", LEASE_COLUMNS), [sealed(1, "a", 1, 0.0, 0, 0, 0)])

@@ -189,7 +189,7 @@ async def test_of_an_actor_that_has_come_to_its_end_only_that_is_left(store: Sto
 
     pruned = await store.prune(ALL)
 
-    assert pruned == Pruned(records=3, states=1, done=True)
+    assert pruned == Pruned(records=2, states=1, done=True)
     assert await store.load(ALICE) == Snapshot(revision=3, state=None, last_turn="t2", sent=3, ended=True)
     assert (await store.load(BOB), await store.parked(), await store.views("run")) == (Snapshot(), [], [])
     assert await store.prune(ALL) == Pruned(done=True)

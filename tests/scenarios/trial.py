@@ -15,6 +15,7 @@ import attrs
 import msgspec
 
 from choragus.agents.inspection import RunSummary, runs, timeline
+from choragus.mailbox.phrase import spelled_out
 from choragus.mailbox.sqlite import SqliteStore
 
 from . import ledger
@@ -142,12 +143,13 @@ class Trial:
         with closing(sqlite3.connect(_copy(self.database, self.folder / "copy"))) as connection:
             if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'cursor'").fetchall():
                 return  # killed before the schema was there
-            intents = {effect: _subject(body) for effect, body in connection.execute("SELECT id, body FROM effect")}
-            over = connection.execute("SELECT id FROM effect WHERE state NOT IN ('open', 'held', 'unknown')")
-            waiting = connection.execute("SELECT sender FROM message WHERE tag NOT LIKE '%effect_unknown'")
-            told = connection.execute("SELECT body FROM entry WHERE kind IN ('call.finished', 'model.replied')")
-            self.finished |= {intents[effect] for (effect,) in (*over, *waiting) if effect in intents}
-            self.finished |= {_subject(body) for (body,) in told}
+            unfinished = {effect for (effect,) in connection.execute("SELECT id FROM effect")}
+            told = connection.execute(
+                "SELECT head.stream, body FROM entry JOIN head ON head.number = entry.stream "
+                "WHERE kind IN ('call.finished', 'model.replied')"
+            )
+            self.finished |= {line.what for line in self.ledger() if line.intended and line.effect not in unfinished}
+            self.finished |= {_subject(spelled_out(stream, body)) for stream, body in told}
 
 
 def crash(server: ForkServer, tree: Path, folder: Path, points: Iterable[Point]) -> Trial:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import count
 from sqlite3 import Connection, Error, OperationalError
 from typing import TypeVar
 
@@ -17,7 +18,7 @@ from .digest import digest
 from .errors import CommitUnknown, NotStorable
 from .facts import Standing, look_up, standing
 from .need import needs
-from .plan import Facts, Plan, plan
+from .plan import UNFINISHED, Facts, Plan, plan
 from .row import (
     ACTOR_COLUMNS,
     BATCH_COLUMNS,
@@ -32,6 +33,7 @@ from .row import (
     VIEW_COLUMNS,
     Row,
     actor_row,
+    batch_row,
     effect_row,
     entry_row,
     message_row,
@@ -57,6 +59,7 @@ _ADVANCE_ACTOR = amendment("actor", "id", "revision, sent, last_turn, ended, dig
 _CONTENT = question("hex(content)", "actor", "id")
 _PUT_EFFECT = insertion("effect", EFFECT_COLUMNS)
 _SETTLE = amendment("effect", "id", "state, digest")
+_END = Statement("DELETE FROM effect WHERE id IN (VALUES ", 1, ")")
 _SETTLED = question("hex(content) || attempts", "effect", "id")
 _PUT_VIEW = insertion("view", VIEW_COLUMNS, replace=True)
 _PUT_KEY = insertion("dedup", DEDUP_COLUMNS, replace=True)
@@ -134,16 +137,16 @@ def _write_batch(connection: Connection, batch: Batch, now: Standing) -> Committ
     outcome = plan(batch, facts)
     if isinstance(outcome, Rejected):
         return outcome
-    _write(connection, outcome, facts, batch.at + 0.0)
+    _write(connection, outcome, facts, batch.at + 0.0, now.streams)
     return Committed(batch=outcome.batch, known=outcome.known, dropped=frozenset(outcome.dropped))
 
 
-def _write(connection: Connection, changes: Plan, facts: Facts, at: float) -> None:
+def _write(connection: Connection, changes: Plan, facts: Facts, at: float, streams: int) -> None:
     _write_mail(connection, changes, facts)
     _write_actors(connection, changes)
     _write_effects(connection, changes)
     _write_rows(connection, changes, at)
-    _write_entries(connection, changes, at)
+    _write_entries(connection, changes, at, streams)
 
 
 def _write_mail(connection: Connection, changes: Plan, facts: Facts) -> None:
@@ -180,8 +183,10 @@ def _write_actors(connection: Connection, changes: Plan) -> None:
 
 
 def _write_effects(connection: Connection, changes: Plan) -> None:
-    put(connection, _PUT_EFFECT, [effect_row(effect) for effect in changes.effects.values()])
-    settled = list(changes.states.items())
+    intended = [effect for effect in changes.effects.values() if effect.state in UNFINISHED]
+    put(connection, _PUT_EFFECT, [effect_row(effect) for effect in intended])
+    fill(connection, _END, [(effect,) for effect, state in changes.states.items() if state not in UNFINISHED])
+    settled = [(effect, state) for effect, state in changes.states.items() if state in UNFINISHED]
     rows: list[Row] = []
     for place, kept in answers(connection, _SETTLED, [(effect,) for effect, _ in settled]):
         effect, state = settled[place]
@@ -206,9 +211,11 @@ def _write_rows(connection: Connection, changes: Plan, at: float) -> None:
     put(connection, _PUT_CURSOR, [sealed(name, position) for name, position in changes.cursors.items()])
 
 
-def _write_entries(connection: Connection, changes: Plan, at: float) -> None:
+def _write_entries(connection: Connection, changes: Plan, at: float, streams: int) -> None:
     if changes.heads:
-        put(connection, _PUT_ENTRY, [entry_row(entry) for entry in changes.entries])
-        heads = [sealed(stream, head.position, head.hash) for stream, head in changes.heads.items()]
+        given = count(streams + 1)
+        numbers = {stream: head.number or next(given) for stream, head in changes.heads.items()}
+        put(connection, _PUT_ENTRY, [entry_row(entry, numbers[entry.stream]) for entry in changes.entries])
+        heads = [sealed(numbers[stream], stream, head.position, head.hash) for stream, head in changes.heads.items()]
         put(connection, _PUT_HEAD, heads)
-        put(connection, _PUT_BATCH, [sealed(changes.batch, at, changes.batch_hash)])
+        put(connection, _PUT_BATCH, [batch_row(changes.batch, at, changes.batch_hash)])

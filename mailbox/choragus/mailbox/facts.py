@@ -9,17 +9,18 @@ import attrs
 
 from .address import ActorId
 from .bulk import answers, question
-from .digest import GENESIS
+from .digest import GENESIS, Field
 from .errors import CorruptRecord
 from .need import Mail, Named, Needs
 from .plan import Facts, Head
-from .row import MESSAGE_COLUMNS, Row, envelope_of, is_whole, record_of
+from .row import HEAD_COLUMNS, MESSAGE_COLUMNS, Row, envelope_of, is_whole, record_of, select, text, whole
 from .turn import EffectState, Envelope, Known
 
 _STANDING = """
 SELECT (SELECT node FROM lease), (SELECT fence FROM lease),
     ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'message'), 0),
     ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'entry'), 0),
+    ifnull((SELECT max(number) FROM head), 0),
     EXISTS (SELECT 1 FROM parked),
     ifnull((SELECT max(number) FROM batch), 0),
     ifnull((SELECT hash FROM batch ORDER BY number DESC LIMIT 1), ?)"""
@@ -29,19 +30,22 @@ _SEQ = question("seq", "message", "receiver, id")
 _PARKED = question("1", "parked", "receiver, id")
 _STATE = question("state", "effect", "id")
 _KEY = question("hex(key)", "dedup", "receiver, id")
-_HEAD = question("hex(hash) || position", "head", "stream")
+_HEAD = question("hex(hash) || position || ':' || number", "head", "stream")
 _HASH = 64
 """Hexadecimal digits of a hash."""
 
 
 @attrs.frozen
 class Standing:
-    """How far the file has come: who owns it, the highest numbers given out, and the last batch's hash."""
+    """How far the file has come: who owns it, the highest numbers given out,
+    whether anything is parked, and the last batch's hash.
+    """
 
     node: str | None
     fence: int | None
     messages: int
     entries: int
+    streams: int
     any_parked: bool
     batch: int
     batch_hash: bytes
@@ -84,6 +88,30 @@ def buried(connection: Connection, stream: str) -> int:
     """The position up to which the stream was pruned; 0 when it never was."""
     row = connection.execute("SELECT position FROM tombstone WHERE stream = ?", (stream,)).fetchone()
     return int(row[0]) if row else 0
+
+
+def number_of(connection: Connection, stream: str) -> int:
+    """The number that entries know the stream by; 0 when it has none.
+
+    Raises:
+        CorruptRecord: when the stream's head is not what was written.
+    """
+    rows = select(connection, f"SELECT {HEAD_COLUMNS} FROM head WHERE stream = ?", stream)
+    if rows and not is_whole(rows[0]):
+        raise CorruptRecord(f"the head of stream {stream!r} does not match its digest")
+    return whole(rows[0][0]) if rows else 0
+
+
+def name_of(connection: Connection, number: Field) -> str:
+    """The stream of that number.
+
+    Raises:
+        CorruptRecord: when it has no head, or one that is not what was written.
+    """
+    rows = select(connection, f"SELECT {HEAD_COLUMNS} FROM head WHERE number = ?", number)
+    if not rows or not is_whole(rows[0]):
+        raise CorruptRecord(f"the head of stream number {number!r} does not match its digest, or is missing")
+    return text(rows[0][1])
 
 
 def lowest(connection: Connection) -> int:
@@ -155,5 +183,8 @@ def _keys(connection: Connection, replied: Iterable[Mail]) -> dict[Mail, str]:
 
 def _heads(connection: Connection, streams: Iterable[str]) -> dict[str, Head]:
     named = list(streams)
-    found = answers(connection, _HEAD, [(one,) for one in named])
-    return {named[place]: Head(position=int(head[_HASH:]), hash=bytes.fromhex(head[:_HASH])) for place, head in found}
+    found: dict[str, Head] = {}
+    for place, head in answers(connection, _HEAD, [(one,) for one in named]):
+        position, number = head[_HASH:].split(":")
+        found[named[place]] = Head(position=int(position), hash=bytes.fromhex(head[:_HASH]), number=int(number))
+    return found

@@ -15,6 +15,7 @@ from .address import SHARDS
 from .bulk import insertion, put
 from .errors import CorruptRecord, NewerSchema, NotChoragusFile, StoreError
 from .lock import FileLock
+from .reseal import teach
 from .row import META_COLUMNS, is_whole, sealed, select, text
 from .schema import APPLICATION_ID, MIGRATIONS, SQLITE_FLOOR
 
@@ -183,6 +184,7 @@ def _migrate(connection: sqlite3.Connection, path: Path, version: int) -> None:
     if version and not lock.acquire():
         raise StoreError(f"{path} has the older schema {version} and process {lock.holder()} uses it: stop it first")
     try:
+        teach(connection)
         connection.execute("BEGIN EXCLUSIVE")
         version = _number(connection, "PRAGMA user_version")
         for script in MIGRATIONS[version:]:

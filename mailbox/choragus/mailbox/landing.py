@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .need import Needs, needs
 from .plan import Facts
 from .turn import Batch, Committed, Entry, Known
+
+
+def wanted(batch: Batch) -> Needs:
+    """What has to be looked up to tell."""
+    found = needs(batch)
+    found.mail.update(found.appended)
+    found.mail.update((closure.envelope.receiver, closure.envelope.id) for closure in batch.closures)
+    return found
 
 
 def landed(batch: Batch, facts: Facts, is_logged: Callable[[Entry], bool]) -> Committed | None:
     """What the commit gave; None when nothing of the batch is there. Its owner must have committed nothing since.
 
     Args:
-        facts: as they are now, for what the batch needs.
+        facts: as they are now, for what is `wanted`.
         is_logged: whether an entry stands in its stream.
     """
     known = {}
@@ -32,5 +41,9 @@ def _is_there(batch: Batch, facts: Facts, known: dict[str, Known], is_logged: Ca
         if envelope.id not in known:
             return mail in facts.mail or mail in facts.parked
     for closure in batch.closures:
-        return facts.effects.get(closure.effect) is closure.state
+        if (closure.envelope.receiver, closure.envelope.id) in facts.mail:
+            return True
+        if closure.effect in facts.effects:
+            return False
+    # a closure that would be dropped says nothing: its effect had come to its end before
     return any(is_logged(entry) for entry in batch.entries)

@@ -10,11 +10,11 @@ import attrs
 
 from .address import ActorId
 from .errors import FileInUse
-from .landing import landed
+from .landing import landed, wanted
 from .memory_log import MemoryLog
 from .need import Mail, Named, Needs, needs
 from .order import in_turn
-from .plan import ActorChange, Facts, Plan, plan
+from .plan import UNFINISHED, ActorChange, Facts, Plan, plan
 from .turn import (
     ASIDE,
     Batch,
@@ -221,9 +221,7 @@ class MemoryStore:
 
     async def landed(self, batch: Batch) -> Committed | None:
         """See `Store.landed`."""
-        wanted = needs(batch)
-        wanted.mail.update(wanted.appended)
-        return landed(batch, self._facts(wanted), self._log.has)
+        return landed(batch, self._facts(wanted(batch)), self._log.has)
 
     async def reopen(self) -> None:
         """See `Store.reopen`; nothing is ever unknown here."""
@@ -253,6 +251,9 @@ class MemoryStore:
         self._effects.update(changes.effects)
         for effect, state in changes.states.items():
             self._effects[effect] = attrs.evolve(self._effects[effect], state=state)
+        for effect in (*changes.effects, *changes.states):
+            if self._effects[effect].state not in UNFINISHED:
+                del self._effects[effect]
         self._write_rows(changes, batch.at)
         self._log.write(changes, batch.at)
         return Committed(batch=changes.batch, known=changes.known, dropped=frozenset(changes.dropped))

@@ -43,6 +43,8 @@ class Head:
 
     position: int = 0
     hash: bytes = GENESIS
+    number: int = attrs.field(default=0, eq=False)
+    """What a store knows the stream by; 0 until it has given it one."""
 
 
 BEGINNING = Head()
@@ -335,7 +337,7 @@ class _Fold:
                 at += 0.0
                 entry = Entry(stream, entry.kind, at, entry.body)
             hash_ = chain(head.hash, position, entry)
-            heads[stream] = Head(position=position, hash=hash_)
+            heads[stream] = Head(position=position, hash=hash_, number=head.number)
             line = LogEntry(
                 seq=seq,
                 stream=stream,

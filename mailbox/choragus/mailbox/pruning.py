@@ -13,7 +13,7 @@ from .batch import transact
 from .bulk import insertion, put
 from .burial import Link, gap, links, tombstone
 from .digest import digest
-from .facts import buried, last_batch
+from .facts import buried, last_batch, number_of
 from .plan import ActorChange
 from .row import (
     ACTOR_COLUMNS,
@@ -90,7 +90,7 @@ def _in_use(connection: Connection, pruning: Pruning) -> str:
             return f"effect {row[0]!r} of {actor} is not finished"
     for stream, upto in pruning.streams.items():
         statement = "SELECT seq FROM entry WHERE stream = ? AND position <= ? ORDER BY position DESC LIMIT 1"
-        (seq,) = connection.execute(statement, (stream, upto)).fetchone() or (0,)
+        (seq,) = connection.execute(statement, (number_of(connection, stream), upto)).fetchone() or (0,)
         statement = "SELECT name, position FROM cursor WHERE position < ? ORDER BY name LIMIT 1"
         row = connection.execute(statement, (seq,)).fetchone()
         if row:
@@ -101,14 +101,15 @@ def _in_use(connection: Connection, pruning: Pruning) -> str:
 def _bury(connection: Connection, stream: str, upto: int, limit: int, at: float) -> int:
     within = "stream = ? AND position > ? AND position <= ?"
     statement = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE {within} ORDER BY position LIMIT ?"
-    after = buried(connection, stream)
-    entries = [entry_of(row) for row in select(connection, statement, stream, after, upto, max(0, limit))]
+    after, number = buried(connection, stream), number_of(connection, stream)
+    found = select(connection, statement, number, after, upto, max(0, limit))
+    entries = [entry_of(row, stream) for row in found]
     if not entries:
         return 0
     stone = tombstone(entries, at)
     next_one = "SELECT batch FROM entry WHERE stream = ? AND position = ?"
-    following = connection.execute(next_one, (stream, stone.position + 1)).fetchone()
-    connection.execute("DELETE FROM entry WHERE stream = ? AND position <= ?", (stream, stone.position))
+    following = connection.execute(next_one, (number, stone.position + 1)).fetchone()
+    connection.execute("DELETE FROM entry WHERE stream = ? AND position <= ?", (number, stone.position))
     put(connection, _PUT_TOMBSTONE, [tombstone_row(stone)])
     for link in links(entries, following[0] if following else None):
         _unlink(connection, link)

@@ -15,10 +15,10 @@ from .bulk import put
 from .codec import Record
 from .digest import Field
 from .errors import CorruptRecord
-from .facts import buried, highest, look_up, standing
-from .landing import landed
-from .need import needs
+from .facts import buried, highest, look_up, name_of, number_of, standing
+from .landing import landed, wanted
 from .order import in_turn
+from .phrase import shortened
 from .row import (
     ACTOR_COLUMNS,
     CURSOR_COLUMNS,
@@ -120,7 +120,8 @@ def read(connection: Connection, stream: str, after: int, limit: int) -> list[Lo
     """Entries of a stream behind a position and behind its tombstone, without a gap."""
     statement = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE stream = ? AND position > ? ORDER BY position LIMIT ?"
     after = max(after, buried(connection, stream))
-    entries = [entry_of(row) for row in select(connection, statement, stream, after, limit)]
+    number = number_of(connection, stream)
+    entries = [entry_of(row, stream) for row in select(connection, statement, number, after, limit)]
     for position, entry in enumerate(entries, start=after + 1):
         if entry.position != position:
             raise CorruptRecord(f"{entry_name(stream, position)} is missing: restore the file from a backup")
@@ -142,7 +143,9 @@ def tombstones(connection: Connection) -> list[Tombstone]:
 def log(connection: Connection, after: int, limit: int) -> list[LogEntry]:
     """Entries of all streams behind a `seq`."""
     statement = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE seq > ? ORDER BY seq LIMIT ?"
-    return [entry_of(row) for row in select(connection, statement, after, limit)]
+    rows = select(connection, statement, after, limit)
+    names = {number: name_of(connection, number) for number in {row[1] for row in rows}}
+    return [entry_of(row, names[row[1]]) for row in rows]
 
 
 def views(connection: Connection, kind: str, scope: str | None) -> list[View]:
@@ -183,12 +186,11 @@ def has_landed(connection: Connection, batch: Batch) -> Committed | None:
     statement = "SELECT 1 FROM entry WHERE stream = ? AND kind = ? AND at = ? AND body = ?"
 
     def is_logged(entry: Entry) -> bool:
-        values = (entry.stream, entry.kind, entry.at + 0.0, entry.body)
+        number, body = number_of(connection, entry.stream), shortened(entry.stream, entry.body)
+        values = (number, entry.kind, entry.at + 0.0, body)
         return connection.execute(statement, values).fetchone() is not None
 
-    wanted = needs(batch)
-    wanted.mail.update(wanted.appended)
-    return landed(batch, look_up(connection, wanted, standing(connection)), is_logged)
+    return landed(batch, look_up(connection, wanted(batch), standing(connection)), is_logged)
 
 
 def data_version(connection: Connection) -> int:

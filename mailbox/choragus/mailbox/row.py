@@ -15,6 +15,7 @@ from .audit import entry_name
 from .codec import Record
 from .digest import Field, digest
 from .errors import CorruptRecord
+from .phrase import shortened, spelled_out
 from .plan import ActorChange
 from .schema import (
     ACTOR,
@@ -201,31 +202,42 @@ def effect_of(row: Row) -> Effect:
     )
 
 
-def entry_row(entry: LogEntry) -> Row:
-    """A row of `entry`, in the order of ENTRY_COLUMNS."""
-    return sealed(entry.seq, entry.stream, entry.position, entry.kind, entry.at, entry.body, entry.batch, entry.hash)
+def entry_row(entry: LogEntry, number: int) -> Row:
+    """A row of `entry`, in the order of ENTRY_COLUMNS, in the stream of that number."""
+    body = shortened(entry.stream, entry.body)
+    fields = (entry.seq, number, entry.position, entry.kind, entry.at, body, entry.batch, entry.hash)
+    return (*fields, digest(*fields)[: ENTRY.size])
 
 
-def entry_of(row: Row) -> LogEntry:
-    """The entry in a row of ENTRY_COLUMNS.
+def batch_row(number: int, at: float, hash_: bytes) -> Row:
+    """A row of `batch`, in the order of BATCH_COLUMNS."""
+    return (number, at, hash_, digest(number, at, hash_)[: BATCH.size])
+
+
+def entry_of(row: Row, stream: str) -> LogEntry:
+    """The entry in a row of ENTRY_COLUMNS, in the stream of that name.
 
     Raises:
         CorruptRecord: when the row is not what was written.
     """
-    if not is_whole(row):
-        raise CorruptRecord(f"{entry_name(row[1], row[2])} does not match its digest")
-    return unchecked_entry(row)
+    if row[-1] != digest(*row[:-1])[: ENTRY.size]:
+        raise CorruptRecord(f"{entry_name(stream, row[2])} does not match its digest")
+    return unchecked_entry(row, stream)
 
 
-def unchecked_entry(row: Row) -> LogEntry:
-    """The entry in a row of ENTRY_COLUMNS, whatever its digest says."""
+def unchecked_entry(row: Row, stream: str) -> LogEntry:
+    """The entry in a row of ENTRY_COLUMNS, whatever its digest says; without a body when that is in no known form."""
+    try:
+        body = spelled_out(stream, raw(row[5]))
+    except ValueError:
+        body = b""
     return LogEntry(
         seq=whole(row[0]),
-        stream=text(row[1]),
+        stream=stream,
         position=whole(row[2]),
         kind=text(row[3]),
         at=real(row[4]),
-        body=raw(row[5]),
+        body=body,
         batch=whole(row[6]),
         hash=raw(row[7]),
     )

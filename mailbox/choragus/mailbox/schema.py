@@ -27,6 +27,8 @@ class Table:
     key: tuple[str, ...]
     sealed: tuple[str, ...]
     content: tuple[str, ...] = ()
+    size: int = 16
+    """Bytes of the digest that are kept."""
 
 
 LEASE = Table(name="lease", key=("id",), sealed=("id", "node", "fence", "expires", "clean", "pid", "locked"))
@@ -56,11 +58,17 @@ EFFECT = Table(
     content=("id", "actor", "runner", "tag", "version", "body", '"then"', "on_interrupt", "created"),
 )
 
-ENTRY = Table(name="entry", key=("seq",), sealed=("seq", "stream", "position", "kind", "at", "body", "batch", "hash"))
+ENTRY = Table(
+    name="entry",
+    key=("seq",),
+    sealed=("seq", "stream", "position", "kind", "at", "body", "batch", "hash"),
+    size=8,
+)
+"""`stream` is the number that its head gives it, `body` is kept as `phrase.shortened` makes it."""
 
-HEAD = Table(name="head", key=("stream",), sealed=("stream", "position", "hash"))
+HEAD = Table(name="head", key=("stream",), sealed=("number", "stream", "position", "hash"))
 
-BATCH = Table(name="batch", key=("number",), sealed=("number", "at", "hash"))
+BATCH = Table(name="batch", key=("number",), sealed=("number", "at", "hash"), size=8)
 
 VIEW = Table(name="view", key=("kind", "key"), sealed=("kind", "key", "scope", "sort", "body"))
 
@@ -295,5 +303,45 @@ CREATE TABLE step (
 ) STRICT;
 """
 
-MIGRATIONS = (_FIRST, _PRUNING, _SEEKING, _STEPS)
+_SHORT = """
+CREATE TABLE head_5 (
+    number INTEGER PRIMARY KEY,
+    stream TEXT NOT NULL UNIQUE,
+    position INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    digest BLOB NOT NULL
+) STRICT;
+INSERT INTO head_5
+    SELECT number, stream, position, hash, resealed_head(digest, number, CAST(stream AS BLOB), position, hash)
+    FROM (SELECT row_number() OVER (ORDER BY stream) AS number, * FROM head);
+
+CREATE TABLE entry_5 (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    stream INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    at REAL NOT NULL,
+    body BLOB NOT NULL,
+    batch INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    digest BLOB NOT NULL
+) STRICT;
+INSERT INTO entry_5
+    SELECT seq, ifnull(number, 0), entry.position, kind, at, shortened(CAST(entry.stream AS BLOB), body), batch,
+        entry.hash, resealed_entry(entry.digest, ifnull(number, 0), seq, CAST(entry.stream AS BLOB), entry.position,
+        CAST(kind AS BLOB), at, body, batch, entry.hash)
+    FROM entry LEFT JOIN head_5 ON head_5.stream = entry.stream ORDER BY seq;
+DELETE FROM sqlite_sequence WHERE name = 'entry_5';
+INSERT INTO sqlite_sequence SELECT 'entry_5', seq FROM sqlite_sequence WHERE name = 'entry';
+DROP TABLE entry;
+DROP TABLE head;
+ALTER TABLE entry_5 RENAME TO entry;
+ALTER TABLE head_5 RENAME TO head;
+CREATE UNIQUE INDEX entry_position ON entry (stream, position);
+
+UPDATE batch SET digest = substr(digest, 1, 8);
+DELETE FROM effect WHERE state NOT IN ('open', 'held', 'unknown');
+"""
+
+MIGRATIONS = (_FIRST, _PRUNING, _SEEKING, _STEPS, _SHORT)
 """The script at index n takes a file from `user_version` n to n + 1."""

@@ -251,7 +251,7 @@ class SqliteStore:
         """See `Store.reopen`; whoever calls meanwhile waits, the lock beside the file is held throughout.
 
         Raises:
-            StoreError: when the file cannot be opened; until a later `reopen` succeeds, so does everything else.
+            StoreError: when the file cannot be opened; the connection is as it was, and it may be tried again.
         """
         self._version = await self._queued(self._handle.renew, self.path)
         self._foreign = True

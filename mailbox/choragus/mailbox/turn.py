@@ -31,7 +31,7 @@ class OnInterrupt(Enum):
 
 
 class EffectState(Enum):
-    """Where an effect stands. Every state but OPEN, HELD and UNKNOWN is final."""
+    """Where an effect stands. Every state but OPEN, HELD and UNKNOWN is final, and then its row is gone."""
 
     OPEN = "open"
     HELD = "held"

@@ -6,7 +6,7 @@ from functools import partial
 from sqlite3 import Connection, DatabaseError
 
 from .audit import Findings, Link, check_entries, check_heads
-from .digest import digest
+from .digest import Field, digest
 from .errors import CorruptRecord
 from .facts import highest
 from .plan import Head
@@ -62,14 +62,17 @@ def _check_digests(connection: Connection, found: Findings) -> None:
 
 def _is_whole(table: Table, row: Row) -> bool:
     size = len(table.sealed)
-    if row[size] != digest(*row[:size]):
+    if row[size] != digest(*row[:size])[: table.size]:
         return False
     return not table.content or row[table.sealed.index("content")] == digest(row[0], *row[size + 1 :])
 
 
 def _check_entries(connection: Connection, found: Findings) -> None:
+    heads: dict[Field, str] = dict(connection.execute("SELECT number, stream FROM head").fetchall())
     rows = connection.execute(f"SELECT {ENTRY_COLUMNS} FROM entry ORDER BY seq")
-    entries = (unchecked_entry(row) for row in rows)
+    entries = (unchecked_entry(row, heads.get(row[1], f"number {row[1]!r}")) for row in rows)
+    lost = connection.execute("SELECT DISTINCT stream FROM entry WHERE stream NOT IN (SELECT number FROM head)")
+    found.problems += [f"entries of stream number {number} have no head" for (number,) in lost]
     check_entries(entries, partial(_recorded, connection), partial(_linked, connection), found)
     (last,) = connection.execute("SELECT ifnull(max(seq), 0) FROM entry").fetchone()
     last = max((last, *(stone.seq for stone in found.tombstones)))
