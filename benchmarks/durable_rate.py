@@ -24,7 +24,7 @@ from choragus.supervision.system import System
 HELD = "book"
 NOTES = (
     "a turn: the message off, ~1 KB of state (12 nested lines), a message sent on to an actor that is not woken, a "
-    "line of the actor's stream with its head, a batch row; the host's message came with the commit before",
+    "line of the actor's stream with its head, a batch row; the host's message comes with it, and leaves no row",
     "each actor is asked in sequence; with 100 the asks of different actors share commits",
     "raw sqlite3: the same rows, tables and batches, prepared beforehand: no codec, digest, look-up, thread or loop",
     "store alone: the recorded batches through SqliteStore.commit, so the rest is what actors and asks add",
@@ -232,5 +232,5 @@ def _figures(actors: int, turns: int, series: Series) -> list[Figure]:
     ]
     if actors == 1:
         asks, commits = [one * 1e3 for one in series.ask], [one * 1e3 for one in series.commit]
-        figures.append(cost("one ask (two commits), median, against one commit", "ms", asks, commits))
+        figures.append(cost("one ask, median, against one commit", "ms", asks, commits))
     return figures

@@ -1,6 +1,6 @@
 """Measure choragus and print the figures, each beside what it is compared with.
 
-    python benchmarks/run.py [--quick] [--only actors,scale,peers,durable,example,imports,approval] [--folder DIR]
+    python benchmarks/run.py [--quick] [--only actors,scale,peers,durable,herd,example,imports,approval] [--folder DIR]
 
 Both sides of a ratio are measured in the same run, in turns; absolute figures are medians and depend on the machine and
 on what else it does. On Linux `chrt -f 10 python benchmarks/run.py` gives calmer ones.
@@ -20,10 +20,19 @@ from pathlib import Path
 # a script's own folder comes first on the path, but these modules are imported as `benchmarks.…` everywhere
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import actor_rate, actor_scale, approval_latency, audit_cost, durable_rate, import_time, peers
+from benchmarks import (
+    actor_rate,
+    actor_scale,
+    approval_latency,
+    audit_cost,
+    durable_rate,
+    durable_scale,
+    import_time,
+    peers,
+)
 from benchmarks.figure import Section
 
-SECTIONS = ("actors", "scale", "peers", "durable", "example", "imports", "approval")
+SECTIONS = ("actors", "scale", "peers", "durable", "herd", "example", "imports", "approval")
 
 
 def main() -> None:
@@ -57,6 +66,8 @@ def measure(name: str, folder: Path, quick: bool) -> Section:
             return peers.section(quick)
         case "durable":
             return durable_rate.section(folder, quick)
+        case "herd":
+            return durable_scale.section(folder, quick)
         case "example":
             return audit_cost.section(folder, quick)
         case "imports":
