@@ -41,13 +41,13 @@ often = settings(deadline=None, database=None, suppress_health_check=list(Health
 seeds = st.integers(0, 3)
 
 
-@settings(once, max_examples=30)
+@settings(once, max_examples=24)
 @given(programs, seeds)
 def test_durable_actors_in_memory_do_what_their_rules_allow(program: list[Step], seed: int) -> None:
     in_memory(program, seed)
 
 
-@settings(once, max_examples=8)
+@settings(once, max_examples=6)
 @given(programs, seeds)
 def test_durable_actors_in_a_file_do_what_their_rules_allow(program: list[Step], seed: int) -> None:
     in_a_file(program, seed)
