@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import shutil
 import tempfile
 from collections import Counter
@@ -209,7 +208,6 @@ async def _without_index(killed: Remains) -> tuple[Told, Told]:
 
 def rows(quick: bool) -> list[Seen]:
     """Cut and flipped logs, and flipped files."""
-    logging.disable(logging.CRITICAL)
     number = 40 if quick else 1500
     found = [
         _row(f"the -wal of a killed run {what}", tally)

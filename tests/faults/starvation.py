@@ -66,7 +66,7 @@ def starved(path: Path, *limit: str, lines: int = 200) -> Ending:
                     errors.append(text)
                 else:
                     ending.ended = text
-                if number >= lines:
+                if number >= lines or (len(errors) > 3 and limit[0] == "RLIMIT_FSIZE"):
                     break
             ending.ended = ending.ended or _death(process)
             process.kill()

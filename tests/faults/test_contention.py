@@ -18,7 +18,6 @@ async def test_a_caller_waits_out_a_write_lock(tmp_path: Path) -> None:
     assert (outcome.told, outcome.ended, outcome.total) == ("reply", "", 2)
 
 
-@pytest.mark.xfail(raises=AssertionError, reason="a lock that is not to be had ends the system, in SQLite's words")
 async def test_a_write_lock_for_longer_than_anybody_waits_is_no_end(tmp_path: Path) -> None:
     with patience(0.2):
         outcome = await asked_while_locked(tmp_path / "a.db", 0.6)

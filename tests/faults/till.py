@@ -103,7 +103,7 @@ async def main(path: Path, limit: str, value: str) -> None:
                     heavy = "x" * (int(value) // 8)
                     await asyncio.gather(*(till.ask(Add(0, heavy), timeout=10.0) for _ in range(number % 7 + 1)))
                 ballast = "x" * 2000 if limit == "RLIMIT_FSIZE" else ""
-                say(f"total {await till.ask(Add(1, ballast), timeout=10.0)}")
+                say(f"total {await till.ask(Add(1, ballast), timeout=1.0)}")
             except (ChoragusError, MemoryError) as error:
                 say(f"error {type(error).__name__}: {error}")
                 await asyncio.sleep(0.001)

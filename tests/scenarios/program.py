@@ -86,7 +86,7 @@ plain_acts = st.one_of(
     st.builds(Act, st.just("fail"), times=st.sampled_from([1, 2, FOREVER])),
     st.builds(Act, st.just("stash")),
     st.builds(Act, st.just("open")),
-    st.builds(Act, st.just("shut")),
+    st.builds(Act, st.sampled_from(["shut", "shut", "open", "end"])),
     st.builds(Act, st.just("cancel"), to=names),
     st.builds(
         Act,
@@ -103,7 +103,6 @@ plain_acts = st.one_of(
         missed=st.sampled_from(["once", "skip", "all"]),
         then=st.just(Script()),
     ),
-    st.builds(Act, st.just("end")),
 )
 
 
@@ -151,4 +150,4 @@ def numbered(program: list[Step]) -> list[Step]:
     ]
 
 
-programs = st.lists(steps, min_size=1, max_size=10).map(numbered)
+programs = st.one_of(st.lists(steps, min_size=1, max_size=10), st.lists(steps, min_size=8, max_size=20)).map(numbered)

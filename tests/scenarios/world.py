@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
+from unittest.mock import patch
 
 import aiosqlite
 import attrs
@@ -359,9 +360,15 @@ class World:
 
 
 def run(program: list[Step], store: Callable[[], Store], seed: int = 0, steps: int = 1_000_000) -> World:
+    """Run the program where only two of the three players fit into memory, so that idle ones are dropped.
+
+    Raises:
+        Broken: with the program in a note.
+    """
     world = World(store)
     try:
-        simulate(lambda: world.play(program), seed=seed, steps=steps)
+        with patch("choragus.actors.population.CELLS", 2):
+            simulate(lambda: world.play(program), seed=seed, steps=steps)
     except BaseException as error:
         error.add_note(f"with seed {seed}, in the program\n{told(program)}")
         raise
