@@ -77,7 +77,6 @@ def test_an_ask_that_ends_in_the_batch_of_its_reply_ends() -> None:
     run(numbered([Send("c", question)]), lambda: memory, steps=50_000)
 
 
-@pytest.mark.xfail(raises=AssertionError, reason="the effect fails, and the system goes on")
 def test_a_crash_before_an_effect_ends_the_system() -> None:
     async def main() -> None:
         effect = Script((Act("effect", to="rerun", then=Script()),), 1)

@@ -169,7 +169,7 @@ class Effects:
             if self._running[effect.id].is_cancelled or self._outside.stopped:
                 raise
             self._failed(effect, error)
-        except (SystemExit, KeyboardInterrupt):
+        except (SystemExit, KeyboardInterrupt, fault.Crashed):
             raise
         except BaseException as error:  # an exception group of asyncio's may be no Exception; the system goes on
             self._failed(effect, error)

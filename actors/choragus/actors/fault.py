@@ -7,6 +7,14 @@ from typing import Literal
 
 from choragus.mailbox.turn import Batch, Effect
 
+
+class Crashed(BaseException):
+    """Raised by a hook: the process dies here, as far as the store can tell.
+
+    No Exception, so that no handler of failures takes it for one.
+    """
+
+
 Point = Literal["before commit", "after commit", "before effect"]
 
 Hook = Callable[[Point, Batch | Effect], Awaitable[None]]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import attrs
 
 from choragus.mailbox.codec import encode
-from choragus.mailbox.errors import CommitUnknown, NewerSchema, NotChoragusFile, StoreError
+from choragus.mailbox.errors import NewerSchema, NotChoragusFile, StoreError
 from choragus.mailbox.store import Store
 from choragus.mailbox.turn import SYSTEM_STREAM, Batch, Committed, Entry, Rejected
 
@@ -34,7 +34,7 @@ class Rescue:
         self._clock = clock
         self._events = events
 
-    async def commit(self, failed: Batch, error: CommitUnknown) -> Committed | Rejected:
+    async def commit(self, failed: Batch, error: StoreError) -> Committed | Rejected:
         """What the commit gives in the end: it is on disk after all, or it is tried again until it is.
 
         Raises:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from choragus.mailbox.address import ActorId
-from choragus.mailbox.errors import CommitUnknown, LeaseLost, StoreError
+from choragus.mailbox.errors import CommitUnknown, FileBusy, LeaseLost, StoreError
 from choragus.mailbox.store import Store
 from choragus.mailbox.turn import Batch, Closure, Committed, Entry, Envelope, Rejected, Step, Turn
 
@@ -190,7 +190,7 @@ class Writer:
             await fault.hook("before commit", batch)
         try:
             result = await self._store.commit(batch)
-        except CommitUnknown as error:
+        except (CommitUnknown, FileBusy) as error:
             result = await self._rescue.commit(batch, error)
         if fault.hook is not None:
             await fault.hook("after commit", batch)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count
-from sqlite3 import Connection, Error, OperationalError
+from sqlite3 import SQLITE_BUSY, Connection, Error, OperationalError
 from typing import TypeVar
 
 from .address import ActorId
@@ -106,8 +106,9 @@ def transact(connection: Connection, work: Callable[[], T]) -> T:
         return outcome
     except Error as error:
         _roll_back(connection)
-        if not isinstance(error, OperationalError):  # a damaged file, or a value that will never do
-            raise
+        is_busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == SQLITE_BUSY
+        if is_busy or not isinstance(error, OperationalError):
+            raise  # a damaged file, a value that will never do, or a lock, without which nothing was begun
         raise CommitUnknown(f"the transaction failed, reopening the file shows what is on disk: {error}") from error
     except (UnicodeEncodeError, OverflowError) as error:
         _roll_back(connection)

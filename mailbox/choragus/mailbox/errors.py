@@ -9,6 +9,7 @@
        ├─ NotChoragusFile           the file is something else
        ├─ NewerSchema               the file was written by a newer choragus
        ├─ FileInUse                 another live process owns the file
+       ├─ FileBusy                  another process keeps the file locked
        ├─ LeaseLost                 this process no longer owns the file
        └─ CommitUnknown             a commit failed and nobody knows whether it is on disk
 
@@ -52,6 +53,10 @@ class NewerSchema(StoreError):
 
 class FileInUse(StoreError):
     """Raised when a second process wants to run a file that a live process owns."""
+
+
+class FileBusy(StoreError):
+    """Raised when another process has kept the file's write lock for too long; nothing was begun, so try again."""
 
 
 class LeaseLost(StoreError):

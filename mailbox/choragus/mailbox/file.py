@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from .address import SHARDS
 from .bulk import insertion, put
-from .errors import CorruptRecord, NewerSchema, NotChoragusFile, StoreError
+from .errors import CorruptRecord, FileBusy, NewerSchema, NotChoragusFile, StoreError
 from .lock import FileLock
 from .reseal import teach
 from .row import META_COLUMNS, is_whole, sealed, select, text
@@ -93,6 +93,11 @@ def translated(path: Path) -> Iterator[None]:
                 raise CorruptRecord(f"{path} is damaged: {error}; restore it from a backup") from error
             case sqlite3.SQLITE_NOTADB:
                 raise NotChoragusFile(f"{path} is no SQLite database") from error
+            case sqlite3.SQLITE_BUSY:
+                raise FileBusy(
+                    f"another process has kept {path} locked for {BUSY_TIMEOUT:g} s, and nothing was written: wait for "
+                    "it, or end it if it is stopped"
+                ) from error
         raise StoreError(f"{path} cannot be used: {error}") from error
     except UnicodeDecodeError as error:  # SQLite quotes what it could not read
         raise CorruptRecord(f"{path} is damaged: {error}; restore it from a backup") from error

@@ -1,7 +1,9 @@
 """For tests of actors: simulated time and order, probes, and faults on purpose."""
 
+from choragus.actors.fault import Crashed
+
 from .errors import Deadlock, NotSimulated, Overrun
-from .faults import Crashed, Disturbance, Loss, crash, delay, drop, fail, faults, late
+from .faults import Disturbance, Loss, crash, delay, drop, fail, faults, late
 from .loop import SimulatedLoop, clock, settled
 from .probe import Probe
 from .simulation import simulate, simulated

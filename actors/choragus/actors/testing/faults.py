@@ -11,18 +11,11 @@ import attrs
 import choragus.actors.fault as fault
 from choragus.actors.cell import Cell
 from choragus.actors.delivery import Delivery
-from choragus.actors.fault import Point
+from choragus.actors.fault import Crashed, Point
 from choragus.mailbox.turn import Batch, Effect
 
 Which = Callable[[str, object], bool]
 """Given the receiver's path and the message: whether this one is meant."""
-
-
-class Crashed(BaseException):
-    """Raised into the kernel by `crash`: the process dies here, as far as the store can tell.
-
-    No Exception, so that no handler of failures takes it for one.
-    """
 
 
 @attrs.frozen

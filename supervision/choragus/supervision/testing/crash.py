@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from choragus.actors.event import Event
-from choragus.actors.testing.faults import Crashed
+from choragus.actors.fault import Crashed
 from choragus.supervision.errors import SystemFailed
 from choragus.supervision.system import System
 
