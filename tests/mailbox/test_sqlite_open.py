@@ -301,7 +301,10 @@ async def test_a_first_read_that_fails_is_told_as_ours_and_leaves_no_thread(
     with pytest.raises(StoreError, match=r"runs\.db cannot be used: unable to open database file"):
         await SqliteStore.open(path)
 
-    assert not [thread for thread in set(threading.enumerate()) - before if "_connection_worker" in thread.name]
+    left = [thread for thread in set(threading.enumerate()) - before if "_connection_worker" in thread.name]
+    for thread in left:
+        thread.join(10)  # it is told to end, and may need a moment
+    assert not any(thread.is_alive() for thread in left)
 
 
 def begin_and_lose_power(path: Path, tmp_path: Path) -> None:
