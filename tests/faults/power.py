@@ -152,14 +152,18 @@ def failing(number: int) -> Recorded:
     return attrs.evolve(PAID, scenario=partial(payments, synchronous="FULL", paid=60), plan=plan)
 
 
-def images_behind_failures(extent: Extent, number: int, most: int, drops: bool) -> list[Image]:
-    """So many images of such a run, from its first failed flush to some commits behind the last one."""
+def images_behind_failures(extent: Extent, number: int, most: int) -> tuple[list[Image], list[Image]]:
+    """So many images of such a run, from its first failed flush to some commits behind the last one.
+
+    First on a disk that makes up for a failed flush with the next, then on one that dropped what it held.
+    """
     with tempfile.TemporaryDirectory(dir=shared_folder()) as folder:
         workload = failing(number)
         calls = record(extent.library, Path(folder) / "recorded", workload)
         failed = [at for at, call in enumerate(calls) if call.what is What.FAILED]
         within = range(failed[0], min(len(calls), failed[-1] + BEHIND))
-        return look_at_images(calls, workload.look, range(most), extent.seed, Path(folder), within=within, drops=drops)
+        look_at = partial(look_at_images, calls, workload.look, range(most), extent.seed, Path(folder), within=within)
+        return look_at(drops=False), look_at(drops=True)
 
 
 def _row(fault: str, promised: str, seen: list[Image], expected: str = "") -> Row:
@@ -181,10 +185,9 @@ def power(extent: Extent) -> Iterator[Row]:
     whole = "nothing acknowledged lost, nothing corrupt, no half turn"
     yield _row("synchronous=FULL", whole, images(extent, PAID, extent.points))
     yield _row("migration, pruning, backup, compaction", whole, images(extent, KEPT, extent.points // 4))
-    for drops, fault in ((False, "flushes that failed"), (True, "flushes that failed and dropped what they held")):
-        numbers = range(max(1, few // 40))
-        seen = [one for number in numbers for one in images_behind_failures(extent, number, 40, drops)]
-        yield _row(f"after {fault}", whole, seen)
+    behind = [images_behind_failures(extent, number, 40) for number in range(max(1, few // 40))]
+    for which, fault in enumerate(("flushes that failed", "flushes that failed and dropped what they held")):
+        yield _row(f"after {fault}", whole, [image for both in behind for image in both[which]])
     normal = "nothing corrupt; the last commits may be lost"
     yield _row("synchronous=NORMAL", normal, images(extent, PAID_NORMAL, few), "the judge sees them")
     yield _row("a disk that lies about flushes", "nothing", images(extent, PAID_LYING, few), "nobody can do better")
