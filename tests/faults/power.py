@@ -20,7 +20,7 @@ from choragus.supervision.testing.order import Scenario
 from .disk import Disk
 from .family import Extent, family
 from .interposer import FOR_EVER, Kind, Mode, Shot, preloaded
-from .journal import Done, read
+from .journal import Done, What, read
 from .payments import look as look_at_payments
 from .payments import payments
 from .row import Row
@@ -31,6 +31,9 @@ from .upkeep import upkeep
 from .verdict import Verdict
 
 LOGGED = Plan(log=True)
+
+BEHIND = 200
+"""Calls behind the last failed flush, some six commits, in which the power fails."""
 
 LYING = Plan(lives=((Shot(1, Mode.LIE, FOR_EVER),),), kinds=Kind.SYNC, log=True)
 """A disk that reports every flush as done and does none of them."""
@@ -142,6 +145,27 @@ def images(extent: Extent, workload: Recorded, most: int) -> list[Image]:
         return [image for share in shares for image in share]
 
 
+def failing(number: int) -> Recorded:
+    """A run in which one to six flushes in a row fail while it pays in."""
+    shot = Shot(14 + 7 * number % 30, Mode.EIO, 1 + number % 6)
+    plan = Plan(lives=((shot,),), kinds=Kind.SYNC, log=True)
+    return attrs.evolve(PAID, scenario=partial(payments, synchronous="FULL", paid=60), plan=plan)
+
+
+def images_behind_failures(extent: Extent, number: int, most: int) -> tuple[list[Image], list[Image]]:
+    """So many images of such a run, from its first failed flush to some commits behind the last one.
+
+    First on a disk that makes up for a failed flush with the next, then on one that dropped what it held.
+    """
+    with tempfile.TemporaryDirectory(dir=shared_folder()) as folder:
+        workload = failing(number)
+        calls = record(extent.library, Path(folder) / "recorded", workload)
+        failed = [at for at, call in enumerate(calls) if call.what is What.FAILED]
+        within = range(failed[0], min(len(calls), failed[-1] + BEHIND))
+        look_at = partial(look_at_images, calls, workload.look, range(most), extent.seed, Path(folder), within=within)
+        return look_at(drops=False), look_at(drops=True)
+
+
 def _row(fault: str, promised: str, seen: list[Image], expected: str = "") -> Row:
     return Row(
         fault=f"power loss, {fault}",
@@ -161,6 +185,9 @@ def power(extent: Extent) -> Iterator[Row]:
     whole = "nothing acknowledged lost, nothing corrupt, no half turn"
     yield _row("synchronous=FULL", whole, images(extent, PAID, extent.points))
     yield _row("migration, pruning, backup, compaction", whole, images(extent, KEPT, extent.points // 4))
+    behind = [images_behind_failures(extent, number, 40) for number in range(max(1, few // 40))]
+    for which, fault in enumerate(("flushes that failed", "flushes that failed and dropped what they held")):
+        yield _row(f"after {fault}", whole, [image for both in behind for image in both[which]])
     normal = "nothing corrupt; the last commits may be lost"
     yield _row("synchronous=NORMAL", normal, images(extent, PAID_NORMAL, few), "the judge sees them")
     yield _row("a disk that lies about flushes", "nothing", images(extent, PAID_LYING, few), "nobody can do better")

@@ -26,17 +26,14 @@ def test_a_kill_at_a_storage_call_loses_and_doubles_nothing(
 ) -> None:
     stand: Stand = request.getfixturevalue(name)
 
-    row = row_of(stand, mode.name, singles(stand.calls, mode, 3))
+    row = row_of(stand, mode.name, singles(stand.calls, mode, 2))
 
     assert row.broken == ()
-    assert row.points >= 2, "the last call may not come: how many there are is a matter of timing"
+    assert row.points >= 1, "the last call may not come: how many there are is a matter of timing"
 
 
-@pytest.mark.parametrize("name", ["actors", "agent"])
-def test_a_second_kill_in_the_recovery_loses_and_doubles_nothing(name: str, request: pytest.FixtureRequest) -> None:
-    stand: Stand = request.getfixturevalue(name)
-
-    row = row_of(stand, "pairs", pairs(stand.calls, 2, SEED), hits=2)
+def test_a_second_kill_in_the_recovery_loses_and_doubles_nothing(actors: Stand) -> None:
+    row = row_of(actors, "pairs", pairs(actors.calls, 2, SEED), hits=2)
 
     assert row.broken == ()
     assert row.points >= 1
@@ -64,7 +61,7 @@ def test_the_calls_of_an_undisturbed_run_are_counted(actors: Stand) -> None:
 @pytest.mark.parametrize(
     ("scenario", "fault"),
     [
-        pytest.param(letter_without_a_key, "'letter' happened 2 times", id="doubled"),
+        pytest.param(letter_without_a_key, "'letter' happened 2 times", id="doubled", marks=pytest.mark.slow),
         pytest.param(answer_before_the_commit, "acknowledged and lost: 1 was told, and 0 is there", id="lost"),
     ],
 )

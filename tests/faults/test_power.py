@@ -11,7 +11,7 @@ import pytest
 from .family import Extent, processors
 from .journal import Done, What
 from .payments import look, payments
-from .power import KEPT, PAID, look_at_images, power, record, summary
+from .power import KEPT, PAID, images_behind_failures, look_at_images, power, record, summary
 from .upkeep import COPIED
 
 SEED = 20_260
@@ -40,6 +40,17 @@ def test_a_loss_of_power_in_an_upkeep_leaves_the_file_and_its_backup_whole(libra
     assert [str(one) for one in [*images, *behind] if not one.is_whole] == []
 
 
+def test_what_was_acknowledged_behind_flushes_that_failed_survives_a_loss_of_power(
+    library: Path, tmp_path: Path
+) -> None:
+    """Three in a row: the commit's, its rollback's and that of the next try."""
+    extent = Extent(points=1, library=library, folder=tmp_path)
+
+    made_up_for, dropped = images_behind_failures(extent, 2, 15)
+
+    assert [str(one) for one in [*made_up_for, *dropped] if not one.is_whole] == []
+
+
 def _is_told(call: Done) -> bool:
     return call.what is What.ACKNOWLEDGED
 
@@ -66,8 +77,11 @@ def test_the_judge_sees_what_a_disk_that_lies_does(calls: list[Done], tmp_path: 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_full_ten_thousand_losses_of_power(library: Path, tmp_path: Path) -> None:
-    full, kept, normal, lying = power(Extent(points=10_000, library=library, folder=tmp_path, servers=processors()))
+    full, kept, failed, dropped, normal, lying = power(
+        Extent(points=10_000, library=library, folder=tmp_path, servers=processors())
+    )
 
-    assert (full.broken, full.points, kept.broken) == ((), 10_000, ())
+    assert (full.broken, full.points) == ((), 10_000)
+    assert (kept.broken, failed.broken, dropped.broken) == ((), (), ())
     assert normal.lost > normal.points // 10
     assert lying.lost > 0

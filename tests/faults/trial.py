@@ -69,7 +69,7 @@ class Seen:
         calls: how many were counted in the last life.
         damage: what SQLite's own check finds, read by somebody else.
         settled: how many calls of unknown outcome a person looked up.
-        alarms: what the system said of its disk while it waited for it.
+        alarms: what the system said of its disk while it waited for it, as an event or, while it opened, in the log.
     """
 
     plan: Plan
@@ -176,6 +176,7 @@ def _seen(folder: Path, plan: Plan, lives: tuple[Ended, ...]) -> Seen:
         lines=tuple(Ledger(folder / "ledger").lines()),
         printed="".join(map(_text, sorted(folder.glob("printed-*")))),
     )
+    logged = [line for line in trial.printed.splitlines() if line.startswith("Degraded(")]
     return Seen(
         plan=plan,
         trial=trial,
@@ -184,7 +185,7 @@ def _seen(folder: Path, plan: Plan, lives: tuple[Ended, ...]) -> Seen:
         calls=int(_text(folder / "calls") or 0),
         damage=_damage(folder / DATABASE),
         settled=len(looked_up(folder)),
-        alarms=tuple(alarms(folder)),
+        alarms=(*alarms(folder), *logged),
     )
 
 

@@ -301,4 +301,42 @@ async def test_a_first_read_that_fails_is_told_as_ours_and_leaves_no_thread(
     with pytest.raises(StoreError, match=r"runs\.db cannot be used: unable to open database file"):
         await SqliteStore.open(path)
 
-    assert not [thread for thread in set(threading.enumerate()) - before if "_connection_worker" in thread.name]
+    left = [thread for thread in set(threading.enumerate()) - before if "_connection_worker" in thread.name]
+    for thread in left:
+        thread.join(10)  # it is told to end, and may need a moment
+    assert not any(thread.is_alive() for thread in left)
+
+
+def begin_and_lose_power(path: Path, tmp_path: Path) -> None:
+    """Leave of a database's first transaction what may be left: the journal, and some of the pages."""
+    made = tmp_path / "made.db"
+    with closing(sqlite3.connect(made, isolation_level=None)) as connection:
+        connection.execute("PRAGMA cache_size = 1")
+        connection.execute("BEGIN")
+        connection.execute("CREATE TABLE blob (body)")
+        connection.executemany("INSERT INTO blob VALUES (zeroblob(3000))", [()] * 50)
+        pages = made.read_bytes()
+        path.with_name(f"{path.name}-journal").write_bytes(made.with_name("made.db-journal").read_bytes())
+    assert len(pages) > 4096
+    path.write_bytes(bytes(512) + pages[512:])
+
+
+async def test_a_file_whose_making_was_cut_short_by_a_loss_of_power_is_made_anew(path: Path, tmp_path: Path) -> None:
+    begin_and_lose_power(path, tmp_path)
+    with pytest.raises(NotChoragusFile):
+        await SqliteStore.open(path, visitor=True)
+
+    store = await SqliteStore.open(path)
+
+    assert (await store.verify()).problems == ()
+    await store.close()
+
+
+async def test_a_file_of_somebody_else_beside_a_journal_keeps_every_byte(path: Path, tmp_path: Path) -> None:
+    begin_and_lose_power(path, tmp_path)
+    path.write_bytes(b"precious" * 1000)
+
+    with pytest.raises(NotChoragusFile):
+        await SqliteStore.open(path)
+
+    assert path.read_bytes() == b"precious" * 1000

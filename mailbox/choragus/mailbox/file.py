@@ -25,6 +25,8 @@ BUSY_TIMEOUT = 30.0
 """How long a transaction waits for another process's, in seconds."""
 
 _MAGIC = b"SQLite format 3\0"
+_JOURNAL = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
+"""How a rollback journal begins; the pages that the file had before stand at byte 16."""
 _HEADER = 108
 """The file header of 100 bytes, and the head of the schema's first page."""
 
@@ -131,6 +133,8 @@ def _inspect(path: Path, visitor: bool) -> None:
         if visitor:
             raise StoreError(f"{path} is empty: name a file that a choragus system has opened")
         return
+    if not visitor and _is_half_made(path, header):
+        return
     if not header.startswith(_MAGIC):
         raise NotChoragusFile(f"{path} is no SQLite database: choose another path")
     if int.from_bytes(header[68:72], "big") == APPLICATION_ID:
@@ -144,6 +148,20 @@ def _is_blank(header: bytes) -> bool:
     """Whether this is an SQLite database that nobody has used: no owner, no version, no log, no table."""
     nobody = header[68:72] == header[60:64] == bytes(4)
     return nobody and header[18] == 1 and header[100] == 0x0D and header[103:105] == bytes(2)
+
+
+def _is_half_made(path: Path, header: bytes) -> bool:
+    """Whether the power failed while the first transaction was written, which SQLite takes back when it opens the file.
+
+    Its journal says that the file was empty before, and what is there is part of a header, or nothing yet.
+    """
+    real = path.resolve()
+    journal = real.with_name(f"{real.name}-journal")
+    if not journal.exists() or any(one not in (0, wanted) for one, wanted in zip(header, _MAGIC, strict=False)):
+        return False
+    with journal.open("rb") as file:
+        begin = file.read(20)
+    return begin.startswith(_JOURNAL) and begin[16:] == bytes(4)
 
 
 def _check_log(path: Path) -> None:
