@@ -85,7 +85,7 @@ class Told:
 async def told(path: Path) -> Told:
     """Read everything there is; an error that is none of ours is raised."""
     try:
-        store = await SqliteStore.open(path, synchronous="NORMAL")
+        store = await SqliteStore.open(path)
     except ChoragusError as error:
         return Told((f"{type(error).__name__}: {error}",), -1, (), ())
     try:

@@ -18,11 +18,15 @@ from .lock import FileLock
 from .reseal import teach
 from .row import META_COLUMNS, is_whole, sealed, select, text
 from .schema import APPLICATION_ID, MIGRATIONS, SQLITE_FLOOR
+from .wal import check_wal
 
 Synchronous = Literal["FULL", "NORMAL"]
 
 BUSY_TIMEOUT = 30.0
 """How long a transaction waits for another process's, in seconds."""
+
+LOG_SIZE = 64_000_000
+"""Bytes that the write-ahead log keeps when a reader that made it longer has gone."""
 
 _MAGIC = b"SQLite format 3\0"
 _JOURNAL = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
@@ -65,7 +69,7 @@ def open_file(path: Path, *, visitor: bool, synchronous: Synchronous) -> sqlite3
     with translated(path):
         with _ONE_AT_A_TIME:
             if not _is_open_here(path):
-                _inspect(path, visitor)
+                _inspect(path, visitor, synchronous)
             connection = sqlite3.connect(
                 _uri(path, "rw"),
                 uri=True,
@@ -121,7 +125,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return (found.st_dev, found.st_ino)
 
 
-def _inspect(path: Path, visitor: bool) -> None:
+def _inspect(path: Path, visitor: bool, synchronous: Synchronous) -> None:
     """Refuse what is not ours by its first bytes; create the file when there is none."""
     if visitor and not path.exists():
         raise StoreError(f"{path} does not exist: name a file that a choragus system has opened")
@@ -139,7 +143,7 @@ def _inspect(path: Path, visitor: bool) -> None:
         raise NotChoragusFile(f"{path} is no SQLite database: choose another path")
     if int.from_bytes(header[68:72], "big") == APPLICATION_ID:
         _check_version(int.from_bytes(header[60:64], "big"), path)
-        _check_log(path)
+        _check_log(path, synchronous)
     elif not _is_blank(header):
         raise NotChoragusFile(f"{path} is a database of another program: choose another path")
 
@@ -164,12 +168,17 @@ def _is_half_made(path: Path, header: bytes) -> bool:
     return begin.startswith(_JOURNAL) and begin[16:] == bytes(4)
 
 
-def _check_log(path: Path) -> None:
-    """A crash may have left the newest version number in the write-ahead log; closing a writer would copy it over."""
+def _check_log(path: Path, synchronous: Synchronous) -> None:
+    """A crash may have left commits in the write-ahead log, and the newest version number among them.
+
+    Both are looked at before there is a connection that could write: closing it would copy the log over, and delete it.
+    """
     real = path.resolve()
     log = real.with_name(f"{real.name}-wal")
     if not log.exists() or log.stat().st_size == 0:
         return
+    if synchronous == "FULL":  # otherwise a power failure may have lost some, as was agreed
+        check_wal(log)
     connection = sqlite3.connect(_uri(path, "ro"), uri=True, timeout=BUSY_TIMEOUT)
     try:
         _check_version(_number(connection, "PRAGMA user_version"), path)
@@ -196,6 +205,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, visitor: bool, synchron
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise StoreError(f"{path} is on a file system without write-ahead logging ({mode}): use a local disk")
+    connection.execute(f"PRAGMA journal_size_limit = {LOG_SIZE}")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
     if synchronous == "FULL":  # on macOS only this reaches the disk
         connection.execute("PRAGMA fullfsync = ON")
