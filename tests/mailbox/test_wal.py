@@ -101,3 +101,19 @@ async def test_a_store_does_not_open_upon_a_log_that_has_lost_commits(tmp_path: 
         ):
             await SqliteStore.open(tmp_path / "killed-runs.db", visitor=visitor)
     assert (tmp_path / "killed-runs.db-wal").read_bytes() == damaged
+
+
+async def test_what_a_kill_left_in_the_log_is_in_the_database_before_anything_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    store = await SqliteStore.open(path)
+    await store.claim("a", 30.0, 0.0)
+    await store.commit(batches()[0])
+    for name in ("runs.db", "runs.db-wal"):
+        shutil.copyfile(tmp_path / name, tmp_path / f"killed-{name}")
+    await store.close()
+
+    again = await SqliteStore.open(tmp_path / "killed-runs.db")
+
+    assert (tmp_path / "killed-runs.db-wal").stat().st_size == 0
+    assert len(await again.fetch(batches()[0].appends[0].receiver, 9, 1e12)) == 4
+    await again.close()

@@ -68,6 +68,7 @@ def open_file(path: Path, *, visitor: bool, synchronous: Synchronous) -> sqlite3
         raise StoreError(f"Python's SQLite is {sqlite3.sqlite_version}, choragus needs {floor}: install a newer one")
     with translated(path):
         with _ONE_AT_A_TIME:
+            empties = not visitor and _has_log(path)
             if not _is_open_here(path):
                 _inspect(path, visitor, synchronous)
             connection = sqlite3.connect(
@@ -82,6 +83,8 @@ def open_file(path: Path, *, visitor: bool, synchronous: Synchronous) -> sqlite3
             _OPEN_HERE[id(connection)] = _identity(path)
         try:
             _prepare(connection, path, visitor, synchronous)
+            if empties:
+                _empty_log(connection)
         except BaseException:
             connection.close()
             raise
@@ -173,12 +176,10 @@ def _check_log(path: Path, synchronous: Synchronous) -> None:
 
     Both are looked at before there is a connection that could write: closing it would copy the log over, and delete it.
     """
-    real = path.resolve()
-    log = real.with_name(f"{real.name}-wal")
-    if not log.exists() or log.stat().st_size == 0:
+    if not _has_log(path):
         return
     if synchronous == "FULL":  # otherwise a power failure may have lost some, as was agreed
-        check_wal(log)
+        check_wal(_log_of(path))
     connection = sqlite3.connect(_uri(path, "ro"), uri=True, timeout=BUSY_TIMEOUT)
     try:
         _check_version(_number(connection, "PRAGMA user_version"), path)
@@ -205,10 +206,18 @@ def _prepare(connection: sqlite3.Connection, path: Path, visitor: bool, synchron
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise StoreError(f"{path} is on a file system without write-ahead logging ({mode}): use a local disk")
-    connection.execute(f"PRAGMA journal_size_limit = {LOG_SIZE}")
+    connection.execute(f"PRAGMA journal_size_limit = {LOG_SIZE}").fetchall()
     connection.execute(f"PRAGMA synchronous = {synchronous}")
     if synchronous == "FULL":  # on macOS only this reaches the disk
         connection.execute("PRAGMA fullfsync = ON")
+
+
+def _empty_log(connection: sqlite3.Connection) -> None:
+    """Bring what a crash left in the log into the database: a flush may have failed on it before, and will not be
+    repeated for pages that are only read back. Somebody who reads meanwhile is not waited for."""
+    connection.execute("PRAGMA busy_timeout = 100").fetchall()
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}").fetchall()
 
 
 def _migrate(connection: sqlite3.Connection, path: Path, version: int) -> None:
@@ -237,6 +246,17 @@ def _shards(connection: sqlite3.Connection, path: Path) -> str:
     if not rows or not is_whole(rows[0]):
         raise CorruptRecord(f"{path}: the number of shards does not match its digest; restore the file from a backup")
     return text(rows[0][1])
+
+
+def _log_of(path: Path) -> Path:
+    """The write-ahead log beside the database."""
+    real = path.resolve()
+    return real.with_name(f"{real.name}-wal")
+
+
+def _has_log(path: Path) -> bool:
+    log = _log_of(path)
+    return log.exists() and log.stat().st_size > 0
 
 
 def lock_path(path: Path) -> Path:

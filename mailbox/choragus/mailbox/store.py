@@ -61,7 +61,10 @@ class Store(Protocol):
         ...
 
     async def append(self, envelopes: Sequence[Envelope]) -> Committed:
-        """Put messages from outside, idempotent by (receiver, id) and by (receiver, key); needs no claim."""
+        """Put messages from outside; needs no claim.
+
+        Idempotent by (receiver, id) while the message waits, and by (receiver, key) for as long as the key is kept.
+        """
         ...
 
     async def load(self, actor: ActorId) -> Snapshot:
