@@ -374,8 +374,18 @@ async def test_a_message_parked_as_corrupt_is_not_requeued(path: Path) -> None:
     [
         ("UPDATE cursor SET position = 9", lambda store: store.cursor("export"), "cursor 'export' does not match its"),
         ("UPDATE lease SET fence = 9", lambda store: store.claim("b", 1.0, 0.0), "the lease does not match its digest"),
+        (
+            "UPDATE head SET stream = 'run/9' WHERE stream = 'run/2'",
+            lambda store: store.log(),
+            "the head of stream number 3 does not match its digest, or is missing",
+        ),
+        (
+            "UPDATE head SET number = 9 WHERE stream = 'run/1'",
+            lambda store: store.read("run/1"),
+            "the head of stream 'run/1' does not match its digest",
+        ),
     ],
-    ids=["cursor", "lease"],
+    ids=["cursor", "lease", "head-of-log", "head-of-stream"],
 )
 async def test_a_changed_row_stops_whoever_needs_it(
     path: Path, script: str, read: Callable[[SqliteStore], Awaitable[object]], text: str

@@ -52,6 +52,12 @@ async def test_a_batch_has_landed_when_it_is_committed_and_not_before(store: Sto
     assert await store.landed(batch) == committed
 
 
+async def test_an_entry_that_stood_there_before_does_not_pass_for_landed(store: Store) -> None:
+    await store.commit(attrs.evolve(EMPTY, turns=(TURN,), entries=(LINE,)))
+
+    assert await store.landed(attrs.evolve(EMPTY, closures=(CLOSURE,), entries=(LINE,))) is None
+
+
 async def test_a_closure_that_comes_too_late_does_not_pass_for_landed(store: Store) -> None:
     """Its effect is closed already, so the next one decides."""
     await store.commit(attrs.evolve(EMPTY, turns=(TURN,)))

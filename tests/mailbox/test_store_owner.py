@@ -184,3 +184,12 @@ async def test_after_a_reopening_the_claim_and_what_was_committed_are_there(stor
     assert (await store.load(ALICE)).last_turn == "t1"
     assert await store.renew("a", 30.0, 1.0)
     assert isinstance(await store.commit(BATCH), Committed)
+
+
+async def test_a_mark_of_a_message_that_is_appended_once_more_stays(store: Store, reopen: Reopen) -> None:
+    await store.append([MAIL])
+    await store.commit(attrs.evolve(BATCH, appends=(MAIL,), started=((ALICE, "m1"),)))
+
+    again = await crash(store, reopen)
+
+    assert [mail.interrupted for mail in await again.fetch(ALICE, 9, 0.0)] == [1]

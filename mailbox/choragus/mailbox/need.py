@@ -18,7 +18,7 @@ Named = tuple[ActorId, str]
 class Needs:
     """What has to be looked up before a batch can be planned.
 
-    A plain message that is appended is not: the store passes over one that is there already when it writes.
+    A message that is appended, and is no timer, is not: the store passes over one that is there when it writes.
     """
 
     actors: set[ActorId] = attrs.field(factory=set)
@@ -44,7 +44,7 @@ def needs(batch: Batch) -> Needs:
             found.keys.add((envelope.receiver, envelope.key))
         if envelope.timer:
             found.timers.add((envelope.receiver, envelope.timer))
-        if envelope.key or envelope.timer or mail in batch.started:
+        if envelope.timer or mail in batch.started:
             found.mail.add(mail)
     found.timers.update((one.envelope.receiver, one.envelope.timer) for one in batch.closures if one.envelope.timer)
     for turn in batch.turns:
