@@ -76,12 +76,10 @@ class Courier:
                 cell.arrive(envelope)
         if len(brought) == len(envelopes):
             return
-        early = [envelope for _, envelope in brought]
+        early = {envelope.id for _, envelope in brought}
         for envelope in envelopes:
-            if early and envelope is early[0]:
-                del early[0]
-            elif envelope.id not in dropped:
-                self.bring(envelope)
+            if envelope.due and envelope.id not in early and envelope.id not in dropped:
+                self.bring(envelope)  # what is due at once and was not brought is for nobody here
 
     def undone(self, brought: Early) -> None:
         """These envelopes will never be on disk."""
