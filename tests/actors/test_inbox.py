@@ -112,3 +112,30 @@ async def test_what_is_delivered_while_the_disk_is_read_is_neither_lost_nor_doub
     store._take((ME, "1"))
     await inbox.refill(0.0)
     assert ids(inbox) == ["2"]
+
+
+async def test_a_timer_that_rang_is_found_again_when_the_answer_in_its_place_is_withdrawn() -> None:
+    late = message("late", "ask:1")
+    store = MemoryStore()
+    inbox = Inbox(ME, store)
+    await inbox.refill(0.0)
+    await store.append([late])
+    inbox.accept(attrs.evolve(turn(), sends=(late,)), message("0"), spent=False)
+    inbox.settle(attrs.evolve(turn(), sends=(late,)), message("0"))
+    inbox.deliver(late)
+    inbox.deliver_early(attrs.evolve(message("answer", "ask:1"), answer=True))
+
+    inbox.withdraw("answer")
+
+    assert inbox
+    await inbox.refill(0.0)
+    assert ids(inbox) == ["late"]
+
+
+async def test_the_news_of_a_message_that_was_found_and_handled_before_does_not_bring_it_again() -> None:
+    inbox = await filled(message("1"))
+    inbox.accept(turn(), message("1"), spent=True)
+
+    inbox.deliver(message("1"))
+
+    assert inbox.head is None

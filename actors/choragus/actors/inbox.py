@@ -68,7 +68,7 @@ class Inbox:
             self._drop_timers({envelope.timer})
         if not self._is_open:
             self._more = True
-        elif not self._is_gone(envelope) and all(one.id != envelope.id for one in self._held):
+        elif not (self._is_gone(envelope) or self._has(envelope.id)):
             self._held.append(envelope)
 
     def deliver_early(self, envelope: Envelope, *, barred: bool = False) -> None:
@@ -101,7 +101,8 @@ class Inbox:
             self._more = True
 
     def withdraw(self, message: str) -> None:
-        """What came early will never be on disk."""
+        """What came early will never be on disk; a timer in whose place it was may have rung meanwhile."""
+        self._more = self._more or message in self._answers
         self._answered(message)
         self._early.discard(message)
         self._held = _without(self._held, {message})
@@ -110,6 +111,10 @@ class Inbox:
     def hint(self) -> None:
         """There may be messages on disk that nobody delivered."""
         self._more = True
+
+    def _has(self, message: str) -> bool:
+        """Whether it was found on disk before the news of it came."""
+        return message in self._spent or any(one.id == message for one in self._held)
 
     # Turns take them.
 
