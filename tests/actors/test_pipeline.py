@@ -433,3 +433,43 @@ async def test_order_holds_whatever_is_in_memory_or_on_disk(monkeypatch: pytest.
         texts = await hop.ask(Read())
 
         assert texts == [f"0:{number}" for number in range(30)]
+
+
+@simulated(seeds=range(20))
+async def test_an_actor_that_is_undone_while_it_is_ready_waits_for_what_is_kept_of_it() -> None:
+    class Busy(Gated):
+        refused = 0
+        overtakes = ""
+
+        async def commit(self, batch: Batch) -> Committed | Rejected:
+            await self.gate.wait()
+            if self.overtakes and len(batch.turns) > 1:
+                id = next(id for id in self._actors if id.endswith(self.overtakes))
+                self._actors[id] = attrs.evolve(self._actors[id], revision=self._actors[id].revision + 5)
+                self.overtakes = ""
+            result = await super().commit(batch)
+            if isinstance(result, Rejected):
+                self.refused += 1
+                if self.refused == 1:
+                    system.ref(Hop, "9").tell(Pass(1, "late"))
+            return result
+
+    store = Busy()
+    async with System(store=store, actors=[Hop]) as system:
+        await warm(system, "8", "9", "10")
+        store.gate.clear()
+        system.ref(Hop, "8").tell(Pass(0, "first"))  # what comes now is in the batch behind it
+        await settled()
+        system.ref(Hop, "9").tell(Pass(1, "kept"))
+        await settled()
+        system.ref(Hop, "8").tell(Pass(1, "lost"))
+        await settled()
+        store.overtakes = "/8"
+
+        store.gate.set()
+
+        assert await system.ref(Hop, "8").ask(Read()) == ["0first", "1lost"]
+        await settled()
+        assert sorted(await system.ref(Hop, "9").ask(Read())) == ["0lost", "1kept", "1late"]
+        assert await system.ref(Hop, "10").ask(Read()) == ["0kept", "0late"]
+        assert store.refused == 1

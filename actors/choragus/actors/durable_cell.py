@@ -54,6 +54,9 @@ class DurableCell(DurableLife):
 
     async def _head(self) -> Envelope | None:
         """The message to try now. Without one the cell rests, or holds its mailbox until the retry is due."""
+        if self._must_settle:  # undone since it stood in the queue
+            self._rest()
+            return None
         try:
             await self._standing.load()
             if self._astray:

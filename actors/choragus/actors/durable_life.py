@@ -105,6 +105,11 @@ class DurableLife:
         return not self._busy and not self._pending
 
     @property
+    def _must_settle(self) -> bool:
+        """Whether a turn was undone, and others before it are still on their way: they are not on disk to be read."""
+        return bool(self._pending) and not self._standing.is_loaded
+
+    @property
     def handling(self) -> str:
         """The type name of the message in hand; empty between two turns."""
         return "" if self.current is None else type(self.current.message).__name__
@@ -163,8 +168,7 @@ class DurableLife:
         """Stand in the ready queue, if there is something to do; not when busy, held back, failed or stopping."""
         if self._busy or self._hold is not None or self.status not in LIVE or not (self.inbox or self._astray):
             return
-        undone = self._pending and not self._standing.is_loaded
-        if not undone and not self._host.writer.pauses(self):
+        if not self._must_settle and not self._host.writer.pauses(self):
             self._busy = self.is_lively = True
             self._host.scheduler.activate(self)
 
