@@ -6,7 +6,7 @@ spent, but still on disk, until the turn that took it is.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Set
 
 from choragus.mailbox.address import ActorId
@@ -28,7 +28,7 @@ class Inbox:
         self._actor = actor
         self._store = store
         self._held: deque[Envelope] = deque()
-        self._aside: deque[Envelope] = deque()
+        self._aside: OrderedDict[str, Envelope] = OrderedDict()
         self._early: set[str] = set()  # held or spent, and not on disk yet
         self._barred: set[str] = set()  # aside, and not to be handled before they are on disk
         self._spent: dict[str, Envelope] = {}
@@ -89,7 +89,7 @@ class Inbox:
             self._held.append(envelope)
             self._early.add(envelope.id)
         else:
-            self._aside.append(envelope)
+            self._aside[envelope.id] = envelope
 
     def arrive(self, message: str) -> None:
         """What came early is on disk now."""
@@ -105,7 +105,8 @@ class Inbox:
         self._more = self._more or message in self._answers
         self._answered(message)
         self._early.discard(message)
-        self._held = _without(self._held, {message})
+        if any(one.id == message for one in self._held):
+            self._held = deque(one for one in self._held if one.id != message)
         self._take_aside(message)
 
     def hint(self) -> None:
@@ -161,7 +162,7 @@ class Inbox:
         if self._can_fetch:
             await self._fetch(now)
         while self._can_move and len(self._held) < WINDOW:
-            envelope = self._aside.popleft()
+            _, envelope = self._aside.popitem(last=False)
             self._early.add(envelope.id)
             self._held.append(envelope)
 
@@ -185,12 +186,10 @@ class Inbox:
     def _found(self, found: Iterable[Envelope]) -> None:
         """Hold what was read; what came early and is among it has reached the disk, and its news is on the way."""
         self._held = deque(found)
-        if self._aside:
-            ids = {one.id for one in self._held}
-            reached = {one.id for one in self._aside if one.id in ids}
-            self._early |= reached
-            self._barred -= reached
-            self._aside = _without(self._aside, reached)
+        for one in self._held:
+            if self._aside.pop(one.id, None) is not None:
+                self._early.add(one.id)
+                self._barred.discard(one.id)
 
     @property
     def _is_open(self) -> bool:
@@ -205,11 +204,13 @@ class Inbox:
     def _can_move(self) -> bool:
         """Whether the first that stands aside is the next: nothing older waits on disk."""
         older = self._more or self._fetching
-        return not older and bool(self._aside) and self._aside[0].id not in self._barred
+        return not older and bool(self._aside) and next(iter(self._aside)) not in self._barred
 
     def _forget(self, waits: Iterable[Envelope]) -> None:
         """Hold nothing; what is not on disk yet stands aside, in its order."""
-        self._aside.extendleft(reversed(tuple(waits)))
+        for one in reversed(tuple(waits)):
+            self._aside[one.id] = one
+            self._aside.move_to_end(one.id, last=False)
         self._early.intersection_update(self._spent)
         self._held.clear()
         self._timers.clear()
@@ -218,7 +219,7 @@ class Inbox:
 
     def _take_aside(self, message: str) -> None:
         self._barred.discard(message)
-        self._aside = _without(self._aside, {message})
+        self._aside.pop(message, None)
 
     # Timers: one that was taken back may still be on disk.
 
@@ -242,8 +243,10 @@ class Inbox:
         return not envelope.answer and envelope.timer in self._gone
 
     def _drop_timers(self, names: Set[str]) -> None:
-        self._held = _without_timers(self._held, names)
-        self._aside = _without_timers(self._aside, names)
+        if any(_is_timer(one, names) for one in self._held):
+            self._held = deque(one for one in self._held if not _is_timer(one, names))
+        for message in [id for id, one in self._aside.items() if _is_timer(one, names)]:
+            del self._aside[message]
 
 
 def _timers_of(turn: Turn) -> set[str]:
@@ -251,13 +254,6 @@ def _timers_of(turn: Turn) -> set[str]:
     return {send.timer for send in turn.sends if send.timer and send.receiver == turn.actor and not send.answer}
 
 
-def _without(waiting: deque[Envelope], messages: Set[str]) -> deque[Envelope]:
-    if any(one.id in messages for one in waiting):
-        return deque(one for one in waiting if one.id not in messages)
-    return waiting
-
-
-def _without_timers(waiting: deque[Envelope], names: Set[str]) -> deque[Envelope]:
-    if any(one.timer in names and not one.answer for one in waiting):
-        return deque(one for one in waiting if one.answer or one.timer not in names)
-    return waiting
+def _is_timer(envelope: Envelope, names: Set[str]) -> bool:
+    """Whether it is a timer of one of these names, and no answer to what such a one waits for."""
+    return envelope.timer in names and not envelope.answer

@@ -32,6 +32,7 @@ class Population:
         self._held = held
         self._cells: dict[ActorId, DurableCell] = {}
         self._closed = False
+        self._full = 0  # with so many it is looked again for idle ones
 
     def __len__(self) -> int:
         return len(self._cells)
@@ -47,7 +48,7 @@ class Population:
         """The actor's cell; None when this system does not run it, or has begun to stop."""
         cell = self._cells.get(id)
         if cell is None and self.runs(id) and not self._closed:
-            if len(self._cells) >= CELLS:
+            if len(self._cells) >= max(CELLS, self._full):
                 self._drop_idle()
             cls, region = self._regions[type_of(id)]
             cell = self._cells[id] = DurableCell(self._host, region, id, cls)
@@ -73,15 +74,22 @@ class Population:
             cell.passivate()
 
     def _drop_idle(self) -> None:
-        """Drop a tenth of the limit: idle ones that have done nothing since they were last looked at."""
-        dropped = 0
+        """Drop those beyond nine tenths of the limit: idle ones that have done nothing since they were last looked at.
+
+        When none is idle it is looked again when there are a tenth more.
+        """
+        wanted = len(self._cells) - CELLS + max(1, CELLS // 10)
+        idle = 0
         for id, cell in tuple(self._cells.items()):
-            if dropped >= max(1, CELLS // 10):
+            if not wanted:
                 break
-            if cell.is_idle and not cell.is_lively:
+            is_idle = cell.is_idle
+            idle += is_idle
+            if is_idle and not cell.is_lively:
                 del self._cells[id]
-                dropped += 1
+                wanted -= 1
                 cell.passivate()
             else:  # a second chance, behind all others
                 cell.is_lively = False
                 self._cells[id] = self._cells.pop(id)
+        self._full = 0 if idle else len(self._cells) + max(1, len(self._cells) // 10)
