@@ -473,3 +473,40 @@ async def test_an_actor_that_is_undone_while_it_is_ready_waits_for_what_is_kept_
         assert sorted(await system.ref(Hop, "9").ask(Read())) == ["0lost", "1kept", "1late"]
         assert await system.ref(Hop, "10").ask(Read()) == ["0kept", "0late"]
         assert store.refused == 1
+
+
+@simulated(seeds=SEEDS)
+async def test_a_repeated_ask_that_gives_up_leaves_nobody_waiting() -> None:
+    class Closing(Gated):
+        closes_after = 0
+
+        async def commit(self, batch: Batch) -> Committed | Rejected:
+            result = await super().commit(batch)
+            self.closes_after -= 1
+            if not self.closes_after:
+                self.gate.clear()
+            return result
+
+    store = Closing()
+    async with System(store=store, actors=[Hop]) as system:
+        await warm(system, "a", "b")
+        hop = system.ref(Hop, "a")
+        first = asyncio.ensure_future(hop.ask(Wait(here=True), key="k"))
+        await settled()
+        store.gate.clear()
+        system.ref(Hop, "b").tell(Pass(0))
+        await settled()
+        Hop.gate.set()
+        await settled()
+        again = asyncio.ensure_future(hop.ask(Wait(here=True), key="k", timeout=0.5))
+        await settled()
+
+        store.closes_after = 2  # the first reply is out; the second ask looks for it on disk
+        store.gate.set()
+        with pytest.raises(AskTimeout):
+            await again
+        store.gate.set()
+
+        assert await first is None
+        await settled()
+        assert not system.kernel.asked._replies

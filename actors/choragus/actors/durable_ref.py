@@ -108,12 +108,11 @@ class DurableRef(Ref[M]):
             return
         asked = self._post.asked
         asked.leave(self._id, envelope.id, reply)
-        if reply.done():
-            return
         if known.reply is not None:
             asked.leave(self._id, known.id, reply)
-            reply.set_result(decode_reply(message, known.reply))
-        elif asked.joins(self._id, known.id, reply):
+            if not reply.done():
+                reply.set_result(decode_reply(message, known.reply))
+        elif not reply.done() and asked.joins(self._id, known.id, reply):
             # The reply may be in this very batch, or the message parked: ask the store once more, now that we listen.
             self._post.post(envelope, lambda result: self._appended(envelope, message, reply, result))
             self._post.look_for_parked(self._id, known.id)
