@@ -167,3 +167,18 @@ async def test_only_an_effect_without_an_end_leaves_a_row(store: Store, batch: B
     pruned = await store.prune(Pruning(at=20.0, actors=(ALICE,)))
 
     assert (pruned.in_use, pruned.records) == ("", rows)
+
+
+async def test_a_result_that_was_dropped_beside_one_that_was_not_is_known_behind_a_failed_commit(store: Store) -> None:
+    other = attrs.evolve(EFFECT, id="e2")
+    await committed(store, attrs.evolve(OPEN, turns=(attrs.evolve(TURN, effects=(EFFECT, other)),)))
+    await committed(store, settle(1, EffectState.CANCELLED))
+    result = attrs.evolve(RESULT, id="e2=0done", sender="e2")
+    both = attrs.evolve(CLOSE, closures=(DONE, attrs.evolve(DONE, effect="e2", envelope=result)))
+    assert await store.landed(both) is None
+
+    await committed(store, both)
+
+    landed = await store.landed(both)
+    assert landed is not None
+    assert landed.dropped == {"e1"}

@@ -29,7 +29,13 @@ def landed(batch: Batch, facts: Facts, is_logged: Callable[[Entry], bool]) -> Co
         first = facts.known.get((envelope.receiver, envelope.key)) if envelope.key else None
         if first is not None and first.id != envelope.id:
             known[envelope.id] = first
-    return Committed(batch=facts.batch, known=known) if _is_there(batch, facts, known, is_logged) else None
+    if not _is_there(batch, facts, known, is_logged):
+        return None
+    taken = {(turn.actor, message) for turn in batch.turns for message in turn.consumed}
+    taken.update((turn.actor, parking.message) for turn in batch.turns for parking in turn.parked)
+    results = {closure.effect: (closure.envelope.receiver, closure.envelope.id) for closure in batch.closures}
+    dropped = frozenset(effect for effect, mail in results.items() if mail not in facts.mail and mail not in taken)
+    return Committed(batch=facts.batch, known=known, dropped=dropped)
 
 
 def _is_there(batch: Batch, facts: Facts, known: dict[str, Known], is_logged: Callable[[Entry], bool]) -> bool:
