@@ -139,3 +139,13 @@ async def test_the_news_of_a_message_that_was_found_and_handled_before_does_not_
     inbox.deliver(message("1"))
 
     assert inbox.head is None
+
+
+async def test_a_timer_is_not_held_any_more_when_the_answer_in_its_place_is_on_disk() -> None:
+    inbox = await filled(message("late", "ask:1"), message("1"))
+    inbox.deliver_early(attrs.evolve(message("answer", "ask:1"), answer=True))
+    assert [one.id for one in inbox._held] == ["late", "1"]
+
+    inbox.arrive("answer")
+
+    assert ids(inbox) == ["1"]

@@ -9,13 +9,14 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 from attrs import define, field, frozen
 
-from choragus.actors.dispatch import handle
+from choragus.actors.dispatch import handle, reply
 from choragus.actors.durable import DurableActor
 from choragus.actors.errors import MessageParked, StepUnknown
-from choragus.actors.message import Request
+from choragus.actors.message import AskFailed, Request
+from choragus.actors.testing.loop import clock
 from choragus.actors.testing.simulation import simulated
 from choragus.mailbox.address import actor_id
-from choragus.mailbox.codec import stored
+from choragus.mailbox.codec import decode, stored
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.store import Store
 from choragus.mailbox.turn import Batch, Committed, OnInterrupt, Rejected
@@ -173,3 +174,43 @@ async def test_a_step_whose_result_cannot_be_stored_fails_the_turn() -> None:
             await system.ref(Odd, "a").ask(Buy())
 
     assert isinstance(parked.value.__cause__, StepUnknown)
+
+
+@simulated(seeds=range(5))
+async def test_what_is_done_about_a_missing_answer_is_not_done_when_the_answer_comes_meanwhile() -> None:
+    rung, answers = asyncio.Event(), asyncio.Event()
+
+    class Slow(DurableActor[Basket, Buy], name="test.step.slow"):
+        @handle
+        async def buy(self, message: Buy) -> list[str]:
+            await answers.wait()
+            return ["bought"]
+
+    class Buyer(DurableActor[Basket, Buy], name="test.step.buyer"):
+        @handle
+        def buy(self, message: Buy) -> list[str]:
+            self.ask(self.ref(Slow, "s"), Buy(), then=self.bought, timeout=0.1)
+            return self.state.bought
+
+        @reply
+        async def bought(self, message: object) -> None:
+            self.state.bought.append(type(message).__name__)
+            if isinstance(message, AskFailed):
+                rung.set()
+                await asyncio.sleep(1)
+                await self.step("complain", lambda: complaints.append(1), on_interrupt=OnInterrupt.RERUN)
+
+    complaints: list[int] = []
+    store = MemoryStore()
+    async with System(store=store, actors=[Slow, Buyer], clock=clock) as system:
+        buyer = system.ref(Buyer, "b")
+        await buyer.ask(Buy())
+        await rung.wait()
+
+        answers.set()
+        await asyncio.sleep(5)
+
+        snapshot = await store.load(actor_id("test.step.buyer", "b"))
+        assert snapshot.state is not None
+        assert decode(snapshot.state) == Basket(bought=["list"])
+        assert (complaints, store._steps) == ([], {})

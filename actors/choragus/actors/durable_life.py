@@ -117,6 +117,7 @@ class DurableLife:
     def deliver(self, envelope: Envelope) -> None:
         """Take a message that is on disk and due."""
         self._refuse_suspended(envelope)
+        self._revoke_answered(envelope)
         self.inbox.deliver(envelope)
         self.activate()
 
@@ -128,6 +129,7 @@ class DurableLife:
     def arrive(self, envelope: Envelope) -> None:
         """What came early is on disk."""
         self._refuse_suspended(envelope)
+        self._revoke_answered(envelope)
         self.inbox.arrive(envelope.id)
         self._settled()
 
@@ -153,6 +155,13 @@ class DurableLife:
     def _refuse_suspended(self, envelope: Envelope) -> None:
         if self._suspended is not None:
             self._host.asked.answer(self.id, envelope.id, None, ActorSuspended(self.path, self._suspended))
+
+    def _revoke_answered(self, answer: Envelope) -> None:
+        """Whoever works on the timer in whose place the answer is does so for nothing: it is gone from the disk."""
+        if answer.answer and self._execution is not None:
+            envelope = self._execution.work.envelope
+            if envelope.timer == answer.timer and not envelope.answer:
+                self._execution.revoke()
 
     def hint(self) -> None:
         """There may be due mail on disk that nobody delivered."""

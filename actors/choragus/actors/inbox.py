@@ -92,12 +92,14 @@ class Inbox:
             self._aside[envelope.id] = envelope
 
     def arrive(self, message: str) -> None:
-        """What came early is on disk now."""
+        """What came early is on disk now; an answer also without the timer that waited for it."""
         self._answered(message)
         if message in self._early:
             self._early.discard(message)
         else:
-            self._take_aside(message)
+            envelope = self._take_aside(message)
+            if envelope is not None and envelope.answer:
+                self._drop_timers({envelope.timer})
             self._more = True
 
     def withdraw(self, message: str) -> None:
@@ -217,9 +219,9 @@ class Inbox:
         self._more = True
         self._age += 1
 
-    def _take_aside(self, message: str) -> None:
+    def _take_aside(self, message: str) -> Envelope | None:
         self._barred.discard(message)
-        self._aside.pop(message, None)
+        return self._aside.pop(message, None)
 
     # Timers: one that was taken back may still be on disk.
 
