@@ -149,3 +149,12 @@ async def test_a_timer_is_not_held_any_more_when_the_answer_in_its_place_is_on_d
     inbox.arrive("answer")
 
     assert ids(inbox) == ["1"]
+
+
+async def test_a_timer_that_was_taken_back_is_not_taken_when_its_news_comes_late() -> None:
+    inbox = await filled(message("1"))
+    inbox.accept(turn("x"), message("0"), spent=False)
+
+    inbox.deliver(message("2", "x"))
+
+    assert ids(inbox) == ["1"]

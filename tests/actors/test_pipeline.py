@@ -10,10 +10,11 @@ import attrs
 import pytest
 from attrs import define, field, frozen
 
-from choragus.actors import inbox, writer
+from choragus.actors import inbox, population, writer
 from choragus.actors.actor import Actor
 from choragus.actors.dispatch import handle, reply
 from choragus.actors.durable import DurableActor
+from choragus.actors.durable_life import DurableLife
 from choragus.actors.effect import EffectContext
 from choragus.actors.errors import AskTimeout
 from choragus.actors.event import Degraded, Event, Recovered
@@ -222,6 +223,8 @@ async def test_a_handler_may_wait_until_all_before_it_is_on_disk() -> None:
         hop.tell(Pass(0))
 
         assert await hop.ask(Settle()) in (before + 1, before + 2)
+        await settled()
+        assert await hop.ask(Settle()) == len(COMMITS) - 1  # the message in hand is on disk, its own turn is not
 
 
 @simulated(seeds=SEEDS)
@@ -510,3 +513,51 @@ async def test_a_repeated_ask_that_gives_up_leaves_nobody_waiting() -> None:
         assert await first is None
         await settled()
         assert not system.kernel.asked._replies
+
+
+@simulated(seeds=SEEDS)
+async def test_no_more_turns_wait_for_the_disk_than_may_however_many_actors_are_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(writer, "TURNS", 3)
+    keys = [f"k{number}" for number in range(20)]
+    store = Gated()
+    async with System(store=store, actors=[Hop]) as system:
+        await warm(system, *keys)
+        store.gate.clear()
+
+        for key in keys:
+            system.ref(Hop, key).tell(Pass(0))
+        await settled()
+
+        assert system.kernel.writer._turns == 3
+        store.gate.set()
+        assert [await system.ref(Hop, key).ask(Read()) for key in keys] == [["0"]] * 20
+
+
+@simulated(seeds=[0])
+async def test_beyond_the_limit_of_actors_in_memory_busy_ones_are_looked_through_seldom(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked = 0
+    is_idle = DurableLife.is_idle
+
+    def counted(cell: DurableLife) -> bool:
+        nonlocal looked
+        looked += 1
+        return is_idle.fget(cell)  # type: ignore[misc,no-any-return]  # a property
+
+    monkeypatch.setattr(population, "CELLS", 20)
+    monkeypatch.setattr(DurableLife, "is_idle", property(counted))
+    store = Gated()
+    async with System(store=store, actors=[Hop]) as system:
+        store.gate.clear()
+
+        for number in range(300):
+            system.ref(Hop, f"k{number}").tell(Pass(0))
+        await settled()
+
+        assert looked < 20 * 300  # each new one at all the others: 150 * 300
+        store.gate.set()
+        await warm(system, *map(str, range(50)))
+        assert len(system.kernel.population) <= 20

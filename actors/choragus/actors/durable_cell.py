@@ -54,7 +54,7 @@ class DurableCell(DurableLife):
 
     async def _head(self) -> Envelope | None:
         """The message to try now. Without one the cell rests, or holds its mailbox until the retry is due."""
-        if self._must_settle:  # undone since it stood in the queue
+        if self._must_settle or self._host.writer.pauses(self):  # since it stood in the queue
             self._rest()
             return None
         try:
