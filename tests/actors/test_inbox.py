@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import attrs
+import pytest
 
 from choragus.actors.inbox import WINDOW, Inbox
 from choragus.mailbox.address import ActorId
@@ -158,3 +159,45 @@ async def test_a_timer_that_was_taken_back_is_not_taken_when_its_news_comes_late
     inbox.deliver(message("2", "x"))
 
     assert ids(inbox) == ["1"]
+
+
+async def test_what_is_withdrawn_leaves_nothing_behind() -> None:
+    inbox = await filled()
+    inbox.deliver_early(message("1"))
+    inbox.deliver_early(message("2"), barred=True)
+    inbox.deliver_early(message("3"))
+
+    for id in "321":
+        inbox.withdraw(id)
+
+    assert inbox.is_settled
+    assert not inbox
+
+
+@pytest.mark.parametrize("way", ["never set", "handled", "undone"])
+async def test_an_answer_waits_for_the_disk_when_its_timer_may_be_gone(way: str) -> None:
+    late, answer = message("late", "ask:1"), attrs.evolve(message("answer", "ask:1"), answer=True)
+    inbox = await filled(message("0"))
+    asking = attrs.evolve(turn(), sends=(late,))
+    if way != "never set":
+        inbox.accept(asking, message("0"), spent=True)
+    if way == "handled":
+        inbox.accept(turn(), late, spent=True)
+    if way == "undone":
+        inbox.undo(asking, message("0"))
+        await inbox.refill(0.0)
+
+    inbox.deliver_early(answer)
+    inbox.take(message("0"))
+    await inbox.refill(0.0)
+
+    assert inbox.head is None
+
+
+async def test_an_answer_whose_timer_waits_is_handled_before_it_is_on_disk() -> None:
+    inbox = await filled()
+    inbox.accept(attrs.evolve(turn(), sends=(message("late", "ask:1"),)), message("0"), spent=False)
+
+    inbox.deliver_early(attrs.evolve(message("answer", "ask:1"), answer=True))
+
+    assert ids(inbox) == ["answer"]
