@@ -315,6 +315,10 @@ class Chaos(MemoryStore):
 
 KEYS = ("a", "b", "c", "d")
 MORTAL = ("e", "f")
+KINDS = (
+    *("tell", "tell", "tell", "tell", "ask", "ask", "timer", "cancel", "ticker", "fail", "sleep", "deaf"),
+    *("stash", "unstash", "committed", "step", "effect", "effect", "drop", "hear", "end"),
+)
 
 
 def program(depth: int, keys: Sequence[str]) -> Program:
@@ -328,10 +332,7 @@ def _command(depth: int, keys: Sequence[str]) -> list[object]:
     key = random.choice(keys)
     name = random.choice("xy")
     within: Program = program(depth - 1, keys) if depth else []
-    kind = random.choice(
-        ["tell", "tell", "tell", "ask", "ask", "timer", "cancel", "ticker", "fail", "sleep", "deaf", "stash", "unstash"]
-        + ["committed", "step", "effect", "effect", "drop", "hear", "tell", "end"]
-    )
+    kind = random.choice(KINDS)
     if kind in ("tell", "ask", "timer") and not depth:
         return ["sleep", 0]
     match kind:

@@ -201,3 +201,25 @@ async def test_an_answer_whose_timer_waits_is_handled_before_it_is_on_disk() -> 
     inbox.deliver_early(attrs.evolve(message("answer", "ask:1"), answer=True))
 
     assert ids(inbox) == ["answer"]
+
+
+async def test_what_is_found_on_disk_counts_as_early_until_its_news_comes() -> None:
+    store = MemoryStore()
+    inbox = Inbox(ME, store)
+    inbox.deliver_early(message("1"))
+    await store.append([message("1")])
+
+    await inbox.refill(0.0)
+
+    assert inbox.is_early("1")
+    inbox.arrive("1")
+    assert not inbox.is_early("1")
+    assert ids(inbox) == ["1"]
+
+
+async def test_an_answer_that_comes_from_disk_takes_the_place_of_its_timer() -> None:
+    inbox = await filled(message("late", "ask:1"), message("1"))
+
+    inbox.deliver(attrs.evolve(message("answer", "ask:1"), answer=True))
+
+    assert ids(inbox) == ["1", "answer"]

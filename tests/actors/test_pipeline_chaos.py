@@ -1,4 +1,4 @@
-"""Whatever a store does, and whatever actors do: each message is handled once, in order, and nothing leaves too early."""
+"""Whatever the store and the actors do: each message is handled once, in order, and nothing leaves too early."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def judge(world: World, store: Chaos, hosts: list[Host]) -> None:
     diaries: dict[str, Diary] = {}
     for actor, snapshot in store._actors.items():
         if not snapshot.ended:
-            diaries[actor.rpartition("/")[2]] = decode(snapshot.state) if snapshot.state else Diary()  # type: ignore[assignment,arg-type]
+            diaries[actor.rpartition("/")[2]] = decode(snapshot.state) if snapshot.state else Diary()  # type: ignore[assignment]  # a Diary
     told = [label for host in hosts for label in host.told]
     for key, diary in diaries.items():
         told += diary.told
