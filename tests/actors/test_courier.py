@@ -9,8 +9,8 @@ import pytest
 from choragus.actors.alarm import Alarm
 from choragus.actors.courier import Courier
 from choragus.actors.event import Events
-from choragus.actors.item import Item
-from choragus.actors.writer import Done, Writer
+from choragus.actors.item import Done, Item
+from choragus.actors.writer import Writer
 from choragus.mailbox.address import ActorId
 from choragus.mailbox.codec import Record
 from choragus.mailbox.memory import MemoryStore
@@ -98,6 +98,6 @@ async def test_what_is_undone_is_withdrawn_the_last_first(courier: Courier, cell
 
 
 async def test_what_fell_due_on_its_way_is_delivered_and_what_was_dropped_is_not(courier: Courier, cell: Cell) -> None:
-    courier.arrived([], (envelope("a"), envelope("b"), envelope("later", due=5.0)), {"b"})
+    courier.arrived([], (envelope("a", due=-1.0), envelope("b", due=-1.0), envelope("later", due=5.0)), {"b"})
 
     assert cell.told == ["a delivered"]
