@@ -18,7 +18,7 @@ from .errors import Failed, Held
 from .guardrail import Guardrail
 from .inspection import find_run
 from .memory import Memory
-from .message import CancelRun, Decide, GiveUpRun, SettleCall, StartRun
+from .message import CancelRun, Decide, ForkRun, GiveUpRun, SettleCall, StartRun
 from .orchestrator import Orchestrator
 from .tool_gateway import ToolGateway
 
@@ -43,19 +43,19 @@ class Desk:
         self._is_closed = False
         system.events.subscribe(self._noticed)
 
-    def orchestrator(self, run: str) -> Ref[StartRun | CancelRun]:
+    def orchestrator(self, run: str) -> Ref[StartRun | ForkRun | CancelRun]:
         """The run's orchestrator; raises Held."""
-        self._check_held(run)
+        self.check_held(run)
         return self._system.ref(Orchestrator, run)
 
     def guardrail(self, run: str) -> Ref[Decide]:
         """The run's guardrail; raises Held."""
-        self._check_held(run)
+        self.check_held(run)
         return self._system.ref(Guardrail, run)
 
     def gateway(self, run: str) -> Ref[SettleCall]:
         """The run's tool gateway; raises Held."""
-        self._check_held(run)
+        self.check_held(run)
         return self._system.ref(ToolGateway, run)
 
     @contextmanager
@@ -75,7 +75,7 @@ class Desk:
             Failed: its orchestrator cannot go on, and cannot say so itself.
             SystemStopped: the runtime has been closed.
         """
-        self._check_held(run)
+        self.check_held(run)
         why = await self._why_stuck(run)
         if why and not (await find_run(self.store, run, self.place)).status.is_final:
             raise Failed(run, why)
@@ -93,7 +93,8 @@ class Desk:
         self._is_closed = True
         self._system.kernel.wake_readers()
 
-    def _check_held(self, run: str) -> None:
+    def check_held(self, run: str) -> None:
+        """Raise Held when this runtime does not go on with the run."""
         if run in self._held:
             raise Held(run, self._held[run])
 
@@ -101,8 +102,9 @@ class Desk:
         """Why the run's orchestrator cannot go on, or nothing; a start that failed leaves no run behind."""
         if run in self._suspects:
             orchestrator = actor_id(Orchestrator.type_name, run)
+            beginnings = (tag_of(StartRun), tag_of(ForkRun))
             for parked in await self.store.parked():
-                if parked.envelope.receiver == orchestrator and parked.envelope.record.tag != tag_of(StartRun):
+                if parked.envelope.receiver == orchestrator and parked.envelope.record.tag not in beginnings:
                     return f"{orchestrator}: {parked.reason}; its message is parked, see `choragus parked`"
         return self._broken.get(run, "")
 

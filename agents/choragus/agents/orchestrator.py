@@ -15,10 +15,13 @@ import attrs
 from choragus.actors.dispatch import handle, reply
 from choragus.actors.message import AskFailed, EffectFailed
 from choragus.mailbox.address import actor_id
-from choragus.mailbox.turn import OnInterrupt, Parking
+from choragus.mailbox.citation import FORKED
+from choragus.mailbox.turn import SYSTEM_STREAM, OnInterrupt, Parking
 
 from .approval import approval_id
-from .limits import Spent
+from .errors import AgentError
+from .fork import ForkPoint, fork_point, origin, taken
+from .limits import Limits, Spent
 from .message import (
     GUARDRAIL,
     MEMORY,
@@ -28,6 +31,7 @@ from .message import (
     CallModel,
     CallWaits,
     CancelRun,
+    ForkRun,
     GiveUpRun,
     ModelFailed,
     ModelReplied,
@@ -46,6 +50,7 @@ from .message import (
 from .model import ChatMessage, ToolCall
 from .part import Part
 from .state import OpenCall, Phase, RunState, Status
+from .stream import run_stream
 
 MODEL_TRIES = 4
 """How often a model that fails in a way that may pass is called for one step."""
@@ -57,7 +62,7 @@ RETRY = 1.0
 class Orchestrator(
     Part[
         RunState,
-        StartRun | Perceived | CallFinished | CallWaits | GiveUpRun | CancelRun | WallReached | RetryModel,
+        StartRun | ForkRun | Perceived | CallFinished | CallWaits | GiveUpRun | CancelRun | WallReached | RetryModel,
     ],
     name=ORCHESTRATOR,
 ):
@@ -66,19 +71,26 @@ class Orchestrator(
     @handle
     def start(self, message: StartRun) -> bool:
         """Begin, on the agent as it is now; a second start of the same run changes nothing."""
-        state = self.state
-        if state.phase is not Phase.NEW:
+        if self.state.phase is not Phase.NEW:
             return False
-        identity = self.services.manifest(message.agent)
-        state.agent, state.goal, state.key = message.agent, message.goal, message.key
-        state.manifest, state.limits, state.started = identity.hash, identity.limits, self.now
-        self.log("run.started", agent=state.agent, goal=state.goal, key=state.key, manifest=state.manifest)
-        self.log("run.manifest", hash=state.manifest, identity=identity.as_dict())
-        self.tell(GUARDRAIL, SetLimits(limits=state.limits, started=self.now))
-        if state.limits.wall_seconds is not None:
-            self.timer("wall", WallReached(), after=state.limits.wall_seconds)
+        self._begin(message.agent, message.goal, message.key)
         self._perceive(ChatMessage("user", message.goal))
         return True
+
+    @handle
+    async def fork(self, message: ForkRun) -> str:
+        """Begin as a fork, in this one turn; what the parent leaves is only read."""
+        refusal = await self._fork_refusal(message)
+        if refusal or self.state.phase is not Phase.NEW:
+            return refusal
+        try:
+            point = await fork_point(self.services.store, message.run, message.at, "the file")
+        except AgentError as error:
+            return self._refuse_fork(message, str(error))
+        self._cite(point, message)
+        self._begin(message.agent, point.goal, message.key, message.limits)
+        self._go_on_from(point)
+        return ""
 
     @handle
     async def perceived(self, message: Perceived) -> None:
@@ -177,6 +189,62 @@ class Orchestrator(
         if not self._is_over:
             self._end(Status.FAILED, f"{self.id}: {parking.reason}")
 
+    def _begin(self, agent: str, goal: str, key: str, limits: Limits | None = None) -> None:
+        """On the agent as it is now, with nothing spent."""
+        state, identity = self.state, self.services.manifest(agent)
+        state.agent, state.goal, state.key = agent, goal, key
+        state.manifest, state.limits, state.started = identity.hash, limits or identity.limits, self.now
+        self.log("run.started", agent=state.agent, goal=state.goal, key=state.key, manifest=state.manifest)
+        self.log("run.manifest", hash=state.manifest, identity=identity.as_dict())
+        self.tell(GUARDRAIL, SetLimits(limits=state.limits, started=self.now))
+        if state.limits.wall_seconds is not None:
+            self.timer("wall", WallReached(), after=state.limits.wall_seconds)
+
+    async def _fork_refusal(self, message: ForkRun) -> str:
+        if self.state.phase is Phase.NEW:
+            reason = self.services.objection(message.agent, message.manifest)
+            return self._refuse_fork(message, f"run {message.run!r} is held: {reason}") if reason else ""
+        await self.committed()  # its first entry is read from disk
+        cited = await origin(self.services.store, self.key)
+        if cited is not None and (cited.stream, cited.position) == (run_stream(message.run), message.at):
+            return ""
+        return taken(message.run, message.at, message.key, self.key)
+
+    def _refuse_fork(self, message: ForkRun, reason: str) -> str:
+        """Whoever asked may be gone, and the run that was to be has no logbook: it stands in the system's."""
+        body: dict[str, object] = {"run": self.key, "of": message.run, "at": message.at, "by": message.by}
+        self.append(SYSTEM_STREAM, "fork.refused", {**body, "reason": reason})
+        return reason
+
+    def _cite(self, point: ForkPoint, message: ForkRun) -> None:
+        """The first entry, and what was under way: it is entered, and not run from here."""
+        calls = [{"call": one.id, "tool": one.asked.name, "done": one.done} for one in point.calls]
+        self.log(
+            FORKED,
+            **point.cited.fields(),
+            run=point.run,
+            by=message.by,
+            step=point.step,
+            messages=len(point.conversation),
+            calls=calls,
+        )
+        for one in point.interrupted:
+            self.log("effect.interrupted", effect=one.effect, call=one.call, tool=one.tool)
+
+    def _go_on_from(self, point: ForkPoint) -> None:
+        state = self.state
+        if not point.calls:
+            state.step = point.step - 1
+            self._perceive(*point.conversation)
+            return
+        state.step, state.upto, state.text = point.step, len(point.conversation), point.text
+        state.calls = list(point.calls)
+        self.tell(MEMORY, Perceive(0, point.conversation))
+        if all(call.done for call in state.calls):
+            self._update()
+        else:
+            self._call_tools()
+
     @property
     def _is_over(self) -> bool:
         return self.state.status.is_final or self.state.phase is Phase.NEW
@@ -238,10 +306,15 @@ class Orchestrator(
         state.calls = [
             OpenCall(f"{state.step}.{n}", call) for n, call in enumerate(_named(state.step, answer.calls), 1)
         ]
+        self._call_tools()
+
+    def _call_tools(self) -> None:
+        state = self.state
         self._enter(Phase.ACT, calls=[call.id for call in state.calls])
         self._show()
         for call in state.calls:
-            self.tell(TOOL_GATEWAY, RunCall(call=call.id, agent=state.agent, asked=call.asked))
+            if not call.done:
+                self.tell(TOOL_GATEWAY, RunCall(call=call.id, agent=state.agent, asked=call.asked))
 
     def _stop(self, answer: ModelReplied) -> None:
         if answer.stop == "stop":

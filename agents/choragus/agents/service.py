@@ -13,6 +13,7 @@ from choragus.mailbox.store import Store
 
 from .agent import Agent
 from .errors import BadArguments, BadResult, ModelError
+from .holding import OnChange, objection
 from .manifest import Manifest, manifest
 from .message import CallModel, CallTool, ModelFailed, ModelReplied, ToolReturned
 from .model import ChatMessage, ModelRequest, Usage
@@ -36,6 +37,7 @@ class Services:
     agents: Mapping[str, Agent]
     store: Store
     clock: Callable[[], float] = time.time
+    on_change: OnChange = "refuse"
     opened: float = attrs.field(init=False)
     _heard: dict[str, list[ChatMessage]] = attrs.field(factory=dict, init=False)
 
@@ -60,6 +62,10 @@ class Services:
     def manifest(self, agent: str) -> Manifest:
         """What the agent is made of today."""
         return manifest(self.agent(agent))
+
+    def objection(self, agent: str, was: str) -> str:
+        """Why a run of the agent, whose manifest was that, is not gone on with here; or nothing."""
+        return objection(agent, was, self.agents, self.on_change)
 
     async def request(self, run: str, agent: str, upto: int) -> ModelRequest:
         """All that the model is sent for a step, from the conversation on disk."""
