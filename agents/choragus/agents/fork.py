@@ -60,6 +60,17 @@ class ForkPoint:
     calls: tuple[OpenCall, ...]
     interrupted: tuple[Interrupted, ...]
 
+    def citing(self, by: str) -> dict[str, object]:
+        """The first entry of the fork: what it cites, and with what it begins."""
+        return {
+            **self.cited.fields(),
+            "run": self.run,
+            "by": by,
+            "step": self.step,
+            "messages": len(self.conversation),
+            "calls": [{"call": one.id, "tool": one.asked.name, "done": one.done} for one in self.calls],
+        }
+
 
 async def fork_point(store: Store, run: str, at: int | None, place: str) -> ForkPoint:
     """The run at a position; None is the last one at which it had not come to its end.
@@ -77,6 +88,7 @@ async def fork_point(store: Store, run: str, at: int | None, place: str) -> Fork
         raise NotForkable(
             summary.run, f"the conversation up to position {standing.position} is not there: see `verify`"
         )
+    await _check_whole(store, summary.run)  # pruned while it was read
     return ForkPoint(
         run=summary.run,
         cited=Citation(stream=run_stream(summary.run), position=standing.position, hash=standing.hash),
@@ -113,10 +125,14 @@ async def origin(store: Store, run: str) -> Citation | None:
     return citation(entries[0]) if entries else None
 
 
-def taken(run: str, at: int | None, key: str, by: str) -> str:
-    """The reason why a key cannot name a fork of `run`: another run has it."""
-    where = "" if at is None else f" at {at}"
-    return f"key {key!r} already names run {by}, which is no fork of run {run}{where}: give another key"
+def is_fork(there: Citation | None, run: str, at: int | None) -> bool:
+    """Whether what a run was forked from is `run`, at that position (None: at any)."""
+    return there is not None and there.stream == run_stream(run) and at in (None, there.position)
+
+
+def taken(run: str, key: str, by: str) -> NotForkable:
+    """A key cannot name a fork of `run`: another run has it."""
+    return NotForkable(run, f"key {key!r} already names run {by}, which is no such fork of it: give another key")
 
 
 async def _check_whole(store: Store, run: str) -> None:

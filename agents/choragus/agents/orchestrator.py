@@ -20,7 +20,7 @@ from choragus.mailbox.turn import SYSTEM_STREAM, OnInterrupt, Parking
 
 from .approval import approval_id
 from .errors import AgentError
-from .fork import ForkPoint, fork_point, origin, taken
+from .fork import ForkPoint, fork_point, is_fork, origin, taken
 from .limits import Limits, Spent
 from .message import (
     GUARDRAIL,
@@ -50,7 +50,6 @@ from .message import (
 from .model import ChatMessage, ToolCall
 from .part import Part
 from .state import OpenCall, Phase, RunState, Status
-from .stream import run_stream
 
 MODEL_TRIES = 4
 """How often a model that fails in a way that may pass is called for one step."""
@@ -80,14 +79,20 @@ class Orchestrator(
     @handle
     async def fork(self, message: ForkRun) -> str:
         """Begin as a fork, in this one turn; what the parent leaves is only read."""
-        refusal = await self._fork_refusal(message)
-        if refusal or self.state.phase is not Phase.NEW:
-            return refusal
+        store = self.services.store
+        if self.state.phase is not Phase.NEW:
+            await self.committed()  # its first entry is read from disk
+            there = await origin(store, self.key)
+            return "" if is_fork(there, message.run, message.at) else str(taken(message.run, message.key, self.key))
         try:
-            point = await fork_point(self.services.store, message.run, message.at, "the file")
-        except AgentError as error:
-            return self._refuse_fork(message, str(error))
-        self._cite(point, message)
+            self.services.check_agent(message.run, message.agent, message.manifest)
+            point = await fork_point(store, message.run, message.at, "the file")
+        except AgentError as error:  # whoever asked may be gone, and the run that was to be has no logbook
+            self.append(SYSTEM_STREAM, "fork.refused", {"run": self.key, "by": message.by, "reason": str(error)})
+            return str(error)
+        self.log(FORKED, **point.citing(message.by))
+        for one in point.interrupted:
+            self.log("effect.interrupted", effect=one.effect, call=one.call, tool=one.tool)
         self._begin(message.agent, point.goal, message.key, message.limits)
         self._go_on_from(point)
         return ""
@@ -200,38 +205,8 @@ class Orchestrator(
         if state.limits.wall_seconds is not None:
             self.timer("wall", WallReached(), after=state.limits.wall_seconds)
 
-    async def _fork_refusal(self, message: ForkRun) -> str:
-        if self.state.phase is Phase.NEW:
-            reason = self.services.objection(message.agent, message.manifest)
-            return self._refuse_fork(message, f"run {message.run!r} is held: {reason}") if reason else ""
-        await self.committed()  # its first entry is read from disk
-        cited = await origin(self.services.store, self.key)
-        if cited is not None and (cited.stream, cited.position) == (run_stream(message.run), message.at):
-            return ""
-        return taken(message.run, message.at, message.key, self.key)
-
-    def _refuse_fork(self, message: ForkRun, reason: str) -> str:
-        """Whoever asked may be gone, and the run that was to be has no logbook: it stands in the system's."""
-        body: dict[str, object] = {"run": self.key, "of": message.run, "at": message.at, "by": message.by}
-        self.append(SYSTEM_STREAM, "fork.refused", {**body, "reason": reason})
-        return reason
-
-    def _cite(self, point: ForkPoint, message: ForkRun) -> None:
-        """The first entry, and what was under way: it is entered, and not run from here."""
-        calls = [{"call": one.id, "tool": one.asked.name, "done": one.done} for one in point.calls]
-        self.log(
-            FORKED,
-            **point.cited.fields(),
-            run=point.run,
-            by=message.by,
-            step=point.step,
-            messages=len(point.conversation),
-            calls=calls,
-        )
-        for one in point.interrupted:
-            self.log("effect.interrupted", effect=one.effect, call=one.call, tool=one.tool)
-
     def _go_on_from(self, point: ForkPoint) -> None:
+        """With the step in hand: the model is asked for it, or its calls are made, or it is done."""
         state = self.state
         if not point.calls:
             state.step = point.step - 1

@@ -24,9 +24,9 @@ from choragus.supervision.system import System
 
 from .agent import Agent
 from .desk import PARTS, Desk
-from .errors import AgentFault, Held, NotForkable
-from .fork import fork_point, origin, parent, taken
-from .holding import HeldRun, OnChange, held_runs, objection
+from .errors import AgentError, AgentFault
+from .fork import fork_point, is_fork, origin, parent, taken
+from .holding import HeldRun, OnChange, held_runs
 from .inspection import RunSummary, find_run, runs
 from .limits import Limits
 from .manifest import manifest
@@ -165,7 +165,7 @@ class Runtime:
         The new run has the conversation up to there, on the agent as it is now. It spends from nothing on, for what was
         spent before is its parent's; idempotency keys, approvals and the wall time are its own. A call that had its
         result by then keeps it and is not made again. One that was under way has a result that says so. Others are
-        asked for and approved anew. With a key that was used for this fork before, give back that run and begin nothing.
+        asked for and approved anew. With a key that was used for this fork before, give back that run, begin nothing.
 
         Args:
             run: its id, or the beginning of it when no other run begins so. It may have ended.
@@ -179,26 +179,24 @@ class Runtime:
             NotForkable: when it was pruned, had not come to `at` or had ended by then, or the key is another run's.
             Held: when its agent is missing or has changed.
             AgentFault: when an argument is of a wrong type.
+            AgentError: when anything of this came about in between.
             MessageParked: when the new run could not begin.
         """
         _check_fork(at, key, limits, by)
         of = await parent(self.store, run, self.place)
         self._desk.check_held(of.run)
-        reason = objection(of.agent, of.manifest, self._agents, self._on_change)
-        if reason:
-            raise Held(of.run, reason)
+        self._services.check_agent(of.run, of.agent, of.manifest)
         id = run_id(of.agent, key)
-        there = await origin(self.store, id)
-        if there is not None and there.stream == run_stream(of.run) and at in (None, there.position):
+        if is_fork(await origin(self.store, id), of.run, at):
             return Run(id, self._desk)
         if (await self.store.extent(run_stream(id))).last:
-            raise NotForkable(of.run, taken(of.run, at, key, id))
+            raise taken(of.run, key, id)
         position = (await fork_point(self.store, of.run, at, self.place)).cited.position
         identity = manifest(self._agents[of.agent]).hash
         asked = ForkRun(run=of.run, at=position, agent=of.agent, key=key, manifest=identity, by=by, limits=limits)
         refusal = await self._desk.orchestrator(id).ask(asked)
         if refusal:
-            raise NotForkable(of.run, refusal)
+            raise AgentError(refusal)
         return Run(id, self._desk)
 
     async def run(self, id: str) -> Run:
@@ -230,7 +228,7 @@ class Runtime:
         return MemoryStore() if self._path is None else await SqliteStore.open(self._path)
 
     def _build(self) -> System:
-        services = Services(self._agents, self.store, self._clock, self._on_change)
+        self._services = services = Services(self._agents, self.store, self._clock, self._on_change)
         return System(
             tree=self._tree(),
             actors=self._regions,
@@ -312,8 +310,9 @@ def _check_fork(at: object, key: object, limits: object, by: object) -> None:
         raise AgentFault(
             f"at={at!r} is no position: give a whole number, as in RunEvent.position, or None for the last"
         )
-    if not isinstance(key, str) or not isinstance(by, str):
-        raise AgentFault(f"key={key!r} and by={by!r} must both be text")
+    for name, text in (("key", key), ("by", by)):
+        if not isinstance(text, str):
+            raise AgentFault(f"{name}={text!r} must be text")
     if limits is not None and not isinstance(limits, Limits):
         raise AgentFault(f"limits={limits!r} are no Limits: give Limits(steps=...), or None for the agent's")
 

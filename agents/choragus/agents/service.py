@@ -12,7 +12,7 @@ from choragus.mailbox.codec import Record, decode_as
 from choragus.mailbox.store import Store
 
 from .agent import Agent
-from .errors import BadArguments, BadResult, ModelError
+from .errors import BadArguments, BadResult, Held, ModelError
 from .holding import OnChange, objection
 from .manifest import Manifest, manifest
 from .message import CallModel, CallTool, ModelFailed, ModelReplied, ToolReturned
@@ -63,9 +63,11 @@ class Services:
         """What the agent is made of today."""
         return manifest(self.agent(agent))
 
-    def objection(self, agent: str, was: str) -> str:
-        """Why a run of the agent, whose manifest was that, is not gone on with here; or nothing."""
-        return objection(agent, was, self.agents, self.on_change)
+    def check_agent(self, run: str, agent: str, was: str) -> None:
+        """Raise Held when a run of the agent, whose manifest was that, is not gone on with here."""
+        reason = objection(agent, was, self.agents, self.on_change)
+        if reason:
+            raise Held(run, reason)
 
     async def request(self, run: str, agent: str, upto: int) -> ModelRequest:
         """All that the model is sent for a step, from the conversation on disk."""
