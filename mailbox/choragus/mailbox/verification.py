@@ -111,12 +111,15 @@ def _check_heads(connection: Connection, found: Findings) -> None:
 
 
 def _check_forks(connection: Connection, found: Findings) -> None:
+    heads: dict[Field, str] = dict(connection.execute("SELECT number, stream FROM head").fetchall())
     rows = connection.execute(f"SELECT {ENTRY_COLUMNS} FROM entry WHERE kind = ? AND position = 1", (FORKED,))
-    check_forks((unchecked_entry(row) for row in rows), partial(_stands, connection), found)
+    entries = (unchecked_entry(row, heads.get(row[1], f"number {row[1]!r}")) for row in rows)
+    check_forks(entries, partial(_stands, connection), found)
 
 
 def _stands(connection: Connection, stream: str, position: int) -> bytes | None:
-    statement = "SELECT hash FROM entry WHERE stream = ? AND position = ?"
+    numbered = "(SELECT number FROM head WHERE stream = ?)"
+    statement = f"SELECT hash FROM entry WHERE stream = {numbered} AND position = ?"
     row: tuple[bytes] | None = connection.execute(statement, (stream, position)).fetchone()
     return None if row is None else row[0]
 

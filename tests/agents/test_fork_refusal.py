@@ -1,0 +1,126 @@
+"""What cannot be forked, and what is said of it; and what becomes of a fork when its parent is pruned."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import attrs
+import pytest
+
+from choragus.agents.errors import AgentFault, Held, NotForkable, UnknownRun
+from choragus.agents.limits import Limits
+from choragus.agents.runtime import Runtime
+from choragus.mailbox.memory import MemoryStore
+from choragus.mailbox.sqlite import SqliteStore
+from choragus.mailbox.store import Store
+
+from .fork_play import approved, clerk, ended, position
+from .play import Ledger, kinds, scripted, soon, until
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    """A store that a runtime may be opened over."""
+    made: Store = MemoryStore() if request.param == "memory" else await SqliteStore.open(tmp_path / "runs.db")
+    yield made
+    await made.close()
+
+
+async def test_an_unknown_run_is_refused() -> None:
+    async with Runtime(agents=[clerk(Ledger())]) as runtime:
+        with pytest.raises(UnknownRun, match=r"^no run 'abc' in memory"):
+            await runtime.fork("abc")
+
+
+@pytest.mark.parametrize("at", [-1, 0, 10_000])
+async def test_a_position_that_is_not_there_is_refused_with_those_that_are(at: int) -> None:
+    agent = clerk(Ledger())
+    async with Runtime(agents=[agent]) as runtime:
+        run = await ended(runtime, agent)
+        last, end = await position(run, "model.replied", step=3) - 1, len(await kinds(run))
+
+        text = f"not at {at}: its logbook has positions 1 to {end}; fork it at 1 to {last}"
+        with pytest.raises(NotForkable, match=f"^run '{run.id}' cannot be forked: {re.escape(text)}$"):
+            await runtime.fork(run.id, at=at)
+
+
+async def test_the_end_of_a_run_is_no_point_to_fork_from() -> None:
+    agent = clerk(Ledger())
+    async with Runtime(agents=[agent]) as runtime:
+        run = await ended(runtime, agent)
+        final = await position(run, "model.replied", step=3)
+
+        for at in range(final, len(await kinds(run)) + 1):
+            with pytest.raises(NotForkable, match=f"it had come to its end by {at}; fork it at 1 to {final - 1}$"):
+                await runtime.fork(run.id, at=at)
+
+        assert await approved(await runtime.fork(run.id)) == "all done"
+
+
+async def test_a_pruned_run_is_refused(store: Store) -> None:
+    agent = clerk(Ledger())
+    async with Runtime(store=store, agents=[agent]) as runtime:
+        run = await ended(runtime, agent)
+
+        async def gone() -> bool:
+            return run.id in (await runtime.prune(older_than=0.0)).runs
+
+        await soon(gone)
+
+        with pytest.raises(NotForkable, match=f"^run '{run.id}' cannot be forked: it was pruned: "):
+            await runtime.fork(run.id, at=3)
+
+
+async def test_a_fork_outlives_its_pruned_parent(store: Store) -> None:
+    agent = clerk(Ledger())
+    async with Runtime(store=store, agents=[agent]) as runtime:
+        run = await ended(runtime, agent)
+        fork = await runtime.fork(run.id)
+        waiting = await runtime.fork(run.id, at=await position(run, "approval.requested"))
+        await fork.result()
+        await until(waiting, "approval.requested")
+
+        async def gone() -> bool:
+            return run.id in (await runtime.prune(older_than=0.0)).runs
+
+        await soon(gone)
+
+        assert await approved(waiting) == "all done"
+        found = await store.verify()
+        assert (found.problems, found.forks >= 1) == ((), True)
+
+
+async def test_a_run_whose_agent_has_changed_is_forked_when_told_to_only() -> None:
+    store = MemoryStore()
+    before = clerk(Ledger())
+    async with Runtime(store=store, agents=[before]) as runtime:
+        run = await ended(runtime, before)
+        waiting = await runtime.start(before, "Wait.", key="w")
+        await until(waiting, "approval.requested")
+
+    after = attrs.evolve(before, limits=Limits(steps=7))
+    async with Runtime(store=store, agents=[after]) as runtime:
+        for one in (run, waiting):
+            with pytest.raises(Held, match=r"has changed since it began .*on_change='warn'"):
+                await runtime.fork(one.id, at=3)
+
+    async with Runtime(store=store, agents=[scripted(name="other")]) as runtime:
+        with pytest.raises(Held, match="its agent 'clerk' is not among the runtime's"):
+            await runtime.fork(run.id, at=3)
+
+    async with Runtime(store=store, agents=[after], on_change="warn") as runtime:
+        fork = await runtime.fork(run.id)
+        assert await fork.result() == "all done"
+        assert (await fork.status()).manifest != (await run.status()).manifest
+
+
+@pytest.mark.parametrize("given", [{"at": "3"}, {"at": True}, {"key": 3}, {"by": None}, {"limits": 3}])
+async def test_arguments_of_a_wrong_type_are_refused(given: dict[str, object]) -> None:
+    agent = clerk(Ledger())
+    async with Runtime(agents=[agent]) as runtime:
+        run = await ended(runtime, agent)
+
+        with pytest.raises(AgentFault, match=f"^{next(iter(given))}="):
+            await runtime.fork(run.id, **given)  # type: ignore[arg-type]  # that is the point
