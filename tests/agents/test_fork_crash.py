@@ -46,9 +46,7 @@ def test_a_fork_that_dies_has_begun_whole_or_not_at_all(commits: int, after: boo
 
     live(store, agent, first)
     store.revive()
-    done = list(ledger.done)
     begun = {stream for stream in store._log.heads if stream.startswith("run/")}
-    paid = [key for key in ledger.done if key.endswith("/1.2")]
 
     async def second(runtime: Runtime) -> tuple[list[str], int]:
         (parent,) = [one.run for one in await runtime.runs() if one.key == "k"]
@@ -65,8 +63,7 @@ def test_a_fork_that_dies_has_begun_whole_or_not_at_all(commits: int, after: boo
     assert told[:3] == ["stream.forked", "run.started", "run.manifest"]
     assert told.count("stream.forked") == told.count("run.ended") == 1
     assert streams in (1, 2)
-    assert [key for key in ledger.done if key.endswith("/1.1")] == [key for key in done if key.endswith("/1.1")]
-    assert len([key for key in ledger.done if key.endswith("/1.2")]) == 2, paid
+    assert len([key for key in ledger.done if key.endswith("/1.2")]) == 2, "paid more than once for each run"
     assert anyio.run(store.verify).problems == ()
 
 
