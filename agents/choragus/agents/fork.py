@@ -81,7 +81,7 @@ async def fork_point(store: Store, run: str, at: int | None, place: str) -> Fork
         CorruptRecord: when what has to be read for it is damaged.
     """
     summary = await parent(store, run, place)
-    standing = await _standing(store, summary, at)
+    standing = await standing_at(store, summary.run, at)
     asked = await _answer(store, summary.run, standing)
     conversation = await _conversation(store, summary.run)
     if len(conversation) < standing.messages:
@@ -143,10 +143,13 @@ async def _check_whole(store: Store, run: str) -> None:
         )
 
 
-async def _standing(store: Store, summary: RunSummary, at: int | None) -> Standing:
-    run, standing = summary.run, Standing()
-    stream = run_stream(run)
-    has_ended = False
+async def standing_at(store: Store, run: str, at: int | None) -> Standing:
+    """Where the run of that very id stood at a position; None is the last one at which it had not come to its end.
+
+    Raises:
+        NotForkable: when it cannot be forked at that position.
+    """
+    standing, stream, has_ended = Standing(), run_stream(run), False
     while not has_ended and (page := await store.read(stream, standing.position, PAGE)):
         for entry in page:
             has_ended = not standing.take(entry)

@@ -15,6 +15,14 @@ from .state import Phase
 
 Fields: TypeAlias = dict[str, object]
 
+_TELLING = frozenset(
+    {
+        *(FORKED, "run.started", "memory.assembled", "budget.reserved", "model.replied", "model.failed", "phase"),
+        *("call.intended", "call.refused", "call.finished"),
+    }
+)
+"""The kinds of entries that say where a run stands; most others need not be read."""
+
 
 class Fate(Enum):
     """What had become of a call."""
@@ -55,7 +63,7 @@ class Standing:
 
     def take(self, entry: LogEntry) -> bool:
         """Go on by one entry; False when the run has come to its end with it, and then nothing has changed."""
-        fields: Fields = msgspec.json.decode(entry.body)
+        fields: Fields = msgspec.json.decode(entry.body) if entry.kind in _TELLING else {}
         if _is_end(entry.kind, fields):
             return False
         self.position, self.hash = entry.position, entry.hash

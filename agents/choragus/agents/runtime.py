@@ -25,7 +25,7 @@ from choragus.supervision.system import System
 from .agent import Agent
 from .desk import PARTS, Desk
 from .errors import AgentError, AgentFault
-from .fork import fork_point, is_fork, origin, parent, taken
+from .fork import is_fork, origin, parent, standing_at, taken
 from .holding import HeldRun, OnChange, held_runs
 from .inspection import RunSummary, find_run, runs
 from .limits import Limits
@@ -191,7 +191,7 @@ class Runtime:
             return Run(id, self._desk)
         if (await self.store.extent(run_stream(id))).last:
             raise taken(of.run, key, id)
-        position = (await fork_point(self.store, of.run, at, self.place)).cited.position
+        position = (await standing_at(self.store, of.run, at)).position
         identity = manifest(self._agents[of.agent]).hash
         asked = ForkRun(run=of.run, at=position, agent=of.agent, key=key, manifest=identity, by=by, limits=limits)
         refusal = await self._desk.orchestrator(id).ask(asked)

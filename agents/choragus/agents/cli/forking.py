@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from choragus.agents.errors import UnknownRun
-from choragus.agents.fork import fork_point, is_fork, origin, parent, taken
+from choragus.agents.fork import is_fork, origin, parent, standing_at, taken
 from choragus.agents.message import ORCHESTRATOR, ForkRun
 from choragus.agents.naming import run_id
 from choragus.agents.stream import run_stream
@@ -30,9 +30,9 @@ async def fork(session: Session) -> Exit:
         return Exit.OK
     if (await store.extent(run_stream(id))).last:
         raise taken(of.run, asked.key, id)
-    point = await fork_point(store, of.run, asked.at, session.file)
-    position = point.cited.position
-    print(visible(f"run {id}: run {of.run} at {position}, step {point.step}"))
+    standing = await standing_at(store, of.run, asked.at)
+    position = standing.position
+    print(visible(f"run {id}: run {of.run} at {position}, step {standing.step}"))
     message = ForkRun(run=of.run, at=position, agent=of.agent, key=asked.key, manifest=of.manifest, by=by)
     fate = await post(store, actor_id(ORCHESTRATOR, id), message)
     return session.report(fate, f"forked by {by}: {session.command('show', id)}")
