@@ -152,7 +152,7 @@ def test_show_tells_failures_restarts_and_what_was_parked(tmp_path: Path, told: 
     path = tmp_path / "runs.db"
     anyio.run(_run, path, Agent("broken", model=Broken([])), 2)
 
-    text = re.sub(r"\n {20,}", "", told("show", str(path), _only(path)))
+    text = re.sub(r"\n {20,}", " ", told("show", str(path), _only(path)))
 
     assert re.search(r"failed     orchestrator on perceived, try 1, restarted: RuntimeError: no price list\n", text)
     assert re.search(r"parked     perceived to orchestrator: failed 2 times, last with RuntimeError: no", text)

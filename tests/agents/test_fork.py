@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from choragus.agents import fork as forks
 from choragus.agents.errors import LimitReached, NotForkable
 from choragus.agents.limits import Limits
 from choragus.agents.model import ModelRequest
@@ -157,6 +158,18 @@ async def test_the_same_key_again_is_the_same_fork() -> None:
             assert (await runtime.fork(run.id, at=at, key="again")).id == fork.id
         assert (await runtime.start(agent, "Anything.", key="again")).id == fork.id
         assert (await kinds(fork)).count("stream.forked") == 1
+
+
+async def test_without_a_key_an_id_that_is_taken_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = iter(["a" * 12, "a" * 12, "b" * 12])
+    agent = clerk(Ledger())
+    async with Runtime(agents=[agent]) as runtime:
+        run = await ended(runtime, agent)
+        monkeypatch.setattr(forks, "run_id", lambda agent, key: next(drawn))
+
+        ids = [(await runtime.fork(run.id, at=9)).id for _ in range(2)]
+
+    assert ids == ["a" * 12, "b" * 12]
 
 
 @pytest.mark.parametrize(("key", "at"), [("again", 8), ("k", 9)], ids=["another position", "the parent's own"])

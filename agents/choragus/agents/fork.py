@@ -21,6 +21,7 @@ from .history import Called, Fate, Standing
 from .inspection import RunSummary, find_run
 from .message import MEMORY, ORCHESTRATOR, CallFinished, Perceive
 from .model import ChatMessage
+from .naming import run_id
 from .state import OpenCall, RunState
 from .stream import SHOWN, conversation_stream, run_stream
 
@@ -123,6 +124,23 @@ async def origin(store: Store, run: str) -> Citation | None:
     """Where a run was forked from; None when it was not, or when that is pruned."""
     entries = await store.read(run_stream(run), 0, 1)
     return citation(entries[0]) if entries else None
+
+
+async def fork_id(store: Store, of: RunSummary, at: int | None, key: str) -> tuple[str, Citation | None]:
+    """The id of a fork, drawn by chance when there is no key, and what it cites if it has begun already.
+
+    Raises:
+        NotForkable: when the key is another run's.
+    """
+    while True:
+        id = run_id(of.agent, key)
+        if not (await store.extent(run_stream(id))).last:
+            return id, None
+        if key:
+            there = await origin(store, id)
+            if is_fork(there, of.run, at):
+                return id, there
+            raise taken(of.run, key, id)
 
 
 def is_fork(there: Citation | None, run: str, at: int | None) -> bool:

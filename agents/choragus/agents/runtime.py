@@ -25,7 +25,7 @@ from choragus.supervision.system import System
 from .agent import Agent
 from .desk import PARTS, Desk
 from .errors import AgentError, AgentFault
-from .fork import is_fork, origin, parent, standing_at, taken
+from .fork import fork_id, parent, standing_at
 from .holding import HeldRun, OnChange, held_runs
 from .inspection import RunSummary, find_run, runs
 from .limits import Limits
@@ -35,7 +35,6 @@ from .naming import run_id
 from .retention import Sweep, prune_runs
 from .run import Run
 from .service import Services
-from .stream import run_stream
 from .telemetry import Exporter
 from .tool import Risk
 from .tracer import Export, Tracer
@@ -186,11 +185,9 @@ class Runtime:
         of = await parent(self.store, run, self.place)
         self._desk.check_held(of.run)
         self._services.check_agent(of.run, of.agent, of.manifest)
-        id = run_id(of.agent, key)
-        if is_fork(await origin(self.store, id), of.run, at):
+        id, there = await fork_id(self.store, of, at, key)
+        if there is not None:
             return Run(id, self._desk)
-        if (await self.store.extent(run_stream(id))).last:
-            raise taken(of.run, key, id)
         position = (await standing_at(self.store, of.run, at)).position
         identity = manifest(self._agents[of.agent]).hash
         asked = ForkRun(run=of.run, at=position, agent=of.agent, key=key, manifest=identity, by=by, limits=limits)

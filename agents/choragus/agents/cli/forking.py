@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from choragus.agents.errors import UnknownRun
-from choragus.agents.fork import is_fork, origin, parent, standing_at, taken
+from choragus.agents.fork import fork_id, parent, standing_at
 from choragus.agents.message import ORCHESTRATOR, ForkRun
-from choragus.agents.naming import run_id
-from choragus.agents.stream import run_stream
 from choragus.agents.visit import post
 from choragus.mailbox.address import actor_id
 
@@ -23,13 +21,10 @@ async def fork(session: Session) -> Exit:
         of = await parent(store, asked.run, session.file)
     except UnknownRun:
         of = await session.run(asked.run)  # says how many begin so
-    id = run_id(of.agent, asked.key)
-    there = await origin(store, id)
-    if there is not None and is_fork(there, of.run, asked.at):
+    id, there = await fork_id(store, of, asked.at, asked.key)
+    if there is not None:
         print(visible(f"run {id} is that fork already: run {of.run} at {there.position}"))
         return Exit.OK
-    if (await store.extent(run_stream(id))).last:
-        raise taken(of.run, asked.key, id)
     standing = await standing_at(store, of.run, asked.at)
     position = standing.position
     print(visible(f"run {id}: run {of.run} at {position}, step {standing.step}"))
