@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from choragus.agents.agent import Agent
+from choragus.agents.limits import Limits
 from choragus.agents.model import ModelRequest
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
@@ -17,15 +18,23 @@ REPLIES: tuple[Answer, ...] = (
 )
 
 
-def clerk(ledger: Ledger, heard: list[ModelRequest] | None = None, **options: object) -> Agent:
-    """An agent whose answer follows from how often it has spoken, as a real model's does from the conversation."""
+def clerk(
+    ledger: Ledger, heard: list[ModelRequest] | None = None, *, length: int = 4, limits: Limits | None = None
+) -> Agent:
+    """An agent whose answer follows from how often it has spoken, as a real model's does from the conversation.
+
+    Args:
+        heard: gets what the model is asked.
+        length: characters of what `look` is told, and so of its result.
+    """
+    replies = (calls(call("look", "a", at="d" * length), call("pay", "b", amount=5)), *REPLIES[1:])
 
     def model(request: ModelRequest) -> Answer:
         if heard is not None:
             heard.append(request)
-        return REPLIES[sum(message.role == "assistant" for message in request.messages)]
+        return replies[sum(message.role == "assistant" for message in request.messages)]
 
-    return answering(model, tools=tools(ledger), **options)
+    return answering(model, tools=tools(ledger), limits=limits or Limits())
 
 
 async def approved(run: Run) -> str:

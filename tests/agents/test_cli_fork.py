@@ -102,6 +102,19 @@ async def test_without_an_owner_it_begins_when_the_file_is_opened(waiting: str, 
         assert [one.key for one in await runtime.runs()] == ["W47", "again"]
 
 
+async def test_a_fork_that_is_recorded_twice_begins_once(waiting: str, hurry: None, capsys: Printed) -> None:
+    for at in ("9", "9", "8"):
+        await command("fork", waiting, RUN, "--at", at, "--key", "again")
+    id = _new(capsys.readouterr().out)
+
+    async with Runtime(waiting, agents=[clerk()]) as runtime:
+        fork = await _begun(runtime, id)
+        await until(fork, "approval.requested")
+
+        assert (await anext(fork.past())).data["position"] == 9
+        assert (await kinds(fork)).count("stream.forked") == (await kinds(fork)).count("run.started") == 1
+
+
 async def test_a_recorded_fork_of_an_agent_that_changed_is_held(waiting: str, hurry: None, capsys: Printed) -> None:
     await command("fork", waiting, RUN)
     id = _new(capsys.readouterr().out)

@@ -6,9 +6,11 @@ import anyio
 import pytest
 from tests.scenarios.forking import forking
 
+from choragus.agents.fork import ForkPoint, fork_point
+from choragus.agents.naming import run_id
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
-from choragus.agents.stream import conversation_stream, run_stream
+from choragus.agents.stream import SHOWN, conversation_stream, run_stream
 from choragus.agents.testing import INTERRUPTIONS
 from choragus.supervision.testing import crash_everywhere
 
@@ -65,6 +67,38 @@ def test_a_fork_that_dies_has_begun_whole_or_not_at_all(commits: int, after: boo
     assert streams in (1, 2)
     assert len([key for key in ledger.done if key.endswith("/1.2")]) == 2, "paid more than once for each run"
     assert anyio.run(store.verify).problems == ()
+
+
+@pytest.mark.parametrize("every", [6, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("length", [3, 3 * SHOWN], ids=["short results", "long results"])
+def test_a_run_is_the_same_to_a_fork_then_and_later(length: int, every: int) -> None:
+    """What a run held at its last position, read when it died there with messages on their way, and after its end."""
+    then: dict[int, ForkPoint] = {}
+    for dies_at in range(5, 100, every):
+        store, ledger = Mortal(), Ledger()
+        agent = clerk(ledger, length=length)
+        store.dies_at = dies_at
+        live(store, agent, lambda runtime, agent=agent: ended(runtime, agent))  # type: ignore[misc]  # bound at once
+        is_over = store.commits < dies_at
+        store.revive()
+        point = anyio.run(fork_point, store, run_id(agent.name, "k"), None, "memory")
+
+        ended_run = live(store, agent, lambda runtime, ledger=ledger: _looked_up(runtime, ledger))  # type: ignore[misc]
+
+        assert ended_run is not None
+        assert anyio.run(fork_point, store, ended_run.id, point.cited.position, "memory") == point
+        then[point.cited.position] = point
+        if is_over:
+            break
+    assert is_over
+    assert max(len(point.conversation) for point in then.values()) == 7
+
+
+async def _looked_up(runtime: Runtime, ledger: Ledger) -> Run:
+    (one,) = await runtime.runs()
+    run = await runtime.run(one.run)
+    await _finished(run, ledger)
+    return run
 
 
 async def _said(runtime: Runtime, fork: Run) -> None:

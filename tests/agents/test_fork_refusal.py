@@ -59,6 +59,21 @@ async def test_the_end_of_a_run_is_no_point_to_fork_from() -> None:
         assert await approved(await runtime.fork(run.id)) == "all done"
 
 
+async def test_the_end_of_a_run_that_was_cancelled_is_no_point_either() -> None:
+    agent = clerk(Ledger())
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Do it.")
+        await until(run, "approval.requested")
+        await run.cancel()
+        end = await position(run, "phase", phase="stop")
+
+        for at in range(end, len(await kinds(run)) + 1):
+            with pytest.raises(NotForkable, match=f"it had come to its end by {at}; fork it at 1 to {end - 1}$"):
+                await runtime.fork(run.id, at=at)
+
+        assert (await anext((await runtime.fork(run.id)).past())).data["position"] == end - 1
+
+
 async def test_a_pruned_run_is_refused(store: Store) -> None:
     agent = clerk(Ledger())
     async with Runtime(store=store, agents=[agent]) as runtime:

@@ -45,17 +45,17 @@ class Desk:
 
     def orchestrator(self, run: str) -> Ref[StartRun | ForkRun | CancelRun]:
         """The run's orchestrator; raises Held."""
-        self.check_held(run)
+        self._check_held(run)
         return self._system.ref(Orchestrator, run)
 
     def guardrail(self, run: str) -> Ref[Decide]:
         """The run's guardrail; raises Held."""
-        self.check_held(run)
+        self._check_held(run)
         return self._system.ref(Guardrail, run)
 
     def gateway(self, run: str) -> Ref[SettleCall]:
         """The run's tool gateway; raises Held."""
-        self.check_held(run)
+        self._check_held(run)
         return self._system.ref(ToolGateway, run)
 
     @contextmanager
@@ -75,7 +75,7 @@ class Desk:
             Failed: its orchestrator cannot go on, and cannot say so itself.
             SystemStopped: the runtime has been closed.
         """
-        self.check_held(run)
+        self._check_held(run)
         why = await self._why_stuck(run)
         if why and not (await find_run(self.store, run, self.place)).status.is_final:
             raise Failed(run, why)
@@ -93,8 +93,7 @@ class Desk:
         self._is_closed = True
         self._system.kernel.wake_readers()
 
-    def check_held(self, run: str) -> None:
-        """Raise Held when this runtime does not go on with the run."""
+    def _check_held(self, run: str) -> None:
         if run in self._held:
             raise Held(run, self._held[run])
 

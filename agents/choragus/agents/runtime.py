@@ -183,7 +183,6 @@ class Runtime:
         """
         _check_fork(at, key, limits, by)
         of = await parent(self.store, run, self.place)
-        self._desk.check_held(of.run)
         self._services.check_agent(of.run, of.agent, of.manifest)
         id, there = await fork_id(self.store, of, at, key)
         if there is not None:
