@@ -69,12 +69,11 @@ def test_a_fork_that_dies_has_begun_whole_or_not_at_all(commits: int, after: boo
     assert anyio.run(store.verify).problems == ()
 
 
-@pytest.mark.parametrize("every", [6, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("length", [3, 3 * SHOWN], ids=["short results", "long results"])
-def test_a_run_is_the_same_to_a_fork_then_and_later(length: int, every: int) -> None:
+def test_a_run_is_the_same_to_a_fork_then_and_later(length: int) -> None:
     """What a run held at its last position, read when it died there with messages on their way, and after its end."""
     then: dict[int, ForkPoint] = {}
-    for dies_at in range(5, 100, every):
+    for dies_at in range(5, 100):
         store, ledger = Mortal(), Ledger()
         agent = clerk(ledger, length=length)
         store.dies_at = dies_at
@@ -120,8 +119,7 @@ async def _finished(run: Run, ledger: Ledger) -> str:
     return await run.result()
 
 
-@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.slow)])
-async def test_a_run_is_forked_as_it_goes_on_at_each_of_its_lines(every: int) -> None:
+async def test_a_run_is_forked_as_it_goes_on_at_each_of_its_lines() -> None:
     """Each fork is asked for as soon as its line is on disk: what the line tells of may still be on its way."""
     ledger = Ledger()
     agent = clerk(ledger)
@@ -133,8 +131,7 @@ async def test_a_run_is_forked_as_it_goes_on_at_each_of_its_lines(every: int) ->
                 await run.approve(approval, by="mia")
             if event.kind == "model.replied" and event.data["step"] == 3:
                 break
-            if event.position % every == 0:
-                forks.append(await runtime.fork(run.id, at=event.position))
+            forks.append(await runtime.fork(run.id, at=event.position))
 
         assert await run.result() == "all done"
         for fork in forks:
