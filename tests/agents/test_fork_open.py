@@ -6,13 +6,19 @@ import asyncio
 
 import pytest
 
+from choragus.actors.actor import Actor
+from choragus.agents.errors import Failed
+from choragus.agents.memory import Memory
+from choragus.agents.message import CallFinished, Perceive
 from choragus.agents.model import ChatMessage, ModelRequest
+from choragus.agents.orchestrator import Orchestrator
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import Answer
+from choragus.agents.stream import SHOWN
 from choragus.agents.tool import Risk, Tool, ToolContext, tool
 
 from .fork_play import approved, clerk, ended, position
-from .play import Ledger, answering, call, calls, data, eventually, kinds, soon, until
+from .play import Ledger, answering, call, calls, data, eventually, fail, kinds, soon, until
 
 
 async def test_a_call_that_waits_is_asked_for_anew_and_the_parent_waits_on() -> None:
@@ -142,6 +148,17 @@ async def test_an_outcome_that_nobody_knows_is_not_known_in_the_fork_either() ->
         assert (await fork.unknown(), len(await run.unknown())) == ([], 1)
 
 
+async def test_a_call_that_was_refused_is_not_asked_for_again() -> None:
+    agent = clerk(Ledger())
+    async with Runtime(agents=[agent]) as runtime:
+        run = await ended(runtime, agent)
+
+        fork = await runtime.fork(run.id, at=await position(run, "call.refused"))
+        await approved(fork)
+
+        assert [one["call"] for one in await data(fork, "call.requested")] == ["2.1"]
+
+
 async def test_long_results_are_taken_over_whole() -> None:
     long = "x" * 5000
 
@@ -191,3 +208,29 @@ async def test_a_cancelled_run_can_be_forked_in_the_middle_of_its_last_step() ->
         assert await approved(fork) == "all done"
         assert ledger.count(f"{fork.id}/1.1") == 0
         assert (await run.status()).status.value == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("part", "message", "kind"),
+    [(Memory, Perceive, "run.started"), (Orchestrator, CallFinished, "call.finished")],
+    ids=["what was said", "a long result"],
+)
+async def test_what_a_part_has_failed_on_is_taken_over(
+    part: type[Actor[object]], message: type, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands nowhere but in the message, which is parked; and the run has failed for it."""
+    failed = fail(monkeypatch, part, message, 1)
+    heard: list[ModelRequest] = []
+    agent = clerk(Ledger(), heard, length=3 * SHOWN)
+    async with Runtime(agents=[agent], attempts=1) as runtime:
+        run = await runtime.start(agent, "Do it.")
+        with pytest.raises(Failed, match="sabotage"):
+            await run.result()
+        assert failed
+
+        fork = await runtime.fork(run.id, at=await position(run, kind))
+
+        assert await approved(fork) == "all done"
+        assert len(heard[-1].messages) == 7
+        assert heard[-1].messages[0].text == "Do it."
+        assert max(len(line.text) for line in heard[-1].messages) > 3 * SHOWN

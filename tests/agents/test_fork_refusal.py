@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import attrs
 import pytest
 
-from choragus.agents.errors import AgentFault, Held, NotForkable, UnknownRun
+from choragus.actors.errors import MessageParked
+from choragus.agents.errors import AgentError, AgentFault, Held, NotForkable, UnknownRun
 from choragus.agents.limits import Limits
+from choragus.agents.message import ForkRun
+from choragus.agents.orchestrator import Orchestrator
 from choragus.agents.runtime import Runtime
+from choragus.mailbox.errors import CorruptRecord
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.store import Store
 
 from .fork_play import approved, clerk, ended, position
-from .play import Ledger, kinds, scripted, soon, until
+from .play import Ledger, fail, kinds, scripted, soon, until
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -139,3 +145,38 @@ async def test_arguments_of_a_wrong_type_are_refused(given: dict[str, object]) -
 
         with pytest.raises(AgentFault, match=f"^{next(iter(given))}="):
             await runtime.fork(run.id, **given)  # type: ignore[arg-type]  # that is the point
+
+
+async def test_a_fork_that_could_not_begin_can_be_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = clerk(Ledger())
+    fail(monkeypatch, Orchestrator, ForkRun, 1)
+    async with Runtime(agents=[agent], attempts=1) as runtime:
+        run = await ended(runtime, agent)
+        with pytest.raises(MessageParked):
+            await runtime.fork(run.id, key="f")
+
+        fork = await runtime.fork(run.id, key="f")
+
+        assert await fork.result() == "all done"
+        assert (await kinds(fork))[:2] == ["message.parked", "stream.forked"]
+        assert (await runtime.fork(run.id, key="f")).id == fork.id
+        assert (await runtime.store.verify()).forks == 1
+
+
+@pytest.mark.parametrize(
+    ("stream", "raises"), [("run", CorruptRecord), ("conversation", AgentError)], ids=["logbook", "conversation"]
+)
+async def test_a_damaged_run_is_refused(tmp_path: Path, stream: str, raises: type[Exception]) -> None:
+    path, agent = tmp_path / "runs.db", clerk(Ledger())
+    async with Runtime(path, agents=[agent]) as runtime:
+        run = await ended(runtime, agent)
+        with closing(sqlite3.connect(path)) as connection:
+            number = "(SELECT number FROM head WHERE stream = ?)"
+            statement = f"UPDATE entry SET at = 1.5 WHERE position = 2 AND stream = {number}"
+            assert connection.execute(statement, (f"{stream}/{run.id}",)).rowcount == 1
+            connection.commit()
+
+        with pytest.raises(raises, match=f"entry 2 of stream '{stream}/{run.id}' does not match its digest"):
+            await runtime.fork(run.id, key="f")
+
+        assert [one.run for one in await runtime.runs()] == [run.id]

@@ -37,11 +37,13 @@ async def test_a_fork_is_counted(store: Store) -> None:
     assert citation(first) == cited
 
 
-async def test_another_place_than_the_first_cites_nothing(store: Store) -> None:
+async def test_failures_may_stand_before_the_citation(store: Store) -> None:
     cited = await parent(store)
-    await log(store, line("f"), line("f", FORKED, **cited.fields()))
+    await log(store, line("f", "actor.failed"), line("f", FORKED, **{**cited.fields(), "position": 3}))
 
-    assert (await store.verify()).forks == 0
+    found = await store.verify()
+
+    assert (len(found.problems), found.forks) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -122,8 +122,8 @@ async def parent(store: Store, run: str, place: str) -> RunSummary:
 
 async def origin(store: Store, run: str) -> Citation | None:
     """Where a run was forked from; None when it was not, or when that is pruned."""
-    entries = await store.read(run_stream(run), 0, 1)
-    return citation(entries[0]) if entries else None
+    entries = await store.read(run_stream(run), 0, PAGE)
+    return next((cited for entry in entries if (cited := citation(entry))), None)
 
 
 async def fork_id(store: Store, of: RunSummary, at: int | None, key: str) -> tuple[str, Citation | None]:
@@ -134,7 +134,8 @@ async def fork_id(store: Store, of: RunSummary, at: int | None, key: str) -> tup
     """
     while True:
         id = run_id(of.agent, key)
-        if not (await store.extent(run_stream(id))).last:
+        is_whole = (await store.extent(run_stream(id))).first == 1
+        if is_whole and await store.view("run", id) is None:  # it may have failed to begin
             return id, None
         if key:
             there = await origin(store, id)

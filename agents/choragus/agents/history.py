@@ -81,7 +81,7 @@ class Standing:
                 self.calls = [Called(id=f"{self.step}.{n}", tool=name) for n, name in enumerate(_names(fields), 1)]
             case "call.intended" | "call.refused" | "call.finished":
                 self._call(entry.kind, fields)
-            case kind if kind == FORKED and entry.position == 1:
+            case kind if kind == FORKED:
                 self._begin(fields)
             case _:
                 pass

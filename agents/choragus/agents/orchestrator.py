@@ -16,6 +16,7 @@ from choragus.actors.dispatch import handle, reply
 from choragus.actors.message import AskFailed, EffectFailed
 from choragus.mailbox.address import actor_id
 from choragus.mailbox.citation import FORKED
+from choragus.mailbox.errors import CorruptRecord
 from choragus.mailbox.turn import SYSTEM_STREAM, OnInterrupt, Parking
 
 from .approval import approval_id
@@ -87,7 +88,8 @@ class Orchestrator(
         try:
             self.services.check_agent(message.run, message.agent, message.manifest)
             point = await fork_point(store, message.run, message.at, "the file")
-        except AgentError as error:  # whoever asked may be gone, and the run that was to be has no logbook
+        except (AgentError, CorruptRecord) as error:
+            # Whoever asked may be gone, and the run that was to be has no logbook.
             self.append(SYSTEM_STREAM, "fork.refused", {"run": self.key, "by": message.by, "reason": str(error)})
             return str(error)
         self.log(FORKED, **point.citing(message.by))

@@ -178,7 +178,8 @@ class Runtime:
             NotForkable: when it was pruned, had not come to `at` or had ended by then, or the key is another run's.
             Held: when its agent is missing or has changed.
             AgentFault: when an argument is of a wrong type.
-            AgentError: when anything of this came about in between.
+            CorruptRecord: when an entry of the run's logbook is damaged.
+            AgentError: when its conversation is, or when anything of this came about in between.
             MessageParked: when the new run could not begin.
         """
         _check_fork(at, key, limits, by)

@@ -1,4 +1,4 @@
-"""Forks: a stream whose first entry cites the entry of another stream from which it began."""
+"""Forks: a stream that begins by citing the entry of another stream from which it goes on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .audit import Findings, entry_name
 from .turn import LogEntry
 
 FORKED = "stream.forked"
-"""The kind of an entry that cites, as the first of its stream; anywhere else it is an entry as any other."""
+"""The kind of an entry that cites. Before it in its stream stand at most failures to write it."""
 
 Stands = Callable[[str, int], bytes | None]
 """Gives the hash of the entry that stands at a stream's position; None when none does."""
@@ -31,12 +31,12 @@ class Citation:
 
 
 def citation(entry: LogEntry) -> Citation | None:
-    """What an entry cites; None when it is not the first of a fork.
+    """What an entry cites; None when it is of another kind.
 
     Raises:
         ValueError: when it is, and does not say what it cites.
     """
-    if entry.kind != FORKED or entry.position != 1:
+    if entry.kind != FORKED:
         return None
     try:
         told = msgspec.json.decode(entry.body, type=dict[str, object])

@@ -93,7 +93,7 @@ class MemoryLog:
         found = Findings(tuple(self.tombstones()), batches=len(self._batches), records=len(self._lines))
         check_entries(self._lines, self._batches.get, self._linked, found)
         check_heads(self.heads, found)
-        check_forks((lines[0] for lines in self._streams.values() if lines), self._stands, found)
+        check_forks(self._lines, self._stands, found)
         return found.verification()
 
     def _unlink(self, link: Link) -> None:

@@ -112,7 +112,7 @@ def _check_heads(connection: Connection, found: Findings) -> None:
 
 def _check_forks(connection: Connection, found: Findings) -> None:
     heads: dict[Field, str] = dict(connection.execute("SELECT number, stream FROM head").fetchall())
-    rows = connection.execute(f"SELECT {ENTRY_COLUMNS} FROM entry WHERE kind = ? AND position = 1", (FORKED,))
+    rows = connection.execute(f"SELECT {ENTRY_COLUMNS} FROM entry WHERE kind = ?", (FORKED,))
     entries = (unchecked_entry(row, heads.get(row[1], f"number {row[1]!r}")) for row in rows)
     check_forks(entries, partial(_stands, connection), found)
 
