@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Sequence
 
+from tests.scenarios.forking import forking
+
 from .clerk import TOLD, errand
 from .family import Extent, family
 from .interposer import Mode, Shot
@@ -17,9 +19,10 @@ from .visitor import visited
 
 ACTORS = Workload(name="actors", scenario=shipments, allowed=INTERRUPTED)
 AGENT = Workload(name="agent", scenario=errand, allowed=TOLD)
+FORK = Workload(name="fork", scenario=forking, allowed=TOLD)
 UPKEEP = Workload(name="upkeep", scenario=upkeep)
 VISITOR = Workload(name="visitor", scenario=visited, goes_on=False)
-WORKLOADS = (ACTORS, AGENT, UPKEEP, VISITOR)
+WORKLOADS = (ACTORS, AGENT, FORK, UPKEEP, VISITOR)
 
 PROMISED = "outcome, world and logbook as undisturbed; unknown where an irreversible call was interrupted"
 
