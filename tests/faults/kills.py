@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from tests.scenarios.forking import forking
 
 from .clerk import TOLD, errand
 from .family import Extent, family
 from .interposer import Mode, Shot
+from .person import is_told_of
 from .row import Row
 from .shipment import INTERRUPTED, shipments
 from .stand import Stand, Workload
@@ -19,7 +21,7 @@ from .visitor import visited
 
 ACTORS = Workload(name="actors", scenario=shipments, allowed=INTERRUPTED)
 AGENT = Workload(name="agent", scenario=errand, allowed=TOLD)
-FORK = Workload(name="fork", scenario=forking, allowed=TOLD)
+FORK = Workload(name="fork", scenario=partial(forking, told=is_told_of), allowed=TOLD)
 UPKEEP = Workload(name="upkeep", scenario=upkeep)
 VISITOR = Workload(name="visitor", scenario=visited, goes_on=False)
 WORKLOADS = (ACTORS, AGENT, FORK, UPKEEP, VISITOR)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+from choragus.actors.event import Events
 from choragus.agents import (
     Agent,
     ApprovalRequested,
@@ -45,10 +47,18 @@ def payer(ledger: Ledger) -> Agent:
     return Agent("payer", model=FunctionModel(answer), tools=[look, pay])
 
 
-async def forking(path: Path, ledger: Ledger) -> dict[str, object]:
-    """The run, and its fork at the moment in which it has paid once and waits before it pays again."""
+async def forking(
+    path: Path, ledger: Ledger, *, told: Callable[[Events, Path], None] | None = None
+) -> dict[str, object]:
+    """The run, and its fork at the moment in which it has paid once and waits before it pays again.
+
+    Args:
+        told: is given the events of the runtime first, to listen to them.
+    """
     agent = payer(ledger)
     async with Runtime(path, agents=[agent]) as runtime:
+        if told is not None:
+            told(runtime.events, path)
         run = await runtime.start(agent, "Pay.", key="run")
         await _finish(run, ledger)
         at = [event.position async for event in run.past() if isinstance(event, ApprovalRequested)][1]
