@@ -12,15 +12,19 @@ import attrs
 import pytest
 
 from choragus.actors.errors import MessageParked
+from choragus.agents import fork as forks
 from choragus.agents.errors import AgentError, AgentFault, Held, NotForkable, UnknownRun
 from choragus.agents.limits import Limits
 from choragus.agents.message import ForkRun
+from choragus.agents.model import ChatMessage
 from choragus.agents.orchestrator import Orchestrator
 from choragus.agents.runtime import Runtime
+from choragus.agents.stream import conversation_stream, run_stream
 from choragus.mailbox.errors import CorruptRecord
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.store import Store
+from choragus.mailbox.turn import Pruning
 
 from .fork_play import approved, clerk, ended, position
 from .play import Ledger, fail, kinds, scripted, soon, until
@@ -92,6 +96,24 @@ async def test_a_pruned_run_is_refused(store: Store) -> None:
 
         with pytest.raises(NotForkable, match=f"^run '{run.id}' cannot be forked: it was pruned: "):
             await runtime.fork(run.id, at=3)
+
+
+async def test_a_run_that_is_pruned_while_it_is_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part of its conversation is gone, and what is left must not be taken for all of it."""
+    agent = clerk(Ledger())
+    async with Runtime(agents=[agent]) as runtime:
+        run = await ended(runtime, agent)
+        streams = {run_stream(run.id): len(await kinds(run)), conversation_stream(run.id): 2}
+        read = forks._conversation
+
+        async def too_late(store: Store, run: str) -> list[ChatMessage]:
+            await store.prune(Pruning(at=1.0, streams=streams))
+            return await read(store, run)
+
+        monkeypatch.setattr(forks, "_conversation", too_late)
+
+        with pytest.raises(AgentError, match=f"^run '{run.id}' cannot be forked: it was pruned: "):
+            await runtime.fork(run.id, at=await position(run, "memory.assembled", step=2))
 
 
 async def test_a_fork_outlives_its_pruned_parent(store: Store) -> None:

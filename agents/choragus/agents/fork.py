@@ -85,11 +85,11 @@ async def fork_point(store: Store, run: str, at: int | None, place: str) -> Fork
     standing = await standing_at(store, summary.run, at)
     asked = await _answer(store, summary.run, standing)
     conversation = await _conversation(store, summary.run)
+    await _check_whole(store, summary.run)  # it may have been pruned while it was read
     if len(conversation) < standing.messages:
         raise NotForkable(
             summary.run, f"the conversation up to position {standing.position} is not there: see `verify`"
         )
-    await _check_whole(store, summary.run)  # pruned while it was read
     return ForkPoint(
         run=summary.run,
         cited=Citation(stream=run_stream(summary.run), position=standing.position, hash=standing.hash),
