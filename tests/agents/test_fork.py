@@ -28,7 +28,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await made.close()
 
 
-@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [9, pytest.param(1, marks=pytest.mark.slow)])
 async def test_a_run_can_be_forked_at_every_position_before_its_end(store: Store, every: int) -> None:
     ledger = Ledger()
     agent = clerk(ledger)
@@ -51,7 +51,7 @@ async def test_a_run_can_be_forked_at_every_position_before_its_end(store: Store
         assert (found.problems, found.forks) == ((), len(positions))
 
 
-@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [9, pytest.param(1, marks=pytest.mark.slow)])
 async def test_a_fork_of_a_fork_goes_on_from_every_position_too(every: int) -> None:
     ledger = Ledger()
     agent = clerk(ledger)
