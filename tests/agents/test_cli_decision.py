@@ -105,7 +105,7 @@ async def test_deny_gives_the_model_the_reason(file: str, run: Run, capsys: Prin
     assert capsys.readouterr().out.endswith("denied by mia (wrong week): the run goes on\n")
     await run.result(5.0)
     await command("show", file, run.id)
-    assert re.search(r"2\.1    denied     by mia: wrong week\n\S+  3 ", capsys.readouterr().out)
+    assert re.search(r"2\.1    denied     by mia: wrong week\n +\d+  \S+  3 ", capsys.readouterr().out)
 
 
 async def test_who_decides_is_the_login_name_by_default(file: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +246,7 @@ async def test_follow_prints_what_comes_until_the_run_ends(file: str, run: Run, 
         await run.approve(*await run.pending(), by="mia")
 
     text = shown + capsys.readouterr().out
-    assert re.search(r"waits .*\n\S+  2\.1    approved   by mia\n(.*\n)*.*completed .*\n  \| All is paid", text)
+    assert re.search(r"waits .*\n +\d+  \S+  2\.1    approved   by mia\n(.*\n)*.*completed .*\n  \| All is paid", text)
     assert text.count("started    clerk") == 1
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+
+from tests.scenarios.forking import forking
 
 from .clerk import TOLD, errand
 from .family import Extent, family
 from .interposer import Mode, Shot
+from .person import is_told_of
 from .row import Row
 from .shipment import INTERRUPTED, shipments
 from .stand import Stand, Workload
@@ -17,9 +21,10 @@ from .visitor import visited
 
 ACTORS = Workload(name="actors", scenario=shipments, allowed=INTERRUPTED)
 AGENT = Workload(name="agent", scenario=errand, allowed=TOLD)
+FORK = Workload(name="fork", scenario=partial(forking, told=is_told_of), allowed=TOLD)
 UPKEEP = Workload(name="upkeep", scenario=upkeep)
 VISITOR = Workload(name="visitor", scenario=visited, goes_on=False)
-WORKLOADS = (ACTORS, AGENT, UPKEEP, VISITOR)
+WORKLOADS = (ACTORS, AGENT, FORK, UPKEEP, VISITOR)
 
 PROMISED = "outcome, world and logbook as undisturbed; unknown where an irreversible call was interrupted"
 

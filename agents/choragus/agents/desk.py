@@ -18,7 +18,7 @@ from .errors import Failed, Held
 from .guardrail import Guardrail
 from .inspection import find_run
 from .memory import Memory
-from .message import CancelRun, Decide, GiveUpRun, SettleCall, StartRun
+from .message import CancelRun, Decide, ForkRun, GiveUpRun, SettleCall, StartRun
 from .orchestrator import Orchestrator
 from .tool_gateway import ToolGateway
 
@@ -43,7 +43,7 @@ class Desk:
         self._is_closed = False
         system.events.subscribe(self._noticed)
 
-    def orchestrator(self, run: str) -> Ref[StartRun | CancelRun]:
+    def orchestrator(self, run: str) -> Ref[StartRun | ForkRun | CancelRun]:
         """The run's orchestrator; raises Held."""
         self._check_held(run)
         return self._system.ref(Orchestrator, run)
@@ -101,8 +101,9 @@ class Desk:
         """Why the run's orchestrator cannot go on, or nothing; a start that failed leaves no run behind."""
         if run in self._suspects:
             orchestrator = actor_id(Orchestrator.type_name, run)
+            beginnings = (tag_of(StartRun), tag_of(ForkRun))
             for parked in await self.store.parked():
-                if parked.envelope.receiver == orchestrator and parked.envelope.record.tag != tag_of(StartRun):
+                if parked.envelope.receiver == orchestrator and parked.envelope.record.tag not in beginnings:
                     return f"{orchestrator}: {parked.reason}; its message is parked, see `choragus parked`"
         return self._broken.get(run, "")
 

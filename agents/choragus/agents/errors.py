@@ -9,6 +9,7 @@
        ├─ BadArguments (ValueError)  a model's arguments do not fit the tool; it is told and can mend them
        ├─ BadResult (TypeError)      a tool gave back what cannot be written as JSON
        ├─ UnknownRun (LookupError)   no run of that id
+       ├─ NotForkable                a run cannot be forked there
        └─ Outcome                    why a run has no result
           ├─ LimitReached            a limit was used up
           ├─ Denied                  a person or the guardrail said no
@@ -117,6 +118,23 @@ class UnknownRun(AgentError, LookupError):
 
     def __str__(self) -> str:
         return f"no run {self.run!r} in {self.place}: list the runs with `choragus runs FILE` or Runtime.runs()"
+
+
+class NotForkable(AgentError):
+    """Raised when a run cannot be forked, or not at that position, or not under that key; nothing has begun.
+
+    Args:
+        run: the run to be forked.
+        reason: why not, and where it can be.
+    """
+
+    def __init__(self, run: str, reason: str) -> None:
+        super().__init__(run, reason)
+        self.run = run
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"run {self.run!r} cannot be forked: {self.reason}"
 
 
 class Outcome(AgentError):

@@ -16,7 +16,7 @@ from choragus.mailbox.turn import Envelope
 from .agent import Agent
 from .inspection import runs, unfinished
 from .manifest import manifest
-from .message import ORCHESTRATOR, StartRun
+from .message import ORCHESTRATOR, ForkRun, StartRun
 
 OnChange = Literal["refuse", "warn"]
 
@@ -46,24 +46,29 @@ async def held_runs(store: Store, agents: Mapping[str, Agent], on_change: OnChan
     return tuple(found)
 
 
-def _hold(run: str, name: str, was: str, agents: Mapping[str, Agent], on_change: OnChange) -> list[HeldRun]:
+def objection(name: str, was: str, agents: Mapping[str, Agent], on_change: OnChange) -> str:
+    """Why a run of that agent is not gone on with, or nothing; `was` is the agent's manifest when the run began."""
     agent = agents.get(name)
     if agent is None:
-        return [HeldRun(run, name, f"its agent {name!r} is not among the runtime's: pass it in Runtime(agents=[...])")]
+        return f"its agent {name!r} is not among the runtime's: pass it in Runtime(agents=[...])"
     today = manifest(agent).hash
     if on_change == "warn" or today == was:
-        return []
-    reason = (
+        return ""
+    return (
         f"agent {name!r} has changed since it began (manifest {was[:12]} then, {today[:12]} now): open it with the "
         "agent as it was, or with Runtime(on_change='warn')"
     )
-    return [HeldRun(run, name, reason)]
 
 
-def _start(envelope: Envelope) -> StartRun | None:
+def _hold(run: str, name: str, was: str, agents: Mapping[str, Agent], on_change: OnChange) -> list[HeldRun]:
+    reason = objection(name, was, agents, on_change)
+    return [HeldRun(run, name, reason)] if reason else []
+
+
+def _start(envelope: Envelope) -> StartRun | ForkRun | None:
     """The start that waits; anything else is for the actor to deal with."""
     try:
         message = decode(envelope.record)
     except (UnknownRecord, CorruptRecord):
         return None
-    return message if isinstance(message, StartRun) else None
+    return message if isinstance(message, StartRun | ForkRun) else None

@@ -33,6 +33,24 @@ class StartRun(Request[bool]):
     manifest: str
 
 
+@stored("choragus.fork_run")
+@attrs.frozen(kw_only=True)
+class ForkRun(Request[str]):
+    """Begin the run as a fork of `run`, from what that was at position `at` of its logbook.
+
+    The reply is why not, or empty; a run that had begun as this very fork stays as it is. `manifest` is the hash of the
+    agent to go on with, as in StartRun. Without `limits` they are the agent's.
+    """
+
+    run: str
+    at: int
+    agent: str
+    key: str
+    manifest: str
+    by: str
+    limits: Limits | None = None
+
+
 @stored("choragus.perceived")
 @attrs.frozen
 class Perceived:

@@ -15,10 +15,14 @@ import attrs
 from choragus.actors.dispatch import handle, reply
 from choragus.actors.message import AskFailed, EffectFailed
 from choragus.mailbox.address import actor_id
-from choragus.mailbox.turn import OnInterrupt, Parking
+from choragus.mailbox.citation import FORKED
+from choragus.mailbox.errors import CorruptRecord
+from choragus.mailbox.turn import SYSTEM_STREAM, OnInterrupt, Parking
 
 from .approval import approval_id
-from .limits import Spent
+from .errors import AgentError
+from .fork import ForkPoint, fork_point, is_fork, origin, taken
+from .limits import Limits, Spent
 from .message import (
     GUARDRAIL,
     MEMORY,
@@ -28,6 +32,7 @@ from .message import (
     CallModel,
     CallWaits,
     CancelRun,
+    ForkRun,
     GiveUpRun,
     ModelFailed,
     ModelReplied,
@@ -57,7 +62,7 @@ RETRY = 1.0
 class Orchestrator(
     Part[
         RunState,
-        StartRun | Perceived | CallFinished | CallWaits | GiveUpRun | CancelRun | WallReached | RetryModel,
+        StartRun | ForkRun | Perceived | CallFinished | CallWaits | GiveUpRun | CancelRun | WallReached | RetryModel,
     ],
     name=ORCHESTRATOR,
 ):
@@ -66,19 +71,33 @@ class Orchestrator(
     @handle
     def start(self, message: StartRun) -> bool:
         """Begin, on the agent as it is now; a second start of the same run changes nothing."""
-        state = self.state
-        if state.phase is not Phase.NEW:
+        if self.state.phase is not Phase.NEW:
             return False
-        identity = self.services.manifest(message.agent)
-        state.agent, state.goal, state.key = message.agent, message.goal, message.key
-        state.manifest, state.limits, state.started = identity.hash, identity.limits, self.now
-        self.log("run.started", agent=state.agent, goal=state.goal, key=state.key, manifest=state.manifest)
-        self.log("run.manifest", hash=state.manifest, identity=identity.as_dict())
-        self.tell(GUARDRAIL, SetLimits(limits=state.limits, started=self.now))
-        if state.limits.wall_seconds is not None:
-            self.timer("wall", WallReached(), after=state.limits.wall_seconds)
+        self._begin(message.agent, message.goal, message.key)
         self._perceive(ChatMessage("user", message.goal))
         return True
+
+    @handle
+    async def fork(self, message: ForkRun) -> str:
+        """Begin as a fork, in this one turn; what the parent leaves is only read."""
+        store = self.services.store
+        if self.state.phase is not Phase.NEW:
+            await self.committed()  # its first entry is read from disk
+            there = await origin(store, self.key)
+            return "" if is_fork(there, message.run, message.at) else str(taken(message.run, message.key, self.key))
+        try:
+            self.services.check_agent(message.run, message.agent, message.manifest)
+            point = await fork_point(store, message.run, message.at, "the file")
+        except (AgentError, CorruptRecord) as error:
+            # Whoever asked may be gone, and the run that was to be has no logbook.
+            self.append(SYSTEM_STREAM, "fork.refused", {"run": self.key, "by": message.by, "reason": str(error)})
+            return str(error)
+        self.log(FORKED, **point.citing(message.by))
+        for one in point.interrupted:
+            self.log("effect.interrupted", effect=one.effect, call=one.call, tool=one.tool)
+        self._begin(message.agent, point.goal, message.key, message.limits)
+        self._go_on_from(point)
+        return ""
 
     @handle
     async def perceived(self, message: Perceived) -> None:
@@ -177,6 +196,32 @@ class Orchestrator(
         if not self._is_over:
             self._end(Status.FAILED, f"{self.id}: {parking.reason}")
 
+    def _begin(self, agent: str, goal: str, key: str, limits: Limits | None = None) -> None:
+        """On the agent as it is now, with nothing spent."""
+        state, identity = self.state, self.services.manifest(agent)
+        state.agent, state.goal, state.key = agent, goal, key
+        state.manifest, state.limits, state.started = identity.hash, limits or identity.limits, self.now
+        self.log("run.started", agent=state.agent, goal=state.goal, key=state.key, manifest=state.manifest)
+        self.log("run.manifest", hash=state.manifest, identity=identity.as_dict())
+        self.tell(GUARDRAIL, SetLimits(limits=state.limits, started=self.now))
+        if state.limits.wall_seconds is not None:
+            self.timer("wall", WallReached(), after=state.limits.wall_seconds)
+
+    def _go_on_from(self, point: ForkPoint) -> None:
+        """With the step in hand: the model is asked for it, or its calls are made, or it is done."""
+        state = self.state
+        if not point.calls:
+            state.step = point.step - 1
+            self._perceive(*point.conversation)
+            return
+        state.step, state.upto, state.text = point.step, len(point.conversation), point.text
+        state.calls = list(point.calls)
+        self.tell(MEMORY, Perceive(0, point.conversation))
+        if all(call.done for call in state.calls):
+            self._update()
+        else:
+            self._call_tools()
+
     @property
     def _is_over(self) -> bool:
         return self.state.status.is_final or self.state.phase is Phase.NEW
@@ -238,10 +283,15 @@ class Orchestrator(
         state.calls = [
             OpenCall(f"{state.step}.{n}", call) for n, call in enumerate(_named(state.step, answer.calls), 1)
         ]
+        self._call_tools()
+
+    def _call_tools(self) -> None:
+        state = self.state
         self._enter(Phase.ACT, calls=[call.id for call in state.calls])
         self._show()
         for call in state.calls:
-            self.tell(TOOL_GATEWAY, RunCall(call=call.id, agent=state.agent, asked=call.asked))
+            if not call.done:
+                self.tell(TOOL_GATEWAY, RunCall(call=call.id, agent=state.agent, asked=call.asked))
 
     def _stop(self, answer: ModelReplied) -> None:
         if answer.stop == "stop":

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from uuid import uuid4
 
 import anyio
 import anyio.lowlevel
@@ -26,11 +24,14 @@ from choragus.supervision.system import System
 
 from .agent import Agent
 from .desk import PARTS, Desk
-from .errors import AgentFault
+from .errors import AgentError, AgentFault
+from .fork import fork_id, parent, standing_at
 from .holding import HeldRun, OnChange, held_runs
 from .inspection import RunSummary, find_run, runs
+from .limits import Limits
 from .manifest import manifest
-from .message import StartRun
+from .message import ForkRun, StartRun
+from .naming import run_id
 from .retention import Sweep, prune_runs
 from .run import Run
 from .service import Services
@@ -148,12 +149,52 @@ class Runtime:
         self._check(agent, goal, key)
         identity = manifest(agent).hash
         while True:
-            id = _run_id(agent.name, key)
+            id = run_id(agent.name, key)
             begun = await self._desk.orchestrator(id).ask(
                 StartRun(agent=agent.name, goal=goal, key=key, manifest=identity)
             )
             if begun or key:  # else another run drew the same id
                 return Run(id, self._desk)
+
+    async def fork(
+        self, run: str, *, at: int | None = None, key: str = "", limits: Limits | None = None, by: str = "host"
+    ) -> Run:
+        """Begin a new run from what another was at one point of its past; that one goes on untouched.
+
+        The new run has the conversation up to there, on the agent as it is now. It spends from nothing on, for what was
+        spent before is its parent's; idempotency keys, approvals and the wall time are its own. A call that had its
+        result by then keeps it and is not made again. One that was under way has a result that says so. Others are
+        asked for and approved anew. With a key that was used for this fork before, give back that run, begin nothing.
+
+        Args:
+            run: its id, or the beginning of it when no other run begins so. It may have ended.
+            at: a position of its logbook, from `RunEvent.position` or `choragus show`; by default the last one before
+                its end, and of a run that goes on the last one there is.
+            limits: those of the agent by default.
+            by: who forks; it stands in the new run's logbook.
+
+        Raises:
+            UnknownRun: when there is no such run.
+            NotForkable: when it was pruned, had not come to `at` or had ended by then, or the key is another run's.
+            Held: when its agent is missing or has changed.
+            AgentFault: when an argument is of a wrong type.
+            CorruptRecord: when an entry of the run's logbook is damaged.
+            AgentError: when its conversation is, or when anything of this came about in between.
+            MessageParked: when the new run could not begin.
+        """
+        _check_fork(at, key, limits, by)
+        of = await parent(self.store, run, self.place)
+        self._services.check_agent(of.run, of.agent, of.manifest)
+        id, there = await fork_id(self.store, of, at, key)
+        if there is not None:
+            return Run(id, self._desk)
+        position = (await standing_at(self.store, of.run, at)).position
+        identity = manifest(self._agents[of.agent]).hash
+        asked = ForkRun(run=of.run, at=position, agent=of.agent, key=key, manifest=identity, by=by, limits=limits)
+        refusal = await self._desk.orchestrator(id).ask(asked)
+        if refusal:
+            raise AgentError(refusal)
+        return Run(id, self._desk)
 
     async def run(self, id: str) -> Run:
         """The run of that id, or of the only id that begins so.
@@ -184,7 +225,7 @@ class Runtime:
         return MemoryStore() if self._path is None else await SqliteStore.open(self._path)
 
     def _build(self) -> System:
-        services = Services(self._agents, self.store, self._clock)
+        self._services = services = Services(self._agents, self.store, self._clock, self._on_change)
         return System(
             tree=self._tree(),
             actors=self._regions,
@@ -261,6 +302,18 @@ def run_sync(agent: Agent, goal: str, *, path: str | Path | None = None, key: st
     return anyio.run(main)
 
 
+def _check_fork(at: object, key: object, limits: object, by: object) -> None:
+    if at is not None and type(at) is not int:
+        raise AgentFault(
+            f"at={at!r} is no position: give a whole number, as in RunEvent.position, or None for the last"
+        )
+    for name, text in (("key", key), ("by", by)):
+        if not isinstance(text, str):
+            raise AgentFault(f"{name}={text!r} must be text")
+    if limits is not None and not isinstance(limits, Limits):
+        raise AgentFault(f"limits={limits!r} are no Limits: give Limits(steps=...), or None for the agent's")
+
+
 def _by_name(agents: Iterable[Agent]) -> dict[str, Agent]:
     found: dict[str, Agent] = {}
     for agent in agents:
@@ -270,8 +323,3 @@ def _by_name(agents: Iterable[Agent]) -> dict[str, Agent]:
             raise AgentFault(f"two agents are named {agent.name!r}: rename one")
         found[agent.name] = agent
     return found
-
-
-def _run_id(agent: str, key: str) -> str:
-    """12 hexadecimal digits: from the agent and the key, or by chance when there is no key."""
-    return hashlib.sha256(f"{agent}\n{key}".encode()).hexdigest()[:12] if key else uuid4().hex[:12]

@@ -12,7 +12,8 @@ from choragus.mailbox.codec import Record, decode_as
 from choragus.mailbox.store import Store
 
 from .agent import Agent
-from .errors import BadArguments, BadResult, ModelError
+from .errors import BadArguments, BadResult, Held, ModelError
+from .holding import OnChange, objection
 from .manifest import Manifest, manifest
 from .message import CallModel, CallTool, ModelFailed, ModelReplied, ToolReturned
 from .model import ChatMessage, ModelRequest, Usage
@@ -36,6 +37,7 @@ class Services:
     agents: Mapping[str, Agent]
     store: Store
     clock: Callable[[], float] = time.time
+    on_change: OnChange = "refuse"
     opened: float = attrs.field(init=False)
     _heard: dict[str, list[ChatMessage]] = attrs.field(factory=dict, init=False)
 
@@ -60,6 +62,12 @@ class Services:
     def manifest(self, agent: str) -> Manifest:
         """What the agent is made of today."""
         return manifest(self.agent(agent))
+
+    def check_agent(self, run: str, agent: str, was: str) -> None:
+        """Raise Held when a run of the agent, whose manifest was that, is not gone on with here."""
+        reason = objection(agent, was, self.agents, self.on_change)
+        if reason:
+            raise Held(run, reason)
 
     async def request(self, run: str, agent: str, upto: int) -> ModelRequest:
         """All that the model is sent for a step, from the conversation on disk."""

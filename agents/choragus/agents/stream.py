@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+SHOWN = 2_000
+"""Characters of a call's result that the logbook repeats; the conversation holds all of it."""
+
 
 def run_stream(run: str) -> str:
     """The logbook: what happened, in the order in which it was committed."""

@@ -35,9 +35,7 @@ from .message import (
 )
 from .part import Part
 from .service import repeatable
-
-SHOWN = 2_000
-"""Characters of a result that the logbook repeats; the conversation holds all of it."""
+from .stream import SHOWN
 
 SETTLED = ("happened", "not", "give_up")
 """What a person may say of a call of unknown outcome."""

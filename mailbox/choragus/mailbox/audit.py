@@ -30,6 +30,7 @@ class Findings:
     entries: int = 0
     batches: int = 0
     records: int = 0
+    forks: int = 0
     problems: list[str] = attrs.field(factory=list)
 
     def verification(self) -> Verification:
@@ -41,6 +42,7 @@ class Findings:
             records=self.records,
             problems=tuple(self.problems),
             tombstones=self.tombstones,
+            forks=self.forks,
         )
 
 

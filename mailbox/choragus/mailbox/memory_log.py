@@ -9,6 +9,7 @@ import attrs
 
 from .audit import Findings, check_entries, check_heads
 from .burial import Link, gap, links, tombstone
+from .citation import check_forks
 from .digest import GENESIS
 from .plan import Head, Plan
 from .turn import Entry, Extent, LogEntry, Tombstone, Verification
@@ -92,6 +93,7 @@ class MemoryLog:
         found = Findings(tuple(self.tombstones()), batches=len(self._batches), records=len(self._lines))
         check_entries(self._lines, self._batches.get, self._linked, found)
         check_heads(self.heads, found)
+        check_forks(self._lines, self._stands, found)
         return found.verification()
 
     def _unlink(self, link: Link) -> None:
@@ -107,6 +109,10 @@ class MemoryLog:
             del self._links[number]
         for number in [one for one in self._batches if closed.first <= one < closed.last]:
             del self._batches[number]
+
+    def _stands(self, stream: str, position: int) -> bytes | None:
+        lines = self.read(stream, position - 1, 1)
+        return lines[0].hash if lines and lines[0].position == position else None
 
     def _linked(self, batch: int) -> list[tuple[str, int, bytes]]:
         return [(link.stream, link.position, link.hash) for link in self._links.get(batch, {}).values()]

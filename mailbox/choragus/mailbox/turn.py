@@ -361,7 +361,10 @@ class Pruned:
 
 @attrs.frozen(kw_only=True)
 class Verification:
-    """What `verify` found; `problems` is empty when the file is whole. `tombstones` stand where entries were pruned."""
+    """What `verify` found; `problems` is empty when the file is whole. `tombstones` stand where entries were pruned.
+
+    `forks` counts the streams that begin with a citation of another.
+    """
 
     entries: int
     streams: int
@@ -369,3 +372,4 @@ class Verification:
     records: int
     problems: tuple[str, ...]
     tombstones: tuple[Tombstone, ...] = ()
+    forks: int = 0

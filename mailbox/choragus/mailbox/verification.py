@@ -6,6 +6,7 @@ from functools import partial
 from sqlite3 import Connection, DatabaseError
 
 from .audit import Findings, Link, check_entries, check_heads
+from .citation import FORKED, check_forks
 from .digest import Field, digest
 from .errors import CorruptRecord
 from .facts import highest
@@ -32,7 +33,7 @@ def verify(connection: Connection) -> Verification:
         connection.execute("BEGIN")
         try:
             found = _begin(connection)
-            for check in (_check_digests, _check_entries, _check_batches, _check_heads, _check_file):
+            for check in (_check_digests, _check_entries, _check_batches, _check_heads, _check_forks, _check_file):
                 try:
                     check(connection, found)
                 except (DatabaseError, CorruptRecord, UnicodeDecodeError) as error:
@@ -107,6 +108,20 @@ def _check_batches(connection: Connection, found: Findings) -> None:
 def _check_heads(connection: Connection, found: Findings) -> None:
     rows = connection.execute("SELECT stream, position, hash FROM head")
     check_heads({text(stream): Head(position=whole(place), hash=raw(hash_)) for stream, place, hash_ in rows}, found)
+
+
+def _check_forks(connection: Connection, found: Findings) -> None:
+    heads: dict[Field, str] = dict(connection.execute("SELECT number, stream FROM head").fetchall())
+    rows = connection.execute(f"SELECT {ENTRY_COLUMNS} FROM entry WHERE kind = ?", (FORKED,))
+    entries = (unchecked_entry(row, heads.get(row[1], f"number {row[1]!r}")) for row in rows)
+    check_forks(entries, partial(_stands, connection), found)
+
+
+def _stands(connection: Connection, stream: str, position: int) -> bytes | None:
+    numbered = "(SELECT number FROM head WHERE stream = ?)"
+    statement = f"SELECT hash FROM entry WHERE stream = {numbered} AND position = ?"
+    row: tuple[bytes] | None = connection.execute(statement, (stream, position)).fetchone()
+    return None if row is None else row[0]
 
 
 def _check_file(connection: Connection, found: Findings) -> None:

@@ -11,6 +11,7 @@ from .approval import decide, show_approvals
 from .backing import back_up
 from .compaction import compact
 from .exit import Exit
+from .forking import fork
 from .listing import show_runs
 from .logbook import show
 from .parking import requeue, show_parked
@@ -153,7 +154,27 @@ def _add_mending(commands: Commands) -> None:
     one.add_argument("run", metavar="RUN", help=RUN)
     _add_person(one)
     _add_reason(one)
+    _add_forking(commands)
     _add_parking(commands)
+
+
+def _add_forking(commands: Commands) -> None:
+    one = _command(
+        commands,
+        "fork",
+        fork,
+        "begin a new run from a run's past",
+        "Begin a new run with the conversation that another had at one point of its past; that one goes on\n"
+        "untouched. Calls that had their results are not made again, what was under way is not run from\n"
+        "the fork, and what comes behind is asked for and approved anew. Limits count from nothing on. The\n"
+        "process that owns the file begins it, or the next one that opens it with the run's agent.",
+        "choragus fork runs.db 5f2c --at 17 --key 5f2c-again",
+    )
+    one.add_argument("run", metavar="RUN", help=RUN)
+    where = "a position, as `choragus show` prints it in the column AT; by default the last one before the run's end"
+    one.add_argument("--at", metavar="N", type=int, help=where)
+    one.add_argument("--key", metavar="KEY", default="", help="the new run's key: the same again begins nothing")
+    one.add_argument("--by", metavar="NAME", help="who forks; the login name by default")
 
 
 def _add_parking(commands: Commands) -> None:

@@ -1,4 +1,4 @@
-"""A run's logbook as a person reads it: rows of time, step or call, what happened, and the gist. Pure."""
+"""A run's logbook as a person reads it: rows of position, time, step or call, what happened, and the gist. Pure."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from datetime import datetime
 import attrs
 import msgspec
 
+from choragus.mailbox.citation import FORKED
 from choragus.mailbox.turn import SYSTEM_STREAM, LogEntry
 
 from .text import as_json, block, chunks, columns, counted, duration, money, short, visible
 
 Fields = dict[str, object]
 
-HEADER = "TIME      STEP   WHAT"
+HEADER = "  AT  TIME      STEP   WHAT"
 LEAST = 30
 """Columns that the gist of a row gets, however narrow the page."""
 
@@ -50,11 +51,15 @@ class Timeline:
 
     def lines(self, entries: Iterable[LogEntry]) -> list[str]:
         """What to print for these entries; many say nothing to a person."""
-        return [line for entry in entries for row in self._rows(entry) for line in self._print(row)]
+        return [line for entry in entries for line in self._told(entry)]
 
     def unjudged(self, at: float) -> list[str]:
         """The calls that were asked for and that nobody has judged so far, as of a time."""
-        return [line for call in tuple(self._asked) for line in self._print(self._call(at, call, "asked"))]
+        return [line for call in tuple(self._asked) for line in self._print(self._call(at, call, "asked"), 0)]
+
+    def _told(self, entry: LogEntry) -> list[str]:
+        position = 0 if entry.stream == SYSTEM_STREAM else entry.position
+        return [line for row in self._rows(entry) for line in self._print(row, position)]
 
     def _rows(self, entry: LogEntry) -> list[Row]:
         data: Fields = msgspec.json.decode(entry.body)
@@ -64,6 +69,14 @@ class Timeline:
         return [] if make is None else make(self, entry.at, data)
 
     # One method for each kind of entry that is shown.
+
+    def _forked(self, at: float, data: Fields) -> list[Row]:
+        gist = f"from run {_text(data, 'run')} at {_whole(data, 'position')}, by {_text(data, 'by')}"
+        return [Row(at, "", "forked", gist, whole=True)]
+
+    def _cut(self, at: float, data: Fields) -> list[Row]:
+        what = f"{_text(data, 'tool') or 'the model'} was under way in the other run; it is not run from here"
+        return [Row(at, _text(data, "call"), "cut off", what, whole=True)]
 
     def _started(self, at: float, data: Fields) -> list[Row]:
         self._begun = True
@@ -148,13 +161,13 @@ class Timeline:
     def _call(self, at: float, call: str, what: str, tail: str = "") -> Row:
         return Row(at, call, what, self._asked.pop(call, ""), tail)
 
-    def _print(self, row: Row) -> list[str]:
+    def _print(self, row: Row, position: int) -> list[str]:
         when = datetime.fromtimestamp(row.at)
         lines: list[str] = []
         if str(when.date()) != self._day:
             self._day = str(when.date())
             lines.append(self._day)
-        begin = f"{when:%H:%M:%S}  {visible(row.step):<5}  {visible(row.what):<9}  "
+        begin = f"{position or '':>4}  {when:%H:%M:%S}  {visible(row.step):<5}  {visible(row.what):<9}  "
         room = max(LEAST, self._width - columns(begin))
         gist, tail = visible(row.gist), visible(row.tail)
         pieces = list(chunks(gist, room)) if row.whole else [short(gist, max(LEAST, room - columns(tail)))]
@@ -201,6 +214,8 @@ def _number(data: Fields, field: str) -> float:
 _ENDS = {"returned": "result", "settled": "result", "failed": "error", "denied": "error"}
 
 _KINDS: dict[str, Callable[[Timeline, float, Fields], list[Row]]] = {
+    FORKED: Timeline._forked,
+    "effect.interrupted": Timeline._cut,
     "run.started": Timeline._started,
     "model.replied": Timeline._replied,
     "model.failed": Timeline._model_failed,

@@ -24,7 +24,7 @@ async def verify(session: Session) -> Exit:
         return Exit.PROBLEMS
     records, entries = counted(found.records, "record"), f"{found.entries} entries"
     whole = f"{session.file} is whole: {records}, {entries} in {counted(found.streams, 'hash chain')}"
-    print(visible(f"{whole}{_gone(found.tombstones)}"))
+    print(visible(f"{whole}{_gone(found.tombstones)}{f'; forks: {found.forks}' if found.forks else ''}"))
     for stone in found.tombstones if session.asked.pruned else ():
         print(visible(f"pruned {moment(stone.at)}: entries 1 to {stone.position} of {stone.stream}"))
     return Exit.OK
