@@ -36,7 +36,7 @@ NOTES = (
     f"told: {durable_plan.LOT:,} messages to one actor, then an ask, whose answer says that they are taken, on disk; "
     f"sent: by {durable_plan.SENDERS} senders, each of whom waits until its message is on disk; one actor takes them "
     "one by one",
-    "bytes per step: what a plan adds to the closed file, divided by its steps; ours the mean of 10 plans after a first",
+    "bytes per step: what a plan adds to the closed file, divided by its steps; ours a mean of 10 plans",
     "choragus: synchronous=FULL everywhere, WAL",
 )
 

@@ -1,12 +1,8 @@
 """Measure choragus and print the figures, each beside what it is compared with.
 
-<<<<<<< HEAD
-    python benchmarks/run.py [--quick] [--only actors,scale,peers,durable,herd,example,imports,approval] [--folder DIR]
-=======
     python benchmarks/run.py [--quick] [--only SECTION,...] [--folder DIR]
 
-The sections: actors, scale, peers, durable, durable-peers, example, imports, approval.
->>>>>>> 557346e (Measure other durable libraries beside choragus)
+The sections: actors, scale, peers, durable, herd, durable-peers, example, imports, approval.
 
 Both sides of a ratio are measured in the same run, in turns; absolute figures are medians and depend on the machine and
 on what else it does. On Linux `chrt -f 10 python benchmarks/run.py` gives calmer ones.
