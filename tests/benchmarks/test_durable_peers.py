@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -42,10 +41,9 @@ def test_a_step_adds_as_many_bytes_late_as_early(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", durable_peers.PEERS)
 def test_an_installed_library_does_all_its_work(name: str, tmp_path: Path) -> None:
-    if find_spec(durable_peers.PEERS[name][0]) is None:
-        pytest.skip(durable_peers.missing(name))
     peer = durable_peers.load(name)
-    assert peer is not None
+    if peer is None:
+        pytest.skip(durable_peers.missing(name))
 
     works = [partial(work, tmp_path, 5) for work, _ in peer.queues.values()]
     if peer.steps is not None:

@@ -55,13 +55,13 @@ class Rival:
         name: what it is called there.
         key: where a step's idempotency key comes from, in words; empty when the world takes none.
         module: of `tests.faults`, with the function `work`.
-        package: the library that it needs; empty for none.
+        packages: the libraries that it needs, a parent before its parts.
         keeps: whether all that is promised of choragus is promised of this row too.
     """
 
     name: str
     module: str
-    package: str = ""
+    packages: tuple[str, ...] = ()
     key: str = ""
     keeps: bool = False
     work: str = "plan"
@@ -69,9 +69,8 @@ class Rival:
     @property
     def missing(self) -> str:
         """Why it cannot be tried here; empty when it can."""
-        if not self.package or find_spec(self.package) is not None:
-            return ""
-        return f"{self.name}: skipped, {self.package} is not installed; `pip install -e '.[peers]'` brings it"
+        lacking = next((one for one in self.packages if find_spec(one) is None), "")
+        return lacking and f"{self.name}: skipped, {lacking} is not installed; `pip install -e '.[peers]'` brings it"
 
     def scenario(self, steps: int) -> Scenario:
         """The plan, for a stand."""

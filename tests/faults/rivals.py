@@ -46,13 +46,15 @@ HEAD = (
 )
 NONE = "none"
 BY_HAND = "by hand"
+LANGGRAPH = ("langgraph", "langgraph.checkpoint.sqlite")
+DBOS = ("dbos",)
 RIVALS = (
     Rival(name="choragus", module="choragus_rival", keeps=True),
     Rival(name="choragus", module="choragus_rival", key="its own", keeps=True),
-    Rival(name="langgraph", module="langgraph_rival", package="langgraph"),
-    Rival(name="langgraph", module="langgraph_rival", package="langgraph", key=BY_HAND),
-    Rival(name="dbos", module="dbos_rival", package="dbos"),
-    Rival(name="dbos", module="dbos_rival", package="dbos", key=BY_HAND),
+    Rival(name="langgraph", module="langgraph_rival", packages=LANGGRAPH),
+    Rival(name="langgraph", module="langgraph_rival", packages=LANGGRAPH, key=BY_HAND),
+    Rival(name="dbos", module="dbos_rival", packages=DBOS),
+    Rival(name="dbos", module="dbos_rival", packages=DBOS, key=BY_HAND),
 )
 
 

@@ -15,8 +15,8 @@ from .rivals import BY_HAND, HEAD, RIVALS, Result, tried
 
 TOY = Rival(name="toy", module="toy_rival", work="doubling")
 STEPS = 2
-POINTS = 12
-"""Every call of two steps of a toy."""
+EVERY = 12
+"""Points that are every call of two steps of a toy."""
 
 
 def in_the_plan(rival: Rival, library: Path, points: int) -> Result:
@@ -27,9 +27,9 @@ def in_the_plan(rival: Rival, library: Path, points: int) -> Result:
 @pytest.mark.parametrize(
     ("work", "key", "points", "seen"),
     [
-        pytest.param("doubling", "", POINTS, {"doubled"}, id="doubling"),
-        pytest.param("doubling", BY_HAND, POINTS, {"again"}, id="doubling, with a key"),
-        pytest.param("losing", "", POINTS, {"lost"}, id="losing"),
+        pytest.param("doubling", "", 4, {"doubled"}, id="doubling"),
+        pytest.param("doubling", BY_HAND, 4, {"again"}, id="doubling, with a key"),
+        pytest.param("losing", "", EVERY, {"lost"}, id="losing"),
         pytest.param("stuck", "", 4, {"stuck"}, id="stuck"),
     ],
 )
