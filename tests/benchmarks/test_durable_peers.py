@@ -33,7 +33,7 @@ def test_our_queue_takes_every_message(put: durable_plan.Puts, tmp_path: Path) -
 
 
 def test_a_step_adds_as_many_bytes_late_as_early(tmp_path: Path) -> None:
-    early, late = (durable_plan.grown(tmp_path, steps) / steps for steps in (100, 400))
+    early, late = (durable_plan.grown(tmp_path, steps) / steps for steps in (100, 200))
 
     assert late < early * durable_peers.EVEN.limit
     assert early > len(durable_plan.TEXT), "the text itself is on disk"
