@@ -1,6 +1,8 @@
 """Measure choragus and print the figures, each beside what it is compared with.
 
-    python benchmarks/run.py [--quick] [--only actors,scale,peers,durable,herd,example,imports,approval] [--folder DIR]
+    python benchmarks/run.py [--quick] [--only SECTION,...] [--folder DIR]
+
+The sections: actors, scale, peers, durable, herd, durable-peers, example, imports, approval.
 
 Both sides of a ratio are measured in the same run, in turns; absolute figures are medians and depend on the machine and
 on what else it does. On Linux `chrt -f 10 python benchmarks/run.py` gives calmer ones.
@@ -25,6 +27,7 @@ from benchmarks import (
     actor_scale,
     approval_latency,
     audit_cost,
+    durable_peers,
     durable_rate,
     durable_scale,
     import_time,
@@ -32,7 +35,7 @@ from benchmarks import (
 )
 from benchmarks.figure import Section
 
-SECTIONS = ("actors", "scale", "peers", "durable", "herd", "example", "imports", "approval")
+SECTIONS = ("actors", "scale", "peers", "durable", "herd", "durable-peers", "example", "imports", "approval")
 
 
 def main() -> None:
@@ -68,6 +71,8 @@ def measure(name: str, folder: Path, quick: bool) -> Section:
             return durable_rate.section(folder, quick)
         case "herd":
             return durable_scale.section(folder, quick)
+        case "durable-peers":
+            return durable_peers.section(folder, quick)
         case "example":
             return audit_cost.section(folder, quick)
         case "imports":
