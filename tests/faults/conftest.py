@@ -11,6 +11,9 @@ from .interposer import build, missing
 from .kills import ACTORS, AGENT, VISITOR
 from .stand import Stand
 
+collect_ignore_glob = ["*_rival.py"]
+"""They import libraries that may not be there, and hold no tests."""
+
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
