@@ -223,3 +223,23 @@ async def test_an_answer_that_comes_from_disk_takes_the_place_of_its_timer() -> 
     inbox.deliver(attrs.evolve(message("answer", "ask:1"), answer=True))
 
     assert ids(inbox) == ["1", "answer"]
+
+
+async def test_a_timer_that_was_taken_back_is_not_read_from_disk_before_that_is_there() -> None:
+    store = MemoryStore()
+    await store.append([message("1", "x"), message("2")])
+    inbox = Inbox(ME, store)
+    inbox.accept(turn("x"), message("0"), spent=False)
+
+    await inbox.refill(0.0)
+
+    assert ids(inbox) == ["2"]
+
+
+async def test_no_more_than_the_window_is_held() -> None:
+    inbox = await filled()
+
+    for number in range(WINDOW + 3):
+        inbox.deliver_early(message(str(number)))
+
+    assert len(inbox._held) == WINDOW

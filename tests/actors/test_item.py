@@ -1,0 +1,44 @@
+"""What stands upon what."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from choragus.actors.item import Line, fallen
+from choragus.mailbox.address import ActorId
+from choragus.mailbox.codec import Record
+from choragus.mailbox.turn import Attempt, Envelope, Parking, Turn
+
+A, B, C = ActorId("test.item/a"), ActorId("test.item/b"), ActorId("test.item/c")
+SENT = Envelope(id="a#1", receiver=B, sender=A, record=Record("json", 1, b"1"))
+LOST = Turn(id="a1", actor=A, fence=1, revision=0, sends=(SENT,))
+PLAIN = Turn(id="b1", actor=B, fence=1, revision=0)
+
+
+def kept(*turns: Turn) -> list[str]:
+    lines = [Line(turn, lambda _: None, 0) for turn in (LOST, *turns)]
+    return [line.item.id for line in fallen(lines, lambda line: line.item is LOST)[1] if isinstance(line.item, Turn)]
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        attrs.evolve(PLAIN, consumed=("a#1",)),
+        attrs.evolve(PLAIN, stashed=("a#1",)),
+        attrs.evolve(PLAIN, unstashed=("a#1",)),
+        attrs.evolve(PLAIN, attempts=(Attempt(message="a#1", attempts=1, error="no", not_before=0.0),)),
+        attrs.evolve(PLAIN, parked=(Parking(message="a#1", reason="no"),)),
+        attrs.evolve(PLAIN, actor=A),
+    ],
+    ids=["consumed", "stashed", "unstashed", "tried", "parked", "of the same actor"],
+)
+def test_what_names_a_message_of_a_lost_turn_or_follows_it_is_lost(turn: Turn) -> None:
+    assert kept(turn) == []
+
+
+def test_what_stands_upon_something_else_is_kept() -> None:
+    assert kept(attrs.evolve(PLAIN, consumed=("a#2",)), attrs.evolve(PLAIN, id="c1", actor=C, consumed=("a#1",))) == [
+        "b1",
+        "c1",
+    ]
