@@ -17,6 +17,7 @@ from choragus.mailbox.turn import (
     Entry,
     Envelope,
     OnInterrupt,
+    Pruning,
     Turn,
 )
 
@@ -68,3 +69,14 @@ async def test_a_closure_that_comes_too_late_does_not_pass_for_landed(store: Sto
     await store.commit(batch)
 
     assert await store.landed(batch) is not None
+
+
+async def test_a_turn_whose_actor_was_pruned_meanwhile_does_not_pass_for_landed(store: Store) -> None:
+    """Pruning moves the revision on, and takes no turn."""
+    await store.commit(attrs.evolve(EMPTY, turns=(attrs.evolve(TURN, effects=()),)))
+    lost = attrs.evolve(EMPTY, turns=(attrs.evolve(TURN, id="t2", revision=1, effects=()),))
+
+    pruned = await store.prune(Pruning(at=20.0, actors=(ALICE,)))
+
+    assert pruned.states == 1
+    assert await store.landed(lost) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .address import ActorId
 from .need import Needs, needs
 from .plan import Facts
 from .turn import Batch, Committed, Entry, Known
@@ -17,11 +18,14 @@ def wanted(batch: Batch) -> Needs:
     return found
 
 
-def landed(batch: Batch, facts: Facts, is_logged: Callable[[Entry], bool]) -> Committed | None:
+def landed(
+    batch: Batch, facts: Facts, last_turn: Callable[[ActorId], str], is_logged: Callable[[Entry], bool]
+) -> Committed | None:
     """What the commit gave; None when nothing of the batch is there. Its owner must have committed nothing since.
 
     Args:
         facts: as they are now, for what is `wanted`.
+        last_turn: the id of an actor's last turn; its revision may have been moved on by whoever pruned it.
         is_logged: whether an entry stands in its stream.
     """
     known = {}
@@ -29,7 +33,7 @@ def landed(batch: Batch, facts: Facts, is_logged: Callable[[Entry], bool]) -> Co
         first = facts.known.get((envelope.receiver, envelope.key)) if envelope.key else None
         if first is not None and first.id != envelope.id:
             known[envelope.id] = first
-    if not _is_there(batch, facts, known, is_logged):
+    if not _is_there(batch, facts, known, last_turn, is_logged):
         return None
     taken = {(turn.actor, message) for turn in batch.turns for message in turn.consumed}
     taken.update((turn.actor, parking.message) for turn in batch.turns for parking in turn.parked)
@@ -38,10 +42,17 @@ def landed(batch: Batch, facts: Facts, is_logged: Callable[[Entry], bool]) -> Co
     return Committed(batch=facts.batch, known=known, dropped=dropped)
 
 
-def _is_there(batch: Batch, facts: Facts, known: dict[str, Known], is_logged: Callable[[Entry], bool]) -> bool:
+def _is_there(
+    batch: Batch,
+    facts: Facts,
+    known: dict[str, Known],
+    last_turn: Callable[[ActorId], str],
+    is_logged: Callable[[Entry], bool],
+) -> bool:
     """One row decides, for it was all or nothing."""
-    for turn in batch.turns:
-        return facts.revisions.get(turn.actor, 0) > turn.revision
+    if batch.turns:
+        actor = batch.turns[-1].actor
+        return last_turn(actor) == batch.turns[-1].id
     for envelope in batch.appends:
         mail = (envelope.receiver, envelope.id)
         if envelope.id not in known:

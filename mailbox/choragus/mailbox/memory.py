@@ -221,7 +221,10 @@ class MemoryStore:
 
     async def landed(self, batch: Batch) -> Committed | None:
         """See `Store.landed`."""
-        return landed(batch, self._facts(wanted(batch)), self._log.has)
+        return landed(batch, self._facts(wanted(batch)), self._last_turn, self._log.has)
+
+    def _last_turn(self, actor: ActorId) -> str:
+        return self._actors.get(actor, Snapshot()).last_turn
 
     async def reopen(self) -> None:
         """See `Store.reopen`; nothing is ever unknown here."""

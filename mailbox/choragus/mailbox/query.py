@@ -190,7 +190,11 @@ def has_landed(connection: Connection, batch: Batch) -> Committed | None:
         values = (number, entry.kind, entry.at + 0.0, body)
         return connection.execute(statement, values).fetchone() is not None
 
-    return landed(batch, look_up(connection, wanted(batch), standing(connection)), is_logged)
+    def last_turn(actor: ActorId) -> str:
+        row = connection.execute("SELECT last_turn FROM actor WHERE id = ?", (actor,)).fetchone()
+        return row[0] if row else ""
+
+    return landed(batch, look_up(connection, wanted(batch), standing(connection)), last_turn, is_logged)
 
 
 def data_version(connection: Connection) -> int:
