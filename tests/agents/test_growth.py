@@ -16,7 +16,7 @@ from choragus.agents.scripted import Answer, ScriptedModel
 from choragus.agents.tool import tool
 from choragus.mailbox.sqlite import SqliteStore
 
-CEILING = 2700
+CEILING = 2800
 """Bytes for a step with one model call and one tool call: 16 entries, 3 batches, and their index."""
 
 
