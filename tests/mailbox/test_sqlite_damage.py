@@ -444,6 +444,18 @@ async def told(store: SqliteStore) -> list[object]:
     return [type(result).__name__ if isinstance(result, ChoragusError) else result for result in results]
 
 
+async def test_a_name_of_a_stream_that_is_no_text_any_more_is_found(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ')') WHERE name = 'head'")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE head SET stream = CAST(stream AS BLOB) WHERE stream = 'run/2'")
+
+    found = await problems(path)
+
+    assert "head with stream b'run/2' does not match its digest" in found
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_a_bit_flipped_anywhere_is_found_or_changes_nothing(path: Path) -> None:

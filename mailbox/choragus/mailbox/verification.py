@@ -69,7 +69,8 @@ def _is_whole(table: Table, row: Row) -> bool:
 
 
 def _check_entries(connection: Connection, found: Findings) -> None:
-    heads: dict[Field, str] = dict(connection.execute("SELECT number, stream FROM head").fetchall())
+    named = connection.execute("SELECT number, stream FROM head").fetchall()
+    heads: dict[Field, str] = {number: name for number, name in named if isinstance(name, str)}  # a bit may turn it
     rows = connection.execute(f"SELECT {ENTRY_COLUMNS} FROM entry ORDER BY seq")
     entries = (unchecked_entry(row, heads.get(row[1], f"number {row[1]!r}")) for row in rows)
     lost = connection.execute("SELECT DISTINCT stream FROM entry WHERE stream NOT IN (SELECT number FROM head)")
