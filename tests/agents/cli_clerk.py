@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import anyio
+from anyio import to_thread
 
 from choragus.agents.agent import Agent
+from choragus.agents.cli import main
 from choragus.agents.inspection import ApprovalRequested
 from choragus.agents.model import ModelReply, Price, ToolCall
 from choragus.agents.run import Run
@@ -48,6 +50,11 @@ async def pay(invoice: str, amount: str, *, context: ToolContext) -> str:
         begun.write_text(context.idempotency_key)
         await asyncio.Event().wait()
     return f"paid {amount}"
+
+
+async def command(*argv: str) -> int:
+    """Run a command as another thread would, with an event loop and a connection of its own."""
+    return await to_thread.run_sync(main, argv)
 
 
 def clerk() -> Agent:

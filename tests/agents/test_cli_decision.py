@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import anyio
 import attrs
 import pytest
-from anyio import to_thread
 
 from choragus.agents import visit
 from choragus.agents.approval import Approval
 from choragus.agents.cli import approval as approval_command
-from choragus.agents.cli import main
 from choragus.agents.cli.exit import Exit
 from choragus.agents.errors import Cancelled
 from choragus.agents.inspection import approvals
@@ -28,15 +25,9 @@ from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.store import Store
 from choragus.mailbox.turn import Envelope
 
-from .cli_clerk import NASTY, RUN, clerk, leave_waiting, start
+from .cli_clerk import NASTY, RUN, clerk, command, start
 
 Printed = pytest.CaptureFixture[str]
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> str:
-    """Where the runs of a test live."""
-    return str(tmp_path / "runs.db")
 
 
 @pytest.fixture
@@ -45,24 +36,6 @@ async def run(file: str) -> AsyncIterator[Run]:
     agent = clerk()
     async with Runtime(file, agents=[agent]) as runtime:
         yield await start(runtime, agent)
-
-
-@pytest.fixture
-async def waiting(file: str) -> str:
-    """A file with a run that waits for approval, owned by nobody; commands do not wait for an owner."""
-    await leave_waiting(Path(file))
-    return file
-
-
-@pytest.fixture
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make visitors impatient."""
-    monkeypatch.setattr(visit, "PATIENCE", 0.05)
-
-
-async def command(*argv: str) -> int:
-    """Run a command as another thread would, with an event loop and a connection of its own."""
-    return await to_thread.run_sync(main, argv)
 
 
 async def _id(run: Run) -> str:

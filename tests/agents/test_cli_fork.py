@@ -6,31 +6,21 @@ import re
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
-from pathlib import Path
 
 import attrs
 import pytest
-from anyio import to_thread
 
-from choragus.agents import visit
-from choragus.agents.cli import main
 from choragus.agents.cli.exit import Exit
 from choragus.agents.limits import Limits
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 
-from .cli_clerk import GOAL, RUN, clerk, leave_waiting, start
+from .cli_clerk import GOAL, RUN, clerk, command, start
 from .play import kinds, soon, until
 
 NOT = f"run '{RUN}' cannot be forked: "
 
 Printed = pytest.CaptureFixture[str]
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> str:
-    """Where the runs of a test live."""
-    return str(tmp_path / "runs.db")
 
 
 @pytest.fixture
@@ -40,24 +30,6 @@ async def runtime(file: str) -> AsyncIterator[Runtime]:
     async with Runtime(file, agents=[agent]) as runtime:
         await start(runtime, agent)
         yield runtime
-
-
-@pytest.fixture
-async def waiting(file: str) -> str:
-    """A file with a run that waits for approval, owned by nobody; commands do not wait for an owner."""
-    await leave_waiting(Path(file))
-    return file
-
-
-@pytest.fixture
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make visitors impatient."""
-    monkeypatch.setattr(visit, "PATIENCE", 0.05)
-
-
-async def command(*argv: str) -> int:
-    """Run a command as another thread would, with an event loop and a connection of its own."""
-    return await to_thread.run_sync(main, argv)
 
 
 def _new(printed: str) -> str:
