@@ -1,8 +1,7 @@
 """What is done about a commit of which nobody knows whether it is on disk.
 
 After a failed flush the old values can be read, and still the batch may rise from the log when the process dies. So
-nobody is told anything until the file has been opened anew, which settles what is there, and the batch has been found
-there or committed again.
+nobody is told anything until, on a new connection, the batch has been found on disk or committed again.
 """
 
 from __future__ import annotations

@@ -51,7 +51,6 @@ class Steps:
     """The steps that one handler call takes for its message."""
 
     def __init__(self, host: StepHost, running: Running, actor: ActorId, message: str) -> None:
-        self.taken = False
         self._host = host
         self._running = running
         self._actor = actor
@@ -84,7 +83,6 @@ class Steps:
 
     async def _write(self, step: Step) -> None:
         self._check()
-        self.taken = True
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def done(_: Committed | Rejected) -> None:

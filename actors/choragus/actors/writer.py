@@ -8,7 +8,7 @@ system.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Protocol
 
 from choragus.mailbox.address import ActorId
@@ -228,8 +228,7 @@ class Writer:
             for actor in pausing:
                 actor.activate()
 
-    def _batch(self, items: Iterable[Item]) -> Batch:
-        items = tuple(items)
+    def _batch(self, items: list[Item]) -> Batch:
         return Batch(
             node=self._node,
             fence=self._fence,
