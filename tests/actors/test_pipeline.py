@@ -19,7 +19,7 @@ from choragus.actors.effect import EffectContext
 from choragus.actors.errors import AskTimeout
 from choragus.actors.event import Degraded, Event, Recovered
 from choragus.actors.message import Request
-from choragus.actors.testing.loop import settled
+from choragus.actors.testing.loop import clock, settled
 from choragus.actors.testing.simulation import simulated
 from choragus.mailbox.address import ActorId
 from choragus.mailbox.codec import stored
@@ -363,6 +363,33 @@ async def test_what_cannot_be_read_for_now_is_read_again() -> None:
         store.failing = 40
         await asyncio.sleep(20)
         assert await hop.ask(Read()) == ["0"]
+
+
+@simulated(seeds=SEEDS)
+async def test_rings_that_cannot_be_read_when_the_clock_is_set_back_are_looked_for_again() -> None:
+    class Deaf(Gated):
+        failing = 0
+        looked = 0
+
+        async def rings(self, now: float) -> list[Envelope]:
+            if self.failing:
+                self.failing -= 1
+                raise StoreError("the disk does not answer")
+            self.looked += 1
+            return await super().rings(now)
+
+    store = Deaf()
+    shift = 0.0
+    async with System(store=store, actors=[Hop], clock=lambda: clock() + shift) as system:
+        await asyncio.sleep(0.1)
+        before = store.looked
+        store.failing = 3
+        shift = -3600.0
+
+        await asyncio.sleep(1)
+
+        assert await system.ref(Hop, "a").ask(Pass(0)) == 0
+        assert (store.failing, store.looked - before) == (0, 1)
 
 
 @simulated(seeds=SEEDS)

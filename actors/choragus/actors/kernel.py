@@ -64,6 +64,7 @@ class Kernel(Core):
         self.resources: object = None
         self._opened = False
         self._owes_sweep = False
+        self._was_set_back = False
         self._closing = False
         self._regions: Regions = {}
         self._population = Population(self, {}, frozenset())
@@ -304,9 +305,12 @@ class Kernel(Core):
             before, last = last, self.clock()
             if last < before:
                 self.awake_since = min(self.awake_since, last)
-                await self._find_astray()
+                self._was_set_back = True
             self._alarm.look()
             try:
+                if self._was_set_back:
+                    await self._find_astray()
+                    self._was_set_back = False
                 if await self.store.changed() or self._owes_sweep:
                     await self._sweep()
                     self._news.wake()
