@@ -18,7 +18,7 @@ Fields: TypeAlias = dict[str, object]
 _TELLING = frozenset(
     {
         *(FORKED, "run.started", "memory.assembled", "budget.reserved", "model.replied", "model.failed", "phase"),
-        *("call.intended", "call.refused", "call.finished"),
+        *("call.intended", "call.refused", "call.finished", "reply.refused"),
     }
 )
 """The kinds of entries that say where a run stands; most others need not be read."""
@@ -81,6 +81,8 @@ class Standing:
                 self.calls = [Called(id=f"{self.step}.{n}", tool=name) for n, name in enumerate(_names(fields), 1)]
             case "call.intended" | "call.refused" | "call.finished":
                 self._call(entry.kind, fields)
+            case "reply.refused":
+                self.calls = []
             case kind if kind == FORKED:
                 self._begin(fields)
             case _:
@@ -110,7 +112,7 @@ class Standing:
 def _is_end(kind: str, fields: Fields) -> bool:
     """Whether the run is over: by the model's last word, or by whatever else stops it."""
     if kind == "model.replied":
-        return fields["stop"] in ("length", "refusal") or not fields["calls"]
+        return not fields.get("judged") and (fields["stop"] in ("length", "refusal") or not fields["calls"])
     return kind == "phase" and fields["phase"] == Phase.STOP.value
 
 
