@@ -43,7 +43,8 @@ class Agent:
         model: what answers.
         prompt: what the model is told before the goal; a text stands for a Prompt.
         tools: what it may call, each made by @tool. Nothing else can be called.
-        limits: the ceilings of each run; 50 steps by default.
+        limits: the ceilings of each run; see Limits for those there are by default.
+        cheaper: the model that gives the last answer where `Limits(at_limit="degrade")`; by default `model`.
         policies: what judges its goal, replies, calls, results and answer, behind the runtime's own policies.
 
     Raises:
@@ -56,16 +57,24 @@ class Agent:
     tools: tuple[Tool, ...] = field(kw_only=True, default=(), converter=_as_tuple)
     limits: Limits = field(kw_only=True, factory=Limits)
     policies: tuple[Policy, ...] = field(kw_only=True, default=(), converter=_as_policies)
+    cheaper: Model | None = field(kw_only=True, default=None)
 
     def __attrs_post_init__(self) -> None:
         _check_name(self.name)
         _check_model(self.name, self.model)
+        if self.cheaper is not None:
+            _check_model(self.name, self.cheaper)
         _check_tools(self.name, self.tools)
         check_policies(f"the policies of agent {self.name!r}", self.policies)
         if not isinstance(self.prompt, Prompt):
             raise AgentFault(f"the prompt of agent {self.name!r} is {self.prompt!r}: give a str or a Prompt")
         if not isinstance(self.limits, Limits):
             raise AgentFault(f"the limits of agent {self.name!r} are {self.limits!r}: give Limits(...)")
+
+    @property
+    def last_model(self) -> Model:
+        """What answers when a ceiling leaves room for one answer only."""
+        return self.model if self.cheaper is None else self.cheaper
 
 
 def _check_name(name: object) -> None:

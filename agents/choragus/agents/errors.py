@@ -9,6 +9,7 @@
        ├─ BadArguments (ValueError)  a model's arguments do not fit the tool; it is told and can mend them
        ├─ BadResult (TypeError)      a tool gave back what cannot be written as JSON
        ├─ UnknownRun (LookupError)   no run of that id
+       ├─ Paused                     a paused runtime starts nothing
        ├─ NotForkable                a run cannot be forked there
        └─ Outcome                    why a run has no result
           ├─ LimitReached            a limit was used up
@@ -157,9 +158,20 @@ class Outcome(AgentError):
 
 
 class LimitReached(Outcome):
-    """Raised when a run ended because a limit left no room for its next step."""
+    """Raised when a run ended because a limit left no room for its next step, or a sub-run could not begin.
+
+    Args:
+        run: the run's id.
+        reason: a sentence that names the value, the limit, and the remedy.
+        achieved: the latest that the model said before the run ended, or empty.
+    """
 
     _verb = "reached a limit"
+
+    def __init__(self, run: str, reason: str, achieved: str = "") -> None:
+        super().__init__(run, reason)
+        self.args = (run, reason, achieved)
+        self.achieved = achieved
 
 
 class Denied(Outcome):
@@ -178,6 +190,10 @@ class Failed(Outcome):
     """Raised when a run ended because it could not go on."""
 
     _verb = "failed"
+
+
+class Paused(AgentError):
+    """Raised when a runtime that is paused is to start a run."""
 
 
 class Held(Outcome):

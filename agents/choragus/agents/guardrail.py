@@ -7,11 +7,12 @@ import hashlib
 import attrs
 
 from choragus.actors.dispatch import handle
+from choragus.mailbox.address import actor_id
 from choragus.mailbox.codec import stored
 
 from .approval import approval_id, approval_view, arguments_hash
-from .budget import Budget
-from .limits import Spent
+from .budget import Claim
+from .control import Draw, Drawn, Hold
 from .message import (
     GUARDRAIL,
     ORCHESTRATOR,
@@ -28,11 +29,12 @@ from .message import (
     Spend,
     Verdict,
 )
-from .part import Part
-from .petition import Kind, Petition, Petitions
+from .petition import Kind, Petition
 from .policy.chain import Ruling
 from .policy.check import Check, Past, PastCall, Stage
 from .policy.verdict import Allow, Ask, Deny, End, Escalate, Rewrite
+from .spending import Spent
+from .treasury import Purse, Treasury
 
 Fields = dict[str, object]
 
@@ -54,52 +56,50 @@ def _in_parts(fields: Fields) -> Fields:
 
 @stored("choragus.guardrail_state", version=2, upcasters={1: _in_parts})
 @attrs.define
-class GuardrailState:
+class GuardrailState(Purse):
     """What may be spent, what waits for a person, and the latest calls as far as policies look back."""
 
-    budget: Budget = attrs.field(factory=Budget)
-    petitions: Petitions = attrs.field(factory=Petitions)
     past: list[PastCall] = attrs.field(factory=list)
-    over: bool = False
 
 
 class Guardrail(
-    Part[
+    Treasury[
         GuardrailState,
-        SetLimits | Reserve | Spend | JudgeCall | JudgeText | CallSettled | Decide | CallWaits | RunEnded,
+        SetLimits
+        | Reserve
+        | Draw
+        | Drawn
+        | Spend
+        | Hold
+        | JudgeCall
+        | JudgeText
+        | CallSettled
+        | Decide
+        | CallWaits
+        | RunEnded,
     ],
     name=GUARDRAIL,
 ):
     """Says what may be spent and what may run. Whoever asks takes silence for no."""
 
     @handle
-    def set_limits(self, message: SetLimits) -> None:
-        """The run begins."""
-        self.state.budget.begin(message.limits, message.started)
-
-    @handle
-    def reserve(self, message: Reserve) -> Verdict:
-        """Set a budget aside, if it fits into every ceiling beside what is spent and set aside already."""
-        reason = self._set_aside(message.token, message.most)
-        return Verdict(allowed=not reason, reason=reason)
-
-    @handle
-    def spend(self, message: Spend) -> None:
-        """What was set aside is spent, or given back."""
-        self.state.budget.spend(message.token, message.spent)
-        self.log("budget.spent", token=message.token, **attrs.asdict(message.spent))
-
-    @handle
     def judge(self, message: JudgeCall) -> Verdict:
         """Judge a call by the policies; a person decides where they say so, and on what cannot be undone."""
-        token = f"call-{message.call}"
-        reason = self._set_aside(token, Spent(tool_calls=1))
-        if reason:
-            self._log_call(message, "deny", reason, policy="limits")
-            return Verdict(allowed=False, reason=reason)
-        self.state.budget.spend(token, Spent(tool_calls=1))
-        ruling = self.services.policies(message.agent).rule(self._check_of_call(message))
-        return self._carry_out(message, ruling)
+        most = Spent(tool_calls=1, cost_usd=message.cost_usd)
+        asker = actor_id(TOOL_GATEWAY, self.key)
+        verdict = self.claimed(Claim(token=_token(message.call), most=most, asker=asker, judge=message))
+        return verdict if verdict.wait else self.judged_at_last(message, verdict)
+
+    def judged_at_last(self, message: JudgeCall, verdict: Verdict) -> Verdict:
+        """What the policies say of a call, if there was room for it. A call that waits for a person keeps its money."""
+        if not verdict.allowed:
+            self._log_call(message, "deny", verdict.reason, policy="limits")
+            return verdict
+        ruled = self._carry_out(message, self.services.policies(message.agent).rule(self._check_of_call(message)))
+        if not ruled.wait or not message.cost_usd:
+            cost = message.cost_usd if ruled.allowed else 0.0
+            self.settle_claim(_token(message.call), Spent(tool_calls=1, cost_usd=cost), quiet=not message.cost_usd)
+        return ruled
 
     @handle
     def judge_text(self, message: JudgeText) -> Verdict:
@@ -154,12 +154,12 @@ class Guardrail(
         petitions = self.state.petitions
         if petitions.is_decided_so(message):
             return ""
-        refusal = petitions.refusal(self.key, message)
+        refusal = petitions.refusal(self.key, message) or self.ceiling_refusal(message)
         if refusal:
             self.log("approval.refused", call=message.call, by=message.by, hash=message.hash, reason=refusal)
             return refusal
         asked = petitions.decide(message)
-        self._clock()
+        self.clock()
         self.view("approval", approval_id(self.key, message.call), None)
         self.log(
             "approval.decided",
@@ -171,6 +171,10 @@ class Guardrail(
             hash=message.hash,
         )
         self.tell(ORCHESTRATOR, CallWaits(call=message.call))
+        if asked.asker == GUARDRAIL:
+            self.ceiling_decided(asked, message)
+            return ""
+        self._pay_for(message)
         self.tell(
             asked.asker, Decided(call=message.call, approved=message.approved, by=message.by, reason=message.reason)
         )
@@ -180,7 +184,7 @@ class Guardrail(
     def waits(self, message: CallWaits) -> None:
         """A call of unknown outcome waits for a person too, or no longer does."""
         self.state.petitions.note_unknown(message.call, bool(message.reason))
-        self._clock()
+        self.clock()
 
     @handle
     def ended(self, message: RunEnded) -> None:
@@ -188,22 +192,15 @@ class Guardrail(
         for subject in self.state.petitions.pending:
             self.view("approval", approval_id(self.key, subject), None)
         self.state.petitions.pending = {}
+        self.close_budget()
         self.state.over = True
 
-    # Spending.
-
-    def _set_aside(self, token: str, most: Spent) -> str:
-        if self.state.over:
-            return f"run {self.key} has ended"
-        reason = self.state.budget.set_aside(token, most, now=self.now, opened=self.services.opened)
-        if reason:
-            self.log("limit.reached", token=token, reason=reason)
-            return reason
-        self.log("budget.reserved", token=token, **attrs.asdict(most))
-        return ""
-
-    def _clock(self) -> None:
-        self.state.budget.clock(self.state.petitions.waits, now=self.now, opened=self.services.opened)
+    def _pay_for(self, decision: Decide) -> None:
+        """A call that costs something was decided on: it is paid for, or its money is free again."""
+        held = self.state.budget.reserved.get(_token(decision.call))
+        if held is not None:
+            self.settle_claim(_token(decision.call), held if decision.approved else Spent(tool_calls=1))
+            self.serve()
 
     # Judging.
 
@@ -262,7 +259,7 @@ class Guardrail(
     # A person decides.
 
     def _petition_for_call(self, message: JudgeCall, arguments: dict[str, object], ruling: Ruling) -> None:
-        self._petition(
+        self.ask_person(
             Petition(
                 subject=message.call,
                 kind=_kind(ruling, Kind.CALL),
@@ -280,7 +277,7 @@ class Guardrail(
 
     def _petition_for_text(self, message: JudgeText, ruling: Ruling) -> None:
         text = ruling.check.text
-        self._petition(
+        self.ask_person(
             Petition(
                 subject=message.subject,
                 kind=_kind(ruling, Kind.CHECKPOINT),
@@ -294,9 +291,10 @@ class Guardrail(
             )
         )
 
-    def _petition(self, asked: Petition) -> None:
+    def ask_person(self, asked: Petition) -> None:
+        """Put a question to a person."""
         self.state.petitions.pending[asked.subject] = asked
-        self._clock()
+        self.clock()
         id = approval_id(self.key, asked.subject)
         arguments: dict[str, object] = asked.arguments or ({"text": asked.text} if asked.text else {})
         self.view(
@@ -317,6 +315,11 @@ class Guardrail(
             reason=asked.reason,
         )
         self.tell(ORCHESTRATOR, CallWaits(call=asked.subject, reason="approval"))
+
+
+def _token(call: str) -> str:
+    """The name of what is set aside for a tool call."""
+    return f"call-{call}"
 
 
 def _said(ruling: Ruling) -> str:

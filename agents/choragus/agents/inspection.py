@@ -23,7 +23,11 @@ T = TypeVar("T")
 
 @attrs.frozen(kw_only=True)
 class RunSummary:
-    """A run as lists show it. Times are seconds since the epoch, `ended` 0.0 while it goes on."""
+    """A run as lists show it. Times are seconds since the epoch, `ended` 0.0 while it goes on.
+
+    `achieved` is the latest that a run said that a limit ended, `degraded` tells of a last answer at a limit, `paused`
+    of who holds it and why, `parent` of the run that it is a sub-run of.
+    """
 
     run: str
     agent: str
@@ -41,6 +45,10 @@ class RunSummary:
     cost_usd: float
     started: float
     ended: float
+    achieved: str = ""
+    degraded: bool = False
+    paused: str = ""
+    parent: str = ""
 
     @property
     def tokens(self) -> int:

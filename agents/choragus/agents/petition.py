@@ -8,6 +8,9 @@ import attrs
 
 from .message import Decide
 
+CEILING = "ceiling-"
+"""How the subject of a question about a ceiling begins."""
+
 
 class Kind(Enum):
     """What is asked of the person."""
@@ -18,6 +21,8 @@ class Kind(Enum):
     """The same, put to whom the run's questions are escalated."""
     CHECKPOINT = "checkpoint"
     """May the run go on with this text?"""
+    CEILING = "ceiling"
+    """May the ceiling be raised to this?"""
 
 
 @attrs.define(kw_only=True)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from .approval import Approval
+from .control import PauseRun, ResumeRun
 from .desk import Desk
 from .errors import AgentError, Cancelled, Denied, Failed, LimitReached, Outcome, Waiting
 from .inspection import RunEvent, RunSummary, Unknown, approvals, find_run, timeline, unknowns
@@ -15,7 +16,6 @@ from .state import Status
 _ERRORS: dict[Status, type[Outcome]] = {
     Status.FAILED: Failed,
     Status.CANCELLED: Cancelled,
-    Status.LIMIT: LimitReached,
     Status.DENIED: Denied,
 }
 
@@ -55,6 +55,8 @@ class Run:
                 raise Waiting(self.id, await self._why_waiting(timeout)) from None
         if summary.status is Status.COMPLETED:
             return summary.outcome
+        if summary.status is Status.LIMIT:
+            raise LimitReached(self.id, summary.outcome, summary.achieved)
         raise _ERRORS[summary.status](self.id, summary.outcome)
 
     async def events(self, after: int = 0) -> AsyncIterator[RunEvent]:
@@ -84,8 +86,19 @@ class Run:
         return timeline(self._desk.store, self.id, after)
 
     async def cancel(self, *, by: str = "host", reason: str = "") -> bool:
-        """End the run as cancelled, also while a call is in flight; False when it had ended before."""
+        """End the run and its sub-runs as cancelled, also while calls are in flight; False when it had ended before."""
         return await self._desk.orchestrator(self.id).ask(CancelRun(by=by, reason=reason))
+
+    async def pause(self, *, by: str = "host", reason: str = "") -> bool:
+        """Start nothing new in the run and its sub-runs until `resume`, over restarts too; False when it has ended.
+
+        What is in flight ends and is recorded. A call that is approved meanwhile runs when the run goes on.
+        """
+        return await self._desk.orchestrator(self.id).ask(PauseRun(by=by, reason=reason))
+
+    async def resume(self, *, by: str = "host") -> bool:
+        """Go on with a paused run and its sub-runs; False when it was not paused, or not by `pause`."""
+        return await self._desk.orchestrator(self.id).ask(ResumeRun(by=by))
 
     async def pending(self) -> list[Approval]:
         """The calls of this run that wait for a person's approval."""
@@ -95,14 +108,19 @@ class Run:
         """The calls of this run whose outcome nobody knows."""
         return await unknowns(self._desk.store, self.id)
 
-    async def approve(self, approval: Approval, *, by: str, reason: str = "") -> None:
-        """Let the call run with exactly the arguments of `approval`.
+    async def approve(
+        self, approval: Approval, *, by: str, reason: str = "", arguments: dict[str, object] | None = None
+    ) -> None:
+        """Let the call run with exactly the arguments of `approval`, or raise the ceiling that it asks for.
+
+        Args:
+            arguments: for a ceiling, to what it is raised instead, such as `{"cost_usd": 2.0}`.
 
         Raises:
             ValueError: when `by` is empty.
             AgentError: when the call no longer waits, or waits with other arguments.
         """
-        await self._decide(approval, True, by, reason)
+        await self._decide(approval, True, by, reason, arguments)
 
     async def deny(self, approval: Approval, *, by: str, reason: str = "") -> None:
         """Refuse the call; the model reads the reason and goes on.
@@ -131,9 +149,13 @@ class Run:
         if refusal:
             raise AgentError(refusal)
 
-    async def _decide(self, approval: Approval, approved: bool, by: str, reason: str) -> None:
+    async def _decide(
+        self, approval: Approval, approved: bool, by: str, reason: str, arguments: dict[str, object] | None = None
+    ) -> None:
         _check_named(by)
-        decision = Decide(call=approval.call, approved=approved, by=by, hash=approval.hash, reason=reason)
+        decision = Decide(
+            call=approval.call, approved=approved, by=by, hash=approval.hash, reason=reason, arguments=arguments
+        )
         refusal = await self._desk.guardrail(self.id).ask(decision)
         if refusal:
             raise AgentError(refusal)

@@ -22,20 +22,24 @@ from choragus.supervision.spec import Child, Region, Supervisor
 from choragus.supervision.strategy import OneForOne
 from choragus.supervision.system import System
 
+from .account import Account
 from .agent import Agent, check_policies
+from .control import PauseRun, ResumeRun
 from .desk import PARTS, Desk
-from .errors import AgentError, AgentFault
+from .errors import AgentError, AgentFault, Paused
 from .fork import fork_id, parent, standing_at
 from .holding import HeldRun, OnChange, held_runs
 from .inspection import RunSummary, find_run, runs
+from .ledger import Ledger, LedgerSummary, check_ledgers, ledgers, ledgers_by_name
 from .limits import Limits
 from .manifest import manifest
-from .message import ForkRun, StartRun
+from .message import CancelRun, ForkRun, StartRun
 from .naming import run_id
 from .policy.chain import Policy
 from .retention import Sweep, prune_runs
 from .run import Run
 from .service import Services
+from .steering import begin_child, steer
 from .telemetry import Exporter
 from .tool import Risk
 from .tracer import Export, Tracer
@@ -66,6 +70,7 @@ class Runtime:
         signals: whether SIGINT and SIGTERM end the runtime in order; a second one ends the process at once.
         clock: wall time, seconds since the epoch.
         policies: what judges the runs of every agent, before the agent's own policies.
+        ledgers: the accounts that runs may draw on together.
         attempts: how often a part of a run may fail on one message before the run fails.
         store: a store of your own instead of a path; it is closed with the runtime.
 
@@ -85,6 +90,7 @@ class Runtime:
         signals: bool = False,
         clock: Callable[[], float] = time.time,
         policies: Iterable[Policy] = (),
+        ledgers: Iterable[Ledger] = (),
         attempts: int = 5,
         store: Store | None = None,
     ) -> None:
@@ -99,12 +105,14 @@ class Runtime:
         self._agents = _by_name(agents)
         self._policies = tuple(policies)
         check_policies("the policies of the runtime", self._policies)
+        self._ledgers = ledgers_by_name(ledgers)
         self._exporter = exporter
         self._on_change = on_change
         self._signals = signals
         self._clock = clock
         self._is_open = False
-        self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in PARTS]
+        self._paused = ""
+        self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in (*PARTS, Account)]
 
     async def __aenter__(self) -> Self:
         if self._is_open:
@@ -143,20 +151,34 @@ class Runtime:
         """The system's events: failures, restarts, parked messages, zombies."""
         return self._system.events
 
-    async def start(self, agent: Agent, goal: str, *, key: str = "") -> Run:
+    async def start(
+        self, agent: Agent, goal: str, *, key: str = "", parent: Run | None = None, ledgers: Iterable[str] = ()
+    ) -> Run:
         """Start a run; with a key that was used for this agent before, give back that run and start nothing.
 
+        Args:
+            parent: the run that this is a sub-run of: it spends from that one's budget too, is paused and resumed
+                with it, and ends with it. The key is then one of that run's own.
+            ledgers: the names of those that it draws on. A sub-run draws on its parent's.
+
         Raises:
-            AgentFault: when the agent is not among the runtime's, or the goal or the key is no text.
+            AgentFault: when the agent is not among the runtime's, the goal or the key is no text, or a ledger is not
+                there.
+            LimitReached: when the parent has no depth left for a sub-run.
             Held: when the run of that key is held.
+            Paused: when the runtime is paused.
             MessageParked: when the run could not begin.
         """
         self._check(agent, goal, key)
+        self._check_open()
+        drawn = check_ledgers(ledgers, self._ledgers, parent)
         identity = manifest(agent, self._policies).hash
+        if parent is not None:
+            return await begin_child(self._desk, parent.id, agent.name, goal, key, identity)
         while True:
             id = run_id(agent.name, key)
             begun = await self._desk.orchestrator(id).ask(
-                StartRun(agent=agent.name, goal=goal, key=key, manifest=identity)
+                StartRun(agent=agent.name, goal=goal, key=key, manifest=identity, ledgers=drawn)
             )
             if begun or key:  # else another run drew the same id
                 return Run(id, self._desk)
@@ -188,6 +210,7 @@ class Runtime:
             MessageParked: when the new run could not begin.
         """
         _check_fork(at, key, limits, by)
+        self._check_open()
         of = await parent(self.store, run, self.place)
         self._services.check_agent(of.run, of.agent, of.manifest)
         id, there = await fork_id(self.store, of, at, key)
@@ -213,6 +236,27 @@ class Runtime:
         """Every run in the file, in the order of their starts."""
         return await runs(self.store)
 
+    async def ledgers(self) -> list[LedgerSummary]:
+        """What is spent and set aside in each ledger, by name and time."""
+        return await ledgers(self.store)
+
+    async def pause(self, *, by: str = "host", reason: str = "") -> list[str]:
+        """Pause every run that goes on, and start none until `resume`; gives back the ids of those that were paused.
+
+        Each stays paused over a restart, after which new ones may start.
+        """
+        self._paused = f"paused by {by}" + (f": {reason}" if reason else "")
+        return await steer(self._desk, PauseRun(by=by, reason=reason, source="runtime"))
+
+    async def resume(self, *, by: str = "host") -> list[str]:
+        """Go on with the runs that `pause` has held, those of an earlier process too; gives back their ids."""
+        self._paused = ""
+        return await steer(self._desk, ResumeRun(by=by, source="runtime"))
+
+    async def cancel(self, *, by: str = "host", reason: str = "") -> list[str]:
+        """End every run that goes on as cancelled; gives back their ids."""
+        return await steer(self._desk, CancelRun(by=by, reason=reason))
+
     async def prune(self, *, older_than: float, dry_run: bool = False) -> Sweep:
         """Take away the runs that ended more than so many seconds ago; see `docs/durability.md`.
 
@@ -230,7 +274,9 @@ class Runtime:
         return MemoryStore() if self._path is None else await SqliteStore.open(self._path)
 
     def _build(self) -> System:
-        self._services = services = Services(self._agents, self.store, self._clock, self._on_change, self._policies)
+        self._services = services = Services(
+            self._agents, self.store, self._clock, self._on_change, self._policies, self._ledgers
+        )
         return System(
             tree=self._tree(),
             actors=self._regions,
@@ -248,6 +294,10 @@ class Runtime:
         above, _, name = TRACER.partition("/")
         tracer = Child(Tracer, name=name, args=(self._exporter,), mailbox=2)
         return [Supervisor(name=above, strategy=TRACING, children=(tracer,))]
+
+    def _check_open(self) -> None:
+        if self._paused:
+            raise Paused(f"this runtime is {self._paused}: nothing starts before `await runtime.resume(by=...)`")
 
     def _check(self, agent: object, goal: object, key: object) -> None:
         if not isinstance(agent, Agent):

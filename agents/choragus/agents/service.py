@@ -14,9 +14,10 @@ from choragus.mailbox.store import Store
 from .agent import Agent
 from .errors import BadArguments, BadResult, Held, ModelError
 from .holding import OnChange, objection
+from .ledger import Ledger
 from .manifest import Manifest, manifest
 from .message import CallModel, CallTool, ModelFailed, ModelReplied, ToolReturned
-from .model import ChatMessage, ModelRequest, Usage
+from .model import ChatMessage, ModelRequest, Usage, bound
 from .patience import CutOff, TookTooLong, told, within
 from .policy.chain import Chain, Policy
 from .stream import conversation_stream
@@ -41,6 +42,7 @@ class Services:
     clock: Callable[[], float] = time.time
     on_change: OnChange = "refuse"
     common: tuple[Policy, ...] = ()
+    ledgers: Mapping[str, Ledger] = attrs.field(factory=dict)
     opened: float = attrs.field(init=False)
     _heard: dict[str, list[ChatMessage]] = attrs.field(factory=dict, init=False)
     _chains: dict[str, Chain] = attrs.field(factory=dict, init=False)
@@ -91,33 +93,40 @@ class Services:
         if reason:
             raise Held(run, reason)
 
-    async def request(self, run: str, agent: str, upto: int) -> ModelRequest:
-        """All that the model is sent for a step, from the conversation on disk."""
-        who = self.agent(agent)
-        messages = await self._conversation(run, upto)
-        schemas = tuple(tool.schema for tool in who.tools)
-        return ModelRequest(who.model.name, who.prompt.text, tuple(messages[:upto]), schemas)
+    async def request(self, run: str, agent: str, upto: int, final: str = "") -> ModelRequest:
+        """All that the model is sent for a step, from the conversation on disk.
 
-    async def estimate(self, run: str, agent: str, upto: int) -> Usage:
-        """The most that the model call of a step may use."""
-        return self.agent(agent).model.estimate(await self.request(run, agent, upto))
+        With `final`, its last call: without tools, and with that sentence behind what was said.
+        """
+        who = self.agent(agent)
+        messages = tuple((await self._conversation(run, upto))[:upto])
+        if final:
+            return ModelRequest(who.last_model.name, who.prompt.text, (*messages, ChatMessage("user", final)), ())
+        return ModelRequest(who.model.name, who.prompt.text, messages, tuple(tool.schema for tool in who.tools))
+
+    async def estimate(self, run: str, agent: str, upto: int, final: str = "") -> Usage | str:
+        """The most that the model call of a step may use, or why nobody can tell."""
+        who = self.agent(agent)
+        model = who.last_model if final else who.model
+        return bound(model, await self.request(run, agent, upto, final))
 
     async def call_model(self, request: object, context: EffectContext) -> object:
         """Run a CallModel effect. A ModelError or a model that takes too long is a result; anything else is a bug."""
         assert isinstance(request, CallModel)
         started = self.clock()
-        asked = await self.request(request.run, request.agent, request.upto)
-        model = self.agent(request.agent).model
+        asked = await self.request(request.run, request.agent, request.upto, request.final)
+        who = self.agent(request.agent)
+        model = who.last_model if request.final else who.model
         try:
             reply = await within(MODEL_TIMEOUT, model.complete(asked))
         except TookTooLong:
             reason = f"{model.name} did not answer within {MODEL_TIMEOUT:g} s"
-            return ModelFailed(reason=reason, retryable=True, started=started, ended=self.clock())
+            return ModelFailed(reason=reason, retryable=True, started=started, ended=self.clock(), cut_off=True)
         except ModelError as error:
             return ModelFailed(
                 reason=_storable(str(error)), retryable=error.retryable, started=started, ended=self.clock()
             )
-        usage = reply.usage or model.estimate(asked)
+        usage = reply.usage or _unless_unknown(bound(model, asked))
         return ModelReplied(
             text=reply.text,
             calls=reply.calls,
@@ -156,6 +165,11 @@ class Services:
     def forget(self, run: str) -> None:
         """The run has ended: keep nothing of it in memory."""
         self._heard.pop(run, None)
+
+
+def _unless_unknown(most: Usage | str) -> Usage:
+    """What a call is taken to have used whose model has not said so."""
+    return Usage() if isinstance(most, str) else most
 
 
 def repeatable(tool: Tool) -> bool:

@@ -66,6 +66,7 @@ class Tool:
     timeout: float
     idempotent: bool
     wants_context: bool
+    cost_usd: float
     _arguments: type[msgspec.Struct] = field(repr=False)
     _source: str = field(repr=False)
 
@@ -134,13 +135,13 @@ class FunctionTool(Tool, Generic[P, R]):
 
 @overload
 def tool(
-    *, risk: RiskName, name: str | None = None, timeout: float = 30.0, idempotent: bool = False
+    *, risk: RiskName, name: str | None = None, timeout: float = 30.0, idempotent: bool = False, cost_usd: float = 0.0
 ) -> Callable[[Callable[P, R]], FunctionTool[P, R]]: ...
 
 
 @overload
 def tool(
-    *, risk: Risk, name: str | None = None, timeout: float = 30.0, idempotent: bool = False
+    *, risk: Risk, name: str | None = None, timeout: float = 30.0, idempotent: bool = False, cost_usd: float = 0.0
 ) -> Callable[[Callable[P, R]], FunctionTool[P, R]]: ...
 
 
@@ -152,6 +153,7 @@ def tool(
     name: str | None = None,
     timeout: float = 30.0,
     idempotent: bool = False,
+    cost_usd: float = 0.0,
 ) -> Callable[[Callable[P, R]], FunctionTool[P, R]]:
     """Declare a function as a tool.
 
@@ -171,6 +173,7 @@ def tool(
         name: what the model calls it, by default the function's name. Letters, digits, `_` and `-`, at most 64.
         timeout: seconds for one call.
         idempotent: whether a second call of one idempotency key does nothing, so that it may run again after a crash.
+        cost_usd: what each call costs; set aside before it and counted against `Limits(cost_usd=...)`.
 
     Raises:
         ToolFault: at declaration, when any of this does not hold.
@@ -182,6 +185,7 @@ def tool(
     def declare(function: Callable[P, R]) -> FunctionTool[P, R]:
         called = _name(function, name)
         _check_options(called, timeout, idempotent)
+        _check_cost(called, cost_usd)
         description = _description(called, function)
         hints, wants_context = _hints(called, function)
         arguments = _arguments(called, function, hints)
@@ -194,6 +198,7 @@ def tool(
             timeout=float(timeout),
             idempotent=idempotent,
             wants_context=wants_context,
+            cost_usd=float(cost_usd),
             arguments=arguments,
             source=_source(function),
             typed=function,
@@ -231,6 +236,11 @@ def _check_options(called: str, timeout: object, idempotent: object) -> None:
         raise ToolFault(f"timeout={timeout!r} of tool {called!r} is no time: give seconds, above 0 and finite")
     if not isinstance(idempotent, bool):
         raise ToolFault(f"idempotent={idempotent!r} of tool {called!r} is neither True nor False: give one of them")
+
+
+def _check_cost(called: str, cost_usd: object) -> None:
+    if isinstance(cost_usd, bool) or not (isinstance(cost_usd, int | float) and 0 <= cost_usd < math.inf):
+        raise ToolFault(f"cost_usd={cost_usd!r} of tool {called!r} is no price: give dollars, 0 or more and finite")
 
 
 def _description(called: str, function: Callable[..., object]) -> str:

@@ -18,6 +18,7 @@ from choragus.mailbox.turn import OnInterrupt
 
 from . import policy
 from .approval import approval_id, arguments_hash, short_hash
+from .control import CallJudged, Hold
 from .errors import BadArguments
 from .message import (
     GUARDRAIL,
@@ -34,11 +35,13 @@ from .message import (
     RunCall,
     RunEnded,
     SettleCall,
+    Spend,
     ToolReturned,
     Verdict,
 )
 from .part import Part
 from .service import repeatable
+from .spending import Spent
 from .stream import SHOWN
 
 SETTLED = ("happened", "not", "give_up")
@@ -51,7 +54,9 @@ class Stage(Enum):
     JUDGED = "judged"
     """The guardrail has been asked."""
     WAITING = "waiting"
-    """A person decides."""
+    """A person decides, or there is no room in the budget yet."""
+    QUEUED = "queued"
+    """It may run, when the run is not paused and not too many others do."""
     RUNNING = "running"
     RETURNED = "returned"
     """It has run; the guardrail judges what it gave back."""
@@ -99,18 +104,26 @@ class Call:
 @stored("choragus.tool_gateway_state")
 @attrs.define
 class GatewayState:
-    """The calls of the run that are not finished."""
+    """The calls of the run that are not finished; `parallel` of them run at a time, 0 for any number."""
 
     calls: dict[str, Call] = attrs.field(factory=dict)
     over: bool = False
+    paused: bool = False
+    parallel: int = 0
 
     def call(self, id: str, stage: Stage) -> Call | None:
         """The call of that id, if it stands there."""
         call = self.calls.get(id)
         return call if call is not None and call.stage is stage else None
 
+    @property
+    def may_run(self) -> bool:
+        """Whether one more call may begin now."""
+        running = sum(1 for call in self.calls.values() if call.stage is Stage.RUNNING)
+        return not self.paused and not 0 < self.parallel <= running
 
-class ToolGateway(Part[GatewayState, RunCall | Decided | SettleCall | RunEnded], name=TOOL_GATEWAY):
+
+class ToolGateway(Part[GatewayState, RunCall | CallJudged | Decided | SettleCall | Hold | RunEnded], name=TOOL_GATEWAY):
     """Carries out the calls of one run."""
 
     @handle
@@ -118,16 +131,19 @@ class ToolGateway(Part[GatewayState, RunCall | Decided | SettleCall | RunEnded],
         """Check the call and ask the guardrail. What is wrong with it goes back to the model, which can mend it."""
         if self.state.over or message.call in self.state.calls:
             return
+        self.state.parallel = message.parallel
         asked = message.asked
         self.log("call.requested", call=message.call, tool=asked.name, arguments=asked.arguments)
         tool = self.services.tool(message.agent, asked.name)
         if tool is None:
             granted = ", ".join(one.name for one in self.services.agent(message.agent).tools) or "none"
+            self._count_bad(message.call)
             self._refuse(message.call, f"there is no tool named {asked.name!r}; the tools are: {granted}")
             return
         try:
             tool.parse(asked.arguments)
         except BadArguments as error:
+            self._count_bad(message.call)
             self._refuse(message.call, str(error))
             return
         call = Call(
@@ -143,6 +159,7 @@ class ToolGateway(Part[GatewayState, RunCall | Decided | SettleCall | RunEnded],
             agent=call.agent,
             step=call.step,
             reason=message.reason,
+            cost_usd=tool.cost_usd,
         )
         self.ask_guardrail(judged, then=self.judged, about=call.id)
 
@@ -154,7 +171,23 @@ class ToolGateway(Part[GatewayState, RunCall | Decided | SettleCall | RunEnded],
             return
         if isinstance(verdict, AskFailed):
             self._finish(call, End.DENIED, f"denied: {verdict.actor} did not answer: {verdict.reason}")
-            return
+        else:
+            self._take(call, verdict)
+
+    @handle
+    def judged_at_last(self, message: CallJudged) -> None:
+        """The guardrail's word on a call that had to wait for room in the budget."""
+        call = self.state.call(message.call, Stage.WAITING)
+        if call is not None:
+            self._take(call, message.verdict)
+
+    @handle
+    def hold(self, message: Hold) -> None:
+        """Begin no call while the run is paused; what is under way ends. Those that may run begin behind it."""
+        self.state.paused = message.paused
+        self._begin_next()
+
+    def _take(self, call: Call, verdict: Verdict) -> None:
         call.arguments = verdict.arguments or call.arguments
         if verdict.wait:
             call.stage = Stage.WAITING
@@ -244,7 +277,9 @@ class ToolGateway(Part[GatewayState, RunCall | Decided | SettleCall | RunEnded],
                 self.cancel_effect(call.effect)
             if call.stage is Stage.RETURNED and call.result is not None:
                 self._pass_on(call, "it has run; the run ended before its result was judged", call.result.is_error)
-            elif call.stage in (Stage.JUDGED, Stage.WAITING) or (call.stage is Stage.RUNNING and call.repeatable):
+            elif call.stage in (Stage.JUDGED, Stage.WAITING, Stage.QUEUED) or (
+                call.stage is Stage.RUNNING and call.repeatable
+            ):
                 self._finish(call, End.CANCELLED, "the run ended first")
 
     def _refusal(self, call: Call | None, message: SettleCall) -> str:
@@ -252,12 +287,26 @@ class ToolGateway(Part[GatewayState, RunCall | Decided | SettleCall | RunEnded],
             return f"call {message.call} of run {self.key} has no unknown outcome to settle: see `choragus show`"
         return f"outcome {message.outcome!r} is none of {', '.join(SETTLED)}"
 
+    def _begin_next(self) -> None:
+        """The calls that had to wait for others, or for the run to go on, in their order."""
+        for call in tuple(self.state.calls.values()):
+            if not self.state.may_run:
+                return
+            if call.stage is Stage.QUEUED:
+                self._run(call)
+
+    def _count_bad(self, call: str) -> None:
+        self.tell(GUARDRAIL, Spend(token=f"bad-{call}", spent=Spent(bad_calls=1)))
+
     def _refuse(self, call: str, text: str) -> None:
         self.log("call.refused", call=call, reason=text)
         self.tell(ORCHESTRATOR, CallFinished(call=call, text=text, is_error=True))
 
     def _run(self, call: Call) -> None:
         if self.state.over:
+            return
+        if not self.state.may_run:
+            call.stage = Stage.QUEUED
             return
         call.stage = Stage.RUNNING
         call.since = self.now
@@ -285,6 +334,7 @@ class ToolGateway(Part[GatewayState, RunCall | Decided | SettleCall | RunEnded],
         self.tell(ORCHESTRATOR, CallFinished(call=call.id, text=text, is_error=end.is_error))
         if self.services.policies(call.agent).looks_back:
             self._tell_settled(call, end, text)
+        self._begin_next()
 
     def _tell_settled(self, call: Call, end: End, text: str) -> None:
         settled = CallSettled(

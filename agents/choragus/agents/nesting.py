@@ -1,0 +1,68 @@
+"""How a run has sub-runs: they begin below it, spend from its budget, and end with it."""
+
+from __future__ import annotations
+
+import attrs
+
+from choragus.actors.actor import M
+from choragus.actors.dispatch import handle
+from choragus.mailbox.address import actor_id
+
+from .control import ChildEnded, PauseRun, StartChild
+from .ending import R
+from .message import ORCHESTRATOR, StartRun, Verdict
+from .pausing import PARENT, Pausing
+
+
+class Nesting(Pausing[R, M]):
+    """What of the orchestrator begins sub-runs, and hears of their ends."""
+
+    @handle
+    def start_child(self, message: StartChild) -> StartRun | Verdict:
+        """Begin a sub-run, unless the run has ended or has no depth left; the same again changes nothing."""
+        state = self.state
+        if message.run in state.children:
+            return self.beginning(message)
+        if refusal := self._no_child(message):
+            self.log("child.refused", run=message.run, agent=message.agent, limit=refusal.limit, reason=refusal.reason)
+            return refusal
+        beginning = self.beginning(message)
+        state.children.append(message.run)
+        self.log("child.started", run=message.run, agent=message.agent, goal=message.goal)
+        self.tell_at(actor_id(ORCHESTRATOR, message.run), beginning)
+        if state.paused:
+            paused = "; ".join(state.paused.values())
+            self.tell_at(
+                actor_id(ORCHESTRATOR, message.run), PauseRun(by=f"run {self.key}", reason=paused, source=PARENT)
+            )
+        return beginning
+
+    @handle
+    def child_ended(self, message: ChildEnded) -> None:
+        """A sub-run has its answer, or has ended without one."""
+        if message.run in self.state.children:
+            self.state.children.remove(message.run)
+            self.log("child.ended", **attrs.asdict(message))
+
+    def beginning(self, message: StartChild) -> StartRun:
+        """With what a sub-run begins."""
+        room = None if self.state.room is None else self.state.room - 1
+        return StartRun(
+            agent=message.agent,
+            goal=message.goal,
+            key=message.key,
+            manifest=message.manifest,
+            parent=self.key,
+            room=room,
+        )
+
+    def _no_child(self, message: StartChild) -> Verdict | None:
+        if self._is_over:
+            return Verdict(allowed=False, reason=f"run {self.key} has ended, and begins no sub-runs any more")
+        if self.state.room is not None and self.state.room <= 0:
+            reason = (
+                "depth leaves no room for a sub-run below this one, by its own limits or those of a run above it: "
+                "raise it with Limits(depth=...)"
+            )
+            return Verdict(allowed=False, reason=reason, limit="depth")
+        return None
