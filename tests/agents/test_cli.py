@@ -33,9 +33,9 @@ class Broken(ScriptedModel):
     """Its price is none, which fails the orchestrator on a message."""
 
     def estimate(self, request: ModelRequest) -> Usage:
-        """A price that is a text."""
+        """A price that is none."""
         most = Usage()
-        object.__setattr__(most, "cost_usd", "no price list")
+        object.__setattr__(most, "cost_usd", None)
         return most
 
 
@@ -156,8 +156,8 @@ def test_show_tells_failures_restarts_and_what_was_parked(tmp_path: Path, told: 
 
     text = re.sub(r"\n {20,}", " ", told("show", str(path), _only(path)))
 
-    assert re.search(r"failed     orchestrator on perceived, try 1, restarted: TypeError: can't multiply", text)
-    assert re.search(r"parked     perceived to orchestrator: failed 2 times, last with TypeError: can't", text)
+    assert re.search(r"failed     orchestrator on perceived, try 1, restarted: TypeError: unsupported operand", text)
+    assert re.search(r"parked     perceived to orchestrator: failed 2 times, last with TypeError: unsup", text)
     assert re.search(r"failed     0 steps, 0 \+ 0 tokens", text)
 
 
