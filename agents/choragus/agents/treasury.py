@@ -91,7 +91,8 @@ class Treasury(Part[P, M]):
             ascent.granted.append(ActorId(message.by))
             self._climb(ascent)
         else:
-            self._sent_down(ascent, message.verdict)
+            above = f"{message.by}: {message.verdict.reason}"
+            self._sent_down(ascent, Excess(message.by, above))
 
     @handle
     def spend(self, message: Spend) -> None:
@@ -245,10 +246,10 @@ class Treasury(Part[P, M]):
         self.state.above[claim.token] = ascent.granted
         self._tell_claimant(claim, Verdict(allowed=True))
 
-    def _sent_down(self, ascent: Ascent, verdict: Verdict) -> None:
+    def _sent_down(self, ascent: Ascent, excess: Excess) -> None:
         claim = ascent.claim
         self._give_back(claim.token)
-        answer = self._at_ceiling(claim, Excess(verdict.limit, verdict.reason))
+        answer = self._at_ceiling(claim, excess)
         if answer is None:
             self.state.budget.queue.insert(0, claim)
         else:
