@@ -38,11 +38,11 @@ class Account(DurableActor[LedgerState, Draw | Spend], name=LEDGER):
     def draw(self, message: Draw) -> None:
         """Set aside what fits, refuse what cannot fit, and let wait what may fit when others have settled."""
         budget = self._budget()
-        if budget.waits(message.token):
+        if message.token in budget.queue:
             return
         claim = Claim(token=message.token, most=message.most, asker=message.asker)
         if budget.queue or not self._served(claim):
-            budget.queue.append(claim)
+            budget.queue.put(claim)
         self._show()
 
     @handle
@@ -54,8 +54,8 @@ class Account(DurableActor[LedgerState, Draw | Spend], name=LEDGER):
         else:
             budget.spend(message.token, message.spent)
         self.log("ledger.spent", token=message.token, cost_usd=message.spent.cost_usd, tokens=message.spent.tokens)
-        while budget.queue and self._served(budget.queue[0]):
-            del budget.queue[0]
+        while budget.queue and self._served(budget.queue.first()):
+            budget.queue.pop()
         self._show()
 
     def on_parked(self, message: object, parking: Parking) -> None:

@@ -6,11 +6,14 @@ from collections.abc import Iterable
 
 import attrs
 
+from choragus.mailbox.codec import Record, decode_as, encode, stored
+
 from .limits import Limits
 from .message import JudgeCall
 from .spending import NOTHING, Excess, Spent, exceeded, over, over_tool, total
 
 
+@stored("choragus.claim")
 @attrs.define(kw_only=True)
 class Claim:
     """Who wants to spend how much at most.
@@ -28,6 +31,37 @@ class Claim:
     keep: Spent = NOTHING
     final: bool = False
     judge: JudgeCall | None = None
+
+
+@stored("choragus.claims")
+@attrs.define
+class Queue:
+    """Claims in their order. Each is kept as its JSON text, so that writing a thousand of them down costs little."""
+
+    tokens: list[str] = attrs.field(factory=list)
+    texts: list[str] = attrs.field(factory=list)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __contains__(self, token: object) -> bool:
+        return token in self.tokens
+
+    def first(self) -> Claim:
+        """The one that is next."""
+        return decode_as(Claim, Record("choragus.claim", 1, self.texts[0].encode()))
+
+    def put(self, claim: Claim, at: int | None = None) -> None:
+        """Let the claim wait behind the others, or at a place among them."""
+        place = len(self.tokens) if at is None else at
+        self.tokens.insert(place, claim.token)
+        self.texts.insert(place, encode(claim).body.decode())
+
+    def pop(self) -> Claim:
+        """Take the one that is next."""
+        claim = self.first()
+        del self.tokens[0], self.texts[0]
+        return claim
 
 
 @attrs.frozen
@@ -55,7 +89,7 @@ class Budget:
     idle: float = 0.0
     seen: float = 0.0
     calls: dict[str, int] = attrs.field(factory=dict)
-    queue: list[Claim] = attrs.field(factory=list)
+    queue: Queue = attrs.field(factory=Queue)
     presumed: dict[str, Spent] = attrs.field(factory=dict)
 
     def begin(self, limits: Limits, started: float) -> None:
@@ -100,10 +134,6 @@ class Budget:
         self.presumed[token] = most
         self.spent = self.spent.add(most)
         return most
-
-    def waits(self, token: str) -> bool:
-        """Whether a claim of that token waits for room."""
-        return any(claim.token == token for claim in self.queue)
 
     def _crowded(self, claim: Claim, others: Iterable[Spent]) -> Refusal | None:
         """Too many model calls at a time."""

@@ -111,14 +111,14 @@ class Treasury(Part[P, M]):
         state = self.state
         if state.over:
             return Verdict(allowed=False, reason=f"run {self.key} has ended")
-        if claim.token in state.ascents or state.budget.waits(claim.token):
+        if claim.token in state.ascents or claim.token in state.budget.queue:
             return Verdict(allowed=False, wait=True)
         if state.budget.queue and claim.asker and claim.token not in state.budget.reserved:
-            state.budget.queue.append(claim)
+            state.budget.queue.put(claim)
             return Verdict(allowed=False, wait=True, reason="others wait for room before it")
         verdict = self._tried(claim)
         if verdict is None:
-            state.budget.queue.append(claim)
+            state.budget.queue.put(claim)
             return Verdict(allowed=False, wait=True, reason="it waits for room")
         return verdict
 
@@ -147,8 +147,8 @@ class Treasury(Part[P, M]):
     def close_budget(self) -> None:
         """The run is over: what it has set aside is settled, but what sub-runs have is theirs to settle."""
         budget = self.state.budget
-        waiting, budget.queue = budget.queue, []
-        for claim in waiting:
+        while budget.queue:
+            claim = budget.queue.pop()
             if claim.judge is None:
                 self._tell_claimant(claim, Verdict(allowed=False, reason=f"run {self.key} has ended"))
         for token in [one for one in budget.reserved if "/" not in one]:
@@ -209,11 +209,11 @@ class Treasury(Part[P, M]):
         """Room may have come: whoever waits is served in order, as far as it goes."""
         queue = self.state.budget.queue
         while queue and not self.state.over:
-            claim = queue[0]
+            claim = queue.first()
             verdict = self._tried(claim)
             if verdict is None:
                 return
-            del queue[0]
+            queue.pop()
             if not verdict.wait:
                 self._tell_claimant(claim, verdict)
 
@@ -251,7 +251,7 @@ class Treasury(Part[P, M]):
         self._give_back(claim.token)
         answer = self._at_ceiling(claim, excess)
         if answer is None:
-            self.state.budget.queue.insert(0, claim)
+            self.state.budget.queue.put(claim, at=0)
         else:
             self._tell_claimant(claim, answer)
         self.serve()
@@ -310,5 +310,5 @@ class Treasury(Part[P, M]):
         elif budget.queue:
             why = f": {message.reason}" if message.reason else ""
             reason = f"{asked.reason}; {message.by} did not raise it{why}"
-            self._tell_claimant(budget.queue.pop(0), Verdict(allowed=False, reason=reason, limit="denied"))
+            self._tell_claimant(budget.queue.pop(), Verdict(allowed=False, reason=reason, limit="denied"))
         self.serve()
