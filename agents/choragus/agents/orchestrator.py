@@ -261,7 +261,10 @@ class Orchestrator(
         state = self.state
         if not point.calls:
             state.step = point.step - 1
-            self._perceive(*point.conversation)
+            if len(point.conversation) == 1:
+                self._judge(Draft(stage=Stage.INPUT.value, text=point.conversation[0].text))
+            else:
+                self._perceive(*point.conversation)
             return
         state.step, state.upto, state.text = point.step, len(point.conversation), point.text
         state.calls = list(point.calls)
