@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import attrs
@@ -17,27 +16,7 @@ from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import Answer, ScriptedModel
 
-from .play import Ledger, answering, call, calls, data, kinds, soon, tools
-
-
-@attrs.frozen
-class Rule:
-    """A policy that is a function, at one stage."""
-
-    stage: Stage
-    says: Callable[[Check], Verdict | None]
-    name: str = "rule"
-    version: str = "7"
-    looks_back: int = 0
-
-    @property
-    def stages(self) -> frozenset[Stage]:
-        """The one."""
-        return frozenset({self.stage})
-
-    def judge(self, check: Check) -> Verdict | None:
-        """What the function says."""
-        return self.says(check)
+from .play import Ledger, Rule, answering, call, calls, data, kinds, soon, tools
 
 
 def agent(*lines: str | ModelReply, rule: Rule, ledger: Ledger | None = None) -> Agent:
