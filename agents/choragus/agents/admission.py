@@ -22,7 +22,6 @@ class Rule(Enum):
 
     GRANT = "grant"
     ARGUMENTS = "arguments"
-    SIZE = "size"
     CALLS_PER_RUN = "calls_per_run"
 
 
@@ -62,11 +61,6 @@ def admitted(
     tool = next((one for one in open_to if one.name == name), None)
     if tool is None:
         return Refusal(Rule.GRANT, _no_grant(name, tools, [one.name for one in open_to]))
-    size, most = len(msgspec.json.encode(arguments)), tool.options.max_arguments
-    if size > most:
-        return Refusal(
-            Rule.SIZE, f"the arguments of {name} have {size:,} bytes and {most:,} are the most: call it with less"
-        )
     try:
         tool.parse(arguments)
     except BadArguments as error:
@@ -89,7 +83,7 @@ def _no_grant(name: str, tools: Sequence[Tool], granted: Sequence[str]) -> str:
     meant = unicodedata.normalize("NFKC", name)
     names = ", ".join(granted) or "none"
     if meant != name and any(one.name == meant for one in tools):
-        return f"{ascii(name)} only looks like the name of a tool; the tools are: {names}"
+        return f"{name!a} only looks like the name of a tool; the tools are: {names}"
     if any(one.name == name for one in tools):
         return f"the tool {name!r} is not granted here; the tools are: {names}"
     shown = repr(name) if name.isprintable() and name.isascii() else ascii(name)

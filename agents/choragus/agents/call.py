@@ -8,6 +8,8 @@ import attrs
 
 from choragus.mailbox.codec import stored
 
+from .message import ToolReturned
+
 SETTLED = ("happened", "not", "give_up")
 """What a person may say of a call of unknown outcome."""
 
@@ -22,6 +24,8 @@ class Stage(Enum):
     RUNNING = "running"
     BACKOFF = "backoff"
     """It failed, and runs again in a moment."""
+    RETURNED = "returned"
+    """It has run; the guardrail judges what it gave back."""
     UNKNOWN = "unknown"
     """It was cut off while it ran."""
 
@@ -46,9 +50,11 @@ class End(Enum):
 
 @attrs.define
 class Call:
-    """One call in the gateway's hands. `repeatable` as it was when the call was judged; `since`: it runs.
+    """One call in the gateway's hands.
 
-    `attempt` counts those that were begun. `role` says which tool beside `tool` runs, as in CallTool, and `why` what the
+    `repeatable` as it was when the call was judged; `since`: it runs; `result`: what it gave back, while it is judged.
+    `attempt` counts those that were begun, and `may_have` says that one before may have done what it was to do. `role`
+    says which tool beside `tool` runs, as in CallTool, and `why` what the
     tool itself had to say when its fallback runs. `undoes` is the call that this one takes back.
     """
 
@@ -57,10 +63,13 @@ class Call:
     tool: str
     arguments: dict[str, object]
     repeatable: bool = False
+    step: int = 0
     stage: Stage = Stage.JUDGED
     effect: str = ""
     since: float = 0.0
+    result: ToolReturned | None = None
     attempt: int = 0
+    may_have: bool = False
     role: str = ""
     why: str = ""
     undoes: str = ""
@@ -68,7 +77,7 @@ class Call:
 
 @attrs.define
 class Unwinding:
-    """What is taken back: `done` are the calls that were, `left` those that are to be, the next one last.
+    """What is taken back: `done` was, `left` is to be, the next one last; named by their own calls, such as `1.2/undo`.
 
     `stopped` says why it does not go on by itself.
     """
@@ -87,7 +96,7 @@ class GatewayState:
 
     `granted` are the tools that the run was narrowed to; None: it was not. `counts` says how often a tool was called
     that may only be called so often, `bad_calls` how many calls were refused for what the model wrote. `undoable` are
-    the calls that can be taken back, in the order in which they ended.
+    the calls that would take others back, in the order in which these ended.
     """
 
     calls: dict[str, Call] = attrs.field(factory=dict)

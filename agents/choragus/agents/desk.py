@@ -18,7 +18,7 @@ from .errors import Failed, Held
 from .guardrail import Guardrail
 from .inspection import find_run
 from .memory import Memory
-from .message import CancelRun, Decide, ForkRun, GiveUpRun, SettleCall, StartRun
+from .message import CancelRun, Decide, ForkRun, GiveUpRun, SettleCall, StartRun, UnwindRun
 from .orchestrator import Orchestrator
 from .tool_gateway import ToolGateway
 
@@ -53,7 +53,7 @@ class Desk:
         self._check_held(run)
         return self._system.ref(Guardrail, run)
 
-    def gateway(self, run: str) -> Ref[SettleCall]:
+    def gateway(self, run: str) -> Ref[SettleCall | UnwindRun]:
         """The run's tool gateway; raises Held."""
         self._check_held(run)
         return self._system.ref(ToolGateway, run)

@@ -12,12 +12,13 @@ from choragus.mailbox.codec import Record, decode_as
 from choragus.mailbox.store import Store
 
 from .agent import Agent
-from .errors import Held, ModelError
+from .errors import BadArguments, Held, ModelError
 from .holding import OnChange, objection
 from .manifest import Manifest, manifest
 from .message import CallModel, CallTool, ModelFailed, ModelReplied, ToolReturned
 from .model import ChatMessage, ModelRequest, Usage
 from .patience import TookTooLong, within
+from .policy.chain import Chain, Policy
 from .stream import conversation_stream
 from .tool import Tool, ToolContext
 from .toolbelt.execution import Fate, Toolbelt
@@ -32,16 +33,19 @@ MODEL_TIMEOUT = 600.0
 class Services:
     """The agents of one runtime and the store that their runs live in.
 
-    `clock` gives seconds since the epoch, `opened` is when the runtime was opened.
+    `clock` gives seconds since the epoch, `opened` is when the runtime was opened. `common` are the policies that stand
+    before each agent's own.
     """
 
     agents: Mapping[str, Agent]
     store: Store
     clock: Callable[[], float] = time.time
     on_change: OnChange = "refuse"
+    common: tuple[Policy, ...] = ()
     toolbelt: Toolbelt = attrs.field(factory=Toolbelt)
     opened: float = attrs.field(init=False)
     _heard: dict[str, list[ChatMessage]] = attrs.field(factory=dict, init=False)
+    _chains: dict[str, Chain] = attrs.field(factory=dict, init=False)
 
     @opened.default
     def _now(self) -> float:
@@ -69,19 +73,35 @@ class Services:
             found = helper if isinstance(helper, Tool) else None
         return found
 
+    def fault(self, agent: str, tool: str, arguments: Mapping[str, object]) -> str:
+        """What is wrong with these arguments of the agent's tool, or nothing."""
+        granted = self.tool(agent, tool)
+        if granted is None:
+            return f"agent {agent!r} has no tool {tool!r}"
+        try:
+            granted.parse(arguments)
+        except BadArguments as error:
+            return str(error)
+        return ""
+
+    def policies(self, agent: str) -> Chain:
+        """What is judged by in the agent's runs; of an agent that is not here the runtime's own policies."""
+        if agent not in self._chains:
+            own = self.agents[agent].policies if agent in self.agents else ()
+            self._chains[agent] = Chain.of(self.common, own)
+        return self._chains[agent]
+
     def manifest(self, agent: str) -> Manifest:
         """What the agent is made of today."""
-        return manifest(self.agent(agent))
+        return manifest(self.agent(agent), self.common)
 
     def check_agent(self, run: str, agent: str, was: str) -> None:
         """Raise Held when a run of the agent, whose manifest was that, is not gone on with here."""
-        reason = objection(agent, was, self.agents, self.on_change)
+        reason = objection(agent, was, self.agents, self.on_change, self.common)
         if reason:
             raise Held(run, reason)
 
-    async def request(
-        self, run: str, agent: str, upto: int, granted: Collection[str] | None = None
-    ) -> ModelRequest:
+    async def request(self, run: str, agent: str, upto: int, granted: Collection[str] | None = None) -> ModelRequest:
         """All that the model is sent for a step, from the conversation on disk, and the tools that it is granted."""
         who = self.agent(agent)
         messages = await self._conversation(run, upto)
@@ -105,7 +125,10 @@ class Services:
             return ModelFailed(reason=reason, retryable=True, started=started, ended=self.clock())
         except ModelError as error:
             return ModelFailed(
-                reason=self.toolbelt.vault.scrubbed(_storable(str(error))), retryable=error.retryable, started=started, ended=self.clock()
+                reason=self.toolbelt.vault.scrubbed(_storable(str(error))),
+                retryable=error.retryable,
+                started=started,
+                ended=self.clock(),
             )
         usage = reply.usage or model.estimate(asked)
         return ModelReplied(

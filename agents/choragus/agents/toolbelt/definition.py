@@ -87,9 +87,12 @@ class Tool:
         """The keyword arguments for `call`: checked strictly, of the declared types, defaults filled in.
 
         Raises:
-            BadArguments: one is missing, unknown, of another type, or no finite number.
+            BadArguments: one is missing, unknown, of another type, or no finite number, or they are too large.
         """
         try:
+            size, most = len(msgspec.json.encode(arguments)), self.options.max_arguments
+            if size > most:
+                raise self._bad(f"they have {size:,} bytes, and {most:,} are the most")
             parsed = msgspec.convert(arguments, self._arguments, strict=True, str_keys=True)
             path = _not_finite(msgspec.to_builtins(parsed, builtin_types=(Decimal,)), "$")
         except (msgspec.ValidationError, RecursionError) as error:
@@ -136,6 +139,24 @@ class Tool:
             self._result.decode(text)
         except (msgspec.MsgspecError, RecursionError, *OF_MSGSPEC) as error:
             raise WrongResult(self.name, str(error)) from None
+
+    def as_result(self, said: str) -> str:
+        """A result that a person gives, as JSON: JSON as it is when it fits, or else as a text.
+
+        Raises:
+            WrongResult: it fits in neither way.
+        """
+        try:
+            msgspec.json.decode(said)
+            self.check_result(said)
+            return said
+        except (msgspec.DecodeError, WrongResult) as error:
+            text = msgspec.json.encode(said).decode()
+            try:
+                self.check_result(text)
+            except WrongResult as wrong:
+                raise (error if isinstance(error, WrongResult) else wrong) from None
+            return text
 
     def source_hash(self) -> str:
         """SHA-256 of the function's source as it was when the tool was declared; of its bytecode where there is none.

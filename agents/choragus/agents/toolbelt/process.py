@@ -42,7 +42,9 @@ async def in_process(
         BadArguments, BadResult, ToolError, FailedThere: as the tool raised it there.
     """
     if INSIDE in os.environ:
-        raise RuntimeError(f"tool {tool.name!r} was called by a worker: put what the script does under `if __name__ ==`")
+        raise RuntimeError(
+            f"tool {tool.name!r} was called by a worker: put what the script does under `if __name__ ==`"
+        )
     order = msgspec.json.encode(_order(tool, arguments, context, secrets))
     folders = os.pathsep.join(one for one in sys.path if one)
     process = await asyncio.create_subprocess_exec(
