@@ -77,7 +77,9 @@ class Runtime:
         store: a store of your own instead of a path; it is closed with the runtime.
 
     Raises:
-        AgentFault: when two agents share a name, or one is no agent, or a policy is none.
+        AgentFault: when two agents share a name, or one is no agent, or a policy is none, or the resources are not what
+            a tool wants.
+        SecretFault: when it is opened, and a secret that a tool has declared cannot be had.
         ValueError: when an option is none of those it may be, or there are both a path and a store.
         FileInUse, NotChoragusFile, NewerSchema: when the file cannot be run.
     """

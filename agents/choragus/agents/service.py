@@ -124,12 +124,8 @@ class Services:
             reason = f"{model.name} did not answer within {MODEL_TIMEOUT:g} s"
             return ModelFailed(reason=reason, retryable=True, started=started, ended=self.clock())
         except ModelError as error:
-            return ModelFailed(
-                reason=self.toolbelt.vault.scrubbed(_storable(str(error))),
-                retryable=error.retryable,
-                started=started,
-                ended=self.clock(),
-            )
+            reason = self.toolbelt.vault.scrubbed(_storable(str(error)))
+            return ModelFailed(reason=reason, retryable=error.retryable, started=started, ended=self.clock())
         usage = reply.usage or model.estimate(asked)
         return ModelReplied(
             text=reply.text,

@@ -69,7 +69,7 @@ class Bucket:
     async def take(self) -> None:
         """Take a token, once there is one."""
         async with self._line:
-            while (lacking := 1.0 - self._filled()) > 1e-9:
+            while (lacking := 1.0 - self._filled()) > 1e-9:  # noqa: ASYNC110  # a token comes with time, not by an event
                 await asyncio.sleep(lacking * self._rate.per / self._rate.times)
             self._tokens -= 1.0
 

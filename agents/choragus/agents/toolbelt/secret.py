@@ -27,6 +27,7 @@ class Vault:
     def __init__(self, source: Secrets | None = None) -> None:
         self._source = source
         self._known: dict[str, str] = {}
+        self._longest_first: list[str] = []
 
     def __repr__(self) -> str:
         return f"<Vault of {len(set(self._known.values()))} secrets>"
@@ -51,13 +52,14 @@ class Vault:
             raise SecretFault(name, f"it is a {type(value).__name__}: give text")
         if len(value) < SHORTEST:
             raise SecretFault(name, f"it has {len(value)} characters, and {SHORTEST} are the least: give a longer one")
-        for form in _forms(value) if value not in self._known else ():
-            self._known[form] = name
+        if value not in self._known:
+            self._known |= dict.fromkeys(_forms(value), name)
+            self._longest_first = sorted(self._known, key=len, reverse=True)
         return value
 
     def scrubbed(self, text: str) -> str:
         """The text without the secrets that were asked for so far, plain, quoted, or in base64, URL or hexadecimal."""
-        for form in sorted(self._known, key=len, reverse=True):
+        for form in self._longest_first:
             text = text.replace(form, f"[secret {self._known[form]}]")
         return text
 
