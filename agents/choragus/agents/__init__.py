@@ -16,12 +16,15 @@ from .errors import (
     ModelError,
     NotForkable,
     Outcome,
+    SecretFault,
+    ToolError,
     ToolFault,
     UnknownRun,
     Waiting,
 )
 from .holding import HeldRun
 from .inspection import ApprovalRequested, OutcomeUnknown, RunEvent, RunSummary, Unknown
+from .keeping import Unwound
 from .limits import Limits
 from .model import ChatMessage, Model, ModelReply, ModelRequest, Price, ToolCall, ToolSchema, Usage
 from .prompt import Prompt
@@ -31,6 +34,7 @@ from .runtime import Runtime, run_sync
 from .scripted import FunctionModel, ScriptedModel
 from .state import Status
 from .tool import Risk, Tool, ToolContext, tool
+from .toolbelt.options import Breaker, Rate, Retry
 
 __all__ = [
     "Agent",
@@ -38,6 +42,7 @@ __all__ = [
     "AgentFault",
     "Approval",
     "ApprovalRequested",
+    "Breaker",
     "Cancelled",
     "ChatMessage",
     "Denied",
@@ -58,21 +63,26 @@ __all__ = [
     "OutcomeUnknown",
     "Price",
     "Prompt",
+    "Rate",
+    "Retry",
     "Risk",
     "Run",
     "RunEvent",
     "RunSummary",
     "Runtime",
     "ScriptedModel",
+    "SecretFault",
     "Status",
     "Sweep",
     "Tool",
     "ToolCall",
     "ToolContext",
+    "ToolError",
     "ToolFault",
     "ToolSchema",
     "Unknown",
     "UnknownRun",
+    "Unwound",
     "Usage",
     "Waiting",
     "run_sync",
