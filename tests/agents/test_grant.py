@@ -56,9 +56,11 @@ def refused(name: str, arguments: dict[str, object], *granted: tuple[str, ...] |
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        pytest.param("pаy", r"there is no tool named 'p\u0430y'; the tools are: look, pay", id="cyrillic"),
+        pytest.param("p\u0430y", r"there is no tool named 'p\u0430y'; the tools are: look, pay", id="cyrillic"),
         pytest.param(
-            "ｐａｙ", r"'\uff50\uff41\uff59' only looks like the name of a tool; the tools are: ", id="fullwidth"
+            "\uff50\uff41\uff59",
+            r"'\uff50\uff41\uff59' only looks like the name of a tool; the tools are: ",
+            id="fullwidth",
         ),
         pytest.param("pay ", "there is no tool named 'pay '; the tools are: look, pay", id="space"),
         pytest.param("pay\u200b", r"there is no tool named 'pay\u200b'", id="zero width"),
@@ -157,7 +159,7 @@ async def test_a_run_has_only_the_tools_that_it_was_granted() -> None:
     ("names", "message"),
     [
         pytest.param(["look", "fly"], "^tools=.* has no tool 'fly'; it has look, book, reserve, pay$", id="unknown"),
-        pytest.param(["ｐａｙ"], r"has no tool '\\uff50", id="look-alike"),
+        pytest.param(["\uff50\uff41\uff59"], r"has no tool '\\uff50", id="look-alike"),
         pytest.param("look", r"is one text: give a list of names, such as \['look'\]", id="text"),
     ],
 )
@@ -198,10 +200,10 @@ def test_a_grant_is_there_again_in_the_next_life_and_in_a_fork() -> None:
     assert ledger.done == []
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_s6_refused_calls_are_counted_and_have_no_effect() -> None:
     ledger = Ledger()
-    bad = calls(call("look", "a", at=5), call("lo0k", "b", at="x"), call("look", "c", at="x" * 10_000_000))
+    bad = calls(call("look", "a", at=5), call("lo0k", "b", at="x"), call("look", "c", at="x" * 2_000_000))
     agent = scripted(bad, "done", tools=tools(ledger))
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Go.")
@@ -210,7 +212,7 @@ async def test_s6_refused_calls_are_counted_and_have_no_effect() -> None:
 
         assert (await gateway_state(runtime, run)).bad_calls == 3
         assert [line["rule"] for line in await data(run, "call.refused")] == ["arguments", "grant", "arguments"]
-        assert (await data(run, "call.requested"))[2]["arguments"] == {"(left out)": "10,000,009 bytes"}
+        assert (await data(run, "call.requested"))[2]["arguments"] == {"(left out)": "2,000,009 bytes"}
     assert ledger.done == []
 
 

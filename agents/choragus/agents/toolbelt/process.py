@@ -20,7 +20,7 @@ from .worker import Answer, Order
 INSIDE = "CHORAGUS_WORKER"
 """Set in the environment of a worker: a script without a guard would run itself in it, and start workers in turn."""
 
-WORKER = (sys.executable, "-m", "choragus.agents.toolbelt.worker")
+WORKER = (sys.executable, "-c", "from choragus.agents.toolbelt.worker import main; main()")
 
 
 class Died(Exception):
@@ -75,9 +75,7 @@ def _order(
     tool: Tool, arguments: Mapping[str, object], context: ToolContext[object], secrets: Mapping[str, str]
 ) -> Order:
     module = tool.function.__module__
-    path = ""
-    if module == "__main__":
-        path = str(getattr(sys.modules["__main__"], "__file__", "") or "")
+    path = getattr(sys.modules.get(module), "__file__", None)
     return Order(
         tool=tool.name,
         module=module,

@@ -1,4 +1,4 @@
-"""The other end of a call in a process of its own: `python -m choragus.agents.toolbelt.worker`, one call and out.
+"""The other end of a call in a process of its own: one call, and out.
 
 It reads one line of JSON, finds the tool in its module, runs it, and writes one line of JSON. Nothing is pickled. When
 whoever started it is gone, so is it: its standard input then ends.
@@ -24,7 +24,7 @@ from .definition import Tool
 
 @frozen(kw_only=True)
 class Order:
-    """One call. `module` is a name, or with `path` a script that is run as main; secrets are the tool's own."""
+    """One call. `path` is the file of the module, where it has one; secrets are the tool's own."""
 
     tool: str
     module: str
@@ -106,9 +106,14 @@ async def _called(made: Tool, arguments: dict[str, object], context: ToolContext
 
 
 def _namespace(order: Order) -> dict[str, object]:
-    if order.path:
+    if order.module == "__main__":
         return runpy.run_path(order.path, run_name="__choragus_worker__")
-    return vars(importlib.import_module(order.module))
+    try:
+        return vars(importlib.import_module(order.module))
+    except ModuleNotFoundError:
+        if not order.path:
+            raise
+        return runpy.run_path(order.path, run_name=order.module)  # imported there in a way of its own
 
 
 def _told(error: BaseException) -> str:
@@ -120,7 +125,3 @@ def _told(error: BaseException) -> str:
 
 def _storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
-
-
-if __name__ == "__main__":
-    main()
