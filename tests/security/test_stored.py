@@ -24,7 +24,7 @@ SOURCES = [path for floor in ("mailbox", "actors", "supervision", "agents") for 
 
 FORBIDDEN_MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "yaml", "jsonpickle"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
-PIPES = {"actors/process.py", "actors/child.py", "testing/fork_server.py"}
+PIPES = {"actors/process.py", "actors/child.py", "testing/fork_server.py", "testing/life.py"}
 """They talk to a child process of their own, over its pipes, in pickles that never touch a file or a message."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from choragus.agents import ToolFault, tool
-from choragus.agents.testing import Changes, check_reads
+from choragus.agents.testing import NotReadOnly, check_reads
 
 
 def test_s4_a_tool_without_a_risk_is_refused() -> None:
@@ -30,7 +30,7 @@ async def test_s5_a_tool_that_claims_to_read_and_changes_something_is_found() ->
         unread.clear()
         return found
 
-    with pytest.raises(Changes, match=r"'letters' is declared to read, and changed \['a letter'\] to \[\]"):
+    with pytest.raises(NotReadOnly, match=r"'letters' is declared to read, and changed \['a letter'\] to \[\]"):
         await check_reads(letters, {}, world=lambda: list(unread))
 
 

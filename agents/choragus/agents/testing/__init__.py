@@ -4,6 +4,6 @@ The crashes are `choragus.supervision.testing`'s.
 """
 
 from .interruption import INTERRUPTIONS
-from .reading import Changes, check_reads
+from .reading import NotReadOnly, check_reads
 
-__all__ = ["INTERRUPTIONS", "Changes", "check_reads"]
+__all__ = ["INTERRUPTIONS", "NotReadOnly", "check_reads"]

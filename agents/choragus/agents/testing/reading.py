@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from choragus.agents.tool import Risk, Tool, ToolContext
 
 
-class Changes(AssertionError):
+class NotReadOnly(AssertionError):
     """Raised when a tool that is declared to read has changed something."""
 
 
@@ -22,7 +22,7 @@ async def check_reads(tool: Tool, arguments: Mapping[str, object], *, world: Cal
     Raises:
         ValueError: the tool is not declared to read.
         BadArguments: the arguments do not fit.
-        Changes: the world is another afterwards, also when the tool raised.
+        NotReadOnly: the world is another afterwards, also when the tool raised.
     """
     if tool.risk is not Risk.READ:
         raise ValueError(f"tool {tool.name!r} is declared {tool.risk.value!r}: only tools that read are checked here")
@@ -34,7 +34,7 @@ async def check_reads(tool: Tool, arguments: Mapping[str, object], *, world: Cal
     finally:
         after = world()
         if after != before:
-            raise Changes(
+            raise NotReadOnly(
                 f"tool {tool.name!r} is declared to read, and changed {before!r} to {after!r}: declare it "
                 "@tool(risk='reversible') or @tool(risk='irreversible')"
             )
