@@ -22,6 +22,7 @@ from .errors import BadArguments
 from .message import (
     GUARDRAIL,
     ORCHESTRATOR,
+    RESULT,
     TOOL_GATEWAY,
     CallFinished,
     CallSettled,
@@ -166,7 +167,7 @@ class ToolGateway(Part[GatewayState, RunCall | Decided | SettleCall | RunEnded],
     @handle
     def decided(self, message: Decided) -> None:
         """A person has decided about a call that waited."""
-        judged = self.state.call(message.call, Stage.RETURNED)
+        judged = self.state.call(message.call.removeprefix(RESULT), Stage.RETURNED)
         if judged is not None and judged.result is not None:
             why = f"{judged.tool} has run, but {message.by} withheld its result"
             text = judged.result.text if message.approved else f"{why}: {message.reason}" if message.reason else why
@@ -315,7 +316,7 @@ class ToolGateway(Part[GatewayState, RunCall | Decided | SettleCall | RunEnded],
         call.stage, call.result = Stage.RETURNED, result
         judged = JudgeText(
             stage=policy.Stage.RESULT.value,
-            subject=call.id,
+            subject=f"{RESULT}{call.id}",
             asker=TOOL_GATEWAY,
             agent=call.agent,
             step=call.step,
