@@ -16,6 +16,10 @@ GUARDRAIL = "choragus.guardrail"
 TOOL_GATEWAY = "choragus.tool_gateway"
 
 
+RESULT = "result-"
+"""Before a call's id: the name of its result, where that is what is asked about."""
+
+
 # To the orchestrator (CallWaits to the guardrail too).
 
 

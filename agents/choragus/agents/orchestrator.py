@@ -27,6 +27,7 @@ from .message import (
     GUARDRAIL,
     MEMORY,
     ORCHESTRATOR,
+    RESULT,
     TOOL_GATEWAY,
     CallFinished,
     CallModel,
@@ -211,7 +212,7 @@ class Orchestrator(
     @handle
     def waits(self, message: CallWaits) -> None:
         """A call waits for a person, or no longer does."""
-        call, draft = self.state.call(message.call), self.state.draft
+        call, draft = self.state.call(message.call.removeprefix(RESULT)), self.state.draft
         if self._is_over:
             return
         if call is not None:

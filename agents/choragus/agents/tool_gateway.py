@@ -19,6 +19,7 @@ from .errors import WrongResult
 from .message import (
     GUARDRAIL,
     ORCHESTRATOR,
+    RESULT,
     TOOL_GATEWAY,
     CallFinished,
     Decided,
@@ -100,7 +101,7 @@ class ToolGateway(
     @handle
     def decided(self, message: Decided) -> None:
         """A person has decided about a call that waited."""
-        judged = self.state.call(message.call, Stage.RETURNED)
+        judged = self.state.call(message.call.removeprefix(RESULT), Stage.RETURNED)
         if judged is not None and judged.result is not None:
             why = f"{judged.tool} has run, but {message.by} withheld its result"
             text = judged.result.text if message.approved else f"{why}: {message.reason}" if message.reason else why
@@ -261,7 +262,7 @@ class ToolGateway(
         call.stage, call.result = Stage.RETURNED, result
         judged = JudgeText(
             stage=policy.Stage.RESULT.value,
-            subject=call.id,
+            subject=f"{RESULT}{call.id}",
             asker=TOOL_GATEWAY,
             agent=call.agent,
             step=call.step,
