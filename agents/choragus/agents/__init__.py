@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from .agent import Agent
 from .approval import Approval
+from .approver import Approvals
+from .checkpoint import After, Before, BeforeAnswer, BeforeStep
 from .errors import (
     AgentError,
     AgentFault,
     Cancelled,
+    DecisionRefused,
     Denied,
     Failed,
     Held,
@@ -25,6 +28,7 @@ from .inspection import ApprovalRequested, OutcomeUnknown, RunEvent, RunSummary,
 from .limits import Limits
 from .model import ChatMessage, Model, ModelReply, ModelRequest, Price, ToolCall, ToolSchema, Usage
 from .prompt import Prompt
+from .question import ask_person
 from .retention import KeptRun, Sweep
 from .run import Run
 from .runtime import Runtime, run_sync
@@ -33,13 +37,19 @@ from .state import Status
 from .tool import Risk, Tool, ToolContext, tool
 
 __all__ = [
+    "After",
     "Agent",
     "AgentError",
     "AgentFault",
     "Approval",
     "ApprovalRequested",
+    "Approvals",
+    "Before",
+    "BeforeAnswer",
+    "BeforeStep",
     "Cancelled",
     "ChatMessage",
+    "DecisionRefused",
     "Denied",
     "Failed",
     "FunctionModel",
@@ -75,6 +85,7 @@ __all__ = [
     "UnknownRun",
     "Usage",
     "Waiting",
+    "ask_person",
     "run_sync",
     "tool",
 ]

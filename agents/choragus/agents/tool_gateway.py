@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import Enum
 
 import attrs
+from msgspec import json
 
 from choragus.actors.dispatch import handle, reply
 from choragus.actors.message import AskFailed, EffectFailed, EffectUnknown
@@ -82,7 +83,8 @@ class End(Enum):
 class Call:
     """One call in the gateway's hands.
 
-    `repeatable` as it was when the call was judged; `since`: it runs; `result`: what it gave back, while it is judged.
+    `repeatable` as it was when the call was judged; `since`: it runs; `result`: what it gave back, while it is judged;
+    `note`: what the model is told beside the result.
     """
 
     id: str
@@ -95,6 +97,7 @@ class Call:
     effect: str = ""
     since: float = 0.0
     result: ToolReturned | None = None
+    note: str = ""
 
 
 @stored("choragus.tool_gateway_state")
@@ -176,7 +179,12 @@ class ToolGateway(Part[GatewayState, RunCall | Decided | SettleCall | RunEnded],
         call = self.state.call(message.call, Stage.WAITING)
         if call is None:
             return
-        if message.approved:
+        if message.answer is not None:
+            self._finish(call, End.RETURNED, json.encode(message.answer).decode())
+        elif message.approved:
+            if message.arguments is not None:
+                call.arguments = message.arguments
+                call.note = f"({message.by} changed the arguments: it ran with {json.encode(call.arguments).decode()})"
             self._run(call)
         else:
             why = f": {message.reason}" if message.reason else ""
@@ -269,6 +277,7 @@ class ToolGateway(Part[GatewayState, RunCall | Decided | SettleCall | RunEnded],
 
     def _finish(self, call: Call, end: End, text: str, *, started: float = 0.0, ended: float = 0.0) -> None:
         del self.state.calls[call.id]
+        text = f"{text}\n{call.note}" if call.note else text
         self.log(
             "call.finished",
             call=call.id,
