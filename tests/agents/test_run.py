@@ -269,7 +269,7 @@ async def test_an_orchestrator_that_cannot_be_loaded_leaves_nobody_waiting() -> 
 def _damage(store: MemoryStore, actor: ActorId) -> None:
     snapshot = store._actors[actor]
     assert snapshot.state is not None
-    broken = attrs.evolve(snapshot.state, body=b'{"phase": "nonsense", "limits": 5}')
+    broken = attrs.evolve(snapshot.state, body=b'{"phase": "nonsense", "budget": 5}')
     store._actors[actor] = attrs.evolve(snapshot, state=broken)
 
 

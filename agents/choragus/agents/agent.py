@@ -11,6 +11,7 @@ from attrs import field, frozen
 from .errors import AgentFault
 from .limits import Limits
 from .model import Model
+from .policy.chain import Policy
 from .prompt import Prompt
 from .tool import Tool
 
@@ -23,6 +24,10 @@ def _as_prompt(prompt: Prompt | str) -> Prompt:
 
 def _as_tuple(tools: Iterable[Tool]) -> tuple[Tool, ...]:
     return tuple(tools) if isinstance(tools, Iterable) else tools
+
+
+def _as_policies(policies: Iterable[Policy]) -> tuple[Policy, ...]:
+    return tuple(policies) if isinstance(policies, Iterable) else policies
 
 
 @frozen
@@ -39,6 +44,7 @@ class Agent:
         prompt: what the model is told before the goal; a text stands for a Prompt.
         tools: what it may call, each made by @tool. Nothing else can be called.
         limits: the ceilings of each run; 50 steps by default.
+        policies: what judges its goal, replies, calls, results and answer, behind the runtime's own policies.
 
     Raises:
         AgentFault: a part is of a wrong type, the name is badly formed, or two tools share a name.
@@ -49,11 +55,13 @@ class Agent:
     prompt: Prompt = field(kw_only=True, default=Prompt(""), converter=_as_prompt)
     tools: tuple[Tool, ...] = field(kw_only=True, default=(), converter=_as_tuple)
     limits: Limits = field(kw_only=True, factory=Limits)
+    policies: tuple[Policy, ...] = field(kw_only=True, default=(), converter=_as_policies)
 
     def __attrs_post_init__(self) -> None:
         _check_name(self.name)
         _check_model(self.name, self.model)
         _check_tools(self.name, self.tools)
+        check_policies(f"the policies of agent {self.name!r}", self.policies)
         if not isinstance(self.prompt, Prompt):
             raise AgentFault(f"the prompt of agent {self.name!r} is {self.prompt!r}: give a str or a Prompt")
         if not isinstance(self.limits, Limits):
@@ -84,3 +92,19 @@ def _check_tools(agent: str, tools: object) -> None:
     twice = [name for name, times in Counter(each.name for each in tools).items() if times > 1]
     if twice:
         raise AgentFault(f"agent {agent!r} has several tools named {twice[0]!r}: give all but one another name=")
+
+
+def check_policies(which: str, policies: object) -> None:
+    """Refuse what are no policies, and two of one name.
+
+    Raises:
+        AgentFault: with what is wrong.
+    """
+    if not isinstance(policies, tuple):
+        raise AgentFault(f"{which} are {policies!r}: give a list of policies")
+    for each in policies:
+        if isinstance(each, type) or not isinstance(each, Policy):
+            raise AgentFault(f"{each!r} among {which} is no policy: it needs name, version, stages, looks_back, judge")
+    twice = [name for name, times in Counter(each.name for each in policies).items() if times > 1]
+    if twice:
+        raise AgentFault(f"several of {which} are named {twice[0]!r}: give all but one another name")

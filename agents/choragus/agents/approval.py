@@ -31,6 +31,11 @@ def arguments_hash(run: str, call: str, tool: str, arguments: dict[str, object])
     return hashlib.sha256(msgspec.json.encode([run, call, tool, arguments], order="sorted")).hexdigest()
 
 
+def short_hash(value: object) -> str:
+    """16 hexadecimal digits that tell values apart; the same in every process."""
+    return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()[:16]
+
+
 def approval_view(
     run: str, call: str, tool: str, arguments: dict[str, object], hash: str, asked: float
 ) -> dict[str, object]:

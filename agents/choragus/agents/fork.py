@@ -84,7 +84,8 @@ async def fork_point(store: Store, run: str, at: int | None, place: str) -> Fork
     summary = await parent(store, run, place)
     standing = await standing_at(store, summary.run, at)
     asked = await _answer(store, summary.run, standing)
-    conversation = await _conversation(store, summary.run)
+    # While the goal is judged nobody has heard it yet; a fork has it judged anew.
+    conversation = await _conversation(store, summary.run) or [ChatMessage("user", summary.goal)]
     await _check_whole(store, summary.run)  # it may have been pruned while it was read
     if len(conversation) < standing.messages:
         raise NotForkable(

@@ -1,22 +1,27 @@
-"""The guardrail of one run: ceilings reserved before they are spent, and a person before what cannot be undone."""
+"""The guardrail of one run: ceilings reserved before they are spent, policies, and a person before what needs one."""
 
 from __future__ import annotations
+
+import hashlib
 
 import attrs
 
 from choragus.actors.dispatch import handle
 from choragus.mailbox.codec import stored
 
-from .approval import approval_id, approval_view
-from .limits import Limits, Spent, exceeded
+from .approval import approval_id, approval_view, arguments_hash
+from .budget import Budget
+from .limits import Spent
 from .message import (
     GUARDRAIL,
     ORCHESTRATOR,
     TOOL_GATEWAY,
+    CallSettled,
     CallWaits,
     Decide,
     Decided,
     JudgeCall,
+    JudgeText,
     Reserve,
     RunEnded,
     SetLimits,
@@ -24,40 +29,53 @@ from .message import (
     Verdict,
 )
 from .part import Part
-from .tool import Risk
+from .petition import Kind, Petition, Petitions
+from .policy.chain import Ruling
+from .policy.check import Check, Past, PastCall, Stage
+from .policy.verdict import Allow, Ask, Deny, End, Escalate, Rewrite
+
+Fields = dict[str, object]
 
 
-@stored("choragus.guardrail_state")
+def _in_parts(fields: Fields) -> Fields:
+    """Version 1 was flat, and had no questions but calls."""
+    budget = ("limits", "started", "spent", "reserved", "waiting_since", "idle", "seen")
+    pending = fields["pending"]
+    assert isinstance(pending, dict)
+    asked = {call: {**one, "subject": call, "kind": "call", "asker": TOOL_GATEWAY} for call, one in pending.items()}
+    for one in asked.values():
+        del one["call"]
+    return {
+        "budget": {name: fields[name] for name in budget if name in fields},
+        "petitions": {"pending": asked, "decided": fields["decided"], "unknown": fields["unknown"]},
+        "over": fields["over"],
+    }
+
+
+@stored("choragus.guardrail_state", version=2, upcasters={1: _in_parts})
 @attrs.define
 class GuardrailState:
-    """What may be spent, what is spent, what is set aside, which calls wait for a person, and since when.
+    """What may be spent, what waits for a person, and the latest calls as far as policies look back."""
 
-    `idle` is the time in which nobody worked: a call waited for a person, or no process had the run open since `seen`.
-    """
-
-    limits: Limits = attrs.field(factory=Limits)
-    started: float = 0.0
-    spent: Spent = attrs.field(factory=Spent)
-    reserved: dict[str, Spent] = attrs.field(factory=dict)
-    pending: dict[str, JudgeCall] = attrs.field(factory=dict)
-    decided: dict[str, Decide] = attrs.field(factory=dict)
-    unknown: list[str] = attrs.field(factory=list)
-    waiting_since: float = 0.0
-    idle: float = 0.0
-    seen: float = 0.0
+    budget: Budget = attrs.field(factory=Budget)
+    petitions: Petitions = attrs.field(factory=Petitions)
+    past: list[PastCall] = attrs.field(factory=list)
     over: bool = False
 
 
 class Guardrail(
-    Part[GuardrailState, SetLimits | Reserve | Spend | JudgeCall | Decide | CallWaits | RunEnded], name=GUARDRAIL
+    Part[
+        GuardrailState,
+        SetLimits | Reserve | Spend | JudgeCall | JudgeText | CallSettled | Decide | CallWaits | RunEnded,
+    ],
+    name=GUARDRAIL,
 ):
     """Says what may be spent and what may run. Whoever asks takes silence for no."""
 
     @handle
     def set_limits(self, message: SetLimits) -> None:
         """The run begins."""
-        self.state.limits = message.limits
-        self.state.started = self.state.seen = message.started
+        self.state.budget.begin(message.limits, message.started)
 
     @handle
     def reserve(self, message: Reserve) -> Verdict:
@@ -68,36 +86,80 @@ class Guardrail(
     @handle
     def spend(self, message: Spend) -> None:
         """What was set aside is spent, or given back."""
-        state = self.state
-        state.reserved.pop(message.token, None)
-        state.spent = state.spent.add(message.spent)
+        self.state.budget.spend(message.token, message.spent)
         self.log("budget.spent", token=message.token, **attrs.asdict(message.spent))
 
     @handle
     def judge(self, message: JudgeCall) -> Verdict:
-        """Allow what reads or can be undone; what cannot waits for a person."""
-        reason = self._set_aside(f"call-{message.call}", Spent(tool_calls=1))
+        """Judge a call by the policies; a person decides where they say so, and on what cannot be undone."""
+        token = f"call-{message.call}"
+        reason = self._set_aside(token, Spent(tool_calls=1))
         if reason:
-            return self._say(message, Verdict(allowed=False, reason=reason))
-        self.state.reserved.pop(f"call-{message.call}", None)
-        self.state.spent = self.state.spent.add(Spent(tool_calls=1))
-        if message.risk != Risk.IRREVERSIBLE.value:
-            return self._say(message, Verdict(allowed=True, reason=f"{message.risk} tools run by default"))
-        self._request_approval(message)
-        return self._say(message, Verdict(allowed=False, wait=True, reason="irreversible: a person decides"))
+            self._log_call(message, "deny", reason, policy="limits")
+            return Verdict(allowed=False, reason=reason)
+        self.state.budget.spend(token, Spent(tool_calls=1))
+        ruling = self.services.policies(message.agent).rule(self._check_of_call(message))
+        return self._carry_out(message, ruling)
+
+    @handle
+    def judge_text(self, message: JudgeText) -> Verdict:
+        """Judge what the run is told, says or reads."""
+        stage = Stage(message.stage)
+        check = Check(
+            stage=stage,
+            run=self.key,
+            agent=message.agent,
+            step=message.step,
+            call=message.call,
+            tool=message.tool,
+            text=message.text,
+            is_error=message.is_error,
+            past=Past(tuple(self.state.past)),
+            now=self.now,
+        )
+        ruling = self.services.policies(message.agent).rule(check)
+        said = _said(ruling)
+        self.log(
+            "text.judged",
+            stage=stage.value,
+            subject=message.subject,
+            verdict=said,
+            reason=ruling.verdict.reason,
+            policy=ruling.policy,
+            version=ruling.version,
+            rewritten=ruling.rewritten,
+        )
+        if said == "wait":
+            self._petition_for_text(message, ruling)
+        text = ruling.check.text if ruling.rewritten else None
+        return self._answer(ruling, text=text)
+
+    @handle
+    def settled(self, message: CallSettled) -> None:
+        """A call has ended: what policies look back on."""
+        most = self.services.policies(message.agent).looks_back
+        ended = PastCall(
+            call=message.call,
+            tool=message.tool,
+            arguments=message.arguments,
+            result=message.result,
+            is_error=message.is_error,
+            at=self.now,
+        )
+        self.state.past = [*self.state.past, ended][-most:] if most else []
 
     @handle
     def decide(self, message: Decide) -> str:
         """Take a person's decision, if it is about what they saw. The same decision again changes nothing."""
-        if self._is_decided_so(message):
+        petitions = self.state.petitions
+        if petitions.is_decided_so(message):
             return ""
-        refusal = self._refusal(message)
+        refusal = petitions.refusal(self.key, message)
         if refusal:
             self.log("approval.refused", call=message.call, by=message.by, hash=message.hash, reason=refusal)
             return refusal
-        asked = self.state.pending.pop(message.call)
-        self.state.decided[message.call] = message
-        self._clock_waiting()
+        asked = petitions.decide(message)
+        self._clock()
         self.view("approval", approval_id(self.key, message.call), None)
         self.log(
             "approval.decided",
@@ -110,99 +172,167 @@ class Guardrail(
         )
         self.tell(ORCHESTRATOR, CallWaits(call=message.call))
         self.tell(
-            TOOL_GATEWAY,
-            Decided(call=message.call, approved=message.approved, by=message.by, reason=message.reason),
+            asked.asker, Decided(call=message.call, approved=message.approved, by=message.by, reason=message.reason)
         )
         return ""
 
     @handle
     def waits(self, message: CallWaits) -> None:
         """A call of unknown outcome waits for a person too, or no longer does."""
-        if message.reason and message.call not in self.state.unknown:
-            self.state.unknown.append(message.call)
-        elif not message.reason and message.call in self.state.unknown:
-            self.state.unknown.remove(message.call)
-        self._clock_waiting()
+        self.state.petitions.note_unknown(message.call, bool(message.reason))
+        self._clock()
 
     @handle
     def ended(self, message: RunEnded) -> None:
         """Nothing waits any longer, and nothing is allowed any more."""
-        for call in self.state.pending:
-            self.view("approval", approval_id(self.key, call), None)
-        self.state.pending = {}
+        for subject in self.state.petitions.pending:
+            self.view("approval", approval_id(self.key, subject), None)
+        self.state.petitions.pending = {}
         self.state.over = True
 
-    def _is_decided_so(self, message: Decide) -> bool:
-        """Whether somebody decided the same before: who reads a run's past meets its requests again."""
-        earlier = self.state.decided.get(message.call)
-        return earlier is not None and (earlier.approved, earlier.hash) == (message.approved, message.hash)
-
-    def _refusal(self, message: Decide) -> str:
-        asked = self.state.pending.get(message.call)
-        if asked is None:
-            return f"call {message.call} of run {self.key} is not waiting for a decision: see `choragus approvals`"
-        if asked.hash != message.hash:
-            return f"call {message.call} of run {self.key} has other arguments than those decided on: look again"
-        return ""
+    # Spending.
 
     def _set_aside(self, token: str, most: Spent) -> str:
-        state = self.state
-        if state.over:
+        if self.state.over:
             return f"run {self.key} has ended"
-        asked = most
-        for other, amount in state.reserved.items():
-            asked = asked if other == token else asked.add(amount)
-        wall = self.now - state.started
-        spent = state.spent.add(Spent(active_seconds=max(0.0, wall - self._idle())))
-        reason = exceeded(state.limits, spent, asked, wall)
+        reason = self.state.budget.set_aside(token, most, now=self.now, opened=self.services.opened)
         if reason:
             self.log("limit.reached", token=token, reason=reason)
             return reason
-        state.reserved[token] = most
         self.log("budget.reserved", token=token, **attrs.asdict(most))
         return ""
 
-    def _request_approval(self, message: JudgeCall) -> None:
-        self.state.pending[message.call] = message
-        self._clock_waiting()
+    def _clock(self) -> None:
+        self.state.budget.clock(self.state.petitions.waits, now=self.now, opened=self.services.opened)
+
+    # Judging.
+
+    def _check_of_call(self, message: JudgeCall) -> Check:
+        return Check(
+            stage=Stage.CALL,
+            run=self.key,
+            agent=message.agent,
+            step=message.step,
+            call=message.call,
+            tool=message.tool,
+            risk=message.risk,
+            arguments=message.arguments,
+            text=message.reason,
+            past=Past(tuple(self.state.past)),
+            now=self.now,
+        )
+
+    def _carry_out(self, message: JudgeCall, ruling: Ruling) -> Verdict:
+        said = _said(ruling)
+        arguments = dict(ruling.check.arguments)
+        changed = arguments != message.arguments
+        self._log_call(message, said, ruling.verdict.reason, policy=ruling.policy, version=ruling.version)
+        if changed and said != "deny":
+            self.log("call.rewritten", call=message.call, arguments=arguments, policies=ruling.rewritten)
+            if reason := self.services.fault(message.agent, message.tool, arguments):
+                return Verdict(allowed=False, reason=f"rewritten by {', '.join(ruling.rewritten)}: {reason}")
+        if said == "wait":
+            self._petition_for_call(message, arguments, ruling)
+        return self._answer(ruling, arguments=arguments if changed else None)
+
+    def _answer(
+        self, ruling: Ruling, *, arguments: dict[str, object] | None = None, text: str | None = None
+    ) -> Verdict:
+        said = _said(ruling)
+        return Verdict(
+            allowed=said == "allow",
+            reason=ruling.verdict.reason,
+            wait=said == "wait",
+            ends=isinstance(ruling.verdict, End),
+            arguments=arguments,
+            text=text,
+        )
+
+    def _log_call(self, message: JudgeCall, said: str, reason: str, *, policy: str, version: str = "1") -> None:
+        self.log(
+            "call.judged",
+            call=message.call,
+            tool=message.tool,
+            verdict=said,
+            reason=reason,
+            policy=policy,
+            version=version,
+        )
+
+    # A person decides.
+
+    def _petition_for_call(self, message: JudgeCall, arguments: dict[str, object], ruling: Ruling) -> None:
+        self._petition(
+            Petition(
+                subject=message.call,
+                kind=_kind(ruling, Kind.CALL),
+                asker=TOOL_GATEWAY,
+                agent=message.agent,
+                tool=message.tool,
+                risk=message.risk,
+                arguments=arguments,
+                hash=arguments_hash(self.key, message.call, message.tool, arguments),
+                reason=ruling.verdict.reason,
+                approvers=_approvers(ruling),
+                asked=self.now,
+            )
+        )
+
+    def _petition_for_text(self, message: JudgeText, ruling: Ruling) -> None:
+        text = ruling.check.text
+        self._petition(
+            Petition(
+                subject=message.subject,
+                kind=_kind(ruling, Kind.CHECKPOINT),
+                asker=message.asker,
+                agent=message.agent,
+                text=text,
+                hash=hashlib.sha256(f"{self.key}/{message.subject}/{text}".encode()).hexdigest(),
+                reason=ruling.verdict.reason,
+                approvers=_approvers(ruling),
+                asked=self.now,
+            )
+        )
+
+    def _petition(self, asked: Petition) -> None:
+        self.state.petitions.pending[asked.subject] = asked
+        self._clock()
+        id = approval_id(self.key, asked.subject)
+        arguments: dict[str, object] = asked.arguments or ({"text": asked.text} if asked.text else {})
         self.view(
             "approval",
-            approval_id(self.key, message.call),
-            approval_view(self.key, message.call, message.tool, message.arguments, message.hash, self.now),
+            id,
+            approval_view(self.key, asked.subject, asked.tool, arguments, asked.hash, self.now),
             scope=self.key,
             sort=self.now,
         )
         self.log(
             "approval.requested",
-            approval=approval_id(self.key, message.call),
-            call=message.call,
-            tool=message.tool,
-            arguments=message.arguments,
-            hash=message.hash,
+            approval=id,
+            call=asked.subject,
+            tool=asked.tool,
+            arguments=arguments,
+            hash=asked.hash,
+            kind=asked.kind.value,
+            reason=asked.reason,
         )
-        self.tell(ORCHESTRATOR, CallWaits(call=message.call, reason="approval"))
+        self.tell(ORCHESTRATOR, CallWaits(call=asked.subject, reason="approval"))
 
-    def _idle(self) -> float:
-        """Seconds of the run so far in which nobody worked."""
-        state = self.state
-        if state.waiting_since:
-            return state.idle + self.now - state.waiting_since
-        if state.seen < self.services.opened:
-            state.idle += self.services.opened - state.seen
-        state.seen = self.now
-        return state.idle
 
-    def _clock_waiting(self) -> None:
-        """Take note that a call waits for a person now, or that none does any longer."""
-        state = self.state
-        idle = self._idle()
-        waits = bool(state.pending or state.unknown)
-        if waits and not state.waiting_since:
-            state.waiting_since = self.now
-        elif not waits and state.waiting_since:
-            state.idle, state.seen, state.waiting_since = idle, self.now, 0.0
+def _said(ruling: Ruling) -> str:
+    """The ruling in one word: allow, deny or wait."""
+    match ruling.verdict:
+        case Allow() | Rewrite():
+            return "allow"
+        case Ask() | Escalate():
+            return "wait"
+        case Deny() | End():
+            return "deny"
 
-    def _say(self, message: JudgeCall, verdict: Verdict) -> Verdict:
-        said = "wait" if verdict.wait else "allow" if verdict.allowed else "deny"
-        self.log("call.judged", call=message.call, tool=message.tool, verdict=said, reason=verdict.reason)
-        return verdict
+
+def _kind(ruling: Ruling, asked: Kind) -> Kind:
+    return Kind.ESCALATION if isinstance(ruling.verdict, Escalate) else asked
+
+
+def _approvers(ruling: Ruling) -> tuple[str, ...]:
+    return ruling.verdict.approvers if isinstance(ruling.verdict, Ask | Escalate) else ()

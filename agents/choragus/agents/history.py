@@ -18,7 +18,7 @@ Fields: TypeAlias = dict[str, object]
 _TELLING = frozenset(
     {
         *(FORKED, "run.started", "memory.assembled", "budget.reserved", "model.replied", "model.failed", "phase"),
-        *("call.intended", "call.refused", "call.finished"),
+        *("call.intended", "call.refused", "call.finished", "reply.refused"),
     }
 )
 """The kinds of entries that say where a run stands; most others need not be read."""
@@ -60,6 +60,7 @@ class Standing:
     messages: int = 0
     model: str = ""
     calls: list[Called] = attrs.field(factory=list)
+    _drafted: list[Called] = attrs.field(factory=list)
 
     def take(self, entry: LogEntry) -> bool:
         """Go on by one entry; False when the run has come to its end with it, and then nothing has changed."""
@@ -78,7 +79,15 @@ class Standing:
                 self.model = ""
             case "model.replied":
                 self.model = ""
-                self.calls = [Called(id=f"{self.step}.{n}", tool=name) for n, name in enumerate(_names(fields), 1)]
+                calls = [Called(id=f"{self.step}.{n}", tool=name) for n, name in enumerate(_names(fields), 1)]
+                if fields.get("judged"):
+                    self._drafted = calls  # they are made when the reply has passed
+                else:
+                    self.calls = calls
+            case "phase" if self._drafted and fields["phase"] == Phase.ACT.value:
+                self.calls, self._drafted = self._drafted, []
+            case "reply.refused":
+                self._drafted = []
             case "call.intended" | "call.refused" | "call.finished":
                 self._call(entry.kind, fields)
             case kind if kind == FORKED:
@@ -110,7 +119,7 @@ class Standing:
 def _is_end(kind: str, fields: Fields) -> bool:
     """Whether the run is over: by the model's last word, or by whatever else stops it."""
     if kind == "model.replied":
-        return fields["stop"] in ("length", "refusal") or not fields["calls"]
+        return not fields.get("judged") and (fields["stop"] in ("length", "refusal") or not fields["calls"])
     return kind == "phase" and fields["phase"] == Phase.STOP.value
 
 

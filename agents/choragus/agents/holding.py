@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import attrs
@@ -17,6 +17,7 @@ from .agent import Agent
 from .inspection import runs, unfinished
 from .manifest import manifest
 from .message import ORCHESTRATOR, ForkRun, StartRun
+from .policy.chain import Policy
 
 OnChange = Literal["refuse", "warn"]
 
@@ -30,28 +31,35 @@ class HeldRun:
     reason: str
 
 
-async def held_runs(store: Store, agents: Mapping[str, Agent], on_change: OnChange, now: float) -> tuple[HeldRun, ...]:
+async def held_runs(
+    store: Store, agents: Mapping[str, Agent], on_change: OnChange, now: float, common: Sequence[Policy] = ()
+) -> tuple[HeldRun, ...]:
     """The runs to hold, also those that were started and had not taken their first turn."""
     found: list[HeldRun] = []
     begun = await runs(store)
     for summary in unfinished(begun):
-        found += _hold(summary.run, summary.agent, summary.manifest, agents, on_change)
+        found += _hold(
+            summary.run, objection(summary.agent, summary.manifest, agents, on_change, common), summary.agent
+        )
     known = {summary.run for summary in begun}
     for actor in await store.waiting(now):
         run = key_of(actor)
         if type_of(actor) == ORCHESTRATOR and run not in known:
             for envelope in await store.fetch(actor, 1, now):
                 start = _start(envelope)
-                found += _hold(run, start.agent, start.manifest, agents, on_change) if start else []
+                if start:
+                    found += _hold(run, objection(start.agent, start.manifest, agents, on_change, common), start.agent)
     return tuple(found)
 
 
-def objection(name: str, was: str, agents: Mapping[str, Agent], on_change: OnChange) -> str:
+def objection(
+    name: str, was: str, agents: Mapping[str, Agent], on_change: OnChange, common: Sequence[Policy] = ()
+) -> str:
     """Why a run of that agent is not gone on with, or nothing; `was` is the agent's manifest when the run began."""
     agent = agents.get(name)
     if agent is None:
         return f"its agent {name!r} is not among the runtime's: pass it in Runtime(agents=[...])"
-    today = manifest(agent).hash
+    today = manifest(agent, common).hash
     if on_change == "warn" or today == was:
         return ""
     return (
@@ -60,8 +68,7 @@ def objection(name: str, was: str, agents: Mapping[str, Agent], on_change: OnCha
     )
 
 
-def _hold(run: str, name: str, was: str, agents: Mapping[str, Agent], on_change: OnChange) -> list[HeldRun]:
-    reason = objection(name, was, agents, on_change)
+def _hold(run: str, reason: str, name: str) -> list[HeldRun]:
     return [HeldRun(run, name, reason)] if reason else []
 
 

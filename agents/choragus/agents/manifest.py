@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import msgspec
 from attrs import frozen
@@ -10,6 +11,7 @@ from attrs import frozen
 from .agent import Agent
 from .errors import AgentFault
 from .limits import Limits
+from .policy.chain import Policy
 from .tool import Tool
 
 
@@ -23,9 +25,20 @@ class ToolIdentity:
     source: str
 
 
+@frozen
+class PolicyIdentity:
+    """A policy in a manifest."""
+
+    name: str
+    version: str
+
+
 @frozen(kw_only=True)
 class Manifest:
-    """The identity of an agent at one time. Tools stand in the order of their names, so their order does not matter."""
+    """The identity of an agent at one time.
+
+    Tools stand in the order of their names, so their order does not matter; policies in the order in which they judge.
+    """
 
     agent: str
     provider: str
@@ -34,6 +47,7 @@ class Manifest:
     prompt: str
     tools: tuple[ToolIdentity, ...]
     limits: Limits
+    policies: tuple[PolicyIdentity, ...] = ()
 
     @property
     def hash(self) -> str:
@@ -46,8 +60,8 @@ class Manifest:
         return plain
 
 
-def manifest(agent: Agent) -> Manifest:
-    """The agent's manifest.
+def manifest(agent: Agent, common: Sequence[Policy] = ()) -> Manifest:
+    """The agent's manifest; `common` are the policies of the runtime, which stand before its own.
 
     Raises:
         AgentFault: the model's settings hold what JSON cannot carry.
@@ -60,6 +74,7 @@ def manifest(agent: Agent) -> Manifest:
         prompt=agent.prompt.digest,
         tools=tuple(_identity(each) for each in sorted(agent.tools, key=lambda each: each.name)),
         limits=agent.limits,
+        policies=tuple(PolicyIdentity(each.name, each.version) for each in (*common, *agent.policies)),
     )
 
 

@@ -139,11 +139,17 @@ class SetLimits:
 @stored("choragus.verdict")
 @attrs.frozen(kw_only=True)
 class Verdict:
-    """What the guardrail says: allowed, denied with the reason, or `wait`, and then a Decided follows."""
+    """What the guardrail says: allowed, denied with the reason, or `wait`, and then a Decided follows.
+
+    `ends`: the run ends with this. With `arguments` or `text` that passes instead of what was asked about.
+    """
 
     allowed: bool
     reason: str = ""
     wait: bool = False
+    ends: bool = False
+    arguments: dict[str, object] | None = None
+    text: str | None = None
 
 
 @stored("choragus.reserve")
@@ -167,13 +173,45 @@ class Spend:
 @stored("choragus.judge_call")
 @attrs.frozen(kw_only=True)
 class JudgeCall(Request[Verdict]):
-    """May this call run? Its arguments are already checked against the tool's schema."""
+    """May this call run? Its arguments fit the tool's schema; `reason` is what the model said beside the call."""
 
     call: str
     tool: str
     risk: str
     arguments: dict[str, object]
     hash: str
+    agent: str = ""
+    step: int = 0
+    reason: str = ""
+
+
+@stored("choragus.judge_text")
+@attrs.frozen(kw_only=True)
+class JudgeText(Request[Verdict]):
+    """May this text pass at the stage? `subject` names it within the run; `asker` is told of a person's decision."""
+
+    stage: str
+    subject: str
+    asker: str
+    agent: str
+    step: int
+    text: str
+    call: str = ""
+    tool: str = ""
+    is_error: bool = False
+
+
+@stored("choragus.call_settled")
+@attrs.frozen(kw_only=True)
+class CallSettled:
+    """A call has ended; short hashes of its arguments and of its result, which is empty when it never ran."""
+
+    call: str
+    agent: str
+    tool: str
+    arguments: str
+    result: str
+    is_error: bool
 
 
 @stored("choragus.decide")
@@ -200,11 +238,16 @@ class RunEnded:
 @stored("choragus.run_call")
 @attrs.frozen(kw_only=True)
 class RunCall:
-    """Carry out one call of the model; `call` is the runtime's own id for it, unique within the run."""
+    """Carry out one call of the model; `call` is the runtime's own id for it, unique within the run.
+
+    `reason` is what the model said beside its calls.
+    """
 
     call: str
     agent: str
     asked: ToolCall
+    step: int = 0
+    reason: str = ""
 
 
 @stored("choragus.decided")

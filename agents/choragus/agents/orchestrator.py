@@ -32,8 +32,10 @@ from .message import (
     CallModel,
     CallWaits,
     CancelRun,
+    Decided,
     ForkRun,
     GiveUpRun,
+    JudgeText,
     ModelFailed,
     ModelReplied,
     Perceive,
@@ -50,7 +52,9 @@ from .message import (
 )
 from .model import ChatMessage, ToolCall
 from .part import Part
-from .state import OpenCall, Phase, RunState, Status
+from .policy.check import Stage
+from .state import Draft, OpenCall, Phase, RunState, Status
+from .stream import SHOWN
 
 MODEL_TRIES = 4
 """How often a model that fails in a way that may pass is called for one step."""
@@ -62,7 +66,16 @@ RETRY = 1.0
 class Orchestrator(
     Part[
         RunState,
-        StartRun | ForkRun | Perceived | CallFinished | CallWaits | GiveUpRun | CancelRun | WallReached | RetryModel,
+        StartRun
+        | ForkRun
+        | Perceived
+        | CallFinished
+        | CallWaits
+        | Decided
+        | GiveUpRun
+        | CancelRun
+        | WallReached
+        | RetryModel,
     ],
     name=ORCHESTRATOR,
 ):
@@ -74,7 +87,7 @@ class Orchestrator(
         if self.state.phase is not Phase.NEW:
             return False
         self._begin(message.agent, message.goal, message.key)
-        self._perceive(ChatMessage("user", message.goal))
+        self._judge(Draft(stage=Stage.INPUT.value, text=message.goal))
         return True
 
     @handle
@@ -140,12 +153,43 @@ class Orchestrator(
             self.state.effect = ""
             if isinstance(answer, ModelReplied):
                 self._account(answer)
-                self._act(answer)
+                self._judge(Draft(stage=Stage.REPLY.value, text=answer.text, calls=answer.calls, stop=answer.stop))
             elif isinstance(answer, ModelFailed):
                 self.tell(GUARDRAIL, Spend(token=self._token, spent=Spent()))
                 self._model_failed(answer)
             else:
                 self._end(Status.FAILED, f"the model call failed: {answer.error}: {answer.reason}")
+
+    @reply
+    def judged(self, verdict: Verdict | AskFailed) -> None:
+        """The guardrail's word on a draft. Silence is no."""
+        draft = self.state.draft
+        if self._is_over or draft is None or self.about != self._subject(draft):
+            return
+        if isinstance(verdict, AskFailed):
+            self._end(Status.DENIED, f"{verdict.actor}: {verdict.reason}; without the guardrail nothing goes on")
+        elif verdict.wait:
+            pass  # CallWaits says so, and the decision comes as Decided
+        elif verdict.allowed:
+            self._passed(draft, draft.text if verdict.text is None else verdict.text)
+        elif verdict.ends or draft.stage == Stage.INPUT.value:
+            self._end(Status.DENIED, verdict.reason)
+        else:
+            self._sent_back(draft, f"refused: {verdict.reason}")
+
+    @handle
+    def decided(self, message: Decided) -> None:
+        """A person has decided about a draft."""
+        draft = self.state.draft
+        if self._is_over or draft is None or message.call != self._subject(draft):
+            return
+        why = f"denied by {message.by}" + (f": {message.reason}" if message.reason else "")
+        if message.approved:
+            self._passed(draft, draft.text)
+        elif draft.stage == Stage.INPUT.value:
+            self._end(Status.DENIED, why)
+        else:
+            self._sent_back(draft, why)
 
     @handle
     def finished(self, message: CallFinished) -> None:
@@ -164,9 +208,14 @@ class Orchestrator(
     @handle
     def waits(self, message: CallWaits) -> None:
         """A call waits for a person, or no longer does."""
-        call = self.state.call(message.call)
-        if not self._is_over and call is not None:
+        call, draft = self.state.call(message.call), self.state.draft
+        if self._is_over:
+            return
+        if call is not None:
             call.waits = message.reason
+            self._show()
+        elif draft is not None and message.call == self._subject(draft):
+            draft.waits = message.reason
             self._show()
 
     @handle
@@ -212,15 +261,22 @@ class Orchestrator(
         state = self.state
         if not point.calls:
             state.step = point.step - 1
-            self._perceive(*point.conversation)
+            if len(point.conversation) == 1:
+                self._judge(Draft(stage=Stage.INPUT.value, text=point.conversation[0].text))
+            else:
+                self._perceive(*point.conversation)
             return
         state.step, state.upto, state.text = point.step, len(point.conversation), point.text
         state.calls = list(point.calls)
         self.tell(MEMORY, Perceive(0, point.conversation))
         if all(call.done for call in state.calls):
             self._update()
-        else:
+        elif any(call.done for call in state.calls):
             self._call_tools()
+        else:
+            asked = tuple(call.asked for call in state.calls)
+            state.calls = []
+            self._judge(Draft(stage=Stage.REPLY.value, text=point.text, calls=asked, stop="tool_calls"))
 
     @property
     def _is_over(self) -> bool:
@@ -266,7 +322,13 @@ class Orchestrator(
             input_tokens=answer.input_tokens,
             output_tokens=answer.output_tokens,
             cost_usd=answer.cost_usd,
+            **self._open_end(),
         )
+
+    def _open_end(self) -> dict[str, object]:
+        """A mark that the run may go on after an answer without calls: what it says is judged first."""
+        chain = self.services.policies(self.state.agent)
+        return {"judged": True} if chain.looks_at(Stage.REPLY) or chain.looks_at(Stage.OUTPUT) else {}
 
     def _replied_late(self, answer: ModelReplied | ModelFailed | EffectFailed) -> None:
         """The run ended while the model answered: what it cost is spent all the same."""
@@ -274,16 +336,59 @@ class Orchestrator(
             self._account(answer)
             self._show()
 
-    def _act(self, answer: ModelReplied) -> None:
+    def _subject(self, draft: Draft) -> str:
+        """The name of a draft within the run."""
+        return f"{draft.stage}-{self.state.step}"
+
+    def _judge(self, draft: Draft) -> None:
+        """The draft passes, once the guardrail has looked at it, if any policy looks at its stage."""
         state = self.state
-        state.text = answer.text
-        if answer.stop in ("length", "refusal") or not answer.calls:
-            self._stop(answer)
+        if not self.services.policies(state.agent).looks_at(Stage(draft.stage)):
+            self._passed(draft, draft.text)
             return
-        state.calls = [
-            OpenCall(f"{state.step}.{n}", call) for n, call in enumerate(_named(state.step, answer.calls), 1)
-        ]
-        self._call_tools()
+        state.draft = draft
+        self._enter(Phase.JUDGE, stage=draft.stage)
+        self._show()
+        judged = JudgeText(
+            stage=draft.stage,
+            subject=self._subject(draft),
+            asker=ORCHESTRATOR,
+            agent=state.agent,
+            step=state.step,
+            text=draft.text,
+        )
+        self.ask_guardrail(judged, then=self.judged, about=judged.subject)
+
+    def _passed(self, draft: Draft, text: str) -> None:
+        """Go on with the text: the goal is perceived, the reply acted upon, the answer given."""
+        self.state.draft = None
+        match Stage(draft.stage):
+            case Stage.INPUT:
+                self._perceive(ChatMessage("user", text))
+            case Stage.OUTPUT:
+                self._end(Status.COMPLETED, text)
+            case _:
+                self._act(draft, text)
+
+    def _sent_back(self, draft: Draft, why: str) -> None:
+        """The model reads why what it said does not pass, and answers anew; its calls are not made."""
+        self.state.draft = None
+        self.log("reply.refused", step=self.state.step, stage=draft.stage, reason=why)
+        said = (ChatMessage("assistant", draft.text),) if draft.text else ()
+        self._perceive(*said, ChatMessage("user", f"Your {draft.stage} does not pass: {why}"))
+
+    def _act(self, draft: Draft, text: str) -> None:
+        state = self.state
+        state.text = text
+        if draft.calls and draft.stop not in ("length", "refusal"):
+            state.calls = [
+                OpenCall(f"{state.step}.{n}", call) for n, call in enumerate(_named(state.step, draft.calls), 1)
+            ]
+            self._call_tools()
+        elif draft.stop == "stop":
+            self._judge(Draft(stage=Stage.OUTPUT.value, text=text))
+        else:
+            self._end(Status.FAILED, f"the model stopped with {draft.stop!r} instead of an answer: {text[:200]}")
 
     def _call_tools(self) -> None:
         state = self.state
@@ -291,15 +396,10 @@ class Orchestrator(
         self._show()
         for call in state.calls:
             if not call.done:
-                self.tell(TOOL_GATEWAY, RunCall(call=call.id, agent=state.agent, asked=call.asked))
-
-    def _stop(self, answer: ModelReplied) -> None:
-        if answer.stop == "stop":
-            self._end(Status.COMPLETED, answer.text)
-        else:
-            self._end(
-                Status.FAILED, f"the model stopped with {answer.stop!r} instead of an answer: {answer.text[:200]}"
-            )
+                asked = RunCall(
+                    call=call.id, agent=state.agent, asked=call.asked, step=state.step, reason=state.text[:SHOWN]
+                )
+                self.tell(TOOL_GATEWAY, asked)
 
     def _model_failed(self, answer: ModelFailed) -> None:
         state = self.state
@@ -342,6 +442,7 @@ class Orchestrator(
         if status is Status.COMPLETED:
             self.tell(MEMORY, Perceive(0, (ChatMessage("assistant", outcome),)))
         state.status, state.outcome, state.ended, state.effect = status, outcome, self.now, ""
+        state.draft = None
         for call in state.calls:
             call.waits = ""
             self.view("approval", approval_id(self.key, call.id), None)

@@ -22,7 +22,7 @@ from choragus.supervision.spec import Child, Region, Supervisor
 from choragus.supervision.strategy import OneForOne
 from choragus.supervision.system import System
 
-from .agent import Agent
+from .agent import Agent, check_policies
 from .desk import PARTS, Desk
 from .errors import AgentError, AgentFault
 from .fork import fork_id, parent, standing_at
@@ -32,6 +32,7 @@ from .limits import Limits
 from .manifest import manifest
 from .message import ForkRun, StartRun
 from .naming import run_id
+from .policy.chain import Policy
 from .retention import Sweep, prune_runs
 from .run import Run
 from .service import Services
@@ -64,11 +65,12 @@ class Runtime:
             is held either way.
         signals: whether SIGINT and SIGTERM end the runtime in order; a second one ends the process at once.
         clock: wall time, seconds since the epoch.
+        policies: what judges the runs of every agent, before the agent's own policies.
         attempts: how often a part of a run may fail on one message before the run fails.
         store: a store of your own instead of a path; it is closed with the runtime.
 
     Raises:
-        AgentFault: when two agents share a name, or one is no agent.
+        AgentFault: when two agents share a name, or one is no agent, or a policy is none.
         ValueError: when an option is none of those it may be, or there are both a path and a store.
         FileInUse, NotChoragusFile, NewerSchema: when the file cannot be run.
     """
@@ -82,6 +84,7 @@ class Runtime:
         on_change: OnChange = "refuse",
         signals: bool = False,
         clock: Callable[[], float] = time.time,
+        policies: Iterable[Policy] = (),
         attempts: int = 5,
         store: Store | None = None,
     ) -> None:
@@ -94,6 +97,8 @@ class Runtime:
         self._path = path
         self._given = store
         self._agents = _by_name(agents)
+        self._policies = tuple(policies)
+        check_policies("the policies of the runtime", self._policies)
         self._exporter = exporter
         self._on_change = on_change
         self._signals = signals
@@ -106,7 +111,7 @@ class Runtime:
             raise RuntimeError(f"this Runtime on {self.place} is open already: make another")
         self.store = await self._open_store()
         try:
-            self.held = await held_runs(self.store, self._agents, self._on_change, self._clock())
+            self.held = await held_runs(self.store, self._agents, self._on_change, self._clock(), self._policies)
             self._system = self._build()
             await self._system.__aenter__()
         except BaseException:
@@ -147,7 +152,7 @@ class Runtime:
             MessageParked: when the run could not begin.
         """
         self._check(agent, goal, key)
-        identity = manifest(agent).hash
+        identity = manifest(agent, self._policies).hash
         while True:
             id = run_id(agent.name, key)
             begun = await self._desk.orchestrator(id).ask(
@@ -189,7 +194,7 @@ class Runtime:
         if there is not None:
             return Run(id, self._desk)
         position = (await standing_at(self.store, of.run, at)).position
-        identity = manifest(self._agents[of.agent]).hash
+        identity = manifest(self._agents[of.agent], self._policies).hash
         asked = ForkRun(run=of.run, at=position, agent=of.agent, key=key, manifest=identity, by=by, limits=limits)
         refusal = await self._desk.orchestrator(id).ask(asked)
         if refusal:
@@ -225,7 +230,7 @@ class Runtime:
         return MemoryStore() if self._path is None else await SqliteStore.open(self._path)
 
     def _build(self) -> System:
-        self._services = services = Services(self._agents, self.store, self._clock, self._on_change)
+        self._services = services = Services(self._agents, self.store, self._clock, self._on_change, self._policies)
         return System(
             tree=self._tree(),
             actors=self._regions,

@@ -18,6 +18,7 @@ from .manifest import Manifest, manifest
 from .message import CallModel, CallTool, ModelFailed, ModelReplied, ToolReturned
 from .model import ChatMessage, ModelRequest, Usage
 from .patience import CutOff, TookTooLong, told, within
+from .policy.chain import Chain, Policy
 from .stream import conversation_stream
 from .tool import Risk, Tool, ToolContext
 
@@ -31,15 +32,18 @@ MODEL_TIMEOUT = 600.0
 class Services:
     """The agents of one runtime and the store that their runs live in.
 
-    `clock` gives seconds since the epoch, `opened` is when the runtime was opened.
+    `clock` gives seconds since the epoch, `opened` is when the runtime was opened. `common` are the policies that stand
+    before each agent's own.
     """
 
     agents: Mapping[str, Agent]
     store: Store
     clock: Callable[[], float] = time.time
     on_change: OnChange = "refuse"
+    common: tuple[Policy, ...] = ()
     opened: float = attrs.field(init=False)
     _heard: dict[str, list[ChatMessage]] = attrs.field(factory=dict, init=False)
+    _chains: dict[str, Chain] = attrs.field(factory=dict, init=False)
 
     @opened.default
     def _now(self) -> float:
@@ -59,13 +63,31 @@ class Services:
         """The tool of that name, if the agent has been granted it."""
         return next((tool for tool in self.agent(agent).tools if tool.name == name), None)
 
+    def fault(self, agent: str, tool: str, arguments: Mapping[str, object]) -> str:
+        """What is wrong with these arguments of the agent's tool, or nothing."""
+        granted = self.tool(agent, tool)
+        if granted is None:
+            return f"agent {agent!r} has no tool {tool!r}"
+        try:
+            granted.parse(arguments)
+        except BadArguments as error:
+            return str(error)
+        return ""
+
+    def policies(self, agent: str) -> Chain:
+        """What is judged by in the agent's runs; of an agent that is not here the runtime's own policies."""
+        if agent not in self._chains:
+            own = self.agents[agent].policies if agent in self.agents else ()
+            self._chains[agent] = Chain.of(self.common, own)
+        return self._chains[agent]
+
     def manifest(self, agent: str) -> Manifest:
         """What the agent is made of today."""
-        return manifest(self.agent(agent))
+        return manifest(self.agent(agent), self.common)
 
     def check_agent(self, run: str, agent: str, was: str) -> None:
         """Raise Held when a run of the agent, whose manifest was that, is not gone on with here."""
-        reason = objection(agent, was, self.agents, self.on_change)
+        reason = objection(agent, was, self.agents, self.on_change, self.common)
         if reason:
             raise Held(run, reason)
 

@@ -16,6 +16,8 @@ class Phase(Enum):
     """Where in the loop a run stands."""
 
     NEW = "new"
+    JUDGE = "judge"
+    """A policy looks at what the run was told, or at what the model answered."""
     PERCEIVE = "perceive"
     REASON = "reason"
     ACT = "act"
@@ -53,6 +55,20 @@ class OpenCall:
     waits: str = ""
 
 
+@attrs.define(kw_only=True)
+class Draft:
+    """A text that the guardrail judges at `stage`, and for a reply the calls beside it and why the model stopped.
+
+    `waits`: a person decides.
+    """
+
+    stage: str
+    text: str
+    calls: tuple[ToolCall, ...] = ()
+    stop: str = "stop"
+    waits: str = ""
+
+
 @stored("choragus.run_state")
 @attrs.define
 class RunState:
@@ -75,6 +91,7 @@ class RunState:
     started: float = 0.0
     ended: float = 0.0
     outcome: str = ""
+    draft: Draft | None = None
 
     def call(self, id: str) -> OpenCall | None:
         """The call of this step that has no result yet."""
@@ -94,6 +111,8 @@ class RunState:
     def row(self, run: str) -> dict[str, object]:
         """The body of the view row `run`; a call that waits for a person makes a running run a waiting one."""
         waits = [f"{call.id} {call.asked.name}: {call.waits}" for call in self.calls if call.waits]
+        if self.draft is not None and self.draft.waits:
+            waits.append(f"{self.draft.stage}: {self.draft.waits}")
         if not self.status.is_final:
             self.status = Status.WAITING if waits else Status.RUNNING
         return {

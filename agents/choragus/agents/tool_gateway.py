@@ -12,21 +12,25 @@ import attrs
 
 from choragus.actors.dispatch import handle, reply
 from choragus.actors.message import AskFailed, EffectFailed, EffectUnknown
+from choragus.mailbox.address import actor_id
 from choragus.mailbox.codec import stored
 from choragus.mailbox.turn import OnInterrupt
 
-from .approval import approval_id, arguments_hash
+from . import policy
+from .approval import approval_id, arguments_hash, short_hash
 from .errors import BadArguments
 from .message import (
     GUARDRAIL,
     ORCHESTRATOR,
     TOOL_GATEWAY,
     CallFinished,
+    CallSettled,
     CallTool,
     CallWaits,
     Decided,
     GiveUpRun,
     JudgeCall,
+    JudgeText,
     RunCall,
     RunEnded,
     SettleCall,
@@ -49,6 +53,8 @@ class Stage(Enum):
     WAITING = "waiting"
     """A person decides."""
     RUNNING = "running"
+    RETURNED = "returned"
+    """It has run; the guardrail judges what it gave back."""
     UNKNOWN = "unknown"
     """It was cut off while it ran."""
 
@@ -73,16 +79,21 @@ class End(Enum):
 
 @attrs.define
 class Call:
-    """One call in the gateway's hands. `repeatable` as it was when the call was judged; `since`: it runs."""
+    """One call in the gateway's hands.
+
+    `repeatable` as it was when the call was judged; `since`: it runs; `result`: what it gave back, while it is judged.
+    """
 
     id: str
     agent: str
     tool: str
     arguments: dict[str, object]
     repeatable: bool = False
+    step: int = 0
     stage: Stage = Stage.JUDGED
     effect: str = ""
     since: float = 0.0
+    result: ToolReturned | None = None
 
 
 @stored("choragus.tool_gateway_state")
@@ -119,10 +130,20 @@ class ToolGateway(Part[GatewayState, RunCall | Decided | SettleCall | RunEnded],
         except BadArguments as error:
             self._refuse(message.call, str(error))
             return
-        call = Call(message.call, message.agent, asked.name, asked.arguments, repeatable=repeatable(tool))
+        call = Call(
+            message.call, message.agent, asked.name, asked.arguments, repeatable=repeatable(tool), step=message.step
+        )
         self.state.calls[call.id] = call
-        hash = arguments_hash(self.key, call.id, call.tool, call.arguments)
-        judged = JudgeCall(call=call.id, tool=call.tool, risk=tool.risk.value, arguments=call.arguments, hash=hash)
+        judged = JudgeCall(
+            call=call.id,
+            tool=call.tool,
+            risk=tool.risk.value,
+            arguments=call.arguments,
+            hash=arguments_hash(self.key, call.id, call.tool, call.arguments),
+            agent=call.agent,
+            step=call.step,
+            reason=message.reason,
+        )
         self.ask_guardrail(judged, then=self.judged, about=call.id)
 
     @reply
@@ -133,16 +154,24 @@ class ToolGateway(Part[GatewayState, RunCall | Decided | SettleCall | RunEnded],
             return
         if isinstance(verdict, AskFailed):
             self._finish(call, End.DENIED, f"denied: {verdict.actor} did not answer: {verdict.reason}")
-        elif verdict.wait:
+            return
+        call.arguments = verdict.arguments or call.arguments
+        if verdict.wait:
             call.stage = Stage.WAITING
         elif verdict.allowed:
             self._run(call)
         else:
-            self._finish(call, End.DENIED, f"denied: {verdict.reason}")
+            self._deny(call, verdict)
 
     @handle
     def decided(self, message: Decided) -> None:
         """A person has decided about a call that waited."""
+        judged = self.state.call(message.call, Stage.RETURNED)
+        if judged is not None and judged.result is not None:
+            why = f"{judged.tool} has run, but {message.by} withheld its result"
+            text = judged.result.text if message.approved else f"{why}: {message.reason}" if message.reason else why
+            self._pass_on(judged, text, judged.result.is_error or not message.approved)
+            return
         call = self.state.call(message.call, Stage.WAITING)
         if call is None:
             return
@@ -165,8 +194,24 @@ class ToolGateway(Part[GatewayState, RunCall | Decided | SettleCall | RunEnded],
         elif result.unknown:
             self._unknown(call, result.text)
         else:
-            end = End.FAILED if result.is_error else End.RETURNED
-            self._finish(call, end, result.text, started=result.started, ended=result.ended)
+            self._returned(call, result)
+
+    @reply
+    def result_judged(self, verdict: Verdict | AskFailed) -> None:
+        """The guardrail's word on a result: it passes, another text passes instead, or the model may not read it."""
+        call = self.state.call(self.about, Stage.RETURNED)
+        if call is None or call.result is None:
+            return
+        if isinstance(verdict, AskFailed):
+            self._pass_on(call, f"withheld: {verdict.actor} did not answer: {verdict.reason}", is_error=True)
+        elif verdict.wait:
+            pass  # the decision comes as Decided
+        elif verdict.allowed:
+            self._pass_on(call, call.result.text if verdict.text is None else verdict.text, call.result.is_error)
+        else:
+            self._pass_on(call, f"{call.tool} has run, but its result is withheld: {verdict.reason}", is_error=True)
+            if verdict.ends:
+                self._end_run(verdict.reason)
 
     @handle
     def settle(self, message: SettleCall) -> str:
@@ -197,7 +242,9 @@ class ToolGateway(Part[GatewayState, RunCall | Decided | SettleCall | RunEnded],
         for call in tuple(self.state.calls.values()):
             if call.stage is Stage.RUNNING and call.repeatable:
                 self.cancel_effect(call.effect)
-            if call.stage in (Stage.JUDGED, Stage.WAITING) or (call.stage is Stage.RUNNING and call.repeatable):
+            if call.stage is Stage.RETURNED and call.result is not None:
+                self._pass_on(call, "it has run; the run ended before its result was judged", call.result.is_error)
+            elif call.stage in (Stage.JUDGED, Stage.WAITING) or (call.stage is Stage.RUNNING and call.repeatable):
                 self._finish(call, End.CANCELLED, "the run ended first")
 
     def _refusal(self, call: Call | None, message: SettleCall) -> str:
@@ -233,8 +280,58 @@ class ToolGateway(Part[GatewayState, RunCall | Decided | SettleCall | RunEnded],
             started=started or call.since or self.now,
             ended=ended or self.now,
         )
-        if not self.state.over:
-            self.tell(ORCHESTRATOR, CallFinished(call=call.id, text=text, is_error=end.is_error))
+        if self.state.over:
+            return
+        self.tell(ORCHESTRATOR, CallFinished(call=call.id, text=text, is_error=end.is_error))
+        if self.services.policies(call.agent).looks_back:
+            self._tell_settled(call, end, text)
+
+    def _tell_settled(self, call: Call, end: End, text: str) -> None:
+        settled = CallSettled(
+            call=call.id,
+            agent=call.agent,
+            tool=call.tool,
+            arguments=short_hash(call.arguments),
+            result=short_hash(text) if call.effect else "",
+            is_error=end.is_error,
+        )
+        self.tell(GUARDRAIL, settled)
+
+    def _deny(self, call: Call, verdict: Verdict) -> None:
+        self._finish(call, End.DENIED, f"denied: {verdict.reason}")
+        if verdict.ends:
+            self._end_run(verdict.reason)
+
+    def _end_run(self, reason: str) -> None:
+        """A policy ends the run."""
+        self.tell(ORCHESTRATOR, GiveUpRun(part=actor_id(GUARDRAIL, self.key), reason=reason))
+
+    def _returned(self, call: Call, result: ToolReturned) -> None:
+        """It has run: the guardrail looks at what it gave back, if any policy does."""
+        if self.state.over or not self.services.policies(call.agent).looks_at(policy.Stage.RESULT):
+            call.result = result
+            self._pass_on(call, result.text, result.is_error)
+            return
+        call.stage, call.result = Stage.RETURNED, result
+        judged = JudgeText(
+            stage=policy.Stage.RESULT.value,
+            subject=call.id,
+            asker=TOOL_GATEWAY,
+            agent=call.agent,
+            step=call.step,
+            text=result.text,
+            call=call.id,
+            tool=call.tool,
+            is_error=result.is_error,
+        )
+        self.ask_guardrail(judged, then=self.result_judged, about=call.id)
+
+    def _pass_on(self, call: Call, text: str, is_error: bool) -> None:
+        """The model reads this as the call's result."""
+        result = call.result
+        assert result is not None
+        end = End.FAILED if is_error else End.RETURNED
+        self._finish(call, end, text, started=result.started, ended=result.ended)
 
     def _give_up(self, call: Call, by: str) -> None:
         """End the run with the call's outcome unknown; the model is not told, for it is not asked again."""

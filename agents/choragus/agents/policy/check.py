@@ -1,0 +1,75 @@
+"""What a policy is shown: one thing at one stage of a run, and what the run did before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+from attrs import field, frozen
+
+
+class Stage(Enum):
+    """Where in a run a policy looks."""
+
+    INPUT = "input"
+    """The goal, before the model sees it."""
+    REPLY = "reply"
+    """What the model answered, before anything of it happens."""
+    CALL = "call"
+    """A tool call whose arguments fit the tool, before it runs."""
+    RESULT = "result"
+    """What a tool gave back, before the model sees it."""
+    OUTPUT = "output"
+    """The final answer, before the run completes with it."""
+
+
+@frozen(kw_only=True)
+class PastCall:
+    """A call that has ended, at `at` seconds since the epoch.
+
+    `arguments` and `result` are short hashes; that of the result is empty when the call never ran.
+    """
+
+    call: str
+    tool: str
+    arguments: str
+    result: str
+    is_error: bool
+    at: float
+
+
+@frozen
+class Past:
+    """The latest calls of the run, oldest first: as many as the run's policies look back on."""
+
+    calls: tuple[PastCall, ...] = ()
+
+    def count(self, tool: str) -> int:
+        """How many of these calls were of the tool."""
+        return sum(one.tool == tool for one in self.calls)
+
+
+@frozen(kw_only=True)
+class Check:
+    """One thing to judge.
+
+    Args:
+        call: the call's id within the run, at CALL and RESULT; with `tool`, `risk` ("read", "reversible" or
+            "irreversible") and, at CALL, `arguments`: they fit the tool's schema.
+        text: the goal, the reply, the result as JSON or the answer; at CALL what the model said beside the call.
+        is_error: at RESULT, whether the text tells of an error.
+        now: seconds since the epoch.
+    """
+
+    stage: Stage
+    run: str
+    agent: str
+    step: int = 0
+    call: str = ""
+    tool: str = ""
+    risk: str = ""
+    arguments: Mapping[str, object] = field(factory=dict)
+    text: str = ""
+    is_error: bool = False
+    past: Past = field(factory=Past)
+    now: float = 0.0
