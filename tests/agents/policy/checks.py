@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from choragus.agents.policy.check import Check, Past, PastCall, Stage, digest
+from choragus.agents.approval import short_hash
+from choragus.agents.policy.check import Check, Past, PastCall, Stage
 
 
 def calling(
@@ -30,20 +31,18 @@ def saying(text: str, stage: Stage = Stage.OUTPUT, *, past: Past | None = None) 
     return Check(stage=stage, run="r", agent="clerk", step=1, text=text, past=past or Past())
 
 
-def did(
-    tool: str, result: str = "same", *, at: float = 0.0, ran: bool = True, arguments: Mapping[str, object] | None = None
-) -> PastCall:
-    """A call of the past."""
+def did(tool: str, result: str = "same", *, at: float = 0.0, arguments: Mapping[str, object] | None = None) -> PastCall:
+    """A call of the past; without a result it never ran."""
     return PastCall(
         call="1.1",
         tool=tool,
-        arguments=digest(arguments or {}),
-        result=digest(result) if result else "",
-        ran=ran,
+        arguments=short_hash(arguments or {}),
+        result=short_hash(result) if result else "",
+        is_error=not result,
         at=at,
     )
 
 
-def after(*calls: PastCall, objections: Mapping[str, int] | None = None) -> Past:
+def after(*calls: PastCall, running: Iterable[PastCall] = (), objections: Mapping[str, int] | None = None) -> Past:
     """A past of these calls."""
-    return Past(calls=calls, objections=objections or {})
+    return Past(calls, tuple(running), objections or {})

@@ -28,10 +28,10 @@ def test_calls_too_long_ago_do_not_count() -> None:
 
 
 def test_a_call_that_still_runs_counts_and_a_refused_one_does_not() -> None:
-    running, refused = did("send_mail", "", at=100), did("send_mail", at=100, ran=False)
+    running = refused = did("send_mail", "", at=100)
 
-    assert isinstance(POLICY.judge(calling("send_mail", past=after(running, running), now=120)), Deny)
-    assert POLICY.judge(calling("send_mail", past=after(running, refused), now=120)) is None
+    assert isinstance(POLICY.judge(calling("send_mail", past=after(running=[running, running]), now=120)), Deny)
+    assert POLICY.judge(calling("send_mail", past=after(refused, running=[running]), now=120)) is None
 
 
 def test_other_tools_neither_count_nor_are_stopped() -> None:

@@ -31,7 +31,7 @@ def verdict_of(decision: Decision, reason: str, approvers: tuple[str, ...] = ())
         case "ask":
             return Ask(reason, approvers)
         case "escalate":
-            return Escalate(reason)
+            return Escalate(reason, approvers)
         case "end":
             return End(reason)
 

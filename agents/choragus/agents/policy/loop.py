@@ -7,9 +7,10 @@ from functools import cached_property
 
 from attrs import field, frozen
 
+from choragus.agents.approval import short_hash
 from choragus.agents.errors import AgentFault
 
-from .check import Check, PastCall, Stage, digest
+from .check import Check, PastCall, Stage
 from .decision import Decision, check_decision, is_among, verdict_of, version_of
 from .verdict import Deny, Verdict
 
@@ -49,6 +50,11 @@ class LoopPolicy:
         if type(self.warnings) is not int or not 0 <= self.warnings <= 20:
             raise AgentFault(f"LoopPolicy(warnings={self.warnings!r}) must be a whole number from 0 to 20")
 
+    @property
+    def looks_back(self) -> int:
+        """So many rounds of the longest circle, and what was denied of it."""
+        return LONGEST * self.times + self.warnings + 1
+
     @cached_property
     def version(self) -> str:
         """A hash of the settings."""
@@ -56,11 +62,10 @@ class LoopPolicy:
 
     def judge(self, check: Check) -> Verdict | None:
         """Compare the call and those before it with the same calls one circle earlier."""
-        # What has no result yet runs at the same time: it is no news, and no lack of news either.
-        past = [one for one in check.past.calls if one.result or not one.ran]
+        past = check.past.calls
         if not any(one.tool == check.tool for one in past[-LONGEST:]):
             return None
-        this = (check.tool, digest(check.arguments))
+        this = (check.tool, short_hash(check.arguments))
         for length in range(1, LONGEST + 1):
             more = _repeats(past, this, length) - self.times * length
             if more >= 0 and not self._polls(past[-length:]):
@@ -88,8 +93,8 @@ def _repeats(past: Sequence[PastCall], this: tuple[str, str], length: int) -> in
         one, place = past[-back], (back - 1) % length
         if back > length and (one.tool, one.arguments) != (past[-back + length].tool, past[-back + length].arguments):
             return back - 1
-        if not one.ran:
-            continue
+        if not one.result:
+            continue  # it never ran
         if seen[place] and seen[place] != one.result:
             return back - 1
         seen[place] = one.result

@@ -13,7 +13,7 @@ from .decision import Decision, check_decision, is_among, verdict_of, version_of
 from .verdict import Verdict
 
 MOST = 200
-"""How many calls of a run's past a policy is shown."""
+"""How many calls of a run's past are kept for a policy at most."""
 
 
 @frozen(kw_only=True)
@@ -48,20 +48,26 @@ class RatePolicy:
         if isinstance(self.within, bool) or not isinstance(self.within, int | float) or not 0 < self.within < 1e9:
             raise AgentFault(f"RatePolicy(within={self.within!r}) must be a number of seconds above 0")
 
+    @property
+    def looks_back(self) -> int:
+        """The calls that are allowed; when other tools' calls may stand between them, as far as there is."""
+        return self.calls if "*" in self.tools else MOST
+
     @cached_property
     def version(self) -> str:
         """A hash of the settings."""
         return version_of(self)
 
     def judge(self, check: Check) -> Verdict | None:
-        """Count the calls that ran, or still run, since `within` seconds ago."""
+        """Count the calls that ran since `within` seconds ago, or still run or wait."""
         if not is_among(check.tool, self.tools) or not is_among(check.agent, self.agents):
             return None
         since = check.now - self.within
-        times = [one.at for one in check.past.calls if one.ran and one.at > since and is_among(one.tool, self.tools)]
+        past = [one for one in check.past.calls if one.result and one.at > since]
+        times = sorted(one.at for one in (*past, *check.past.running) if is_among(one.tool, self.tools))
         if len(times) < self.calls:
             return None
-        wait = times[-self.calls] + self.within - check.now
+        wait = max(0.0, times[-self.calls] + self.within - check.now)
         return verdict_of(
             self.then,
             f"{len(times)} calls within {self.within:g} s, {self.calls} are allowed: call again in {wait:.0f} s",

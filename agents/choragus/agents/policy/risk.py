@@ -13,9 +13,9 @@ from .verdict import Verdict
 
 @frozen(kw_only=True)
 class RiskPolicy:
-    """Decides by the risk class of a tool; stands first, so that an Allow of another policy can still replace it.
+    """Decides by the risk class of a tool, unless another policy allows the call.
 
-    Without it a run has these defaults too: it is there to be configured.
+    A run without it has these defaults too: it is there to be configured.
 
     >>> RiskPolicy(reversible="ask").reversible
     'ask'
@@ -33,7 +33,13 @@ class RiskPolicy:
     reversible: Decision = field(default="allow", validator=check_decision)
     irreversible: Decision = field(default="ask", validator=check_decision)
     name: str = "risk"
+    is_default: bool = field(default=True, init=False)
     stages: frozenset[Stage] = field(default=frozenset({Stage.CALL}), init=False)
+
+    @property
+    def looks_back(self) -> int:
+        """Nothing."""
+        return 0
 
     @cached_property
     def version(self) -> str:
