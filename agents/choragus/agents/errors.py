@@ -4,10 +4,12 @@
     └─ AgentError
        ├─ ToolFault (TypeError)      a tool declared wrongly
        ├─ AgentFault (TypeError)     an agent declared wrongly
+       ├─ PolicyFault (ValueError)   a policy configured wrongly; says where
        ├─ LimitFault (ValueError)    a limit that is none
        ├─ ModelError                 a model failed; says whether to try again
        ├─ BadArguments (ValueError)  a model's arguments do not fit the tool; it is told and can mend them
        ├─ BadResult (TypeError)      a tool gave back what cannot be written as JSON
+       ├─ NotPermitted (PermissionError)  a URL or a path leads where a tool must not go
        ├─ UnknownRun (LookupError)   no run of that id
        ├─ NotForkable                a run cannot be forked there
        └─ Outcome                    why a run has no result
@@ -36,6 +38,23 @@ class ToolFault(AgentError, TypeError):
 
 class AgentFault(AgentError, TypeError):
     """Raised when an agent is put together wrongly; nothing has run."""
+
+
+class PolicyFault(AgentError, ValueError):
+    """Raised when a configuration of policies is wrong; none of it is in force.
+
+    Args:
+        place: the file, the line of the rule, and the path in it.
+        detail: what is wrong, and what to write instead.
+    """
+
+    def __init__(self, place: str, detail: str) -> None:
+        super().__init__(place, detail)
+        self.place = place
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.detail}"
 
 
 class LimitFault(AgentError, ValueError):
@@ -101,6 +120,23 @@ class BadResult(AgentError, TypeError):
             f"tool {self.tool!r} gave back a {self.kind} that cannot be written as JSON ({self.detail}): "
             "return text, numbers, lists, dictionaries, dates, enums, or attrs classes and dataclasses of these"
         )
+
+
+class NotPermitted(AgentError, PermissionError):
+    """Raised when a URL or a path leads where a tool must not go; nothing was opened.
+
+    Args:
+        target: the URL or path as it was given.
+        reason: why it is refused.
+    """
+
+    def __init__(self, target: str, reason: str) -> None:
+        super().__init__(target, reason)
+        self.target = target
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.target!r} is not permitted: {self.reason}"
 
 
 class UnknownRun(AgentError, LookupError):

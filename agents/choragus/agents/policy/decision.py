@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from enum import Enum
 from fnmatch import fnmatchcase
 from typing import Literal, get_args
 
@@ -49,9 +50,16 @@ def check_decision(owner: object, attribute: attrs.Attribute[Decision], value: o
 
 def version_of(policy: attrs.AttrsInstance, revision: int = 1) -> str:
     """A hash (16 hexadecimal digits) of the policy's class and settings; `revision` counts changes of its code."""
-    settings = attrs.asdict(policy)
+    settings = attrs.asdict(policy, value_serializer=lambda owner, attribute, value: _in_order(value))
     plain = msgspec.json.encode([type(policy).__name__, revision, settings], order="sorted", enc_hook=str)
     return hashlib.sha256(plain).hexdigest()[:16]
+
+
+def _in_order(value: object) -> object:
+    """A set has another order in each process."""
+    if not isinstance(value, frozenset):
+        return value
+    return sorted(str(one.value) if isinstance(one, Enum) else str(one) for one in value)
 
 
 def is_among(name: str, globs: tuple[str, ...]) -> bool:
