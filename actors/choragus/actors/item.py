@@ -10,7 +10,10 @@ from choragus.mailbox.address import ActorId
 from choragus.mailbox.turn import Closure, Committed, Entry, Envelope, Rejected, Step, Turn
 
 Done = Callable[[Committed | Rejected], None]
-"""Told on the loop what became of an item."""
+"""Told on the loop what became of a turn."""
+
+Landed = Callable[[Committed], None]
+"""Told on the loop that an item which is no turn is on disk; only turns can be refused."""
 
 
 @attrs.frozen
@@ -33,7 +36,8 @@ class Mark:
     """Nothing of its own: makes a batch, and with it the marks of the turns that run."""
 
 
-Item = Mark | Turn | Envelope | Closure | Entry | Step | Cursor | Held
+Plain = Mark | Envelope | Closure | Entry | Step | Cursor | Held
+Item = Turn | Plain
 
 
 @attrs.frozen(eq=False)

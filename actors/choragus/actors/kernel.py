@@ -15,7 +15,7 @@ from choragus.mailbox.address import ActorId, actor_id
 from choragus.mailbox.codec import encode
 from choragus.mailbox.errors import StoreError
 from choragus.mailbox.store import Store
-from choragus.mailbox.turn import SYSTEM_STREAM, Committed, Entry, Envelope, Rejected, Turn
+from choragus.mailbox.turn import SYSTEM_STREAM, Entry, Envelope, Turn
 
 from .actor import Actor, M
 from .alarm import Alarm
@@ -29,7 +29,7 @@ from .durable_life import Action, DurableLife
 from .durable_ref import DurableRef
 from .effect import Effects, Runner
 from .errors import MessageParked, SystemStopped
-from .item import Cursor, Mark
+from .item import Cursor, Landed, Mark
 from .lease import Lease
 from .news import News
 from .population import Population, Regions
@@ -216,7 +216,7 @@ class Kernel(Core):
         check_text(key)
         return DurableRef(actor_id(name, key), actor, self)
 
-    def post(self, envelope: Envelope, done: Callable[[Committed | Rejected], None]) -> None:
+    def post(self, envelope: Envelope, done: Landed) -> None:
         """Write a message from the host."""
         self.courier.post(envelope, done)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, overload
 
 from choragus.mailbox.address import ActorId
 from choragus.mailbox.errors import CommitUnknown, FileBusy, LeaseLost, StoreError
@@ -19,7 +19,7 @@ from choragus.mailbox.turn import Batch, Closure, Committed, Entry, Envelope, Re
 from . import fault
 from .errors import MailboxFull, SystemStopped
 from .event import Events
-from .item import Cursor, Done, Held, Item, Line, fallen
+from .item import Cursor, Done, Held, Item, Landed, Line, Plain, fallen
 from .rescue import Rescue
 from .weight import weight
 
@@ -87,10 +87,17 @@ class Writer:
         """What waits or is on its way to the disk."""
         return len(self._pending) + self._in_flight
 
-    def submit(self, item: Item, done: Done) -> None:
-        """Write the item with the next batch; `done` is called on the loop with what became of it."""
+    @overload
+    def submit(self, item: Turn, done: Done) -> None: ...
+    @overload
+    def submit(self, item: Plain, done: Landed) -> None: ...
+    def submit(self, item: Item, done: Landed) -> None:
+        """Write the item with the next batch; `done` is called on the loop with what became of it.
+
+        When the system ends before, it is not called.
+        """
         heavy = weight(item)
-        self._pending.append(Line(item, done, heavy))
+        self._pending.append(Line(item, done, heavy))  # type: ignore[arg-type]  # only turns are refused
         self._bytes += heavy
         self._turns += isinstance(item, Turn)
         self._idle.clear()
