@@ -17,11 +17,12 @@ from choragus.actors.errors import MessageParked
 from choragus.actors.event import Event, Failed, Zombie
 from choragus.actors.lease import LEASE
 from choragus.actors.message import EffectFailed, EffectUnknown, Request
+from choragus.actors.testing.loop import settled
 from choragus.actors.testing.simulation import simulated
 from choragus.mailbox.codec import stored
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.store import Store
-from choragus.mailbox.turn import EffectState, OnInterrupt
+from choragus.mailbox.turn import Batch, Committed, EffectState, OnInterrupt, Rejected
 from choragus.supervision.spec import Region
 from choragus.supervision.system import System
 
@@ -349,6 +350,70 @@ async def test_a_result_that_comes_after_the_cancellation_is_dropped() -> None:
         await settle()
 
         assert await caller.ask(Heard()) == []
+
+
+class Gated(MemoryStore):
+    """A store whose commits wait for a gate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def commit(self, batch: Batch) -> Committed | Rejected:
+        await self.gate.wait()
+        return await super().commit(batch)
+
+
+@pytest.mark.parametrize("word", [Cancel, Settle])
+@simulated(seeds=range(5))
+async def test_a_result_that_comes_between_the_word_and_its_commit_is_dropped(
+    word: type[Cancel] | type[Settle],
+) -> None:
+    store, outside = Gated(), Outside()
+    outside.gate.clear()
+    async with open_system(store, outside) as system:
+        caller = system.ref(Caller, "a")
+        id = await caller.ask(Intend(what="it"))
+        await outside.begun.reaches(1)
+        store.gate.clear()
+        system.ref(Caller, "b").tell(Heard())  # on its way, so that the rest gathers behind it
+        await settled()
+
+        cancelled = asyncio.ensure_future(caller.ask(word(id)))
+        await settled()
+        outside.gate.set()
+        await outside.done.reaches(1)
+        await settled()
+        store.gate.set()
+        await cancelled
+        await settled()
+
+        assert await caller.ask(Heard()) == []
+        assert await store.effects() == []
+
+
+@simulated(seeds=range(5))
+async def test_a_result_that_came_before_the_cancellation_is_handled() -> None:
+    store, outside = Gated(), Outside()
+    async with open_system(store, outside) as system:
+        caller = system.ref(Caller, "a")
+        outside.gate.clear()
+        id = await caller.ask(Intend(what="it"))
+        await outside.begun.reaches(1)
+        store.gate.clear()
+        system.ref(Caller, "b").tell(Heard())
+        await settled()
+
+        outside.gate.set()
+        await outside.done.reaches(1)
+        await settled()
+        cancelled = asyncio.ensure_future(caller.ask(Cancel(id)))
+        await settled()
+        store.gate.set()
+        await cancelled
+
+        assert await caller.ask(Heard()) == ["it=did it"]
 
 
 @on_each_store()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 import attrs
 
@@ -68,6 +68,23 @@ def fallen(lines: Collection[Line], is_lost: Callable[[Line], bool]) -> tuple[li
             actors.add(item.actor)
             messages.update((send.receiver, send.id) for send in item.sends)
     return lost, kept
+
+
+def together(lines: Sequence[Line]) -> int:
+    """How many of these, from the first on, may be written in one batch.
+
+    A batch plans results before turns. One that came when a turn before it had settled its effect is too late, and has
+    to be planned behind that turn: it is left for the next batch.
+    """
+    settled: set[str] = set()
+    for number, line in enumerate(lines):
+        item = line.item
+        if isinstance(item, Turn):
+            if item.effects_settled:
+                settled.update(effect for effect, _ in item.effects_settled)
+        elif settled and isinstance(item, Closure) and item.effect in settled:
+            return number
+    return len(lines)
 
 
 def _stands_upon(turn: Turn, actors: set[ActorId], messages: set[tuple[ActorId, str]]) -> bool:

@@ -19,7 +19,7 @@ from choragus.mailbox.turn import Batch, Closure, Committed, Entry, Envelope, Re
 from . import fault
 from .errors import MailboxFull, SystemStopped
 from .event import Events
-from .item import Cursor, Done, Held, Item, Landed, Line, Plain, fallen
+from .item import Cursor, Done, Held, Item, Landed, Line, Plain, fallen, together
 from .rescue import Rescue
 from .weight import weight
 
@@ -163,6 +163,7 @@ class Writer:
             await self._wake.wait()
             size = self._kept or await self._gathered()
             self._kept = 0
+            size = together(self._pending[:size])
             taken, self._pending = self._pending[:size], self._pending[size:]
             if not self._pending:
                 self._wake.clear()
