@@ -18,6 +18,7 @@ from choragus.actors.message import Request
 from choragus.actors.ref import Ref
 from choragus.actors.testing.loop import settled
 from choragus.actors.testing.simulation import simulated
+from choragus.mailbox.address import actor_id
 from choragus.mailbox.codec import stored
 from choragus.mailbox.errors import NotStorable
 from choragus.mailbox.memory import MemoryStore
@@ -443,13 +444,19 @@ async def test_ended_actors_park_what_comes_and_leave_memory(watch: Watch) -> No
         mortal = system.ref(Mortal, "m")
         await mortal.ask(End())
         await settled()
-        assert not len(system.kernel._population)
+        assert not len(system.kernel.population)
 
         for _ in range(2):
             with pytest.raises(MessageParked, match=r"has ended"):
                 await mortal.ask(End())
 
         assert [type(event) for event in events] == [Parked, Parked]
+        await settled()
+        assert not len(system.kernel.population)
+
+        system.kernel.population.hint([actor_id("test.turn.mortal", "m")])  # by a sweep that saw mail before the end
+        await settled()
+        assert not len(system.kernel.population)
 
 
 @simulated(seeds=range(2))

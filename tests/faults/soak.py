@@ -38,18 +38,22 @@ LEAST = 20
 """Minutes from which on growth is a failure."""
 MEGABYTE = 1_000_000
 CELLS = 1_000
-FIGURES = ("RSS", "blocks", "tasks", "threads", "descriptors")
+FIGURES = ("RSS", "blocks", "tasks", "threads", "descriptors", "workers")
+JUDGED = FIGURES[:5]
+"""Not the workers: of those that have nothing to do a system keeps 64, as many as were ever busy at a time."""
 
 
 def _now() -> tuple[float, ...]:
-    """The figures at present: bytes, allocated blocks of the interpreter, and three counts."""
+    """The figures at present: bytes, allocated blocks of the interpreter, and counts."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
+    workers = sum(task.get_name() == "choragus:worker" for task in asyncio.all_tasks())
     return (
         pages * resource.getpagesize(),
         sys.getallocatedblocks(),
-        len(asyncio.all_tasks()),
+        len(asyncio.all_tasks()) - workers,
         threading.active_count(),
         len(os.listdir("/proc/self/fd")),
+        workers,
     )
 
 
@@ -76,8 +80,9 @@ class Samples:
         return [statistics.median(row[max(0, self.taken - count) : self.taken]) for row in self.rows]
 
     def second_half(self) -> dict[str, list[float]]:
-        """The samples of each figure."""
-        return {figure: list(row[self.taken // 2 : self.taken]) for figure, row in zip(FIGURES, self.rows, strict=True)}
+        """The samples of each figure that is judged."""
+        rows = zip(JUDGED, self.rows, strict=False)
+        return {figure: list(row[self.taken // 2 : self.taken]) for figure, row in rows}
 
 
 @attrs.define
@@ -96,7 +101,9 @@ class Soak:
     async def watch(self, minutes: int) -> None:
         """Take samples, print a line each minute, and return when they are over."""
         begun, spent = time.monotonic(), time.process_time()
-        print(f"{'minute':>6} {'RSS MB':>7} {'blocks':>8} {'tasks':>5} {'threads':>7} {'fds':>4}", end=" ")
+        print(
+            f"{'minute':>6} {'RSS MB':>7} {'blocks':>8} {'tasks':>5} {'threads':>7} {'fds':>4} {'workers':>7}", end=" "
+        )
         print(
             f"{'bank MB':>7} {'WAL':>5} {'runs MB':>7} {'WAL':>5} {'turns':>8} {'messages':>8} {'runs':>6} {'CPU':>4}"
         )
@@ -108,13 +115,13 @@ class Soak:
                 print(self._line(second // 60, share), flush=True)
 
     def _line(self, minute: int, share: float) -> str:
-        rss, blocks, tasks, threads, files = self.samples.latest(60)
+        rss, blocks, tasks, threads, files, workers = self.samples.latest(60)
         sizes = " ".join(
             f"{_size(store.path):7.1f} {_size(_log(store.path)):5.1f}" for store in (self.bank, self.agents)
         )
         turns, messages = self.bank.turns + self.agents.turns, self.bank.messages + self.agents.messages
         return (
-            f"{minute:6} {rss / MEGABYTE:7.2f} {blocks:8.0f} {tasks:5.0f} {threads:7.0f} {files:4.0f} "
+            f"{minute:6} {rss / MEGABYTE:7.2f} {blocks:8.0f} {tasks:5.0f} {threads:7.0f} {files:4.0f} {workers:7.0f} "
             f"{sizes} {turns:8} {messages:8} {self.ended:6} {share:4.0%}"
         )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .soak import FIGURES, soak, whole
+from .soak import JUDGED, soak, whole
 
 
 @pytest.mark.slow
@@ -19,4 +19,4 @@ async def test_a_minute_of_a_soak_works_and_leaves_whole_files(tmp_path: Path) -
     assert done.ended > 10
     assert await whole(done.bank.path)
     assert await whole(done.agents.path)
-    assert {figure: len(row) for figure, row in done.samples.second_half().items()} == dict.fromkeys(FIGURES, 30)
+    assert {figure: len(row) for figure, row in done.samples.second_half().items()} == dict.fromkeys(JUDGED, 30)

@@ -59,6 +59,10 @@ class DurableHost(Around, Protocol):
         """Let out what waited for the turn."""
         ...
 
+    def actor_ended(self, id: ActorId) -> None:
+        """Drop an actor that has ended, unless it still has mail to park."""
+        ...
+
 
 class DurableLife:
     """One durable actor in memory. `current` is the message whose handler runs, `marked` whether disk knows of it.
@@ -301,10 +305,12 @@ class DurableLife:
         self.incarnation += 1
 
     def _rest(self) -> None:
-        """Nothing in hand: go on with what waits, or fall idle."""
+        """Nothing in hand: go on with what waits, or fall idle; one that has ended leaves memory."""
         self._busy = self._waits_for_disk = False
         self._tell_quiet()
         self.activate()
+        if self._standing.ended:
+            self._host.loop.call_soon(self._host.actor_ended, self.id)
 
     def _tell_quiet(self) -> None:
         if self._idle is not None and not self._idle.done() and self._is_quiet:

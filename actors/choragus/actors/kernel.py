@@ -277,10 +277,12 @@ class Kernel(Core):
             self.effects.start(effect)
         for action in actions:
             action()
-        if turn.ended:
-            self.loop.call_soon(self._population.ended, turn.actor)
         if turn.entries:
             self._news.wake()
+
+    def actor_ended(self, id: ActorId) -> None:
+        """Drop an actor that has ended, unless it still has mail to park."""
+        self._population.ended(id)
 
     def cancel_effect(self, effect: str) -> None:
         """Stop an effect whose row has been settled."""
