@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
@@ -11,6 +12,7 @@ from attrs import define, field, frozen
 
 from choragus.actors.actor import Actor
 from choragus.actors.dispatch import handle
+from choragus.actors.draft import Draft
 from choragus.actors.durable import DurableActor
 from choragus.actors.errors import AskInsideTurn, MessageParked, SystemStopped, Unhandled
 from choragus.actors.event import DeadLetter, Event, Failed, Parked
@@ -457,6 +459,19 @@ async def test_ended_actors_park_what_comes_and_leave_memory(watch: Watch) -> No
         system.kernel.population.hint([actor_id("test.turn.mortal", "m")])  # by a sweep that saw mail before the end
         await settled()
         assert not len(system.kernel.population)
+
+
+@simulated(seeds=[0])
+async def test_an_idle_actor_keeps_its_state_and_nothing_of_its_last_turn() -> None:
+    async with open_system(MemoryStore()) as system:
+        await system.ref(Account, "slim").ask(Add(1))
+        await settled()
+        gc.collect()
+
+        kept = [one for one in gc.get_objects() if isinstance(one, Draft) and one.actor.endswith("/slim")]
+
+        assert kept == []
+        assert "slim" in {cell.path.rpartition("/")[2] for cell in system.kernel.population}
 
 
 @simulated(seeds=range(2))
