@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Protocol, overload
 
 from choragus.mailbox.address import ActorId
-from choragus.mailbox.errors import CommitUnknown, FileBusy, LeaseLost, StoreError
+from choragus.mailbox.errors import CommitUnknown, FileBusy, StoreError
 from choragus.mailbox.store import Store
 from choragus.mailbox.turn import Batch, Closure, Committed, Entry, Envelope, Rejected, Step, Turn
 
@@ -20,6 +20,7 @@ from . import fault
 from .errors import MailboxFull, SystemStopped
 from .event import Events
 from .item import Cursor, Done, Held, Item, Landed, Line, Plain, fallen, together
+from .lease import lost
 from .rescue import Rescue
 from .weight import weight
 
@@ -189,7 +190,7 @@ class Writer:
         if isinstance(result, Committed):
             await self._settle(taken, result)
         elif result.fenced:
-            raise LeaseLost(f"another process took the file over (this one was {self._node}): stop one of them")
+            raise lost(self._store)
         else:
             self._retry(taken, result)
 
