@@ -16,6 +16,7 @@ from choragus.actors.actor import Actor
 from choragus.agents.agent import Agent
 from choragus.agents.limits import Limits
 from choragus.agents.model import ModelReply, ModelRequest, ToolCall, Usage
+from choragus.agents.policy import Check, Stage, Verdict
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import Answer, FunctionModel, ScriptedModel
@@ -137,6 +138,26 @@ async def eventually(run: Run, kind: str, times: int = 1) -> None:
     await soon(written)
 
 
+@attrs.frozen
+class Rule:
+    """A policy that is a function, at one stage."""
+
+    stage: Stage
+    says: Callable[[Check], Verdict | None]
+    name: str = "rule"
+    version: str = "7"
+    looks_back: int = 0
+
+    @property
+    def stages(self) -> frozenset[Stage]:
+        """The one."""
+        return frozenset({self.stage})
+
+    def judge(self, check: Check) -> Verdict | None:
+        """What the function says."""
+        return self.says(check)
+
+
 class PowerCut(Exception):
     """Raised when the store dies."""
 
@@ -195,12 +216,15 @@ def live(
     play: Callable[[Runtime], Awaitable[T]],
     exporter: Exporter | None = None,
     clock: Callable[[], float] = time.time,
+    resources: object = None,
 ) -> T | None:
     """One life of a process: open the store, play, close. None when the store died; an event loop of its own."""
 
     async def main() -> T | None:
         try:
-            async with Runtime(store=store, agents=[agent], exporter=exporter, clock=clock) as runtime:
+            async with Runtime(
+                store=store, agents=[agent], exporter=exporter, clock=clock, resources=resources
+            ) as runtime:
                 return await play(runtime)
         except SystemFailed as died:
             if died.subgroup(PowerCut) is None:

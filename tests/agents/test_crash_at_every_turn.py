@@ -7,11 +7,12 @@ import pytest
 
 from choragus.agents.agent import Agent
 from choragus.agents.model import ModelRequest
+from choragus.agents.policy import Ask, Check, Policy, Stage, Verdict
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import Answer
 
-from .play import Ledger, Mortal, answering, call, calls, kinds, live, tools
+from .play import Ledger, Mortal, Rule, answering, call, calls, kinds, live, tools
 
 REPLIES: tuple[Answer, ...] = (
     calls(call("look", "a", at="door"), call("look", "b", at="sky")),
@@ -21,13 +22,13 @@ REPLIES: tuple[Answer, ...] = (
 )
 
 
-def _agent(ledger: Ledger) -> Agent:
+def _agent(ledger: Ledger, *policies: Policy) -> Agent:
     async def model(request: ModelRequest) -> Answer:
         said = sum(message.role == "assistant" for message in request.messages)
         ledger.done.append(f"model {said + 1}")
         return REPLIES[said]
 
-    return answering(model, tools=tools(ledger))
+    return answering(model, tools=tools(ledger), policies=policies)
 
 
 async def _to_the_end(runtime: Runtime, agent: Agent, ledger: Ledger) -> Run:
@@ -52,10 +53,10 @@ def _live(store: Mortal, agent: Agent, ledger: Ledger) -> tuple[str, list[str]] 
     return live(store, agent, play)
 
 
-def _commits() -> int:
+def _commits(*policies: Policy) -> int:
     """How many commits a run takes in which nothing dies."""
     ledger, store = Ledger(), Mortal()
-    agent = _agent(ledger)
+    agent = _agent(ledger, *policies)
 
     async def play(runtime: Runtime) -> int:
         await _to_the_end(runtime, agent, ledger)
@@ -74,9 +75,23 @@ def test_a_run_survives_a_crash_at_every_commit(after: bool) -> None:
         _crash_once(dies_at, after)
 
 
-def _crash_once(dies_at: int, after: bool) -> None:
+@pytest.mark.parametrize("after", [False, True], ids=["before it is written", "after it is written"])
+def test_a_run_that_is_judged_everywhere_survives_a_crash_at_every_commit(after: bool) -> None:
+    """A person is asked about the goal, a reply, a call, a result and the answer; the calls are looked back upon."""
+    rules = [Rule(stage, _asks, name=stage.value, looks_back=3) for stage in Stage]
+    total = _commits(*rules)
+
+    for dies_at in range(1, total + 1, 1 if after else 3):
+        _crash_once(dies_at, after, *rules)
+
+
+def _asks(check: Check) -> Verdict | None:
+    return Ask("look") if check.text in ("Do it.", "all done", '"seen sky"') else None
+
+
+def _crash_once(dies_at: int, after: bool, *policies: Policy) -> None:
     ledger, store = Ledger(), Mortal()
-    agent = _agent(ledger)
+    agent = _agent(ledger, *policies)
     store.dies_at, store.after = dies_at, after
     _live(store, agent, ledger)
     finished, before = store.finished(), list(ledger.done)

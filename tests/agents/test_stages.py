@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import attrs
@@ -17,27 +16,7 @@ from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import Answer, ScriptedModel
 
-from .play import Ledger, answering, call, calls, data, kinds, soon, tools
-
-
-@attrs.frozen
-class Rule:
-    """A policy that is a function, at one stage."""
-
-    stage: Stage
-    says: Callable[[Check], Verdict | None]
-    name: str = "rule"
-    version: str = "7"
-    looks_back: int = 0
-
-    @property
-    def stages(self) -> frozenset[Stage]:
-        """The one."""
-        return frozenset({self.stage})
-
-    def judge(self, check: Check) -> Verdict | None:
-        """What the function says."""
-        return self.says(check)
+from .play import Ledger, Rule, answering, call, calls, data, kinds, soon, tools
 
 
 def agent(*lines: str | ModelReply, rule: Rule, ledger: Ledger | None = None) -> Agent:
@@ -216,3 +195,34 @@ async def test_policies_that_look_back_see_the_latest_calls() -> None:
         await run.result(5)
 
     assert seen == [(0, False), (1, False), (2, True), (2, False)]
+
+
+@simulated()
+async def test_a_fork_from_a_reply_that_was_refused_asks_the_model_anew() -> None:
+    ledger = Ledger()
+    rule = Rule(Stage.REPLY, lambda check: Deny("say please") if "now" in check.text else None)
+    who = agent(ModelReply("now!", calls=(call("look", at="sea"),)), "please", rule=rule, ledger=ledger)
+    async with Runtime(agents=[who]) as runtime:
+        run = await runtime.start(who, "go")
+        await run.result(5)
+        positions = [event.position async for event in run.past()]
+
+        forks = [await runtime.fork(run.id, at=at) for at in positions[:-2]]
+        answers = {await fork.result(5) for fork in forks}
+
+    assert (answers, ledger.done) == ({"please"}, [])
+
+
+@simulated()
+async def test_a_fork_has_its_goal_judged_too() -> None:
+    rule = Rule(Stage.INPUT, lambda check: Ask("a goal") if check.text == "go" else None)
+    who = agent("done", rule=rule)
+    async with Runtime(agents=[who]) as runtime:
+        run = await runtime.start(who, "go")
+        await soon(run.pending)
+        fork = await runtime.fork(run.id)
+
+        await decide(fork, approve=True)
+
+        assert await fork.result(5) == "done"
+        assert len(await run.pending()) == 1

@@ -97,10 +97,7 @@ class StartChild(Request[StartRun | Verdict]):
     """To a parent's orchestrator: begin a sub-run of that id. The reply is what it begins with, or why it does not."""
 
     run: str
-    agent: str
-    goal: str
-    key: str
-    manifest: str
+    start: StartRun
 
 
 @stored("choragus.child_ended")

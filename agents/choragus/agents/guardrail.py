@@ -10,19 +10,18 @@ from choragus.actors.dispatch import handle
 from choragus.mailbox.address import actor_id
 from choragus.mailbox.codec import stored
 
-from .approval import approval_id, approval_view, arguments_hash
+from .approval import arguments_hash, short_hash
 from .budget import Claim
 from .control import Draw, Drawn, Hold
 from .message import (
     GUARDRAIL,
-    ORCHESTRATOR,
     TOOL_GATEWAY,
     CallSettled,
     CallWaits,
     Decide,
-    Decided,
     JudgeCall,
     JudgeText,
+    PetitionDue,
     Reserve,
     RunEnded,
     SetLimits,
@@ -33,8 +32,9 @@ from .petition import Kind, Petition
 from .policy.chain import Ruling
 from .policy.check import Check, Past, PastCall, Stage
 from .policy.verdict import Allow, Ask, Deny, End, Escalate, Rewrite
+from .question import asked
 from .spending import Spent
-from .treasury import Purse, Treasury
+from .treasury import Purse, Treasury, call_token
 
 Fields = dict[str, object]
 
@@ -59,7 +59,8 @@ def _in_parts(fields: Fields) -> Fields:
 class GuardrailState(Purse):
     """What may be spent, what waits for a person, and the latest calls as far as policies look back."""
 
-    past: list[PastCall] = attrs.field(factory=list)
+    running: list[PastCall] = attrs.field(factory=list)
+    objections: dict[str, int] = attrs.field(factory=dict)
 
 
 class Guardrail(
@@ -75,6 +76,7 @@ class Guardrail(
         | JudgeText
         | CallSettled
         | Decide
+        | PetitionDue
         | CallWaits
         | RunEnded,
     ],
@@ -87,7 +89,7 @@ class Guardrail(
         """Judge a call by the policies; a person decides where they say so, and on what cannot be undone."""
         most = Spent(tool_calls=1, cost_usd=message.cost_usd)
         asker = actor_id(TOOL_GATEWAY, self.key)
-        verdict = self.claimed(Claim(token=_token(message.call), most=most, asker=asker, judge=message))
+        verdict = self.claimed(Claim(token=call_token(message.call), most=most, asker=asker, judge=message))
         return verdict if verdict.wait else self.judged_at_last(message, verdict)
 
     def judged_at_last(self, message: JudgeCall, verdict: Verdict) -> Verdict:
@@ -97,8 +99,8 @@ class Guardrail(
             return verdict
         ruled = self._carry_out(message, self.services.policies(message.agent).rule(self._check_of_call(message)))
         if not ruled.wait or not message.cost_usd:
-            cost = message.cost_usd if ruled.allowed else 0.0
-            self.settle_claim(_token(message.call), Spent(tool_calls=1, cost_usd=cost), quiet=not message.cost_usd)
+            used = Spent(tool_calls=1, cost_usd=message.cost_usd if ruled.allowed else 0.0)
+            self.settle_claim(call_token(message.call), used, quiet=not message.cost_usd)
         return ruled
 
     @handle
@@ -114,11 +116,12 @@ class Guardrail(
             tool=message.tool,
             text=message.text,
             is_error=message.is_error,
-            past=Past(tuple(self.state.past)),
+            past=self._past,
             now=self.now,
         )
         ruling = self.services.policies(message.agent).rule(check)
         said = _said(ruling)
+        self._note_objection(ruling)
         self.log(
             "text.judged",
             stage=stage.value,
@@ -132,7 +135,7 @@ class Guardrail(
         if said == "wait":
             self._petition_for_text(message, ruling)
         text = ruling.check.text if ruling.rewritten else None
-        return self._answer(ruling, text=text)
+        return self._answer(ruling, said, text=text)
 
     @handle
     def settled(self, message: CallSettled) -> None:
@@ -147,62 +150,39 @@ class Guardrail(
             at=self.now,
         )
         self.state.past = [*self.state.past, ended][-most:] if most else []
-
-    @handle
-    def decide(self, message: Decide) -> str:
-        """Take a person's decision, if it is about what they saw. The same decision again changes nothing."""
-        petitions = self.state.petitions
-        if petitions.is_decided_so(message):
-            return ""
-        refusal = petitions.refusal(self.key, message) or self.ceiling_refusal(message)
-        if refusal:
-            self.log("approval.refused", call=message.call, by=message.by, hash=message.hash, reason=refusal)
-            return refusal
-        asked = petitions.decide(message)
-        self.clock()
-        self.view("approval", approval_id(self.key, message.call), None)
-        self.log(
-            "approval.decided",
-            call=message.call,
-            tool=asked.tool,
-            approved=message.approved,
-            by=message.by,
-            reason=message.reason,
-            hash=message.hash,
-        )
-        self.tell(ORCHESTRATOR, CallWaits(call=message.call))
-        if asked.asker == GUARDRAIL:
-            self.ceiling_decided(asked, message)
-            return ""
-        self._pay_for(message)
-        self.tell(
-            asked.asker, Decided(call=message.call, approved=message.approved, by=message.by, reason=message.reason)
-        )
-        return ""
-
-    @handle
-    def waits(self, message: CallWaits) -> None:
-        """A call of unknown outcome waits for a person too, or no longer does."""
-        self.state.petitions.note_unknown(message.call, bool(message.reason))
-        self.clock()
+        self.state.running = [one for one in self.state.running if one.call != message.call]
 
     @handle
     def ended(self, message: RunEnded) -> None:
         """Nothing waits any longer, and nothing is allowed any more."""
-        for subject in self.state.petitions.pending:
-            self.view("approval", approval_id(self.key, subject), None)
-        self.state.petitions.pending = {}
+        self.drop_petitions()
         self.close_budget()
         self.state.over = True
 
-    def _pay_for(self, decision: Decide) -> None:
-        """A call that costs something was decided on: it is paid for, or its money is free again."""
-        held = self.state.budget.reserved.get(_token(decision.call))
-        if held is not None:
-            self.settle_claim(_token(decision.call), held if decision.approved else Spent(tool_calls=1))
-            self.serve()
-
     # Judging.
+
+    @property
+    def _past(self) -> Past:
+        state = self.state
+        return Past(tuple(state.past), tuple(state.running), dict(state.objections))
+
+    def _note_objection(self, ruling: Ruling) -> None:
+        """Policies may want to know how often they had the last word."""
+        if not isinstance(ruling.verdict, Allow) and ruling.policy != "default":
+            self.state.objections[ruling.policy] = self.state.objections.get(ruling.policy, 0) + 1
+
+    def _note_running(self, message: JudgeCall, said: str) -> None:
+        """Policies that look back see what is under way too."""
+        if said != "deny" and self.services.policies(message.agent).looks_back:
+            begun = PastCall(
+                call=message.call,
+                tool=message.tool,
+                arguments=short_hash(message.arguments),
+                result="",
+                is_error=False,
+                at=self.now,
+            )
+            self.state.running.append(begun)
 
     def _check_of_call(self, message: JudgeCall) -> Check:
         return Check(
@@ -215,12 +195,16 @@ class Guardrail(
             risk=message.risk,
             arguments=message.arguments,
             text=message.reason,
-            past=Past(tuple(self.state.past)),
+            past=self._past,
             now=self.now,
         )
 
     def _carry_out(self, message: JudgeCall, ruling: Ruling) -> Verdict:
         said = _said(ruling)
+        if said == "allow" and self.services.asks(message.agent, message.tool):
+            said = "wait"
+        self._note_objection(ruling)
+        self._note_running(message, said)
         arguments = dict(ruling.check.arguments)
         changed = arguments != message.arguments
         self._log_call(message, said, ruling.verdict.reason, policy=ruling.policy, version=ruling.version)
@@ -230,12 +214,11 @@ class Guardrail(
                 return Verdict(allowed=False, reason=f"rewritten by {', '.join(ruling.rewritten)}: {reason}")
         if said == "wait":
             self._petition_for_call(message, arguments, ruling)
-        return self._answer(ruling, arguments=arguments if changed else None)
+        return self._answer(ruling, said, arguments=arguments if changed else None)
 
     def _answer(
-        self, ruling: Ruling, *, arguments: dict[str, object] | None = None, text: str | None = None
+        self, ruling: Ruling, said: str, *, arguments: dict[str, object] | None = None, text: str | None = None
     ) -> Verdict:
-        said = _said(ruling)
         return Verdict(
             allowed=said == "allow",
             reason=ruling.verdict.reason,
@@ -259,10 +242,12 @@ class Guardrail(
     # A person decides.
 
     def _petition_for_call(self, message: JudgeCall, arguments: dict[str, object], ruling: Ruling) -> None:
-        self.ask_person(
+        is_question = self.services.asks(message.agent, message.tool)
+        text, options = asked(arguments) if is_question else ("", ())
+        self.petition(
             Petition(
                 subject=message.call,
-                kind=_kind(ruling, Kind.CALL),
+                kind=Kind.QUESTION if is_question else _kind(ruling, Kind.CALL),
                 asker=TOOL_GATEWAY,
                 agent=message.agent,
                 tool=message.tool,
@@ -271,13 +256,17 @@ class Guardrail(
                 hash=arguments_hash(self.key, message.call, message.tool, arguments),
                 reason=ruling.verdict.reason,
                 approvers=_approvers(ruling),
-                asked=self.now,
+                step=message.step,
+                said=message.reason,
+                text=text,
+                options=options,
+                level=_level(ruling),
             )
         )
 
     def _petition_for_text(self, message: JudgeText, ruling: Ruling) -> None:
         text = ruling.check.text
-        self.ask_person(
+        self.petition(
             Petition(
                 subject=message.subject,
                 kind=_kind(ruling, Kind.CHECKPOINT),
@@ -287,39 +276,10 @@ class Guardrail(
                 hash=hashlib.sha256(f"{self.key}/{message.subject}/{text}".encode()).hexdigest(),
                 reason=ruling.verdict.reason,
                 approvers=_approvers(ruling),
-                asked=self.now,
+                step=message.step,
+                level=_level(ruling),
             )
         )
-
-    def ask_person(self, asked: Petition) -> None:
-        """Put a question to a person."""
-        self.state.petitions.pending[asked.subject] = asked
-        self.clock()
-        id = approval_id(self.key, asked.subject)
-        arguments: dict[str, object] = asked.arguments or ({"text": asked.text} if asked.text else {})
-        self.view(
-            "approval",
-            id,
-            approval_view(self.key, asked.subject, asked.tool, arguments, asked.hash, self.now),
-            scope=self.key,
-            sort=self.now,
-        )
-        self.log(
-            "approval.requested",
-            approval=id,
-            call=asked.subject,
-            tool=asked.tool,
-            arguments=arguments,
-            hash=asked.hash,
-            kind=asked.kind.value,
-            reason=asked.reason,
-        )
-        self.tell(ORCHESTRATOR, CallWaits(call=asked.subject, reason="approval"))
-
-
-def _token(call: str) -> str:
-    """The name of what is set aside for a tool call."""
-    return f"call-{call}"
 
 
 def _said(ruling: Ruling) -> str:
@@ -339,3 +299,8 @@ def _kind(ruling: Ruling, asked: Kind) -> Kind:
 
 def _approvers(ruling: Ruling) -> tuple[str, ...]:
     return ruling.verdict.approvers if isinstance(ruling.verdict, Ask | Escalate) else ()
+
+
+def _level(ruling: Ruling) -> int:
+    """Where in the chain of approvers a question begins: what a policy escalates, behind the first group."""
+    return 1 if isinstance(ruling.verdict, Escalate) and not ruling.verdict.approvers else 0

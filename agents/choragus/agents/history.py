@@ -60,6 +60,7 @@ class Standing:
     messages: int = 0
     model: str = ""
     calls: list[Called] = attrs.field(factory=list)
+    _drafted: list[Called] = attrs.field(factory=list)
 
     def take(self, entry: LogEntry) -> bool:
         """Go on by one entry; False when the run has come to its end with it, and then nothing has changed."""
@@ -78,11 +79,17 @@ class Standing:
                 self.model = ""
             case "model.replied":
                 self.model = ""
-                self.calls = [Called(id=f"{self.step}.{n}", tool=name) for n, name in enumerate(_names(fields), 1)]
+                calls = [Called(id=f"{self.step}.{n}", tool=name) for n, name in enumerate(_names(fields), 1)]
+                if fields.get("judged"):
+                    self._drafted = calls  # they are made when the reply has passed
+                else:
+                    self.calls = calls
+            case "phase" if self._drafted and fields["phase"] == Phase.ACT.value:
+                self.calls, self._drafted = self._drafted, []
+            case "reply.refused":
+                self._drafted = []
             case "call.intended" | "call.refused" | "call.finished":
                 self._call(entry.kind, fields)
-            case "reply.refused":
-                self.calls = []
             case kind if kind == FORKED:
                 self._begin(fields)
             case _:

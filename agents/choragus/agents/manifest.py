@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Sequence
 
 import msgspec
-from attrs import frozen
+from attrs import field, frozen
 
 from .agent import Agent
+from .approver import Approvals
 from .errors import AgentFault
 from .limits import Limits
 from .model import Model
@@ -59,6 +60,7 @@ class Manifest:
     limits: Limits
     policies: tuple[PolicyIdentity, ...] = ()
     cheaper: ModelIdentity | None = None
+    approvals: Approvals = field(factory=Approvals)
 
     @property
     def hash(self) -> str:
@@ -85,8 +87,9 @@ def manifest(agent: Agent, common: Sequence[Policy] = ()) -> Manifest:
         prompt=agent.prompt.digest,
         tools=tuple(_identity(each) for each in sorted(agent.tools, key=lambda each: each.name)),
         limits=agent.limits,
-        policies=tuple(PolicyIdentity(each.name, each.version) for each in (*common, *agent.policies)),
         cheaper=_model(agent.name, agent.cheaper),
+        policies=tuple(PolicyIdentity(each.name, each.version) for each in (*common, *agent.every_policy)),
+        approvals=agent.approvals,
     )
 
 

@@ -8,6 +8,7 @@ from choragus.actors.actor import M
 from choragus.actors.dispatch import handle
 from choragus.mailbox.address import actor_id
 
+from .admission import narrowed
 from .control import ChildEnded, PauseRun, StartChild
 from .ending import R
 from .message import ORCHESTRATOR, StartRun, Verdict
@@ -24,11 +25,13 @@ class Nesting(Pausing[R, M]):
         if message.run in state.children:
             return self.beginning(message)
         if refusal := self._no_child(message):
-            self.log("child.refused", run=message.run, agent=message.agent, limit=refusal.limit, reason=refusal.reason)
+            self.log(
+                "child.refused", run=message.run, agent=message.start.agent, limit=refusal.limit, reason=refusal.reason
+            )
             return refusal
         beginning = self.beginning(message)
         state.children.append(message.run)
-        self.log("child.started", run=message.run, agent=message.agent, goal=message.goal)
+        self.log("child.started", run=message.run, agent=message.start.agent, goal=message.start.goal)
         self.tell_at(actor_id(ORCHESTRATOR, message.run), beginning)
         if state.paused:
             paused = "; ".join(state.paused.values())
@@ -45,16 +48,14 @@ class Nesting(Pausing[R, M]):
             self.log("child.ended", **attrs.asdict(message))
 
     def beginning(self, message: StartChild) -> StartRun:
-        """With what a sub-run begins."""
-        room = None if self.state.room is None else self.state.room - 1
-        return StartRun(
-            agent=message.agent,
-            goal=message.goal,
-            key=message.key,
-            manifest=message.manifest,
-            parent=self.key,
-            room=room,
-        )
+        """With what a sub-run begins: the depth that is left, and no tool that this run was denied."""
+        state = self.state
+        room = None if state.room is None else state.room - 1
+        tools = message.start.tools
+        if state.granted is not None:
+            own = [tool.name for tool in self.services.agent(message.start.agent).tools]
+            tools = narrowed(state.granted, own if tools is None else tools)
+        return attrs.evolve(message.start, parent=self.key, room=room, tools=tools)
 
     def _no_child(self, message: StartChild) -> Verdict | None:
         if self._is_over:
@@ -65,4 +66,11 @@ class Nesting(Pausing[R, M]):
                 "raise it with Limits(depth=...)"
             )
             return Verdict(allowed=False, reason=reason, limit="depth")
+        wider = set(message.start.tools or ()) - set(self.state.granted or ())
+        if self.state.granted is not None and wider:
+            reason = (
+                f"a sub-run of run {self.key} cannot have {', '.join(sorted(wider))}: that run was narrowed to "
+                f"{', '.join(self.state.granted) or 'no tools'}"
+            )
+            return Verdict(allowed=False, reason=reason)
         return None

@@ -25,6 +25,7 @@ from .message import (
     GUARDRAIL,
     MEMORY,
     ORCHESTRATOR,
+    RESULT,
     TOOL_GATEWAY,
     CallFinished,
     CallWaits,
@@ -32,6 +33,7 @@ from .message import (
     Decided,
     ForkRun,
     GiveUpRun,
+    GrantTools,
     Perceive,
     Perceived,
     RetryModel,
@@ -80,7 +82,7 @@ class Orchestrator(
             return False
         state = self.state
         state.parent, state.ledgers, state.room = message.parent, message.ledgers, message.room
-        self._begin(message.agent, message.goal, message.key)
+        self._begin(message.agent, message.goal, message.key, granted=message.tools)
         self._judge(Draft(stage=Stage.INPUT.value, text=message.goal))
         return True
 
@@ -102,7 +104,7 @@ class Orchestrator(
         self.log(FORKED, **point.citing(message.by))
         for one in point.interrupted:
             self.log("effect.interrupted", effect=one.effect, call=one.call, tool=one.tool)
-        self._begin(message.agent, point.goal, message.key, message.limits)
+        self._begin(message.agent, point.goal, message.key, message.limits, point.granted)
         self._go_on_from(point)
         return ""
 
@@ -133,7 +135,7 @@ class Orchestrator(
     @handle
     def waits(self, message: CallWaits) -> None:
         """A call waits for a person, or no longer does."""
-        call, draft = self.state.call(message.call), self.state.draft
+        call, draft = self.state.call(message.call.removeprefix(RESULT)), self.state.draft
         if self._is_over:
             return
         if call is not None:
@@ -146,7 +148,14 @@ class Orchestrator(
             self.state.ceiling = message.reason and f"{message.call}: {message.reason}"
             self._show()
 
-    def _begin(self, agent: str, goal: str, key: str, limits: Limits | None = None) -> None:
+    def _begin(
+        self,
+        agent: str,
+        goal: str,
+        key: str,
+        limits: Limits | None = None,
+        granted: tuple[str, ...] | None = None,
+    ) -> None:
         """On the agent as it is now, with nothing spent."""
         state, identity = self.state, self.services.manifest(agent)
         state.agent, state.goal, state.key = agent, goal, key
@@ -166,6 +175,10 @@ class Orchestrator(
             GUARDRAIL,
             SetLimits(limits=state.limits, started=self.now, parent=state.parent, ledgers=state.ledgers),
         )
+        if granted is not None:
+            state.granted = granted
+            self.log("run.granted", tools=list(granted))
+            self.tell(TOOL_GATEWAY, GrantTools(granted))
         if state.limits.wall_seconds is not None:
             self.timer("wall", WallReached(), after=state.limits.wall_seconds)
 
@@ -174,7 +187,10 @@ class Orchestrator(
         state = self.state
         if not point.calls:
             state.step = point.step - 1
-            self._perceive(*point.conversation)
+            if len(point.conversation) == 1:
+                self._judge(Draft(stage=Stage.INPUT.value, text=point.conversation[0].text))
+            else:
+                self._perceive(*point.conversation)
             return
         state.step, state.upto, state.text = point.step, len(point.conversation), point.text
         state.calls = list(point.calls)

@@ -121,7 +121,7 @@ class Reasoning(Drafting[R, M]):
     async def _most(self, final: str) -> Spent | str:
         """What the model call may use at most, or why nobody can tell where that matters."""
         state = self.state
-        most = await self.services.estimate(self.key, state.agent, state.upto, final)
+        most = await self.services.estimate(self.key, state.agent, state.upto, state.granted, final)
         if isinstance(most, Usage):
             return Spent(
                 steps=1, input_tokens=most.input_tokens, output_tokens=most.output_tokens, cost_usd=most.cost_usd
@@ -153,7 +153,14 @@ class Reasoning(Drafting[R, M]):
 
     def _call_model(self) -> None:
         state = self.state
-        request = CallModel(run=self.key, agent=state.agent, step=state.step, upto=state.upto, final=state.final)
+        request = CallModel(
+            run=self.key,
+            agent=state.agent,
+            step=state.step,
+            upto=state.upto,
+            granted=state.granted,
+            final=state.final,
+        )
         state.effect = self.effect(
             "model", request, then=self.replied, on_interrupt=OnInterrupt.RERUN, about=self._token
         )

@@ -24,12 +24,13 @@ from choragus.supervision.system import System
 
 from .account import Account
 from .agent import Agent, check_policies
+from .approval import Approval
 from .control import PauseRun, ResumeRun
 from .desk import PARTS, Desk
 from .errors import AgentError, AgentFault, Paused
 from .fork import fork_id, parent, standing_at
 from .holding import HeldRun, OnChange, held_runs
-from .inspection import RunSummary, find_run, runs
+from .inspection import RunSummary, approvals, find_run, runs
 from .ledger import Ledger, LedgerSummary, check_ledgers, ledgers, ledgers_by_name
 from .limits import Limits
 from .manifest import manifest
@@ -42,6 +43,9 @@ from .service import Services
 from .steering import begin_child, steer
 from .telemetry import Exporter
 from .tool import Risk
+from .toolbelt.execution import Toolbelt
+from .toolbelt.provision import check_grant, check_resources, secret_names
+from .toolbelt.secret import Secrets, Vault
 from .tracer import Export, Tracer
 
 TRACER = "runtime/tracer"
@@ -71,11 +75,17 @@ class Runtime:
         clock: wall time, seconds since the epoch.
         policies: what judges the runs of every agent, before the agent's own policies.
         ledgers: the accounts that runs may draw on together.
+        resources: what tools get as `context.resources`, a pool or a client say. It is never stored: whoever opens the
+            file again gives it again. It is not closed at the end, for it is yours.
+        secrets: the secrets that tools may declare: names to values, or to functions that give them, such as
+            `os.environ`; or one function from name to value. They are taken out of all that tools give back.
         attempts: how often a part of a run may fail on one message before the run fails.
         store: a store of your own instead of a path; it is closed with the runtime.
 
     Raises:
-        AgentFault: when two agents share a name, or one is no agent, or a policy is none.
+        AgentFault: when two agents share a name, or one is no agent, or a policy is none, or the resources are not what
+            a tool wants.
+        SecretFault: when it is opened, and a secret that a tool has declared cannot be had.
         ValueError: when an option is none of those it may be, or there are both a path and a store.
         FileInUse, NotChoragusFile, NewerSchema: when the file cannot be run.
     """
@@ -91,6 +101,8 @@ class Runtime:
         clock: Callable[[], float] = time.time,
         policies: Iterable[Policy] = (),
         ledgers: Iterable[Ledger] = (),
+        resources: object = None,
+        secrets: Secrets | None = None,
         attempts: int = 5,
         store: Store | None = None,
     ) -> None:
@@ -106,6 +118,8 @@ class Runtime:
         self._policies = tuple(policies)
         check_policies("the policies of the runtime", self._policies)
         self._ledgers = ledgers_by_name(ledgers)
+        self._toolbelt = Toolbelt(resources, Vault(secrets))
+        check_resources(self._agents.values(), resources)
         self._exporter = exporter
         self._on_change = on_change
         self._signals = signals
@@ -117,6 +131,7 @@ class Runtime:
     async def __aenter__(self) -> Self:
         if self._is_open:
             raise RuntimeError(f"this Runtime on {self.place} is open already: make another")
+        self._toolbelt.vault.check(secret_names(self._agents.values()))
         self.store = await self._open_store()
         try:
             self.held = await held_runs(self.store, self._agents, self._on_change, self._clock(), self._policies)
@@ -152,18 +167,28 @@ class Runtime:
         return self._system.events
 
     async def start(
-        self, agent: Agent, goal: str, *, key: str = "", parent: Run | None = None, ledgers: Iterable[str] = ()
+        self,
+        agent: Agent,
+        goal: str,
+        *,
+        key: str = "",
+        tools: Iterable[str] | None = None,
+        parent: Run | None = None,
+        ledgers: Iterable[str] = (),
     ) -> Run:
         """Start a run; with a key that was used for this agent before, give back that run and start nothing.
 
         Args:
+            tools: the names of those of the agent's tools that this run, and every fork of it, may use; all of them by
+                default. A run that goes on under a key keeps what it began with.
             parent: the run that this is a sub-run of: it spends from that one's budget too, is paused and resumed
-                with it, and ends with it. The key is then one of that run's own.
+                with it, and ends with it. The key is then one of that run's own. Where that run was narrowed to some
+                tools, this one has none but these.
             ledgers: the names of those that it draws on. A sub-run draws on its parent's.
 
         Raises:
-            AgentFault: when the agent is not among the runtime's, the goal or the key is no text, or a ledger is not
-                there.
+            AgentFault: when the agent is not among the runtime's, the goal or the key is no text, a name is that of
+                none of its tools, or a ledger is not there.
             LimitReached: when the parent has no depth left for a sub-run.
             Held: when the run of that key is held.
             Paused: when the runtime is paused.
@@ -172,13 +197,15 @@ class Runtime:
         self._check(agent, goal, key)
         self._check_open()
         drawn = check_ledgers(ledgers, self._ledgers, parent)
+        granted = check_grant(agent, tools)
         identity = manifest(agent, self._policies).hash
         if parent is not None:
-            return await begin_child(self._desk, parent.id, agent.name, goal, key, identity)
+            asked = StartRun(agent=agent.name, goal=goal, key=key, manifest=identity, tools=granted)
+            return await begin_child(self._desk, parent.id, asked)
         while True:
             id = run_id(agent.name, key)
             begun = await self._desk.orchestrator(id).ask(
-                StartRun(agent=agent.name, goal=goal, key=key, manifest=identity, ledgers=drawn)
+                StartRun(agent=agent.name, goal=goal, key=key, manifest=identity, tools=granted, ledgers=drawn)
             )
             if begun or key:  # else another run drew the same id
                 return Run(id, self._desk)
@@ -236,6 +263,10 @@ class Runtime:
         """Every run in the file, in the order of their starts."""
         return await runs(self.store)
 
+    async def pending(self) -> list[Approval]:
+        """What waits for a person in any run, oldest first: decide by the approval's `approve`, `deny` or `answer`."""
+        return await approvals(self.store, desk=self._desk)
+
     async def ledgers(self) -> list[LedgerSummary]:
         """What is spent and set aside in each ledger, by name and time."""
         return await ledgers(self.store)
@@ -275,7 +306,7 @@ class Runtime:
 
     def _build(self) -> System:
         self._services = services = Services(
-            self._agents, self.store, self._clock, self._on_change, self._policies, self._ledgers
+            self._agents, self.store, self._clock, self._on_change, self._policies, self._toolbelt, self._ledgers
         )
         return System(
             tree=self._tree(),

@@ -91,7 +91,8 @@ class RunState:
 
     `final`: what the model is told in its last call, which has no tools. `achieved` is the latest that it said.
     `ceiling`: a person is asked to raise one. `paused` has who holds the run and why, by account. `room` is how many
-    sub-runs may stand below one another under this one.
+    sub-runs may stand below one another under this one. `granted` are the tools that the run was
+    narrowed to; None: it was not.
     """
 
     phase: Phase = Phase.NEW
@@ -121,6 +122,7 @@ class RunState:
     ledgers: tuple[str, ...] = ()
     room: int | None = None
     children: list[str] = attrs.field(factory=list)
+    granted: tuple[str, ...] | None = None
 
     def call(self, id: str) -> OpenCall | None:
         """The call of this step that has no result yet."""

@@ -6,12 +6,12 @@ from .control import PauseRun, ResumeRun, StartChild
 from .desk import Desk
 from .errors import AgentError, Held, LimitReached
 from .inspection import find_run, runs, unfinished
-from .message import CancelRun, Verdict
+from .message import CancelRun, StartRun, Verdict
 from .naming import run_id
 from .run import Run
 
 
-async def begin_child(desk: Desk, parent: str, agent: str, goal: str, key: str, manifest: str) -> Run:
+async def begin_child(desk: Desk, parent: str, asked: StartRun) -> Run:
     """Begin a sub-run: the parent enters it in its book and starts it, in one turn.
 
     Raises:
@@ -20,9 +20,8 @@ async def begin_child(desk: Desk, parent: str, agent: str, goal: str, key: str, 
         AgentError: when the parent has ended.
     """
     await find_run(desk.store, parent, desk.place)
-    id = run_id(agent, f"{parent}/{key}" if key else "")
-    asked = StartChild(run=id, agent=agent, goal=goal, key=key, manifest=manifest)
-    begun = await desk.orchestrator(parent).ask(asked)
+    id = run_id(asked.agent, f"{parent}/{asked.key}" if asked.key else "")
+    begun = await desk.orchestrator(parent).ask(StartChild(run=id, start=asked))
     if isinstance(begun, Verdict):
         raise LimitReached(parent, begun.reason) if begun.limit else AgentError(begun.reason)
     await desk.orchestrator(id).ask(begun)  # the parent has sent it the same: this waits until it has begun

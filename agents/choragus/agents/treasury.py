@@ -6,6 +6,7 @@ is set aside on the way is given back when one of them refuses. Claims that will
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 import attrs
@@ -18,11 +19,12 @@ from .approval import arguments_hash
 from .budget import Budget, Claim, Refusal
 from .ceiling import proposal
 from .control import CallJudged, Draw, Drawn, Hold, LimitsRaised
+from .decision import Deciding
 from .errors import LimitFault
 from .ledger import account
 from .message import GUARDRAIL, ORCHESTRATOR, TOOL_GATEWAY, Decide, JudgeCall, Reserve, SetLimits, Spend, Verdict
-from .part import Part
 from .petition import CEILING, Kind, Petition, Petitions
+from .policy.check import PastCall
 from .spending import NOTHING, Excess, Spent
 
 
@@ -48,12 +50,13 @@ class Purse:
     above: dict[str, list[ActorId]] = attrs.field(factory=dict)
     asked: int = 0
     paused: bool = False
+    past: list[PastCall] = attrs.field(factory=list)
 
 
 P = TypeVar("P", bound=Purse)
 
 
-class Treasury(Part[P, M]):
+class Treasury(Deciding[P, M]):
     """The spending half of the guardrail."""
 
     @handle
@@ -157,16 +160,7 @@ class Treasury(Part[P, M]):
             else:
                 self.settle_claim(token, NOTHING, presumed=True)
 
-    def clock(self) -> None:
-        """Take note whether anybody works on the run."""
-        idle = self.state.petitions.waits or self.state.paused
-        self.state.budget.clock(idle, now=self.now, opened=self.services.opened)
-
     # What the guardrail's other half says.
-
-    def ask_person(self, asked: Petition) -> None:
-        """Put a question to a person."""
-        raise NotImplementedError
 
     def judged_at_last(self, message: JudgeCall, verdict: Verdict) -> Verdict:
         """What the policies say of a call now that its claim has come to this."""
@@ -273,28 +267,23 @@ class Treasury(Part[P, M]):
         state.asked += 1
         subject = f"{CEILING}{state.asked}"
         arguments = proposal(state.budget, claim, excess.ceiling)
-        self.ask_person(
+        tool = "raise_limit" if arguments else "try_again"
+        self.petition(
             Petition(
                 subject=subject,
                 kind=kind,
                 asker=GUARDRAIL,
-                tool="raise_limit" if arguments else "try_again",
+                tool=tool,
                 arguments=arguments,
-                hash=arguments_hash(self.key, subject, excess.ceiling, arguments),
+                hash=arguments_hash(self.key, subject, tool, arguments),
                 reason=excess.reason,
-                asked=self.now,
             )
         )
 
-    def ceiling_refusal(self, message: Decide) -> str:
-        """Why a decision about a ceiling cannot be taken, or nothing."""
-        asked = self.state.petitions.pending.get(message.call)
-        if asked is None or not message.approved:
-            return ""
-        if asked.asker != GUARDRAIL:
-            return "" if message.arguments is None else f"call {message.call} can be approved as it stands only"
+    def ceiling_fault(self, arguments: Mapping[str, object]) -> str:
+        """Why the ceilings cannot be raised to these, or nothing."""
         try:
-            self.state.budget.limits.raised(asked.arguments if message.arguments is None else message.arguments)
+            self.state.budget.limits.raised(arguments)
         except LimitFault as fault:
             return str(fault)
         return ""
@@ -303,12 +292,24 @@ class Treasury(Part[P, M]):
         """A person has raised a ceiling, or has not: whoever waits at it goes on, or is refused."""
         budget = self.state.budget
         if message.approved:
-            changed = asked.arguments if message.arguments is None else message.arguments
-            budget.limits = budget.limits.raised(changed)
-            self.log("limit.raised", by=message.by, reason=message.reason, limits=changed)
+            budget.limits = budget.limits.raised(asked.arguments)
+            self.log("limit.raised", by=message.by, reason=message.reason, limits=asked.arguments)
             self.tell(ORCHESTRATOR, LimitsRaised(limits=budget.limits))
         elif budget.queue:
             why = f": {message.reason}" if message.reason else ""
             reason = f"{asked.reason}; {message.by} did not raise it{why}"
             self._tell_claimant(budget.queue.pop(), Verdict(allowed=False, reason=reason, limit="denied"))
         self.serve()
+
+    def call_decided(self, message: Decide) -> None:
+        """A call that costs something was decided on: it is paid for, or its money is free again."""
+        token = call_token(message.call)
+        held = self.state.budget.reserved.get(token)
+        if held is not None:
+            self.settle_claim(token, held if message.approved else Spent(tool_calls=1))
+            self.serve()
+
+
+def call_token(call: str) -> str:
+    """The name of what is set aside for a tool call."""
+    return f"call-{call}"

@@ -130,7 +130,24 @@ class Timeline:
         call, verdict = _text(data, "call"), _text(data, "verdict")
         if verdict == "wait":
             return []  # the approval says it
-        return [self._call(at, call, "allowed" if verdict == "allow" else "denied")]
+        if verdict == "allow":
+            return [self._call(at, call, "allowed")]
+        return [self._call(at, call, "denied", f"  (by {_text(data, 'policy')})" if data.get("policy") else "")]
+
+    def _rewritten(self, at: float, data: Fields) -> list[Row]:
+        gist = f"by {_listed(data, 'policies')}: {as_json(data.get('arguments'))}"
+        return [Row(at, _text(data, "call"), "rewritten", gist)]
+
+    def _text_judged(self, at: float, data: Fields) -> list[Row]:
+        stage, verdict, rules = _text(data, "stage"), _text(data, "verdict"), _listed(data, "rewritten")
+        if verdict == "deny":
+            return [Row(at, "", "denied", f"{stage}, by {_text(data, 'policy')}: {_text(data, 'reason')}", whole=True)]
+        return [Row(at, "", "rewritten", f"{stage}, by {rules}", whole=True)] if rules else []
+
+    def _sent_back(self, at: float, data: Fields) -> list[Row]:
+        return [
+            Row(at, _text(data, "step"), "sent back", f"{_text(data, 'stage')}: {_text(data, 'reason')}", whole=True)
+        ]
 
     def _approval(self, at: float, data: Fields) -> list[Row]:
         call = _text(data, "call")
@@ -140,7 +157,18 @@ class Timeline:
         call, approved = _text(data, "call"), data.get("approved") is True
         if not approved:
             self._denied.add(call)
-        return [Row(at, call, "approved" if approved else "denied", _by(data, "reason"), whole=True)]
+        if "answer" in data:
+            return [Row(at, call, "answered", f"by {_text(data, 'by')}: {_text(data, 'answer')}", whole=True)]
+        edited = f", with {as_json(data['arguments'])}" if "arguments" in data else ""
+        return [Row(at, call, "approved" if approved else "denied", _by(data, "reason") + edited, whole=True)]
+
+    def _counted(self, at: float, data: Fields) -> list[Row]:
+        given = len(msgspec.convert(data["given"], list[str]))
+        return [Row(at, _text(data, "call"), "counted", f"{given} of {_whole(data, 'quorum')}, by {_text(data, 'by')}")]
+
+    def _escalated(self, at: float, data: Fields) -> list[Row]:
+        to = ", ".join(msgspec.convert(data["approvers"], list[str]))
+        return [Row(at, _text(data, "call"), "escalated", f"nobody decided in time; put to {to}", whole=True)]
 
     def _finished(self, at: float, data: Fields) -> list[Row]:
         call = _text(data, "call")
@@ -210,6 +238,11 @@ def _by(data: Fields, reason: str) -> str:
     return f"by {_text(data, 'by')}" + (f": {why}" if why else "")
 
 
+def _listed(data: Fields, field: str) -> str:
+    values = data.get(field)
+    return ", ".join(str(one) for one in values) if isinstance(values, list) else ""
+
+
 def _part(data: Fields) -> str:
     return _name(data, "actor").partition("/")[0]
 
@@ -246,8 +279,13 @@ _KINDS: dict[str, Callable[[Timeline, float, Fields], list[Row]]] = {
     "call.requested": Timeline._requested,
     "call.refused": Timeline._refused,
     "call.judged": Timeline._judged,
+    "call.rewritten": Timeline._rewritten,
+    "text.judged": Timeline._text_judged,
+    "reply.refused": Timeline._sent_back,
     "approval.requested": Timeline._approval,
     "approval.decided": Timeline._decided,
+    "approval.counted": Timeline._counted,
+    "approval.escalated": Timeline._escalated,
     "call.finished": Timeline._finished,
     "call.unknown": Timeline._unknown,
     "call.settled": Timeline._settled,
