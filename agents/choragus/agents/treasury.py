@@ -200,9 +200,9 @@ class Treasury(Deciding[P, M]):
         return Verdict(allowed=False, reason=excess.reason, limit=excess.ceiling)
 
     def serve(self) -> None:
-        """Room may have come: whoever waits is served in order, as far as it goes."""
+        """Room may have come: who waits is served in order, as far as it goes. At a ceiling all wait for a person."""
         queue = self.state.budget.queue
-        while queue and not self.state.over:
+        while queue and not self.state.over and not self._asked_already():
             claim = queue.first()
             verdict = self._tried(claim)
             if verdict is None:
