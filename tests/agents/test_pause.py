@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +22,11 @@ from choragus.agents.state import Status
 from choragus.agents.tool import Tool, tool
 
 from .play import Ledger, Mortal, answering, call, calls, data, kinds, live, scripted, tools, until
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SLACK = 10
+"""A machine that other tests keep busy; alone it takes 2 ms, and the promise is 100."""
 
 
 class Gate:
@@ -220,3 +230,39 @@ async def test_who_paused_and_resumed_stands_in_the_logbook() -> None:
 
         (was_paused,), (was_resumed,) = await data(run, "run.paused"), await data(run, "run.resumed")
     assert (was_paused["by"], was_paused["reason"], was_resumed["by"]) == ("ann", "odd", "bob")
+
+
+@pytest.mark.timeout(60)
+def test_s40_sigterm_drains_and_the_next_process_goes_on(tmp_path: Path) -> None:
+    """A payment that is under way ends and is recorded, no second one begins, and nothing is of unknown outcome."""
+    path, begun = tmp_path / "runs.db", tmp_path / "runs.begun"
+    program = [sys.executable, "-m", "tests.agents.drained", str(path)]
+    with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, text=True) as first:
+        while not begun.exists():
+            assert first.poll() is None
+            time.sleep(0.01)
+        first.send_signal(signal.SIGTERM)
+        first.communicate(timeout=30)
+    after = begun.read_text()
+
+    second = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+
+    assert first.returncode == 128 + signal.SIGTERM
+    assert after == "begins 1.1\nends 1.1\n"
+    assert (second.stdout, begun.read_text()) == ("All is paid.\n", after + "begins 2.1\nends 2.1\n")
+
+
+@pytest.mark.timeout(60)
+async def test_a_pause_is_answered_at_once_while_a_call_is_in_flight() -> None:
+    gate = Gate()
+    agent = scripted(calls(call("work")), "done", tools=[gate.tool()])
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Go.")
+        await gate.entered.wait()
+        began = time.monotonic()
+
+        await run.pause(by="ann")
+
+        took, status = time.monotonic() - began, (await run.status()).status
+        await run.cancel()
+    assert (took < 0.1 * SLACK, status) == (True, Status.PAUSED)

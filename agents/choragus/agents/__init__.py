@@ -19,6 +19,7 @@ from .errors import (
     ModelError,
     NotForkable,
     Outcome,
+    Paused,
     SecretFault,
     ToolError,
     ToolFault,
@@ -28,13 +29,15 @@ from .errors import (
 from .holding import HeldRun
 from .inspection import ApprovalRequested, OutcomeUnknown, RunEvent, RunSummary, Unknown
 from .keeping import Unwound
+from .ledger import Ledger, LedgerSummary
 from .limits import Limits
 from .model import ChatMessage, Model, ModelReply, ModelRequest, Price, ToolCall, ToolSchema, Usage
+from .plain import run_sync
 from .prompt import Prompt
 from .question import ask_person
 from .retention import KeptRun, Sweep
 from .run import Run
-from .runtime import Runtime, run_sync
+from .runtime import Runtime
 from .scripted import FunctionModel, ScriptedModel
 from .state import Status
 from .tool import Risk, Tool, ToolContext, tool
@@ -61,6 +64,8 @@ __all__ = [
     "Held",
     "HeldRun",
     "KeptRun",
+    "Ledger",
+    "LedgerSummary",
     "LimitFault",
     "LimitReached",
     "Limits",
@@ -71,6 +76,7 @@ __all__ = [
     "NotForkable",
     "Outcome",
     "OutcomeUnknown",
+    "Paused",
     "Price",
     "Prompt",
     "Rate",

@@ -95,7 +95,7 @@ class Ending(Part[R, M]):
     def _end_family(self) -> None:
         """A run ends with its sub-runs, and the run that it is one of is told."""
         state = self.state
-        for child in state.children:
+        for child in state.open_children:
             reason = f"run {self.key} has ended ({state.status.value})"
             self.tell_at(actor_id(ORCHESTRATOR, child), CancelRun(by=f"run {self.key}", reason=reason))
         if state.parent:

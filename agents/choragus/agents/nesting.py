@@ -30,7 +30,7 @@ class Nesting(Pausing[R, M]):
             )
             return refusal
         beginning = self.beginning(message)
-        state.children.append(message.run)
+        state.children[message.run] = True
         self.log("child.started", run=message.run, agent=message.start.agent, goal=message.start.goal)
         self.tell_at(actor_id(ORCHESTRATOR, message.run), beginning)
         if state.paused:
@@ -43,8 +43,8 @@ class Nesting(Pausing[R, M]):
     @handle
     def child_ended(self, message: ChildEnded) -> None:
         """A sub-run has its answer, or has ended without one."""
-        if message.run in self.state.children:
-            self.state.children.remove(message.run)
+        if self.state.children.get(message.run):
+            self.state.children[message.run] = False
             self.log("child.ended", **attrs.asdict(message))
 
     def beginning(self, message: StartChild) -> StartRun:

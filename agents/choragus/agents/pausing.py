@@ -30,7 +30,7 @@ class Pausing(Reasoning[R, M]):
         self.log("run.paused", by=message.by, reason=message.reason, source=message.source)
         if not was_held:
             self._hold(True)
-            for child in self.state.children:
+            for child in self.state.open_children:
                 held = PauseRun(by=message.by, reason=message.reason, source=PARENT)
                 self.tell_at(actor_id(ORCHESTRATOR, child), held)
         self._show()
@@ -45,7 +45,7 @@ class Pausing(Reasoning[R, M]):
         self.log("run.resumed", by=message.by, source=message.source)
         if not self.state.paused:
             self._hold(False)
-            for child in self.state.children:
+            for child in self.state.open_children:
                 self.tell_at(actor_id(ORCHESTRATOR, child), ResumeRun(by=message.by, source=PARENT))
             await self._go_on()
         self._show()

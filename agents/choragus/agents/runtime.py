@@ -25,24 +25,22 @@ from choragus.supervision.system import System
 from .account import Account
 from .agent import Agent, check_policies
 from .approval import Approval
-from .control import PauseRun, ResumeRun
 from .desk import PARTS, Desk
-from .errors import AgentError, AgentFault, Paused
+from .errors import AgentError, AgentFault
 from .fork import fork_id, parent, standing_at
 from .holding import HeldRun, OnChange, held_runs
 from .inspection import RunSummary, approvals, find_run, runs
-from .ledger import Ledger, LedgerSummary, check_ledgers, ledgers, ledgers_by_name
+from .ledger import Ledger, check_ledgers, ledgers_by_name
 from .limits import Limits
 from .manifest import manifest
-from .message import CancelRun, ForkRun, StartRun
+from .message import ForkRun, StartRun
 from .naming import run_id
 from .policy.chain import Policy
 from .retention import Sweep, prune_runs
 from .run import Run
 from .service import Services
-from .steering import begin_child, steer
+from .steering import Steering, begin_child
 from .telemetry import Exporter
-from .tool import Risk
 from .toolbelt.execution import Toolbelt
 from .toolbelt.provision import check_grant, check_resources, secret_names
 from .toolbelt.secret import Secrets, Vault
@@ -60,7 +58,7 @@ NUDGE = 10.0
 """Seconds after which the tracer is sent to look also without news: an exporter may be back."""
 
 
-class Runtime:
+class Runtime(Steering):
     """Runs agents, durably when it has a path. Opening a file goes on with every run in it that is unfinished.
 
     Args:
@@ -267,27 +265,6 @@ class Runtime:
         """What waits for a person in any run, oldest first: decide by the approval's `approve`, `deny` or `answer`."""
         return await approvals(self.store, desk=self._desk)
 
-    async def ledgers(self) -> list[LedgerSummary]:
-        """What is spent and set aside in each ledger, by name and time."""
-        return await ledgers(self.store)
-
-    async def pause(self, *, by: str = "host", reason: str = "") -> list[str]:
-        """Pause every run that goes on, and start none until `resume`; gives back the ids of those that were paused.
-
-        Each stays paused over a restart, after which new ones may start.
-        """
-        self._paused = f"paused by {by}" + (f": {reason}" if reason else "")
-        return await steer(self._desk, PauseRun(by=by, reason=reason, source="runtime"))
-
-    async def resume(self, *, by: str = "host") -> list[str]:
-        """Go on with the runs that `pause` has held, those of an earlier process too; gives back their ids."""
-        self._paused = ""
-        return await steer(self._desk, ResumeRun(by=by, source="runtime"))
-
-    async def cancel(self, *, by: str = "host", reason: str = "") -> list[str]:
-        """End every run that goes on as cancelled; gives back their ids."""
-        return await steer(self._desk, CancelRun(by=by, reason=reason))
-
     async def prune(self, *, older_than: float, dry_run: bool = False) -> Sweep:
         """Take away the runs that ended more than so many seconds ago; see `docs/durability.md`.
 
@@ -326,10 +303,6 @@ class Runtime:
         tracer = Child(Tracer, name=name, args=(self._exporter,), mailbox=2)
         return [Supervisor(name=above, strategy=TRACING, children=(tracer,))]
 
-    def _check_open(self) -> None:
-        if self._paused:
-            raise Paused(f"this runtime is {self._paused}: nothing starts before `await runtime.resume(by=...)`")
-
     def _check(self, agent: object, goal: object, key: object) -> None:
         if not isinstance(agent, Agent):
             raise AgentFault(f"{agent!r} is no Agent: start one of those passed in Runtime(agents=[...])")
@@ -353,39 +326,6 @@ class Runtime:
                 await anyio.lowlevel.checkpoint()
                 with anyio.move_on_after(NUDGE):
                     await news.wait()
-
-
-def run_sync(agent: Agent, goal: str, *, path: str | Path | None = None, key: str = "") -> str:
-    """Run one agent from plain code and give back its result; Ctrl-C ends it in order.
-
-    With a path, a call that cannot be undone waits for `choragus approve` from another terminal.
-
-    Raises:
-        AgentFault: when the agent has an irreversible tool and there is no path: nobody could ever approve it.
-        RuntimeError: when called inside a running event loop.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        pass
-    else:
-        raise RuntimeError(
-            "run_sync starts an event loop of its own and one is running already: use "
-            "`async with Runtime(...) as runtime` and `await (await runtime.start(agent, goal)).result()`"
-        )
-
-    risky = [tool.name for tool in agent.tools if tool.risk is Risk.IRREVERSIBLE]
-    if path is None and risky:
-        raise AgentFault(
-            f"agent {agent.name!r} has the irreversible tool {risky[0]!r}, and in memory nobody can approve its calls: "
-            "give run_sync(path=...), or use Runtime and run.approve(...)"
-        )
-
-    async def main() -> str:
-        async with Runtime(path, agents=[agent], signals=True) as runtime:
-            return await (await runtime.start(agent, goal, key=key)).result()
-
-    return anyio.run(main)
 
 
 def _check_fork(at: object, key: object, limits: object, by: object) -> None:

@@ -92,7 +92,7 @@ class RunState:
     `final`: what the model is told in its last call, which has no tools. `achieved` is the latest that it said.
     `ceiling`: a person is asked to raise one. `paused` has who holds the run and why, by account. `room` is how many
     sub-runs may stand below one another under this one. `granted` are the tools that the run was
-    narrowed to; None: it was not.
+    narrowed to; None: it was not. `children` are its sub-runs, and whether they go on.
     """
 
     phase: Phase = Phase.NEW
@@ -121,8 +121,13 @@ class RunState:
     parent: str = ""
     ledgers: tuple[str, ...] = ()
     room: int | None = None
-    children: list[str] = attrs.field(factory=list)
+    children: dict[str, bool] = attrs.field(factory=dict)
     granted: tuple[str, ...] | None = None
+
+    @property
+    def open_children(self) -> tuple[str, ...]:
+        """The sub-runs that go on."""
+        return tuple(run for run, goes_on in self.children.items() if goes_on)
 
     def call(self, id: str) -> OpenCall | None:
         """The call of this step that has no result yet."""

@@ -2,13 +2,49 @@
 
 from __future__ import annotations
 
+from choragus.mailbox.store import Store
+
 from .control import PauseRun, ResumeRun, StartChild
 from .desk import Desk
-from .errors import AgentError, Held, LimitReached
+from .errors import AgentError, Held, LimitReached, Paused
 from .inspection import find_run, runs, unfinished
+from .ledger import LedgerSummary, ledgers
 from .message import CancelRun, StartRun, Verdict
 from .naming import run_id
 from .run import Run
+
+
+class Steering:
+    """What a runtime does with all of its runs at once."""
+
+    store: Store
+    _desk: Desk
+    _paused: str = ""
+
+    async def ledgers(self) -> list[LedgerSummary]:
+        """What is spent and set aside in each ledger, by name and time."""
+        return await ledgers(self.store)
+
+    async def pause(self, *, by: str = "host", reason: str = "") -> list[str]:
+        """Pause every run that goes on, and start none until `resume`; gives back the ids of those that were paused.
+
+        Each stays paused over a restart, after which new ones may start.
+        """
+        self._paused = f"paused by {by}" + (f": {reason}" if reason else "")
+        return await steer(self._desk, PauseRun(by=by, reason=reason, source="runtime"))
+
+    async def resume(self, *, by: str = "host") -> list[str]:
+        """Go on with the runs that `pause` has held, those of an earlier process too; gives back their ids."""
+        self._paused = ""
+        return await steer(self._desk, ResumeRun(by=by, source="runtime"))
+
+    async def cancel(self, *, by: str = "host", reason: str = "") -> list[str]:
+        """End every run that goes on as cancelled; gives back their ids."""
+        return await steer(self._desk, CancelRun(by=by, reason=reason))
+
+    def _check_open(self) -> None:
+        if self._paused:
+            raise Paused(f"this runtime is {self._paused}: nothing starts before `await runtime.resume(by=...)`")
 
 
 async def begin_child(desk: Desk, parent: str, asked: StartRun) -> Run:
