@@ -63,7 +63,7 @@ async def tree(path: Path, notes: Notes) -> dict[str, object]:
     ledgers = [Ledger("acme", cost_usd=0.5, per="ever")]
     async with Runtime(path, agents=[agent, under], ledgers=ledgers) as runtime:
         first = await runtime.start(agent, "Pay.", key="first", ledgers=["acme"])
-        results = [await _worked(runtime, first, under), await _paid(first)]
+        results = [await _worked(runtime, first, under), await _paid(first, notes)]
         second = await runtime.start(under, "Look.", key="second", ledgers=["acme"])
         results.append(await _end(second))
         (account,) = await runtime.ledgers()
@@ -92,12 +92,13 @@ async def _worked(runtime: Runtime, first: Run, under: Agent) -> str:
     return await (await runtime.run(id)).result()
 
 
-async def _paid(first: Run) -> str:
+async def _paid(first: Run, notes: Notes) -> str:
     async for _ in first.events():
         for approval in await first.pending():
             await approval.approve(by="mia")
         for unknown in await first.unknown():
-            await first.settle(unknown.call, "happened", by="mia", result='"paid"')
+            happened = notes.count(f"paid for {first.id}") > 0
+            await first.settle(unknown.call, "happened" if happened else "not", by="mia", result='"paid"' * happened)
     return await first.result()
 
 
