@@ -26,8 +26,7 @@ from choragus.mailbox.memory import MemoryStore
 from choragus.supervision.system import System
 
 from .people_play import Paid, payer, question
-from .play import Ledger, call, calls, data, eventually, kinds, scripted, soon, tools
-from .test_stages import Rule
+from .play import Ledger, Rule, call, calls, data, eventually, kinds, scripted, soon, tools
 
 
 @simulated(seeds=range(2))

@@ -16,8 +16,7 @@ from choragus.agents.runtime import Runtime
 from choragus.mailbox.memory import MemoryStore
 
 from .people_play import Paid, asker, payer, question, scripted_with
-from .play import call, calls, data, soon
-from .test_stages import Rule
+from .play import Rule, call, calls, data, soon
 
 
 @simulated(seeds=range(3))

@@ -15,8 +15,7 @@ from choragus.agents.runtime import Runtime
 from choragus.agents.tool import tool
 
 from .people_play import asker, question, scripted_with
-from .play import call, calls, data, kinds, scripted
-from .test_stages import Rule
+from .play import Rule, call, calls, data, kinds, scripted
 
 
 @simulated(seeds=range(2))

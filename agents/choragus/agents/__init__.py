@@ -30,6 +30,8 @@ from .model import ChatMessage, Model, ModelReply, ModelRequest, Price, ToolCall
 from .prompt import Prompt
 from .question import ask_person
 from .retention import KeptRun, Sweep
+from .rulebook import Rule
+from .rules import Rules
 from .run import Run
 from .runtime import Runtime, run_sync
 from .scripted import FunctionModel, ScriptedModel
@@ -69,6 +71,8 @@ __all__ = [
     "Price",
     "Prompt",
     "Risk",
+    "Rule",
+    "Rules",
     "Run",
     "RunEvent",
     "RunSummary",

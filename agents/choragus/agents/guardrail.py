@@ -90,7 +90,7 @@ class Guardrail(
         self.log("budget.spent", token=message.token, **attrs.asdict(message.spent))
 
     @handle
-    def judge(self, message: JudgeCall) -> Verdict:
+    async def judge(self, message: JudgeCall) -> Verdict:
         """Judge a call by the policies; a person decides where they say so, and on what cannot be undone."""
         token = f"call-{message.call}"
         reason = self._set_aside(token, Spent(tool_calls=1))
@@ -99,10 +99,10 @@ class Guardrail(
             return Verdict(allowed=False, reason=reason)
         self.state.budget.spend(token, Spent(tool_calls=1))
         ruling = self.services.policies(message.agent).rule(self._check_of_call(message))
-        return self._carry_out(message, ruling)
+        return await self._carry_out(message, ruling)
 
     @handle
-    def judge_text(self, message: JudgeText) -> Verdict:
+    async def judge_text(self, message: JudgeText) -> Verdict:
         """Judge what the run is told, says or reads."""
         stage = Stage(message.stage)
         check = Check(
@@ -130,7 +130,7 @@ class Guardrail(
             rewritten=ruling.rewritten,
         )
         if said == "wait":
-            self._petition_for_text(message, ruling)
+            await self._petition_for_text(message, ruling)
         text = ruling.check.text if ruling.rewritten else None
         return self._answer(ruling, said, text=text)
 
@@ -183,7 +183,7 @@ class Guardrail(
             now=self.now,
         )
 
-    def _carry_out(self, message: JudgeCall, ruling: Ruling) -> Verdict:
+    async def _carry_out(self, message: JudgeCall, ruling: Ruling) -> Verdict:
         said = _said(ruling)
         if said == "allow" and self.services.asks(message.agent, message.tool):
             said = "wait"
@@ -195,7 +195,7 @@ class Guardrail(
             if reason := self.services.fault(message.agent, message.tool, arguments):
                 return Verdict(allowed=False, reason=f"rewritten by {', '.join(ruling.rewritten)}: {reason}")
         if said == "wait":
-            self._petition_for_call(message, arguments, ruling)
+            await self._petition_for_call(message, arguments, ruling)
         return self._answer(ruling, said, arguments=arguments if changed else None)
 
     def _answer(
@@ -223,10 +223,10 @@ class Guardrail(
 
     # A person decides.
 
-    def _petition_for_call(self, message: JudgeCall, arguments: dict[str, object], ruling: Ruling) -> None:
+    async def _petition_for_call(self, message: JudgeCall, arguments: dict[str, object], ruling: Ruling) -> None:
         is_question = self.services.asks(message.agent, message.tool)
         text, options = asked(arguments) if is_question else ("", ())
-        self.petition(
+        await self.petition(
             Petition(
                 subject=message.call,
                 kind=Kind.QUESTION if is_question else _kind(ruling, Kind.CALL),
@@ -246,9 +246,9 @@ class Guardrail(
             )
         )
 
-    def _petition_for_text(self, message: JudgeText, ruling: Ruling) -> None:
+    async def _petition_for_text(self, message: JudgeText, ruling: Ruling) -> None:
         text = ruling.check.text
-        self.petition(
+        await self.petition(
             Petition(
                 subject=message.subject,
                 kind=_kind(ruling, Kind.CHECKPOINT),

@@ -115,11 +115,15 @@ class Petition:
 
 @attrs.define
 class Petitions:
-    """The questions of one run: those that wait, by their subject, and what was decided on the others."""
+    """The questions of one run: those that wait, by their subject, and what was decided on the others.
+
+    `ruled` are those that a standing rule may answer, while the rulebook is asked.
+    """
 
     pending: dict[str, Petition] = attrs.field(factory=dict)
     decided: dict[str, Decide] = attrs.field(factory=dict)
     unknown: list[str] = attrs.field(factory=list)
+    ruled: dict[str, Petition] = attrs.field(factory=dict)
 
     @property
     def waits(self) -> bool:

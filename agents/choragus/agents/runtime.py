@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -35,6 +35,8 @@ from .message import ForkRun, StartRun
 from .naming import run_id
 from .policy.chain import Policy
 from .retention import Sweep, prune_runs
+from .rulebook import MAIN, Rulebook
+from .rules import Rules
 from .run import Run
 from .service import Services
 from .telemetry import Exporter
@@ -105,7 +107,7 @@ class Runtime:
         self._signals = signals
         self._clock = clock
         self._is_open = False
-        self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in PARTS]
+        self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in (*PARTS, Rulebook)]
 
     async def __aenter__(self) -> Self:
         if self._is_open:
@@ -143,6 +145,11 @@ class Runtime:
     def events(self) -> Events:
         """The system's events: failures, restarts, parked messages, zombies."""
         return self._system.events
+
+    @property
+    def rules(self) -> Rules:
+        """The standing rules, by which calls run without a question."""
+        return Rules(self.store, lambda: self._system.ref(Rulebook, MAIN), self._clock, self._rule_fault)
 
     async def start(self, agent: Agent, goal: str, *, key: str = "") -> Run:
         """Start a run; with a key that was used for this agent before, give back that run and start nothing.
@@ -253,6 +260,14 @@ class Runtime:
         above, _, name = TRACER.partition("/")
         tracer = Child(Tracer, name=name, args=(self._exporter,), mailbox=2)
         return [Supervisor(name=above, strategy=TRACING, children=(tracer,))]
+
+    def _rule_fault(self, tool: str, agent: str, arguments: Mapping[str, object]) -> str:
+        """Why no agent could ever make such a call, or nothing."""
+        having = [name for name in self._agents if agent in ("", name) and self._services.tool(name, tool)]
+        if not having:
+            return f"no agent {agent!r} has a tool {tool!r}" if agent else f"no agent has a tool {tool!r}"
+        faults = [self._services.fault(name, tool, arguments) for name in having]
+        return "" if "" in faults else faults[0]
 
     def _check(self, agent: object, goal: object, key: object) -> None:
         if not isinstance(agent, Agent):

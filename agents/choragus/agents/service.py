@@ -80,6 +80,10 @@ class Services:
         """Whether the agent's tool of that name is the one that puts a question to a person."""
         return agent in self.agents and self.tool(agent, tool) is ask_person
 
+    async def has_rules(self, tool: str) -> bool:
+        """Whether any standing rule is about the tool."""
+        return bool(await self.store.views("rule", tool))
+
     def approvals(self, agent: str) -> Approvals:
         """How the agent's questions are put to people; of an agent that is not here as by default."""
         return self.agents[agent].approvals if agent in self.agents else Approvals()
