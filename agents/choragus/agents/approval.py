@@ -39,6 +39,7 @@ class Approval:
         origins: where each argument comes from, by its path; empty when that is not known.
         approvers: who may decide; empty: anybody. `given`: who of the `quorum` has approved.
         cost_usd: what the run had spent when it asked.
+        level: how often it was escalated.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Approval:
     default: str = "deny"
     cost_usd: float = 0.0
     idempotency_key: str = ""
+    level: int = 0
     desk: object = attrs.field(default=None, eq=False, repr=False)
 
     async def approve(
@@ -142,6 +144,20 @@ class Approval:
             seen=f"{seen}-{RENDERING}",
         )
 
+    async def send(self, decision: Decide) -> None:
+        """Have a decision taken that `decision` made.
+
+        Raises:
+            DecisionRefused: as `approve`.
+            AgentError: when the approval was read without a runtime.
+        """
+        if self.desk is None:
+            raise AgentError(
+                f"approval {self.id} was read without a runtime: take it from `run.pending()` or `runtime.pending()`"
+            )
+        desk: Decider = self.desk  # type: ignore[assignment]  # msgspec reads no protocols
+        await desk.decide(self.run, decision)
+
     async def _decide(
         self,
         approved: bool,
@@ -152,11 +168,6 @@ class Approval:
         arguments: dict[str, object] | None = None,
         answer: str | None = None,
     ) -> None:
-        if self.desk is None:
-            raise AgentError(
-                f"approval {self.id} was read without a runtime: take it from `run.pending()` or `runtime.pending()`"
-            )
-        desk: Decider = self.desk  # type: ignore[assignment]  # msgspec reads no protocols
         decision = self.decision(
             approved,
             by=by,
@@ -166,7 +177,7 @@ class Approval:
             identity=identity or {"method": "host"},
             seen="python",
         )
-        await desk.decide(self.run, decision)
+        await self.send(decision)
 
 
 def approval_id(run: str, call: str) -> str:

@@ -13,6 +13,7 @@ from choragus.mailbox.address import actor_id
 
 from .approval import approval_id, arguments_hash
 from .approver import Approvals
+from .attention import of_approval
 from .budget import Budget
 from .message import ORCHESTRATOR, CallWaits, Decide, Decided, PetitionDue
 from .part import Part
@@ -224,6 +225,8 @@ class Deciding(Part[S, M], Generic[S, M]):
         self.view("approval", shown.id, body, scope=self.key, sort=asked.asked)
         told = {name: value for name, value in body.items() if name not in ("id", "run", "asked")}
         self.log(kind, approval=shown.id, **{**told, **fields})
+        if kind != "approval.counted":
+            self.raise_attention(of_approval(shown))
         if asked.due:
             self.timer(_timer(asked), PetitionDue(asked.subject, asked.level), after=asked.due - self.now)
 

@@ -110,6 +110,7 @@ class Petition:
             default=self.default,
             cost_usd=self.cost_usd,
             idempotency_key=f"{run}/{self.subject}" if self.is_call else "",
+            level=self.level,
         )
 
 

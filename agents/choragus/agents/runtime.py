@@ -24,9 +24,11 @@ from choragus.supervision.system import System
 
 from .agent import Agent, check_policies
 from .approval import Approval
+from .attention import Attention, waiting
 from .desk import PARTS, Desk
 from .errors import AgentError, AgentFault
 from .fork import fork_id, parent, standing_at
+from .herald import Herald, Hook, Teller, keep_telling
 from .holding import HeldRun, OnChange, held_runs
 from .inspection import RunSummary, approvals, find_run, runs
 from .limits import Limits
@@ -40,7 +42,6 @@ from .rules import Rules
 from .run import Run
 from .service import Services
 from .telemetry import Exporter
-from .tool import Risk
 from .tracer import Export, Tracer
 
 TRACER = "runtime/tracer"
@@ -70,6 +71,8 @@ class Runtime:
         clock: wall time, seconds since the epoch.
         policies: what judges the runs of every agent, before the agent's own policies.
         attempts: how often a part of a run may fail on one message before the run fails.
+        attention: what is told of all that needs a person, at least once each: a function, plain or `async`, of an
+            `Attention`, or a `Webhook`. It acknowledges by returning; after an error it is told again.
         store: a store of your own instead of a path; it is closed with the runtime.
 
     Raises:
@@ -90,6 +93,7 @@ class Runtime:
         policies: Iterable[Policy] = (),
         attempts: int = 5,
         store: Store | None = None,
+        attention: Hook | None = None,
     ) -> None:
         if path is not None and store is not None:
             raise ValueError(f"both path={str(path)!r} and a store were given: give one of them")
@@ -106,8 +110,9 @@ class Runtime:
         self._on_change = on_change
         self._signals = signals
         self._clock = clock
+        self._hook = attention
         self._is_open = False
-        self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in (*PARTS, Rulebook)]
+        self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in (*PARTS, Rulebook, Herald)]
 
     async def __aenter__(self) -> Self:
         if self._is_open:
@@ -130,6 +135,8 @@ class Runtime:
             raise
         if self._exporter is not None:
             self._system.kernel.keep(self._nudge())
+        if self._hook is not None:
+            self._system.kernel.keep(keep_telling(self._system, self.store, self.held, self._clock()))
         return self
 
     async def __aexit__(
@@ -225,6 +232,10 @@ class Runtime:
         """What waits for a person in any run, oldest first: decide by the approval's `approve`, `deny` or `answer`."""
         return await approvals(self.store, desk=self._desk)
 
+    async def attention(self) -> list[Attention]:
+        """All that needs a person now: approvals, questions, unknown outcomes, parked messages, held runs."""
+        return await waiting(self.store, self.held, self._services.opened)
+
     async def prune(self, *, older_than: float, dry_run: bool = False) -> Sweep:
         """Take away the runs that ended more than so many seconds ago; see `docs/durability.md`.
 
@@ -242,11 +253,13 @@ class Runtime:
         return MemoryStore() if self._path is None else await SqliteStore.open(self._path)
 
     def _build(self) -> System:
-        self._services = services = Services(self._agents, self.store, self._clock, self._on_change, self._policies)
+        self._services = services = Services(
+            self._agents, self.store, self._clock, self._on_change, self._policies, self._hook
+        )
         return System(
             tree=self._tree(),
             actors=self._regions,
-            runners={"model": services.call_model, "tool": services.call_tool},
+            runners={"model": services.call_model, "tool": services.call_tool, "attention": Teller(self._hook).tell},
             resources=services,
             held=[one.run for one in self.held],
             store=self.store,
@@ -292,39 +305,6 @@ class Runtime:
                 await anyio.lowlevel.checkpoint()
                 with anyio.move_on_after(NUDGE):
                     await news.wait()
-
-
-def run_sync(agent: Agent, goal: str, *, path: str | Path | None = None, key: str = "") -> str:
-    """Run one agent from plain code and give back its result; Ctrl-C ends it in order.
-
-    With a path, a call that cannot be undone waits for `choragus approve` from another terminal.
-
-    Raises:
-        AgentFault: when the agent has an irreversible tool and there is no path: nobody could ever approve it.
-        RuntimeError: when called inside a running event loop.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        pass
-    else:
-        raise RuntimeError(
-            "run_sync starts an event loop of its own and one is running already: use "
-            "`async with Runtime(...) as runtime` and `await (await runtime.start(agent, goal)).result()`"
-        )
-
-    risky = [tool.name for tool in agent.tools if tool.risk is Risk.IRREVERSIBLE]
-    if path is None and risky:
-        raise AgentFault(
-            f"agent {agent.name!r} has the irreversible tool {risky[0]!r}, and in memory nobody can approve its calls: "
-            "give run_sync(path=...), or use Runtime and run.approve(...)"
-        )
-
-    async def main() -> str:
-        async with Runtime(path, agents=[agent], signals=True) as runtime:
-            return await (await runtime.start(agent, goal, key=key)).result()
-
-    return anyio.run(main)
 
 
 def _check_fork(at: object, key: object, limits: object, by: object) -> None:

@@ -14,6 +14,7 @@ from choragus.mailbox.store import Store
 from .agent import Agent
 from .approver import Approvals
 from .errors import BadArguments, BadResult, Held, ModelError
+from .herald import Hook
 from .holding import OnChange, objection
 from .manifest import Manifest, manifest
 from .message import CallModel, CallTool, ModelFailed, ModelReplied, ToolReturned
@@ -35,7 +36,7 @@ class Services:
     """The agents of one runtime and the store that their runs live in.
 
     `clock` gives seconds since the epoch, `opened` is when the runtime was opened. `common` are the policies that stand
-    before each agent's own.
+    before each agent's own, `hook` is told of what needs a person.
     """
 
     agents: Mapping[str, Agent]
@@ -43,6 +44,7 @@ class Services:
     clock: Callable[[], float] = time.time
     on_change: OnChange = "refuse"
     common: tuple[Policy, ...] = ()
+    hook: Hook | None = None
     opened: float = attrs.field(init=False)
     _heard: dict[str, list[ChatMessage]] = attrs.field(factory=dict, init=False)
     _chains: dict[str, Chain] = attrs.field(factory=dict, init=False)

@@ -19,6 +19,7 @@ from choragus.mailbox.turn import OnInterrupt
 
 from . import policy
 from .approval import approval_id, arguments_hash, short_hash
+from .attention import of_unknown
 from .errors import BadArguments
 from .message import (
     GUARDRAIL,
@@ -363,6 +364,7 @@ class ToolGateway(Part[GatewayState, RunCall | Decided | SettleCall | RunEnded],
             "reason": why,
         }
         self.view("attention", approval_id(self.key, call.id), body, scope=self.key, sort=self.now)
+        self.raise_attention(of_unknown(self.key, call.id, call.tool, self.now))
         self._wait(call, "outcome unknown")
 
     def _wait(self, call: Call, reason: str) -> None:
