@@ -132,6 +132,7 @@ class Approval:
         _check_text("reason", reason, LONGEST)
         if not by.strip():
             raise ValueError(f"by={by!r} names nobody: say who decides")
+        _check_storable(by, reason, arguments, answer, dict(identity))
         return Decide(
             call=self.call,
             approved=approved,
@@ -204,6 +205,13 @@ def as_fields(approval: Approval) -> dict[str, object]:
 def _check_text(name: str, text: object, most: int) -> None:
     if not isinstance(text, str) or len(text) > most:
         raise ValueError(f"{name} must be a text of at most {most} characters: shorten it")
+
+
+def _check_storable(*given: object) -> None:
+    try:
+        msgspec.json.encode(given).decode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"the decision cannot be stored ({error}): use JSON values, and text that is whole") from None
 
 
 def _answers(one: Approval) -> dict[str, str]:

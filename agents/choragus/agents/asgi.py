@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Protocol, TypeAlias
 
@@ -20,7 +21,7 @@ Scope: TypeAlias = MutableMapping[str, object]
 Message: TypeAlias = MutableMapping[str, object]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
-Identify: TypeAlias = Callable[[Scope], "str | None | Awaitable[str | None]"]
+Identify: TypeAlias = Callable[[Scope], "str | Awaitable[str | None] | None"]
 
 LARGEST = 65_536
 """Bytes of a decision."""
@@ -30,6 +31,8 @@ DEEPEST = 32
 
 SLOWEST = 10.0
 """Seconds in which a decision has to have come."""
+
+_TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 FIELDS = {"decision", "hash", "arguments", "answer", "reason"}
 DECISIONS = ("approve", "deny", "answer")
@@ -140,8 +143,8 @@ def approvals_app(runtime: Decisions, identify: Identify) -> ApprovalsApp:
     """An ASGI application for what waits for people in a runtime.
 
     `GET /approvals`, `GET /approvals/{id}`, `GET /attention`; and `POST /approvals/{id}` with the JSON object
-    `{"decision": "approve" | "deny" | "answer", "hash": ...}`, where `hash` is that of the approval as it was shown, and
-    beside it `arguments` (those to be changed), `answer`, `reason`. Errors are problem documents (RFC 9457).
+    `{"decision": "approve" | "deny" | "answer", "hash": ...}`, where `hash` is that of the approval as it was shown,
+    and beside it `arguments` (those to be changed), `answer`, `reason`. Errors are problem documents (RFC 9457).
 
     Mount it behind your own authentication, over TLS, and guard it against forged requests of a browser as you do all
     else: a decision has to be `application/json`, which a form cannot send.
@@ -219,9 +222,9 @@ def _text(asked: Mapping[str, object], name: str) -> str | None:
 
 
 def _depth(body: bytes) -> int:
-    """How deep JSON is nested at most, without parsing it; brackets in texts count too."""
+    """How deep JSON is nested at most, without parsing it."""
     deepest = depth = 0
-    for one in body:
+    for one in _TEXTS.sub(b"", body):
         if one in b"[{":
             depth += 1
             deepest = max(deepest, depth)

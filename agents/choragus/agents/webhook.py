@@ -8,6 +8,7 @@ import hmac
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from urllib.parse import SplitResult, urlsplit
 
 import attrs
@@ -81,7 +82,9 @@ class Webhook:
         except ValueError as error:  # a line without an end
             raise NotDelivered(f"{self!r} does not speak HTTP: {error}") from None
         finally:
-            writer.close()
+            writer.transport.abort()  # whatever else it sends is not read
+            with suppress(OSError):
+                await writer.wait_closed()
 
     def _head(self, body: bytes) -> bytes:
         url, at = self._parts, f"{self._clock():.0f}"
