@@ -202,7 +202,7 @@ async def test_an_edit_in_a_quorum_begins_the_count_anew() -> None:
         with pytest.raises(DecisionRefused, match="has other arguments than those decided on"):
             await approval.approve(by="eve")
         await edited.approve(by="ann")
-        await run.result(5)
+        assert "(bob changed the arguments: it ran with" in await run.result(5)
     assert paid == [("A-17", Decimal("120.00"))]
 
 

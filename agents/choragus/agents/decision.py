@@ -177,7 +177,7 @@ class Deciding(Part[S, M], Generic[S, M]):
         seen = asked.hash
         was = asked.arguments
         if arguments is not None and arguments != was:
-            asked.arguments, asked.edited, asked.given = arguments, True, ()
+            asked.arguments, asked.edited, asked.given = arguments, message.by, ()
             asked.hash = arguments_hash(self.key, asked.subject, asked.tool, arguments)
         if message.approved:
             asked.given = (*asked.given, message.by)

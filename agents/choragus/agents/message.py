@@ -276,7 +276,7 @@ class RunCall:
 class Decided:
     """The decision that a `wait` verdict announced.
 
-    The call runs with `arguments` if a person changed them; `answer` is that to a question.
+    The call runs with `arguments` if `changed_by` changed them; `answer` is that to a question.
     """
 
     call: str
@@ -284,6 +284,7 @@ class Decided:
     by: str
     reason: str = ""
     arguments: dict[str, object] | None = None
+    changed_by: str = ""
     answer: str | None = None
 
 

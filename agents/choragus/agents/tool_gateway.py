@@ -185,7 +185,9 @@ class ToolGateway(Part[GatewayState, RunCall | Decided | SettleCall | RunEnded],
         elif message.approved:
             if message.arguments is not None:
                 call.arguments = message.arguments
-                call.note = f"({message.by} changed the arguments: it ran with {json.encode(call.arguments).decode()})"
+                call.note = (
+                    f"({message.changed_by} changed the arguments: it ran with {json.encode(call.arguments).decode()})"
+                )
             self._run(call)
         else:
             why = f": {message.reason}" if message.reason else ""

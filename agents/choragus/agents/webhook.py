@@ -126,9 +126,7 @@ def _parts(url: str) -> SplitResult:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"url={url!r} is none: give http:// or https:// with a host")
     if not (url.isascii() and url.isprintable()) or " " in url or parts.username is not None:
-        raise ValueError(
-            f"url={url!r} has spaces, other letters or a password in it: write it percent-encoded, without"
-        )
+        raise ValueError("the url holds a password, or what no URL may hold: percent-encode it, and sign by the secret")
     return parts
 
 
