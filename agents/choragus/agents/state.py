@@ -92,6 +92,7 @@ class RunState:
     ended: float = 0.0
     outcome: str = ""
     draft: Draft | None = None
+    questions: int = 0
 
     def call(self, id: str) -> OpenCall | None:
         """The call of this step that has no result yet."""
@@ -106,6 +107,7 @@ class RunState:
             "cost_usd": self.spent.cost_usd,
             "started": self.started,
             "ended": self.ended,
+            "questions": self.questions,
         }
 
     def row(self, run: str) -> dict[str, object]:
