@@ -20,7 +20,8 @@ from .part import Part
 from .petition import Kind, Petition, Petitions, lapsed, told
 from .policy.check import Check, Past, PastCall, Stage
 from .policy.verdict import Ask, Deny, End, Escalate
-from .rulebook import MAIN, RULEBOOK, RuleUsed, UseRule, from_outside
+from .rulebook import MAIN, RULEBOOK, RuleUsed, UseRule
+from .sender import from_outside
 
 
 class Guarded(Protocol):
@@ -179,6 +180,8 @@ class Deciding(Part[S, M], Generic[S, M]):
         if arguments is not None and arguments != was:
             asked.arguments, asked.edited, asked.given = arguments, message.by, ()
             asked.hash = arguments_hash(self.key, asked.subject, asked.tool, arguments)
+            changed = [name for name in arguments if arguments[name] != was.get(name)]
+            asked.origins = {**asked.origins, **{f"$.{name}": f"changed by {message.by}" for name in changed}}
         if message.approved:
             asked.given = (*asked.given, message.by)
         if not message.approved or len(asked.given) >= asked.quorum:

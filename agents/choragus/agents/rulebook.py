@@ -17,6 +17,8 @@ from choragus.actors.message import Request
 from choragus.mailbox.codec import stored
 from choragus.mailbox.store import Store
 
+from .sender import from_outside
+
 RULEBOOK = "choragus.rulebook"
 MAIN = "main"
 """The key of the one book."""
@@ -151,11 +153,6 @@ class Rulebook(DurableActor[RulebookState, AddRule | RevokeRule | UseRule], name
     def _drop(self, rule: Rule) -> None:
         del self.state.rules[rule.id]
         self.view("rule", rule.id, None)
-
-
-def from_outside(sender: str) -> bool:
-    """Whether a message came from the host or a visitor, not from an actor."""
-    return sender in ("", "visitor") or sender.startswith("host:")
 
 
 def exact(arguments: Mapping[str, object]) -> bytes:

@@ -41,6 +41,7 @@ from .message import (
     Verdict,
 )
 from .part import Part
+from .sender import from_outside
 from .service import repeatable
 from .stream import SHOWN
 
@@ -229,7 +230,7 @@ class ToolGateway(Part[GatewayState, RunCall | Decided | SettleCall | RunEnded],
     def settle(self, message: SettleCall) -> str:
         """A person says what became of a call of unknown outcome; when the run is over, for the logbook only."""
         call = self.state.call(message.call, Stage.UNKNOWN)
-        if call is None or message.outcome not in SETTLED:
+        if call is None or message.outcome not in SETTLED or not from_outside(self._turn.sender):
             refusal = self._refusal(call, message)
             self.log("settle.refused", call=message.call, outcome=message.outcome, by=message.by, reason=refusal)
             return refusal
@@ -260,6 +261,8 @@ class ToolGateway(Part[GatewayState, RunCall | Decided | SettleCall | RunEnded],
                 self._finish(call, End.CANCELLED, "the run ended first")
 
     def _refusal(self, call: Call | None, message: SettleCall) -> str:
+        if not from_outside(self._turn.sender):
+            return f"{self._turn.sender} is an actor, and only people settle"
         if call is None:
             return f"call {message.call} of run {self.key} has no unknown outcome to settle: see `choragus show`"
         return f"outcome {message.outcome!r} is none of {', '.join(SETTLED)}"
