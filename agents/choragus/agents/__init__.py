@@ -21,12 +21,15 @@ from .errors import (
     ModelError,
     NotForkable,
     Outcome,
+    SecretFault,
+    ToolError,
     ToolFault,
     UnknownRun,
     Waiting,
 )
 from .holding import HeldRun
 from .inspection import ApprovalRequested, OutcomeUnknown, RunEvent, RunSummary, Unknown
+from .keeping import Unwound
 from .limits import Limits
 from .model import ChatMessage, Model, ModelReply, ModelRequest, Price, ToolCall, ToolSchema, Usage
 from .prompt import Prompt
@@ -40,6 +43,7 @@ from .scripted import FunctionModel, ScriptedModel
 from .state import Status
 from .sync import run_sync
 from .tool import Risk, Tool, ToolContext, tool
+from .toolbelt.options import Breaker, Rate, Retry
 from .webhook import Webhook, verify_signature
 
 __all__ = [
@@ -54,6 +58,7 @@ __all__ = [
     "Before",
     "BeforeAnswer",
     "BeforeStep",
+    "Breaker",
     "Cancelled",
     "ChatMessage",
     "DecisionRefused",
@@ -75,6 +80,8 @@ __all__ = [
     "OutcomeUnknown",
     "Price",
     "Prompt",
+    "Rate",
+    "Retry",
     "Risk",
     "Rule",
     "Rules",
@@ -83,15 +90,18 @@ __all__ = [
     "RunSummary",
     "Runtime",
     "ScriptedModel",
+    "SecretFault",
     "Status",
     "Sweep",
     "Tool",
     "ToolCall",
     "ToolContext",
+    "ToolError",
     "ToolFault",
     "ToolSchema",
     "Unknown",
     "UnknownRun",
+    "Unwound",
     "Usage",
     "Waiting",
     "Webhook",

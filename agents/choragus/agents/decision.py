@@ -229,7 +229,7 @@ class Deciding(Part[S, M], Generic[S, M]):
         told = {name: value for name, value in body.items() if name not in ("id", "run", "asked")}
         self.log(kind, approval=shown.id, **{**told, **fields})
         if kind != "approval.counted":
-            self.raise_attention(of_approval(shown))
+            self.announce(of_approval(shown))
         if asked.due:
             self.timer(_timer(asked), PetitionDue(asked.subject, asked.level), after=asked.due - self.now)
 

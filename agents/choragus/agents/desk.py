@@ -19,7 +19,7 @@ from .errors import DecisionRefused, Failed, Held
 from .guardrail import Guardrail
 from .inspection import find_run
 from .memory import Memory
-from .message import CancelRun, Decide, ForkRun, GiveUpRun, SettleCall, StartRun
+from .message import CancelRun, Decide, ForkRun, GiveUpRun, SettleCall, StartRun, UnwindRun
 from .orchestrator import Orchestrator
 from .tool_gateway import ToolGateway
 
@@ -65,7 +65,7 @@ class Desk:
         if refusal:
             raise DecisionRefused(approval_id(run, decision.call), refusal)
 
-    def gateway(self, run: str) -> Ref[SettleCall]:
+    def gateway(self, run: str) -> Ref[SettleCall | UnwindRun]:
         """The run's tool gateway; raises Held."""
         self._check_held(run)
         return self._system.ref(ToolGateway, run)

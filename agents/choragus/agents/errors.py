@@ -4,10 +4,15 @@
     └─ AgentError
        ├─ ToolFault (TypeError)      a tool declared wrongly
        ├─ AgentFault (TypeError)     an agent declared wrongly
+       ├─ PolicyFault (ValueError)   a policy configured wrongly; says where
        ├─ LimitFault (ValueError)    a limit that is none
        ├─ ModelError                 a model failed; says whether to try again
        ├─ BadArguments (ValueError)  a model's arguments do not fit the tool; it is told and can mend them
        ├─ BadResult (TypeError)      a tool gave back what cannot be written as JSON
+       ├─ WrongResult (TypeError)    a tool gave back what its return type does not allow
+       ├─ ToolError                  raised by tools: why there is no result; says whether to try again
+       ├─ SecretFault (LookupError)  a secret that is not there, or not for this tool
+       ├─ NotPermitted (PermissionError)  a URL or a path leads where a tool must not go
        ├─ UnknownRun (LookupError)   no run of that id
        ├─ NotForkable                a run cannot be forked there
        ├─ DecisionRefused            a person's decision that is not taken
@@ -37,6 +42,23 @@ class ToolFault(AgentError, TypeError):
 
 class AgentFault(AgentError, TypeError):
     """Raised when an agent is put together wrongly; nothing has run."""
+
+
+class PolicyFault(AgentError, ValueError):
+    """Raised when a configuration of policies is wrong; none of it is in force.
+
+    Args:
+        place: the file, the line of the rule, and the path in it.
+        detail: what is wrong, and what to write instead.
+    """
+
+    def __init__(self, place: str, detail: str) -> None:
+        super().__init__(place, detail)
+        self.place = place
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.detail}"
 
 
 class LimitFault(AgentError, ValueError):
@@ -102,6 +124,75 @@ class BadResult(AgentError, TypeError):
             f"tool {self.tool!r} gave back a {self.kind} that cannot be written as JSON ({self.detail}): "
             "return text, numbers, lists, dictionaries, dates, enums, or attrs classes and dataclasses of these"
         )
+
+
+class WrongResult(AgentError, TypeError):
+    """Raised when a tool's result does not fit its return type; the tool has run.
+
+    Args:
+        tool: the tool's name.
+        detail: what does not fit, with the path in the result, as in "Expected `str`, got `int` - at `$.id`".
+    """
+
+    def __init__(self, tool: str, detail: str) -> None:
+        super().__init__(tool, detail)
+        self.tool = tool
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"the result of tool {self.tool!r} does not fit its return type: {self.detail}"
+
+
+class ToolError(AgentError):
+    """To be raised by a tool that knows why there is no result; the model reads the reason as it stands.
+
+    Args:
+        reason: what happened and what to do instead.
+        retryable: whether nothing has been done and the same call may succeed later. False by default; True lets the
+            tool's `retries` run it again, whatever its risk.
+    """
+
+    def __init__(self, reason: str, retryable: bool = False) -> None:
+        super().__init__(reason, retryable)
+        self.reason = reason
+        self.retryable = retryable
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class SecretFault(AgentError, LookupError):
+    """Raised when a secret is asked for that is not there, or that the tool has not declared.
+
+    Args:
+        name: the secret's name.
+        reason: why it cannot be had, and the remedy.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name = name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"no secret {self.name!r}: {self.reason}"
+
+
+class NotPermitted(AgentError, PermissionError):
+    """Raised when a URL or a path leads where a tool must not go; nothing was opened.
+
+    Args:
+        target: the URL or path as it was given.
+        reason: why it is refused.
+    """
+
+    def __init__(self, target: str, reason: str) -> None:
+        super().__init__(target, reason)
+        self.target = target
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.target!r} is not permitted: {self.reason}"
 
 
 class UnknownRun(AgentError, LookupError):

@@ -16,9 +16,10 @@ from choragus.mailbox.citation import Citation, citation
 from choragus.mailbox.codec import Record, decode, decode_as, tag_of
 from choragus.mailbox.store import Store
 
-from .errors import NotForkable, UnknownRun
+from .errors import AgentFault, NotForkable, UnknownRun
 from .history import Called, Fate, Standing
 from .inspection import RunSummary, find_run
+from .limits import Limits
 from .message import MEMORY, ORCHESTRATOR, CallFinished, Perceive
 from .model import ChatMessage
 from .naming import run_id
@@ -47,7 +48,8 @@ class ForkPoint:
     """A run at one position of its logbook.
 
     `conversation` is what the model sees in `step`. When it has answered by then, `text` and `calls` are the answer;
-    calls without a result are open, those that were under way have one that says so.
+    calls without a result are open, those that were under way have one that says so. `granted` are the tools that the
+    run has been narrowed to by now: a fork never has more.
     """
 
     run: str
@@ -60,6 +62,7 @@ class ForkPoint:
     text: str
     calls: tuple[OpenCall, ...]
     interrupted: tuple[Interrupted, ...]
+    granted: tuple[str, ...] | None = None
 
     def citing(self, by: str) -> dict[str, object]:
         """The first entry of the fork: what it cites, and with what it begins."""
@@ -102,6 +105,7 @@ async def fork_point(store: Store, run: str, at: int | None, place: str) -> Fork
         text=asked.text if asked else "",
         calls=tuple(_taken_over(summary.run, standing, call, asked) for call in standing.calls) if asked else (),
         interrupted=_interrupted(standing),
+        granted=await _granted(store, summary.run),
     )
 
 
@@ -153,6 +157,19 @@ def is_fork(there: Citation | None, run: str, at: int | None) -> bool:
 def taken(run: str, key: str, by: str) -> NotForkable:
     """A key cannot name a fork of `run`: another run has it."""
     return NotForkable(run, f"key {key!r} already names run {by}, which is no such fork of it: give another key")
+
+
+def check_fork(at: object, key: object, limits: object, by: object) -> None:
+    """Refuse what no fork can begin with; raises AgentFault."""
+    if at is not None and type(at) is not int:
+        raise AgentFault(
+            f"at={at!r} is no position: give a whole number, as in RunEvent.position, or None for the last"
+        )
+    for name, text in (("key", key), ("by", by)):
+        if not isinstance(text, str):
+            raise AgentFault(f"{name}={text!r} must be text")
+    if limits is not None and not isinstance(limits, Limits):
+        raise AgentFault(f"limits={limits!r} are no Limits: give Limits(steps=...), or None for the agent's")
 
 
 async def _check_whole(store: Store, run: str) -> None:
@@ -213,6 +230,12 @@ async def _answer(store: Store, run: str, standing: Standing) -> _Answer | None:
         for call, asked, line in zip(standing.calls, said[0].calls, said[1:], strict=False)
     ]
     return _Answer(said[0].text, tuple(calls))
+
+
+async def _granted(store: Store, run: str) -> tuple[str, ...] | None:
+    snapshot = await store.load(actor_id(ORCHESTRATOR, run))
+    state = None if snapshot.state is None else decode(snapshot.state)
+    return state.granted if isinstance(state, RunState) else None
 
 
 def _with_result(call: OpenCall, result: CallFinished | None) -> OpenCall:

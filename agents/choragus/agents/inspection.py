@@ -54,7 +54,10 @@ class RunSummary:
 
 @attrs.frozen(kw_only=True)
 class Unknown:
-    """A call whose outcome nobody knows; a person settles it."""
+    """A call whose outcome nobody knows, or one that was to take another back and did not; a person settles it.
+
+    `check` says how to find out, as the tool declares it; `found` is what its own look has given, as JSON.
+    """
 
     run: str
     call: str
@@ -62,6 +65,8 @@ class Unknown:
     arguments: dict[str, object]
     idempotency_key: str
     reason: str
+    check: str = ""
+    found: str = ""
 
 
 @attrs.frozen(kw_only=True)

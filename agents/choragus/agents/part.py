@@ -43,7 +43,7 @@ class Part(DurableActor[S, M], Generic[S, M]):
         """Send to the actor of this run that is named by its type."""
         self.tell_at(actor_id(part, self.key), message)
 
-    def raise_attention(self, item: Attention) -> None:
+    def announce(self, item: Attention) -> None:
         """Tell people, if the runtime has whom to tell."""
         if self.services.hook is not None:
             self.tell_at(actor_id(HERALD, MAIN), Raise((item,)))

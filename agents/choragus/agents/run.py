@@ -11,7 +11,8 @@ from .approval import Approval
 from .desk import Desk
 from .errors import AgentError, Cancelled, DecisionRefused, Denied, Failed, LimitReached, Outcome, Waiting
 from .inspection import RunEvent, RunSummary, Unknown, approvals, find_run, timeline, unknowns
-from .message import CancelRun, SettleCall
+from .keeping import Unwound, result_of, unwound
+from .message import CancelRun, SettleCall, UnwindRun
 from .state import Status
 
 _ERRORS: dict[Status, type[Outcome]] = {
@@ -134,6 +135,46 @@ class Run:
         refusal = await self._desk.gateway(self.id).ask(SettleCall(call=call, outcome=outcome, by=by, result=result))
         if refusal:
             raise AgentError(refusal)
+
+    async def result_of(self, call: str) -> str:
+        """All that the model was given, or could have been, as the result of a call, also what was cut from it.
+
+        Args:
+            call: its number in the run, such as "2.1".
+
+        Raises:
+            LookupError: when the run has no result of that call, or a fork has it from the run it was forked from.
+        """
+        return await result_of(self._desk.store, self.id, call)
+
+    async def unwind(self, *, by: str) -> Unwound:
+        """Take back what the calls of this run have done that ended without a result, the last first.
+
+        Each call whose tool declares `undo` is taken back, as a call of its own with an idempotency key of its own,
+        also after a restart. One that fails stops it: it stands in `unknown()`, and `settle()` goes on. Unwinding again
+        what is unwound does nothing; behind a `give_up` it goes on with what remains.
+
+        Args:
+            by: who decides it. Nobody else is asked, not for an irreversible undo either.
+
+        Raises:
+            ValueError: when `by` is empty.
+            AgentError: when the run has not ended, or has completed, or a call of it runs or is of unknown outcome.
+        """
+        _check_named(by)
+        summary = await self.status()
+        if summary.status is Status.COMPLETED:
+            raise AgentError(f"run {self.id} has completed: only one that ended without a result is unwound")
+        refusal = await self._desk.gateway(self.id).ask(UnwindRun(by=by))
+        if refusal:
+            raise AgentError(refusal)
+        with self._desk.news() as news:
+            while True:
+                news.clear()
+                state = await unwound(self._desk.store, self.id)
+                if state.over or state.stopped:
+                    return state
+                await self._desk.wait(self.id, news)
 
     def _own(self, approval: Approval) -> Approval:
         if approval.run != self.id:

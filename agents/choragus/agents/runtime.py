@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,7 +27,7 @@ from .approval import Approval
 from .attention import Attention, waiting
 from .desk import PARTS, Desk
 from .errors import AgentError, AgentFault
-from .fork import fork_id, parent, standing_at
+from .fork import check_fork, fork_id, parent, standing_at
 from .herald import Herald, Hook, Teller, keep_telling
 from .holding import HeldRun, OnChange, held_runs
 from .inspection import RunSummary, approvals, find_run, runs
@@ -42,6 +42,9 @@ from .rules import Rules
 from .run import Run
 from .service import Services
 from .telemetry import Exporter
+from .toolbelt.execution import Toolbelt
+from .toolbelt.provision import check_grant, check_resources, secret_names
+from .toolbelt.secret import Secrets, Vault
 from .tracer import Export, Tracer
 
 TRACER = "runtime/tracer"
@@ -70,13 +73,19 @@ class Runtime:
         signals: whether SIGINT and SIGTERM end the runtime in order; a second one ends the process at once.
         clock: wall time, seconds since the epoch.
         policies: what judges the runs of every agent, before the agent's own policies.
+        resources: what tools get as `context.resources`, a pool or a client say. It is never stored: whoever opens the
+            file again gives it again. It is not closed at the end, for it is yours.
+        secrets: the secrets that tools may declare: names to values, or to functions that give them, such as
+            `os.environ`; or one function from name to value. They are taken out of all that tools give back.
         attempts: how often a part of a run may fail on one message before the run fails.
         attention: what is told of all that needs a person, at least once each: a function, plain or `async`, of an
             `Attention`, or a `Webhook`. It acknowledges by returning; after an error it is told again.
         store: a store of your own instead of a path; it is closed with the runtime.
 
     Raises:
-        AgentFault: when two agents share a name, or one is no agent, or a policy is none.
+        AgentFault: when two agents share a name, or one is no agent, or a policy is none, or the resources are not what
+            a tool wants.
+        SecretFault: when it is opened, and a secret that a tool has declared cannot be had.
         ValueError: when an option is none of those it may be, or there are both a path and a store.
         FileInUse, NotChoragusFile, NewerSchema: when the file cannot be run.
     """
@@ -91,6 +100,8 @@ class Runtime:
         signals: bool = False,
         clock: Callable[[], float] = time.time,
         policies: Iterable[Policy] = (),
+        resources: object = None,
+        secrets: Secrets | None = None,
         attempts: int = 5,
         store: Store | None = None,
         attention: Hook | None = None,
@@ -106,6 +117,8 @@ class Runtime:
         self._agents = _by_name(agents)
         self._policies = tuple(policies)
         check_policies("the policies of the runtime", self._policies)
+        self._toolbelt = Toolbelt(resources, Vault(secrets))
+        check_resources(self._agents.values(), resources)
         self._exporter = exporter
         self._on_change = on_change
         self._signals = signals
@@ -117,6 +130,7 @@ class Runtime:
     async def __aenter__(self) -> Self:
         if self._is_open:
             raise RuntimeError(f"this Runtime on {self.place} is open already: make another")
+        self._toolbelt.vault.check(secret_names(self._agents.values()))
         self.store = await self._open_store()
         try:
             self.held = await held_runs(self.store, self._agents, self._on_change, self._clock(), self._policies)
@@ -156,22 +170,28 @@ class Runtime:
     @property
     def rules(self) -> Rules:
         """The standing rules, by which calls run without a question."""
-        return Rules(self.store, lambda: self._system.ref(Rulebook, MAIN), self._clock, self._rule_fault)
+        return Rules(self.store, lambda: self._system.ref(Rulebook, MAIN), self._clock, self._services.rule_fault)
 
-    async def start(self, agent: Agent, goal: str, *, key: str = "") -> Run:
+    async def start(self, agent: Agent, goal: str, *, key: str = "", tools: Iterable[str] | None = None) -> Run:
         """Start a run; with a key that was used for this agent before, give back that run and start nothing.
 
+        Args:
+            tools: the names of those of the agent's tools that this run, and every fork of it, may use; all of them by
+                default. A run that goes on under a key keeps what it began with.
+
         Raises:
-            AgentFault: when the agent is not among the runtime's, or the goal or the key is no text.
+            AgentFault: when the agent is not among the runtime's, the goal or the key is no text, or a name is that of
+                none of its tools.
             Held: when the run of that key is held.
             MessageParked: when the run could not begin.
         """
         self._check(agent, goal, key)
+        granted = check_grant(agent, tools)
         identity = manifest(agent, self._policies).hash
         while True:
             id = run_id(agent.name, key)
             begun = await self._desk.orchestrator(id).ask(
-                StartRun(agent=agent.name, goal=goal, key=key, manifest=identity)
+                StartRun(agent=agent.name, goal=goal, key=key, manifest=identity, tools=granted)
             )
             if begun or key:  # else another run drew the same id
                 return Run(id, self._desk)
@@ -202,7 +222,7 @@ class Runtime:
             AgentError: when its conversation is, or when anything of this came about in between.
             MessageParked: when the new run could not begin.
         """
-        _check_fork(at, key, limits, by)
+        check_fork(at, key, limits, by)
         of = await parent(self.store, run, self.place)
         self._services.check_agent(of.run, of.agent, of.manifest)
         id, there = await fork_id(self.store, of, at, key)
@@ -254,7 +274,7 @@ class Runtime:
 
     def _build(self) -> System:
         self._services = services = Services(
-            self._agents, self.store, self._clock, self._on_change, self._policies, self._hook
+            self._agents, self.store, self._clock, self._on_change, self._policies, self._toolbelt, self._hook
         )
         return System(
             tree=self._tree(),
@@ -273,14 +293,6 @@ class Runtime:
         above, _, name = TRACER.partition("/")
         tracer = Child(Tracer, name=name, args=(self._exporter,), mailbox=2)
         return [Supervisor(name=above, strategy=TRACING, children=(tracer,))]
-
-    def _rule_fault(self, tool: str, agent: str, arguments: Mapping[str, object]) -> str:
-        """Why no agent could ever make such a call, or nothing."""
-        having = [name for name in self._agents if agent in ("", name) and self._services.tool(name, tool)]
-        if not having:
-            return f"no agent {agent!r} has a tool {tool!r}" if agent else f"no agent has a tool {tool!r}"
-        faults = [self._services.fault(name, tool, arguments) for name in having]
-        return "" if "" in faults else faults[0]
 
     def _check(self, agent: object, goal: object, key: object) -> None:
         if not isinstance(agent, Agent):
@@ -305,18 +317,6 @@ class Runtime:
                 await anyio.lowlevel.checkpoint()
                 with anyio.move_on_after(NUDGE):
                     await news.wait()
-
-
-def _check_fork(at: object, key: object, limits: object, by: object) -> None:
-    if at is not None and type(at) is not int:
-        raise AgentFault(
-            f"at={at!r} is no position: give a whole number, as in RunEvent.position, or None for the last"
-        )
-    for name, text in (("key", key), ("by", by)):
-        if not isinstance(text, str):
-            raise AgentFault(f"{name}={text!r} must be text")
-    if limits is not None and not isinstance(limits, Limits):
-        raise AgentFault(f"limits={limits!r} are no Limits: give Limits(steps=...), or None for the agent's")
 
 
 def _by_name(agents: Iterable[Agent]) -> dict[str, Agent]:
