@@ -7,32 +7,36 @@ import hashlib
 import attrs
 
 from choragus.actors.dispatch import handle
+from choragus.mailbox.address import actor_id
 from choragus.mailbox.codec import stored
 
-from .approval import approval_id, approval_view, arguments_hash, short_hash
+from .approval import arguments_hash
+from .baseline import BASELINE, LearnRun
 from .budget import Budget
+from .decision import Deciding
+from .hindsight import Hindsight
 from .limits import Spent
 from .message import (
     GUARDRAIL,
-    ORCHESTRATOR,
     TOOL_GATEWAY,
     CallSettled,
     CallWaits,
     Decide,
-    Decided,
     JudgeCall,
     JudgeText,
+    PetitionDue,
     Reserve,
     RunEnded,
     SetLimits,
     Spend,
     Verdict,
 )
-from .part import Part
 from .petition import Kind, Petition, Petitions
 from .policy.chain import Ruling
 from .policy.check import Check, Past, PastCall, Stage
+from .policy.norms import Norms
 from .policy.verdict import Allow, Ask, Deny, End, Escalate, Rewrite
+from .question import asked
 
 Fields = dict[str, object]
 
@@ -60,15 +64,14 @@ class GuardrailState:
     budget: Budget = attrs.field(factory=Budget)
     petitions: Petitions = attrs.field(factory=Petitions)
     past: list[PastCall] = attrs.field(factory=list)
-    running: list[PastCall] = attrs.field(factory=list)
-    objections: dict[str, int] = attrs.field(factory=dict)
+    hindsight: Hindsight = attrs.field(factory=Hindsight)
     over: bool = False
 
 
 class Guardrail(
-    Part[
+    Deciding[
         GuardrailState,
-        SetLimits | Reserve | Spend | JudgeCall | JudgeText | CallSettled | Decide | CallWaits | RunEnded,
+        SetLimits | Reserve | Spend | JudgeCall | JudgeText | CallSettled | Decide | PetitionDue | CallWaits | RunEnded,
     ],
     name=GUARDRAIL,
 ):
@@ -92,7 +95,7 @@ class Guardrail(
         self.log("budget.spent", token=message.token, **attrs.asdict(message.spent))
 
     @handle
-    def judge(self, message: JudgeCall) -> Verdict:
+    async def judge(self, message: JudgeCall) -> Verdict:
         """Judge a call by the policies; a person decides where they say so, and on what cannot be undone."""
         token = f"call-{message.call}"
         reason = self._set_aside(token, Spent(tool_calls=1))
@@ -100,7 +103,9 @@ class Guardrail(
             self._log_call(message, "deny", reason, policy="limits")
             return Verdict(allowed=False, reason=reason)
         self.state.budget.spend(token, Spent(tool_calls=1))
-        ruling = self.services.policies(message.agent).rule(self._check_of_call(message))
+        chain = self.services.policies(message.agent)
+        norms = await self.services.norms(self.key, message.agent) if chain.wants_norms else None
+        ruling = chain.rule(self._check_of_call(message, norms))
         return self._carry_out(message, ruling)
 
     @handle
@@ -118,10 +123,11 @@ class Guardrail(
             is_error=message.is_error,
             past=self._past,
             now=self.now,
+            spent=self.state.budget.spent,
         )
         ruling = self.services.policies(message.agent).rule(check)
         said = _said(ruling)
-        self._note_objection(ruling)
+        self.state.hindsight.note_ruling(ruling)
         self.log(
             "text.judged",
             stage=stage.value,
@@ -135,7 +141,7 @@ class Guardrail(
         if said == "wait":
             self._petition_for_text(message, ruling)
         text = ruling.check.text if ruling.rewritten else None
-        return self._answer(ruling, text=text)
+        return self._answer(ruling, said, text=text)
 
     @handle
     def settled(self, message: CallSettled) -> None:
@@ -150,49 +156,23 @@ class Guardrail(
             at=self.now,
         )
         self.state.past = [*self.state.past, ended][-most:] if most else []
-        self.state.running = [one for one in self.state.running if one.call != message.call]
-
-    @handle
-    def decide(self, message: Decide) -> str:
-        """Take a person's decision, if it is about what they saw. The same decision again changes nothing."""
-        petitions = self.state.petitions
-        if petitions.is_decided_so(message):
-            return ""
-        refusal = petitions.refusal(self.key, message)
-        if refusal:
-            self.log("approval.refused", call=message.call, by=message.by, hash=message.hash, reason=refusal)
-            return refusal
-        asked = petitions.decide(message)
-        self._clock()
-        self.view("approval", approval_id(self.key, message.call), None)
-        self.log(
-            "approval.decided",
-            call=message.call,
-            tool=asked.tool,
-            approved=message.approved,
-            by=message.by,
-            reason=message.reason,
-            hash=message.hash,
-        )
-        self.tell(ORCHESTRATOR, CallWaits(call=message.call))
-        self.tell(
-            asked.asker, Decided(call=message.call, approved=message.approved, by=message.by, reason=message.reason)
-        )
-        return ""
-
-    @handle
-    def waits(self, message: CallWaits) -> None:
-        """A call of unknown outcome waits for a person too, or no longer does."""
-        self.state.petitions.note_unknown(message.call, bool(message.reason))
-        self._clock()
+        self.state.hindsight.end(message.call, message.tool, ran=bool(message.result))
 
     @handle
     def ended(self, message: RunEnded) -> None:
         """Nothing waits any longer, and nothing is allowed any more."""
-        for subject in self.state.petitions.pending:
-            self.view("approval", approval_id(self.key, subject), None)
-        self.state.petitions.pending = {}
+        self.drop_petitions()
+        if message.completed and not self.state.over and self.services.policies(message.agent).wants_norms:
+            self._teach(message.agent)
         self.state.over = True
+
+    def _teach(self, agent: str) -> None:
+        """Let later runs of this version know what this one did."""
+        spent = self.state.budget.spent
+        learnt = LearnRun(
+            run=self.key, figures=self.state.hindsight.figures, steps=spent.steps, cost_usd=spent.cost_usd
+        )
+        self.tell_at(actor_id(BASELINE, self.services.manifest(agent).hash), learnt)
 
     # Spending.
 
@@ -206,35 +186,14 @@ class Guardrail(
         self.log("budget.reserved", token=token, **attrs.asdict(most))
         return ""
 
-    def _clock(self) -> None:
-        self.state.budget.clock(self.state.petitions.waits, now=self.now, opened=self.services.opened)
-
     # Judging.
 
     @property
     def _past(self) -> Past:
-        state = self.state
-        return Past(tuple(state.past), tuple(state.running), dict(state.objections))
+        seen = self.state.hindsight
+        return Past(tuple(self.state.past), tuple(seen.running), seen.objections)
 
-    def _note_objection(self, ruling: Ruling) -> None:
-        """Policies may want to know how often they had the last word."""
-        if not isinstance(ruling.verdict, Allow) and ruling.policy != "default":
-            self.state.objections[ruling.policy] = self.state.objections.get(ruling.policy, 0) + 1
-
-    def _note_running(self, message: JudgeCall, said: str) -> None:
-        """Policies that look back see what is under way too."""
-        if said != "deny" and self.services.policies(message.agent).looks_back:
-            begun = PastCall(
-                call=message.call,
-                tool=message.tool,
-                arguments=short_hash(message.arguments),
-                result="",
-                is_error=False,
-                at=self.now,
-            )
-            self.state.running.append(begun)
-
-    def _check_of_call(self, message: JudgeCall) -> Check:
+    def _check_of_call(self, message: JudgeCall, norms: Norms | None) -> Check:
         return Check(
             stage=Stage.CALL,
             run=self.key,
@@ -247,13 +206,19 @@ class Guardrail(
             text=message.reason,
             past=self._past,
             now=self.now,
+            spent=self.state.budget.spent,
+            norms=norms,
         )
 
     def _carry_out(self, message: JudgeCall, ruling: Ruling) -> Verdict:
         said = _said(ruling)
-        self._note_objection(ruling)
-        self._note_running(message, said)
+        if said == "allow" and self.services.asks(message.agent, message.tool):
+            said = "wait"
         arguments = dict(ruling.check.arguments)
+        self.state.hindsight.note_ruling(ruling)
+        if said != "deny":
+            chain = self.services.policies(message.agent)
+            self.state.hindsight.begin(chain, message.call, message.tool, arguments, self.now)
         changed = arguments != message.arguments
         self._log_call(message, said, ruling.verdict.reason, policy=ruling.policy, version=ruling.version)
         if changed and said != "deny":
@@ -262,12 +227,11 @@ class Guardrail(
                 return Verdict(allowed=False, reason=f"rewritten by {', '.join(ruling.rewritten)}: {reason}")
         if said == "wait":
             self._petition_for_call(message, arguments, ruling)
-        return self._answer(ruling, arguments=arguments if changed else None)
+        return self._answer(ruling, said, arguments=arguments if changed else None)
 
     def _answer(
-        self, ruling: Ruling, *, arguments: dict[str, object] | None = None, text: str | None = None
+        self, ruling: Ruling, said: str, *, arguments: dict[str, object] | None = None, text: str | None = None
     ) -> Verdict:
-        said = _said(ruling)
         return Verdict(
             allowed=said == "allow",
             reason=ruling.verdict.reason,
@@ -291,10 +255,12 @@ class Guardrail(
     # A person decides.
 
     def _petition_for_call(self, message: JudgeCall, arguments: dict[str, object], ruling: Ruling) -> None:
-        self._petition(
+        is_question = self.services.asks(message.agent, message.tool)
+        text, options = asked(arguments) if is_question else ("", ())
+        self.petition(
             Petition(
                 subject=message.call,
-                kind=_kind(ruling, Kind.CALL),
+                kind=Kind.QUESTION if is_question else _kind(ruling, Kind.CALL),
                 asker=TOOL_GATEWAY,
                 agent=message.agent,
                 tool=message.tool,
@@ -303,13 +269,17 @@ class Guardrail(
                 hash=arguments_hash(self.key, message.call, message.tool, arguments),
                 reason=ruling.verdict.reason,
                 approvers=_approvers(ruling),
-                asked=self.now,
+                step=message.step,
+                said=message.reason,
+                text=text,
+                options=options,
+                level=_level(ruling),
             )
         )
 
     def _petition_for_text(self, message: JudgeText, ruling: Ruling) -> None:
         text = ruling.check.text
-        self._petition(
+        self.petition(
             Petition(
                 subject=message.subject,
                 kind=_kind(ruling, Kind.CHECKPOINT),
@@ -319,33 +289,10 @@ class Guardrail(
                 hash=hashlib.sha256(f"{self.key}/{message.subject}/{text}".encode()).hexdigest(),
                 reason=ruling.verdict.reason,
                 approvers=_approvers(ruling),
-                asked=self.now,
+                step=message.step,
+                level=_level(ruling),
             )
         )
-
-    def _petition(self, asked: Petition) -> None:
-        self.state.petitions.pending[asked.subject] = asked
-        self._clock()
-        id = approval_id(self.key, asked.subject)
-        arguments: dict[str, object] = asked.arguments or ({"text": asked.text} if asked.text else {})
-        self.view(
-            "approval",
-            id,
-            approval_view(self.key, asked.subject, asked.tool, arguments, asked.hash, self.now),
-            scope=self.key,
-            sort=self.now,
-        )
-        self.log(
-            "approval.requested",
-            approval=id,
-            call=asked.subject,
-            tool=asked.tool,
-            arguments=arguments,
-            hash=asked.hash,
-            kind=asked.kind.value,
-            reason=asked.reason,
-        )
-        self.tell(ORCHESTRATOR, CallWaits(call=asked.subject, reason="approval"))
 
 
 def _said(ruling: Ruling) -> str:
@@ -365,3 +312,8 @@ def _kind(ruling: Ruling, asked: Kind) -> Kind:
 
 def _approvers(ruling: Ruling) -> tuple[str, ...]:
     return ruling.verdict.approvers if isinstance(ruling.verdict, Ask | Escalate) else ()
+
+
+def _level(ruling: Ruling) -> int:
+    """Where in the chain of approvers a question begins: what a policy escalates, behind the first group."""
+    return 1 if isinstance(ruling.verdict, Escalate) and not ruling.verdict.approvers else 0
