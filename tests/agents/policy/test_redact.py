@@ -8,7 +8,7 @@ import pytest
 
 from choragus.agents.errors import AgentFault
 from choragus.agents.policy.number import luhn, verhoeff
-from choragus.agents.policy.redact import PERSONAL, SECRETS, redact
+from choragus.agents.policy.redacted import PERSONAL, SECRETS, redact
 
 from .secret_shapes import HIDDEN, SHAPES
 
