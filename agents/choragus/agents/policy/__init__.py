@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .loop import LoopPolicy
     from .path import PathBoundary
     from .rate import RatePolicy
-    from .redacted import KINDS, PERSONAL, SECRETS, Redacted, redact
+    from .redacted import Redacted, redact
     from .redaction import RedactionPolicy
     from .risk import RiskPolicy
     from .rule import RulePolicy
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from .url import Pinned, UrlBoundary
 
 __all__ = [
-    "KINDS",
-    "PERSONAL",
-    "SECRETS",
     "Allow",
     "Ask",
     "Chain",
@@ -67,11 +64,9 @@ __all__ = [
 ]
 
 _MODULES = {
-    "KINDS": "redacted",
     "LoopPolicy": "loop",
     "NewToolPolicy": "unusual",
     "OutputSchema": "schema",
-    "PERSONAL": "redacted",
     "PathBoundary": "path",
     "Pinned": "url",
     "PlanPolicy": "unusual",
@@ -81,7 +76,6 @@ _MODULES = {
     "RedactionStream": "stream",
     "RiskPolicy": "risk",
     "RulePolicy": "rule",
-    "SECRETS": "redacted",
     "UnusualArgumentsPolicy": "unusual",
     "UnusualSpendingPolicy": "unusual",
     "UrlBoundary": "url",

@@ -8,8 +8,7 @@ Values themselves are not kept, only their hashes, sizes and ranges; and never m
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from statistics import median
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 from attrs import define, evolve, field, frozen
@@ -182,6 +181,17 @@ def places_of(value: object, path: str = "$", depth: int = 0) -> Iterator[tuple[
     elif isinstance(value, list | tuple):
         for one in value[:LONGEST]:
             yield from places_of(one, f"{path}[]", depth + 1)
+
+
+def median(samples: Iterable[float]) -> float:
+    """The middle one, or the mean of the two there; as `statistics` has it, which takes long to import.
+
+    >>> median([3, 1, 2]), median([4, 1, 3, 2])
+    (2, 2.5)
+    """
+    found = sorted(samples)
+    half = len(found) // 2
+    return found[half] if len(found) % 2 else (found[half - 1] + found[half]) / 2
 
 
 def _note(seen: Seen, value: object) -> None:
