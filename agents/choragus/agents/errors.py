@@ -9,10 +9,10 @@
        ├─ ModelError                 a model failed; says whether to try again
        ├─ BadArguments (ValueError)  a model's arguments do not fit the tool; it is told and can mend them
        ├─ BadResult (TypeError)      a tool gave back what cannot be written as JSON
-       ├─ NotPermitted (PermissionError)  a URL or a path leads where a tool must not go
        ├─ WrongResult (TypeError)    a tool gave back what its return type does not allow
        ├─ ToolError                  raised by tools: why there is no result; says whether to try again
        ├─ SecretFault (LookupError)  a secret that is not there, or not for this tool
+       ├─ NotPermitted (PermissionError)  a URL or a path leads where a tool must not go
        ├─ UnknownRun (LookupError)   no run of that id
        ├─ NotForkable                a run cannot be forked there
        ├─ DecisionRefused            a person's decision that is not taken
@@ -126,23 +126,6 @@ class BadResult(AgentError, TypeError):
         )
 
 
-class NotPermitted(AgentError, PermissionError):
-    """Raised when a URL or a path leads where a tool must not go; nothing was opened.
-
-    Args:
-        target: the URL or path as it was given.
-        reason: why it is refused.
-    """
-
-    def __init__(self, target: str, reason: str) -> None:
-        super().__init__(target, reason)
-        self.target = target
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.target!r} is not permitted: {self.reason}"
-
-
 class WrongResult(AgentError, TypeError):
     """Raised when a tool's result does not fit its return type; the tool has run.
 
@@ -193,6 +176,23 @@ class SecretFault(AgentError, LookupError):
 
     def __str__(self) -> str:
         return f"no secret {self.name!r}: {self.reason}"
+
+
+class NotPermitted(AgentError, PermissionError):
+    """Raised when a URL or a path leads where a tool must not go; nothing was opened.
+
+    Args:
+        target: the URL or path as it was given.
+        reason: why it is refused.
+    """
+
+    def __init__(self, target: str, reason: str) -> None:
+        super().__init__(target, reason)
+        self.target = target
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.target!r} is not permitted: {self.reason}"
 
 
 class UnknownRun(AgentError, LookupError):
