@@ -14,6 +14,14 @@ from .verdict import Verdict
 
 CALL = frozenset({Stage.CALL})
 CHANGING = ("reversible", "irreversible")
+RISKS = ("read", *CHANGING)
+
+
+def _check_risks(policy: object, attribute: object, risks: tuple[str, ...]) -> None:
+    strange = [one for one in risks if one not in RISKS]
+    if strange or not risks:
+        what = repr(strange[0]) if strange else "nothing"
+        raise AgentFault(f"{type(policy).__name__}(risks={risks!r}): {what} is none of {', '.join(RISKS)}")
 
 
 def _check_least(policy: object, attribute: object, least: object) -> None:
@@ -33,7 +41,7 @@ class NewToolPolicy:
 
     then: Decision = field(default="ask", validator=check_decision)
     least: int = field(default=10, validator=_check_least)
-    risks: tuple[str, ...] = CHANGING
+    risks: tuple[str, ...] = field(default=CHANGING, validator=_check_risks)
     name: str = "new-tool"
     stages: frozenset[Stage] = field(default=CALL, init=False)
     looks_back: int = field(default=0, init=False)
@@ -64,7 +72,7 @@ class UnusualArgumentsPolicy:
 
     then: Decision = field(default="ask", validator=check_decision)
     least: int = field(default=10, validator=_check_least)
-    risks: tuple[str, ...] = CHANGING
+    risks: tuple[str, ...] = field(default=CHANGING, validator=_check_risks)
     name: str = "unusual-arguments"
     stages: frozenset[Stage] = field(default=CALL, init=False)
     looks_back: int = field(default=0, init=False)
@@ -125,7 +133,7 @@ class PlanPolicy:
     """
 
     then: Decision = field(default="ask", validator=check_decision)
-    risks: tuple[str, ...] = CHANGING
+    risks: tuple[str, ...] = field(default=CHANGING, validator=_check_risks)
     name: str = "plan"
     stages: frozenset[Stage] = field(default=CALL, init=False)
     looks_back: int = field(default=200, init=False)
