@@ -252,7 +252,10 @@ class PetitionDue:
 @stored("choragus.run_ended")
 @attrs.frozen
 class RunEnded:
-    """The run is over: drop what waits."""
+    """The run of that agent is over, and has completed or not: drop what waits."""
+
+    agent: str = ""
+    completed: bool = False
 
 
 # To the tool gateway.
