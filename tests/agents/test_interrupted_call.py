@@ -106,7 +106,7 @@ def test_after_a_kill_it_is_looked_up_with_the_key_of_the_call() -> None:
         return (await run.unknown())[0].found
 
     assert live(store, agent, second_life) == '"none under 1.1"'
-    assert LOOKED == [key]
+    assert [key] == LOOKED
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,7 @@ class ToolGateway(
         elif self.state.over and not call.undoes:
             self.finish(call, End.CANCELLED, "it did not happen, as a person has confirmed")
         else:
-            self.begin(call)
+            self.take_up(call)
         return ""
 
     @handle
