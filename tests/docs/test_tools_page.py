@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from attrs import fields
 
 from choragus.agents.toolbelt.options import Options
 
@@ -31,6 +32,6 @@ def test_every_python_block_is_followed_by_its_output() -> None:
     assert PAGE.count("```python") == len(BLOCKS) == 1
 
 
-@pytest.mark.parametrize("option", [each.name for each in Options.__attrs_attrs__])  # type: ignore[attr-defined]  # attrs
+@pytest.mark.parametrize("option", [each.name for each in fields(Options)])
 def test_the_page_names_every_option(option: str) -> None:
     assert f"{option}=" in PAGE
