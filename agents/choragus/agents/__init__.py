@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from .agent import Agent
 from .approval import Approval
+from .approver import Approvals
+from .checkpoint import After, Before, BeforeAnswer, BeforeStep
 from .errors import (
     AgentError,
     AgentFault,
     Cancelled,
+    DecisionRefused,
     Denied,
     Failed,
     Held,
@@ -28,6 +31,7 @@ from .keeping import Unwound
 from .limits import Limits
 from .model import ChatMessage, Model, ModelReply, ModelRequest, Price, ToolCall, ToolSchema, Usage
 from .prompt import Prompt
+from .question import ask_person
 from .retention import KeptRun, Sweep
 from .run import Run
 from .runtime import Runtime, run_sync
@@ -37,14 +41,20 @@ from .tool import Risk, Tool, ToolContext, tool
 from .toolbelt.options import Breaker, Rate, Retry
 
 __all__ = [
+    "After",
     "Agent",
     "AgentError",
     "AgentFault",
     "Approval",
     "ApprovalRequested",
+    "Approvals",
+    "Before",
+    "BeforeAnswer",
+    "BeforeStep",
     "Breaker",
     "Cancelled",
     "ChatMessage",
+    "DecisionRefused",
     "Denied",
     "Failed",
     "FunctionModel",
@@ -85,6 +95,7 @@ __all__ = [
     "Unwound",
     "Usage",
     "Waiting",
+    "ask_person",
     "run_sync",
     "tool",
 ]

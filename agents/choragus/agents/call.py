@@ -54,8 +54,8 @@ class Call:
 
     `repeatable` as it was when the call was judged; `since`: it runs; `result`: what it gave back, while it is judged.
     `attempt` counts those that were begun, and `may_have` says that one before may have done what it was to do. `role`
-    says which tool beside `tool` runs, as in CallTool, and `why` what the
-    tool itself had to say when its fallback runs. `undoes` is the call that this one takes back.
+    says which tool beside `tool` runs, as in CallTool, and `why` what the tool itself had to say when its fallback ran.
+    `undoes` is the call that this one takes back. `note` is what the model is told beside the result.
     """
 
     id: str
@@ -73,6 +73,7 @@ class Call:
     role: str = ""
     why: str = ""
     undoes: str = ""
+    note: str = ""
 
 
 @attrs.define

@@ -110,6 +110,7 @@ class Caller(Part[G, M], Generic[G, M]):
         """The call is over; the model is told, unless the run is over."""
         del self.state.calls[call.id]
         text = self._told(call, end, text)
+        text = f"{text}\n{call.note}" if call.note else text
         self.log(
             "call.finished",
             call=call.id,

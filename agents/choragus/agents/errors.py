@@ -13,6 +13,7 @@
        ├─ SecretFault (LookupError)  a secret that is not there, or not for this tool
        ├─ UnknownRun (LookupError)   no run of that id
        ├─ NotForkable                a run cannot be forked there
+       ├─ DecisionRefused            a person's decision that is not taken
        └─ Outcome                    why a run has no result
           ├─ LimitReached            a limit was used up
           ├─ Denied                  a person or the guardrail said no
@@ -190,6 +191,23 @@ class NotForkable(AgentError):
 
     def __str__(self) -> str:
         return f"run {self.run!r} cannot be forked: {self.reason}"
+
+
+class DecisionRefused(AgentError):
+    """Raised when a person's decision is not taken; nothing is decided, and the refusal stands in the logbook.
+
+    Args:
+        approval: the id of what was to be decided.
+        reason: why not, and what to do.
+    """
+
+    def __init__(self, approval: str, reason: str) -> None:
+        super().__init__(approval, reason)
+        self.approval = approval
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 class Outcome(AgentError):

@@ -223,13 +223,30 @@ class CallSettled:
 @stored("choragus.decide")
 @attrs.frozen(kw_only=True)
 class Decide(Request[str]):
-    """A person's decision about a call; `hash` is that of the arguments they saw. The reply is why not, or empty."""
+    """A person's decision about a call; `hash` is that of the arguments they saw. The reply is why not, or empty.
+
+    `arguments` are those that the person changed, by name; `answer` is that to a question. `identity` says how it was
+    established who `by` is, `seen` in which form and version they were shown what they decided on.
+    """
 
     call: str
     approved: bool
     by: str
     hash: str
     reason: str = ""
+    arguments: dict[str, object] | None = None
+    answer: str | None = None
+    identity: dict[str, str] = attrs.field(factory=dict)
+    seen: str = ""
+
+
+@stored("choragus.petition_due")
+@attrs.frozen
+class PetitionDue:
+    """Nobody has decided about the call in time, at that place of the chain of approvers."""
+
+    call: str
+    level: int
 
 
 @stored("choragus.run_ended")
@@ -285,12 +302,17 @@ class UnwindRun(Request[str]):
 @stored("choragus.decided")
 @attrs.frozen(kw_only=True)
 class Decided:
-    """The decision that a `wait` verdict announced."""
+    """The decision that a `wait` verdict announced.
+
+    The call runs with `arguments` if a person changed them; `answer` is that to a question.
+    """
 
     call: str
     approved: bool
     by: str
     reason: str = ""
+    arguments: dict[str, object] | None = None
+    answer: str | None = None
 
 
 @stored("choragus.settle_call")

@@ -23,11 +23,12 @@ from choragus.supervision.strategy import OneForOne
 from choragus.supervision.system import System
 
 from .agent import Agent, check_policies
+from .approval import Approval
 from .desk import PARTS, Desk
 from .errors import AgentError, AgentFault
 from .fork import fork_id, parent, standing_at
 from .holding import HeldRun, OnChange, held_runs
-from .inspection import RunSummary, find_run, runs
+from .inspection import RunSummary, approvals, find_run, runs
 from .limits import Limits
 from .manifest import manifest
 from .message import ForkRun, StartRun
@@ -232,6 +233,10 @@ class Runtime:
     async def runs(self) -> list[RunSummary]:
         """Every run in the file, in the order of their starts."""
         return await runs(self.store)
+
+    async def pending(self) -> list[Approval]:
+        """What waits for a person in any run, oldest first: decide by the approval's `approve`, `deny` or `answer`."""
+        return await approvals(self.store, desk=self._desk)
 
     async def prune(self, *, older_than: float, dry_run: bool = False) -> Sweep:
         """Take away the runs that ended more than so many seconds ago; see `docs/durability.md`.

@@ -12,6 +12,7 @@ from choragus.mailbox.codec import Record, decode_as
 from choragus.mailbox.store import Store
 
 from .agent import Agent
+from .approver import Approvals
 from .errors import BadArguments, Held, ModelError
 from .holding import OnChange, objection
 from .manifest import Manifest, manifest
@@ -19,6 +20,7 @@ from .message import CallModel, CallTool, ModelFailed, ModelReplied, ToolReturne
 from .model import ChatMessage, ModelRequest, Usage
 from .patience import TookTooLong, within
 from .policy.chain import Chain, Policy
+from .question import ask_person
 from .stream import conversation_stream
 from .tool import Tool, ToolContext
 from .toolbelt.execution import Fate, Toolbelt
@@ -84,10 +86,18 @@ class Services:
             return str(error)
         return ""
 
+    def asks(self, agent: str, tool: str) -> bool:
+        """Whether the agent's tool of that name is the one that puts a question to a person."""
+        return agent in self.agents and self.tool(agent, tool) is ask_person
+
+    def approvals(self, agent: str) -> Approvals:
+        """How the agent's questions are put to people; of an agent that is not here as by default."""
+        return self.agents[agent].approvals if agent in self.agents else Approvals()
+
     def policies(self, agent: str) -> Chain:
         """What is judged by in the agent's runs; of an agent that is not here the runtime's own policies."""
         if agent not in self._chains:
-            own = self.agents[agent].policies if agent in self.agents else ()
+            own = self.agents[agent].every_policy if agent in self.agents else ()
             self._chains[agent] = Chain.of(self.common, own)
         return self._chains[agent]
 

@@ -6,6 +6,8 @@ call that the process's death interrupted runs again only if that is harmless; o
 
 from __future__ import annotations
 
+from msgspec import json
+
 from choragus.actors.dispatch import handle, reply
 from choragus.actors.message import AskFailed, EffectFailed, EffectUnknown
 from choragus.mailbox.address import actor_id
@@ -110,7 +112,12 @@ class ToolGateway(
         call = self.state.call(message.call, Stage.WAITING)
         if call is None:
             return
-        if message.approved:
+        if message.answer is not None:
+            self.finish(call, End.RETURNED, json.encode(message.answer).decode())
+        elif message.approved:
+            if message.arguments is not None:
+                call.arguments = message.arguments
+                call.note = f"({message.by} changed the arguments: it ran with {json.encode(call.arguments).decode()})"
             self.begin(call)
         else:
             why = f": {message.reason}" if message.reason else ""
