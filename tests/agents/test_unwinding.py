@@ -311,8 +311,15 @@ def _commits(idempotent: bool) -> int:
     return total
 
 
-@pytest.mark.parametrize("idempotent", [False, True], ids=["once", "idempotent"])
-@pytest.mark.parametrize("after", [False, True], ids=["before it is written", "after it is written"])
+@pytest.mark.parametrize(
+    ("idempotent", "after"),
+    [
+        pytest.param(False, True, id="once, after it is written"),
+        pytest.param(False, False, id="once, before it is written", marks=pytest.mark.slow),
+        pytest.param(True, False, id="idempotent, before it is written"),
+        pytest.param(True, True, id="idempotent, after it is written", marks=pytest.mark.slow),
+    ],
+)
 def test_an_unwinding_survives_a_crash_at_every_commit(idempotent: bool, after: bool) -> None:
     for dies_in in range(1, _commits(idempotent) + 1):
         _crash_once(dies_in, idempotent, after)

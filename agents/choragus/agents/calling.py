@@ -40,7 +40,7 @@ class Caller(Part[G, M], Generic[G, M]):
         )
         on_interrupt = OnInterrupt.RERUN if call.repeatable else OnInterrupt.UNKNOWN
         call.effect = self.effect("tool", request, then=self.returned, on_interrupt=on_interrupt, about=call.id)
-        self.log("call.intended", call=call.id, tool=call.tool, effect=call.effect)
+        self.log("call.intended", call=call.id, tool=self.name_of(call), effect=call.effect)
 
     def returned(self, result: ToolReturned) -> None:
         """The call came to an end; derived classes mark theirs as a reply."""
@@ -58,6 +58,11 @@ class Caller(Part[G, M], Generic[G, M]):
         """The tool that runs for the call, if it is still there."""
         return self.services.tool_in_role(call.agent, call.tool, call.role)
 
+    def name_of(self, call: Call) -> str:
+        """What runs: the tool that was called, or, for a call that takes another back, the one that does."""
+        tool = self.tool_of(call) if call.undoes else None
+        return call.tool if tool is None else tool.name
+
     def tries_again(self, call: Call, result: ToolReturned) -> bool:
         """Set a timer for the next attempt, if there is one."""
         tool = self.tool_of(call)
@@ -68,7 +73,7 @@ class Caller(Part[G, M], Generic[G, M]):
             return False
         wait, reason = retries.wait(call.attempt, _chance(self.key, call)), result.text[:SHOWN]
         call.stage, call.may_have = Stage.BACKOFF, call.may_have or result.fate != "not"
-        self.log("call.retried", call=call.id, tool=call.tool, attempt=call.attempt, reason=reason, wait=wait)
+        self.log("call.retried", call=call.id, tool=self.name_of(call), attempt=call.attempt, reason=reason, wait=wait)
         self.timer(retry_timer(call.id), RetryCall(call.id), after=wait)
         return True
 
@@ -114,7 +119,7 @@ class Caller(Part[G, M], Generic[G, M]):
         self.log(
             "call.finished",
             call=call.id,
-            tool=call.tool,
+            tool=self.name_of(call),
             agent=call.agent,
             end=end.value,
             ran=bool(call.effect),

@@ -104,7 +104,7 @@ class Unwinder(Caller[G, M], Generic[G, M]):
         call.stage = Stage.UNKNOWN
         behind = ", ".join(one for one in reversed(unwinding.left) if one != call.id) or "nothing"
         unwinding.stopped = f"{call.id}: {why}; behind it remains {behind}"
-        self.log("unwind.stopped", call=call.id, tool=call.tool, reason=why[:SHOWN], left=unwinding.left[::-1])
+        self.log("unwind.stopped", call=call.id, tool=self.name_of(call), reason=why[:SHOWN], left=unwinding.left[::-1])
         how = "happened: nothing is left to take back, go on; not: run it now; give_up: leave it and what remains"
         self.raise_attention(call, unwinding.stopped, check=how)
         self._show()
