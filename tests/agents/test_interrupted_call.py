@@ -158,8 +158,11 @@ async def test_the_command_line_shows_how_to_check_and_what_was_found(
         await eventually(run, "call.checked")
 
     assert await command("approvals", str(path)) == 0
+    assert await command("show", str(path), run.id) == 0
 
-    lines = capsys.readouterr().out.splitlines()
+    out = capsys.readouterr().out
+    lines = out.splitlines()
+    assert "pay: pay took longer than 0.05 s and was cancelled; how to" in out
     assert f"  its idempotency key: {run.id}/1.1" in lines
     assert "  how to check: find_payment looks it up by its key" in lines
     assert '  what the check has found: "none under 1.1"' in lines

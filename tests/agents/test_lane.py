@@ -156,6 +156,8 @@ def test_half_open_one_call_decides(has_failed: bool, opens: bool) -> None:
     circuit.ended(probe, has_failed)
 
     assert is_open(circuit) is opens
+    if not opens:
+        assert (circuit.admit(), circuit.admit()) == (False, False), "closed, any number passes"
 
 
 def test_a_probe_that_says_nothing_lets_another_one_try() -> None:

@@ -1,8 +1,12 @@
 """Taking back what the calls of a run have done that ended without a result."""
 
+# ruff: noqa: ASYNC110  # tools and processes tell nobody; the files are small
+
 from __future__ import annotations
 
 import asyncio
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +22,9 @@ from choragus.agents.tool import Tool, ToolContext, tool
 from choragus.agents.toolbelt.options import Retry
 
 from .play import Mortal, call, calls, data, eventually, live, scripted, until
+from .unwound import PARTS
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class World:
@@ -382,7 +389,7 @@ def test_an_unwinding_goes_on_by_itself_in_the_next_life() -> None:
     async def first_life(runtime: Runtime) -> None:
         run = await ended(runtime, agent)
         unwinding = asyncio.ensure_future(run.unwind(by="mia"))
-        while not world.keys:  # noqa: ASYNC110  # tools tell nobody
+        while not world.keys:
             await asyncio.sleep(0.001)
         unwinding.cancel()
         store.kill()
@@ -436,3 +443,27 @@ async def test_a_run_that_failed_can_be_unwound() -> None:
 
         await run.unwind(by="mia")
     assert world.undone == ["car"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", ["begins", "ends"])
+async def test_a_process_that_is_killed_while_it_takes_back_goes_on(line: str, tmp_path: Path) -> None:
+    path, ledger = str(tmp_path / "runs.db"), tmp_path / "ledger"
+    command = [sys.executable, "-m", "tests.agents.unwound", path, str(ledger)]
+    for kill in (1, 2):
+        process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+        async with asyncio.timeout(50):
+            while not (ledger.exists() and ledger.read_text().count(line) >= kill):
+                await asyncio.sleep(0.002)
+        process.kill()
+        await process.wait()
+
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+
+    lines = ledger.read_text().splitlines()
+    assert [one for one in lines if one.startswith("books")] == [f"books {what}" for what in PARTS]
+    ended = list(dict.fromkeys(one for one in lines if one.startswith("ends")))
+    assert len(ended) == 3
+    assert {one.split()[2] for one in ended} == {"1.1/undo", "1.2/undo", "1.3/undo"}
+    assert out.count(b"undo") == 3

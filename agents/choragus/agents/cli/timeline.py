@@ -155,7 +155,9 @@ class Timeline:
         return [Row(at, call, _ENDS.get(end, end), _text(data, "text"), tail)]
 
     def _unknown(self, at: float, data: Fields) -> list[Row]:
-        return [Row(at, _text(data, "call"), "unknown", f"{_text(data, 'tool')}: {_text(data, 'reason')}", whole=True)]
+        how = f"; how to check: {_text(data, 'check')}" if data.get("check") else ""
+        gist = f"{_text(data, 'tool')}: {_text(data, 'reason')}{how}"
+        return [Row(at, _text(data, "call"), "unknown", gist, whole=True)]
 
     def _granted(self, at: float, data: Fields) -> list[Row]:
         return [Row(at, "", "granted", f"only the tools {as_json(data.get('tools'))}", whole=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import partial
@@ -137,7 +138,7 @@ class Toolbelt:
         kwargs = tool.parse(arguments)
         if tool.options.isolation is not None:
             secrets = {name: self.vault.value(name) for name in tool.options.secrets}
-            return await in_process(tool, arguments, where, secrets)
+            return await in_process(tool, arguments, where, secrets, self.vault.without(os.environ))
         given = evolve(where, resources=self.resources, secret=partial(self._secret, tool))
         return tool.render(await tool.call(kwargs, given))
 
