@@ -9,7 +9,7 @@ import attrs
 from choragus.actors.dispatch import handle
 from choragus.mailbox.codec import stored
 
-from .approval import arguments_hash
+from .approval import arguments_hash, short_hash
 from .budget import Budget
 from .decision import Deciding
 from .limits import Spent
@@ -60,6 +60,8 @@ class GuardrailState:
     budget: Budget = attrs.field(factory=Budget)
     petitions: Petitions = attrs.field(factory=Petitions)
     past: list[PastCall] = attrs.field(factory=list)
+    running: list[PastCall] = attrs.field(factory=list)
+    objections: dict[str, int] = attrs.field(factory=dict)
     over: bool = False
 
 
@@ -114,11 +116,12 @@ class Guardrail(
             tool=message.tool,
             text=message.text,
             is_error=message.is_error,
-            past=Past(tuple(self.state.past)),
+            past=self._past,
             now=self.now,
         )
         ruling = self.services.policies(message.agent).rule(check)
         said = _said(ruling)
+        self._note_objection(ruling)
         self.log(
             "text.judged",
             stage=stage.value,
@@ -147,6 +150,7 @@ class Guardrail(
             at=self.now,
         )
         self.state.past = [*self.state.past, ended][-most:] if most else []
+        self.state.running = [one for one in self.state.running if one.call != message.call]
 
     @handle
     def ended(self, message: RunEnded) -> None:
@@ -168,6 +172,29 @@ class Guardrail(
 
     # Judging.
 
+    @property
+    def _past(self) -> Past:
+        state = self.state
+        return Past(tuple(state.past), tuple(state.running), dict(state.objections))
+
+    def _note_objection(self, ruling: Ruling) -> None:
+        """Policies may want to know how often they had the last word."""
+        if not isinstance(ruling.verdict, Allow) and ruling.policy != "default":
+            self.state.objections[ruling.policy] = self.state.objections.get(ruling.policy, 0) + 1
+
+    def _note_running(self, message: JudgeCall, said: str) -> None:
+        """Policies that look back see what is under way too."""
+        if said != "deny" and self.services.policies(message.agent).looks_back:
+            begun = PastCall(
+                call=message.call,
+                tool=message.tool,
+                arguments=short_hash(message.arguments),
+                result="",
+                is_error=False,
+                at=self.now,
+            )
+            self.state.running.append(begun)
+
     def _check_of_call(self, message: JudgeCall) -> Check:
         return Check(
             stage=Stage.CALL,
@@ -179,7 +206,7 @@ class Guardrail(
             risk=message.risk,
             arguments=message.arguments,
             text=message.reason,
-            past=Past(tuple(self.state.past)),
+            past=self._past,
             now=self.now,
         )
 
@@ -187,6 +214,8 @@ class Guardrail(
         said = _said(ruling)
         if said == "allow" and self.services.asks(message.agent, message.tool):
             said = "wait"
+        self._note_objection(ruling)
+        self._note_running(message, said)
         arguments = dict(ruling.check.arguments)
         changed = arguments != message.arguments
         self._log_call(message, said, ruling.verdict.reason, policy=ruling.policy, version=ruling.version)
