@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from attrs import Factory, frozen
 
 from choragus.actors.testing.loop import clock
 from choragus.actors.testing.simulation import simulated
@@ -172,6 +173,44 @@ def test_a_return_type_that_cannot_be_checked_is_refused() -> None:
         def odd() -> Tool:
             """Be odd."""
             raise NotImplementedError
+
+
+@frozen
+class Hidden:
+    """A class whose private field is not written as JSON."""
+
+    _number: int
+
+
+@frozen
+class Node:
+    """A class that holds itself."""
+
+    number: int
+    below: list[Node] = Factory(list)
+
+
+@pytest.mark.parametrize("hint", [Hidden, list[Hidden], dict[str, Hidden | None], tuple[int, Hidden]])
+def test_a_return_type_with_private_fields_is_refused(hint: object) -> None:
+    def odd() -> object:
+        """Be odd."""
+
+    odd.__annotations__["return"] = hint
+
+    with pytest.raises(
+        ToolFault, match=r"\(Hidden has the private field _number\).*or `-> object` to have it unchecked"
+    ):
+        tool(risk="read")(odd)
+
+
+@simulated(seeds=range(1))
+async def test_what_fits_its_return_type_passes() -> None:
+    @tool(risk="read")
+    def tree() -> Node:
+        """Give a tree."""
+        return Node(1, [Node(2)])
+
+    assert await told(tree) == '{"below":[{"below":[],"number":2}],"number":1}'
 
 
 # A fallback.

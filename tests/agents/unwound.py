@@ -52,4 +52,4 @@ async def work(path: str, ledger: str) -> Unwound:
 
 
 if __name__ == "__main__":
-    print(anyio.run(work, *sys.argv[1:3]).done)
+    print(anyio.run(work, sys.argv[1], sys.argv[2]).done)
