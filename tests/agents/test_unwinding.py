@@ -203,6 +203,29 @@ async def test_a_person_says_how_it_goes_on(word: str, undone: list[str], done: 
 
 
 @simulated(seeds=range(2))
+async def test_an_undo_that_is_cut_off_stops_it_too() -> None:
+    @tool(risk="reversible", timeout=0.05)
+    async def cancel(what: str) -> None:
+        """Cancel."""
+        await asyncio.sleep(3600)
+
+    @tool(risk="reversible", undo=cancel)
+    async def book(what: str) -> str:
+        """Book."""
+        return what
+
+    agent = scripted(calls(call("book", what="car")), tools=[book], limits=Limits(steps=1))
+    async with Runtime(agents=[agent], clock=clock) as runtime:
+        run = await ended(runtime, agent)
+
+        async with asyncio.timeout(5):
+            unwound = await run.unwind(by="mia")
+
+        why = "1.1/undo: cancel took longer than 0.05 s and was cancelled; behind it remains nothing"
+        assert (unwound.stopped, unwound.left) == (why, ("1.1/undo",))
+
+
+@simulated(seeds=range(2))
 async def test_an_undo_is_tried_again_as_it_says() -> None:
     world = World()
     world.fails = 2

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from choragus.actors.actor import M
 from choragus.mailbox.turn import OnInterrupt
+from choragus.supervision.backoff import Backoff
 
 from .approval import approval_id, short_hash
 from .call import Call, End, GatewayState, Stage
@@ -16,6 +17,9 @@ from .service import idempotency_key
 from .stream import SHOWN, results_stream
 from .tool import Tool
 from .toolbelt.definition import Constant
+
+CROWDED = Backoff(first=0.25, most=30.0, jitter=1.0)
+"""How long a call stays away that found the line too long."""
 
 G = TypeVar("G", bound=GatewayState)
 
@@ -76,6 +80,14 @@ class Caller(Part[G, M], Generic[G, M]):
         self.log("call.retried", call=call.id, tool=self.name_of(call), attempt=call.attempt, reason=reason, wait=wait)
         self.timer(retry_timer(call.id), RetryCall(call.id), after=wait)
         return True
+
+    def comes_again(self, call: Call) -> None:
+        """It found the line too long, and has not begun: set a timer, for it takes up no place meanwhile."""
+        wait = CROWDED.delay(call.turned_away, _chance(self.key, call))
+        call.stage, call.effect = Stage.BACKOFF, ""
+        call.attempt, call.turned_away = call.attempt - 1, call.turned_away + 1
+        self.log("call.queued", call=call.id, tool=self.name_of(call), wait=wait)
+        self.timer(retry_timer(call.id), RetryCall(call.id), after=wait)
 
     def replaces(self, call: Call, result: ToolReturned) -> ToolReturned | None:
         """What stands in for a result that is a failure: itself when nothing does, None when another tool runs."""
@@ -141,7 +153,7 @@ class Caller(Part[G, M], Generic[G, M]):
     def unknown(self, call: Call, why: str) -> None:
         """Nobody knows whether the call did anything: a person finds out, and is told how."""
         call.stage = Stage.UNKNOWN
-        call.why = call.why or why
+        call.why = call.why if call.role == "fallback" else why
         tool = self.tool_of(call)
         check = "" if tool is None else tool.check
         how = check if isinstance(check, str) else f"{check.name} looks it up by its key"
@@ -218,5 +230,5 @@ def retry_timer(call: str) -> str:
 
 def _chance(run: str, call: Call) -> float:
     """Between 0 and 1, the same for one attempt of a call in every process."""
-    drawn = hashlib.sha256(f"{run}/{call.id}/{call.attempt}".encode()).digest()
+    drawn = hashlib.sha256(f"{run}/{call.id}/{call.attempt + call.turned_away}".encode()).digest()
     return int.from_bytes(drawn[:4]) / 2**32

@@ -136,6 +136,8 @@ class ToolGateway(
             self._lost(call, "the process ended while it ran")
         elif result.unknown:
             self._lost(call, result.text)
+        elif result.is_turned_away and (call.undoes or not self.state.over):
+            self.comes_again(call)
         elif not (result.is_error and self.tries_again(call, result)):
             self._came_back(call, result)
 

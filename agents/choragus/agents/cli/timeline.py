@@ -169,6 +169,10 @@ class Timeline:
         )
         return [Row(at, _text(data, "call"), "failed", gist, whole=True)]
 
+    def _queued(self, at: float, data: Fields) -> list[Row]:
+        gist = f"{_text(data, 'tool')} has a long line, again in {duration(_number(data, 'wait'))}"
+        return [Row(at, _text(data, "call"), "queued", gist, whole=True)]
+
     def _replaced(self, at: float, data: Fields) -> list[Row]:
         gist = f"{_text(data, 'by')} stands in for {_text(data, 'tool')}: {_text(data, 'reason')}"
         return [Row(at, _text(data, "call"), "fallback", gist, whole=True)]
@@ -297,6 +301,7 @@ _KINDS: dict[str, Callable[[Timeline, float, Fields], list[Row]]] = {
     "call.settled": Timeline._settled,
     "run.granted": Timeline._granted,
     "call.retried": Timeline._retried,
+    "call.queued": Timeline._queued,
     "call.fallback": Timeline._replaced,
     "call.checked": Timeline._checked,
     "unwind.begun": Timeline._unwinding,
