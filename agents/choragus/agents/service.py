@@ -191,6 +191,7 @@ class Services:
             unknown=outcome.fate is Fate.MAYBE and not tool.repeatable,
             fate=outcome.fate.value,
             retryable=outcome.retryable,
+            is_turned_away=outcome.is_turned_away,
             started=started,
             ended=self.clock(),
         )
