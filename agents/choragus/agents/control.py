@@ -47,6 +47,12 @@ class CallJudged:
     verdict: Verdict
 
 
+@stored("choragus.serve")
+@attrs.frozen
+class Serve:
+    """To a guardrail, by itself: look whether there is room for those who wait for some."""
+
+
 @stored("choragus.limits_raised")
 @attrs.frozen(kw_only=True)
 class LimitsRaised:

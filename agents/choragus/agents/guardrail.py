@@ -10,9 +10,11 @@ from choragus.actors.dispatch import handle
 from choragus.mailbox.address import actor_id
 from choragus.mailbox.codec import stored
 
-from .approval import arguments_hash, short_hash
+from .approval import arguments_hash
+from .baseline import BASELINE, LearnRun
 from .budget import Claim
-from .control import Draw, Drawn, Hold
+from .control import Draw, Drawn, Hold, Serve
+from .hindsight import Hindsight
 from .message import (
     GUARDRAIL,
     TOOL_GATEWAY,
@@ -31,6 +33,7 @@ from .message import (
 from .petition import Kind, Petition
 from .policy.chain import Ruling
 from .policy.check import Check, Past, PastCall, Stage
+from .policy.norms import Norms
 from .policy.verdict import Allow, Ask, Deny, End, Escalate, Rewrite
 from .question import asked
 from .spending import Spent
@@ -59,8 +62,7 @@ def _in_parts(fields: Fields) -> Fields:
 class GuardrailState(Purse):
     """What may be spent, what waits for a person, and the latest calls as far as policies look back."""
 
-    running: list[PastCall] = attrs.field(factory=list)
-    objections: dict[str, int] = attrs.field(factory=dict)
+    hindsight: Hindsight = attrs.field(factory=Hindsight)
 
 
 class Guardrail(
@@ -71,6 +73,7 @@ class Guardrail(
         | Draw
         | Drawn
         | Spend
+        | Serve
         | Hold
         | JudgeCall
         | JudgeText
@@ -85,26 +88,33 @@ class Guardrail(
     """Says what may be spent and what may run. Whoever asks takes silence for no."""
 
     @handle
-    def judge(self, message: JudgeCall) -> Verdict:
+    async def judge(self, message: JudgeCall) -> Verdict:
         """Judge a call by the policies; a person decides where they say so, and on what cannot be undone."""
         most = Spent(tool_calls=1, cost_usd=message.cost_usd)
         asker = actor_id(TOOL_GATEWAY, self.key)
         verdict = self.claimed(Claim(token=call_token(message.call), most=most, asker=asker, judge=message))
-        return verdict if verdict.wait else self.judged_at_last(message, verdict)
+        if verdict.allowed:
+            return await self.ruled_on(message)
+        if not verdict.wait:
+            self.no_room_for(message, verdict)
+        return verdict
 
-    def judged_at_last(self, message: JudgeCall, verdict: Verdict) -> Verdict:
-        """What the policies say of a call, if there was room for it. A call that waits for a person keeps its money."""
-        if not verdict.allowed:
-            self._log_call(message, "deny", verdict.reason, policy="limits")
-            return verdict
-        ruled = self._carry_out(message, self.services.policies(message.agent).rule(self._check_of_call(message)))
+    async def ruled_on(self, message: JudgeCall) -> Verdict:
+        """What the policies say of a call for which there is room; one that waits for a person keeps its money."""
+        chain = self.services.policies(message.agent)
+        norms = await self.services.norms(self.key, message.agent) if chain.wants_norms else None
+        ruled = await self._carry_out(message, chain.rule(self._check_of_call(message, norms)))
         if not ruled.wait or not message.cost_usd:
             used = Spent(tool_calls=1, cost_usd=message.cost_usd if ruled.allowed else 0.0)
             self.settle_claim(call_token(message.call), used, quiet=not message.cost_usd)
         return ruled
 
+    def no_room_for(self, message: JudgeCall, verdict: Verdict) -> None:
+        """Take note that a call is refused before the policies look at it."""
+        self._log_call(message, "deny", verdict.reason, policy="limits")
+
     @handle
-    def judge_text(self, message: JudgeText) -> Verdict:
+    async def judge_text(self, message: JudgeText) -> Verdict:
         """Judge what the run is told, says or reads."""
         stage = Stage(message.stage)
         check = Check(
@@ -118,10 +128,11 @@ class Guardrail(
             is_error=message.is_error,
             past=self._past,
             now=self.now,
+            spent=self.state.budget.spent,
         )
         ruling = self.services.policies(message.agent).rule(check)
         said = _said(ruling)
-        self._note_objection(ruling)
+        self.state.hindsight.note_ruling(ruling)
         self.log(
             "text.judged",
             stage=stage.value,
@@ -133,7 +144,7 @@ class Guardrail(
             rewritten=ruling.rewritten,
         )
         if said == "wait":
-            self._petition_for_text(message, ruling)
+            await self._petition_for_text(message, ruling)
         text = ruling.check.text if ruling.rewritten else None
         return self._answer(ruling, said, text=text)
 
@@ -150,41 +161,33 @@ class Guardrail(
             at=self.now,
         )
         self.state.past = [*self.state.past, ended][-most:] if most else []
-        self.state.running = [one for one in self.state.running if one.call != message.call]
+        self.state.hindsight.end(message.call, message.tool, ran=bool(message.result))
 
     @handle
     def ended(self, message: RunEnded) -> None:
         """Nothing waits any longer, and nothing is allowed any more."""
         self.drop_petitions()
+        if message.completed and not self.state.over and self.services.policies(message.agent).wants_norms:
+            self._teach(message.agent)
         self.close_budget()
         self.state.over = True
+
+    def _teach(self, agent: str) -> None:
+        """Let later runs of this version know what this one did."""
+        spent = self.state.budget.spent
+        learnt = LearnRun(
+            run=self.key, figures=self.state.hindsight.figures, steps=spent.steps, cost_usd=spent.cost_usd
+        )
+        self.tell_at(actor_id(BASELINE, self.services.manifest(agent).hash), learnt)
 
     # Judging.
 
     @property
     def _past(self) -> Past:
-        state = self.state
-        return Past(tuple(state.past), tuple(state.running), dict(state.objections))
+        seen = self.state.hindsight
+        return Past(tuple(self.state.past), tuple(seen.running), seen.objections)
 
-    def _note_objection(self, ruling: Ruling) -> None:
-        """Policies may want to know how often they had the last word."""
-        if not isinstance(ruling.verdict, Allow) and ruling.policy != "default":
-            self.state.objections[ruling.policy] = self.state.objections.get(ruling.policy, 0) + 1
-
-    def _note_running(self, message: JudgeCall, said: str) -> None:
-        """Policies that look back see what is under way too."""
-        if said != "deny" and self.services.policies(message.agent).looks_back:
-            begun = PastCall(
-                call=message.call,
-                tool=message.tool,
-                arguments=short_hash(message.arguments),
-                result="",
-                is_error=False,
-                at=self.now,
-            )
-            self.state.running.append(begun)
-
-    def _check_of_call(self, message: JudgeCall) -> Check:
+    def _check_of_call(self, message: JudgeCall, norms: Norms | None) -> Check:
         return Check(
             stage=Stage.CALL,
             run=self.key,
@@ -197,15 +200,19 @@ class Guardrail(
             text=message.reason,
             past=self._past,
             now=self.now,
+            spent=self.state.budget.spent,
+            norms=norms,
         )
 
-    def _carry_out(self, message: JudgeCall, ruling: Ruling) -> Verdict:
+    async def _carry_out(self, message: JudgeCall, ruling: Ruling) -> Verdict:
         said = _said(ruling)
         if said == "allow" and self.services.asks(message.agent, message.tool):
             said = "wait"
-        self._note_objection(ruling)
-        self._note_running(message, said)
         arguments = dict(ruling.check.arguments)
+        self.state.hindsight.note_ruling(ruling)
+        if said != "deny":
+            chain = self.services.policies(message.agent)
+            self.state.hindsight.begin(chain, message.call, message.tool, arguments, self.now)
         changed = arguments != message.arguments
         self._log_call(message, said, ruling.verdict.reason, policy=ruling.policy, version=ruling.version)
         if changed and said != "deny":
@@ -213,7 +220,7 @@ class Guardrail(
             if reason := self.services.fault(message.agent, message.tool, arguments):
                 return Verdict(allowed=False, reason=f"rewritten by {', '.join(ruling.rewritten)}: {reason}")
         if said == "wait":
-            self._petition_for_call(message, arguments, ruling)
+            await self._petition_for_call(message, arguments, ruling)
         return self._answer(ruling, said, arguments=arguments if changed else None)
 
     def _answer(
@@ -241,10 +248,10 @@ class Guardrail(
 
     # A person decides.
 
-    def _petition_for_call(self, message: JudgeCall, arguments: dict[str, object], ruling: Ruling) -> None:
+    async def _petition_for_call(self, message: JudgeCall, arguments: dict[str, object], ruling: Ruling) -> None:
         is_question = self.services.asks(message.agent, message.tool)
         text, options = asked(arguments) if is_question else ("", ())
-        self.petition(
+        await self.petition(
             Petition(
                 subject=message.call,
                 kind=Kind.QUESTION if is_question else _kind(ruling, Kind.CALL),
@@ -264,9 +271,9 @@ class Guardrail(
             )
         )
 
-    def _petition_for_text(self, message: JudgeText, ruling: Ruling) -> None:
+    async def _petition_for_text(self, message: JudgeText, ruling: Ruling) -> None:
         text = ruling.check.text
-        self.petition(
+        await self.petition(
             Petition(
                 subject=message.subject,
                 kind=_kind(ruling, Kind.CHECKPOINT),

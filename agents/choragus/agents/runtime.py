@@ -25,9 +25,12 @@ from choragus.supervision.system import System
 from .account import Account
 from .agent import Agent, check_policies
 from .approval import Approval
+from .attention import Attention, waiting
+from .baseline import Baseline
 from .desk import PARTS, Desk
 from .errors import AgentError, AgentFault
-from .fork import fork_id, parent, standing_at
+from .fork import check_fork, fork_id, parent, standing_at
+from .herald import Herald, Hook, Teller, keep_telling
 from .holding import HeldRun, OnChange, held_runs
 from .inspection import RunSummary, approvals, find_run, runs
 from .ledger import Ledger, check_ledgers, ledgers_by_name
@@ -37,6 +40,8 @@ from .message import ForkRun, StartRun
 from .naming import run_id
 from .policy.chain import Policy
 from .retention import Sweep, prune_runs
+from .rulebook import MAIN, Rulebook
+from .rules import Rules
 from .run import Run
 from .service import Services
 from .steering import Steering, begin_child
@@ -78,6 +83,8 @@ class Runtime(Steering):
         secrets: the secrets that tools may declare: names to values, or to functions that give them, such as
             `os.environ`; or one function from name to value. They are taken out of all that tools give back.
         attempts: how often a part of a run may fail on one message before the run fails.
+        attention: what is told of all that needs a person, at least once each: a function, plain or `async`, of an
+            `Attention`, or a `Webhook`. It acknowledges by returning; after an error it is told again.
         store: a store of your own instead of a path; it is closed with the runtime.
 
     Raises:
@@ -103,6 +110,7 @@ class Runtime(Steering):
         secrets: Secrets | None = None,
         attempts: int = 5,
         store: Store | None = None,
+        attention: Hook | None = None,
     ) -> None:
         if path is not None and store is not None:
             raise ValueError(f"both path={str(path)!r} and a store were given: give one of them")
@@ -122,9 +130,10 @@ class Runtime(Steering):
         self._on_change = on_change
         self._signals = signals
         self._clock = clock
+        self._hook = attention
         self._is_open = False
-        self._paused = ""
-        self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in (*PARTS, Account)]
+        regions = (*PARTS, Rulebook, Herald, Baseline, Account)
+        self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in regions]
 
     async def __aenter__(self) -> Self:
         if self._is_open:
@@ -148,6 +157,8 @@ class Runtime(Steering):
             raise
         if self._exporter is not None:
             self._system.kernel.keep(self._nudge())
+        if self._hook is not None:
+            self._system.kernel.keep(keep_telling(self._system, self.store, self.held, self._clock()))
         return self
 
     async def __aexit__(
@@ -163,6 +174,11 @@ class Runtime(Steering):
     def events(self) -> Events:
         """The system's events: failures, restarts, parked messages, zombies."""
         return self._system.events
+
+    @property
+    def rules(self) -> Rules:
+        """The standing rules, by which calls run without a question."""
+        return Rules(self.store, lambda: self._system.ref(Rulebook, MAIN), self._clock, self._services.rule_fault)
 
     async def start(
         self,
@@ -234,7 +250,7 @@ class Runtime(Steering):
             AgentError: when its conversation is, or when anything of this came about in between.
             MessageParked: when the new run could not begin.
         """
-        _check_fork(at, key, limits, by)
+        check_fork(at, key, limits, by)
         self._check_open()
         of = await parent(self.store, run, self.place)
         self._services.check_agent(of.run, of.agent, of.manifest)
@@ -265,6 +281,10 @@ class Runtime(Steering):
         """What waits for a person in any run, oldest first: decide by the approval's `approve`, `deny` or `answer`."""
         return await approvals(self.store, desk=self._desk)
 
+    async def attention(self) -> list[Attention]:
+        """All that needs a person now: approvals, questions, unknown outcomes, parked messages, held runs."""
+        return await waiting(self.store, self.held, self._services.opened)
+
     async def prune(self, *, older_than: float, dry_run: bool = False) -> Sweep:
         """Take away the runs that ended more than so many seconds ago; see `docs/durability.md`.
 
@@ -283,12 +303,19 @@ class Runtime(Steering):
 
     def _build(self) -> System:
         self._services = services = Services(
-            self._agents, self.store, self._clock, self._on_change, self._policies, self._toolbelt, self._ledgers
+            self._agents,
+            self.store,
+            self._clock,
+            self._on_change,
+            self._policies,
+            self._toolbelt,
+            self._ledgers,
+            self._hook,
         )
         return System(
             tree=self._tree(),
             actors=self._regions,
-            runners={"model": services.call_model, "tool": services.call_tool},
+            runners={"model": services.call_model, "tool": services.call_tool, "attention": Teller(self._hook).tell},
             resources=services,
             held=[one.run for one in self.held],
             store=self.store,
@@ -326,18 +353,6 @@ class Runtime(Steering):
                 await anyio.lowlevel.checkpoint()
                 with anyio.move_on_after(NUDGE):
                     await news.wait()
-
-
-def _check_fork(at: object, key: object, limits: object, by: object) -> None:
-    if at is not None and type(at) is not int:
-        raise AgentFault(
-            f"at={at!r} is no position: give a whole number, as in RunEvent.position, or None for the last"
-        )
-    for name, text in (("key", key), ("by", by)):
-        if not isinstance(text, str):
-            raise AgentFault(f"{name}={text!r} must be text")
-    if limits is not None and not isinstance(limits, Limits):
-        raise AgentFault(f"limits={limits!r} are no Limits: give Limits(steps=...), or None for the agent's")
 
 
 def _by_name(agents: Iterable[Agent]) -> dict[str, Agent]:

@@ -123,6 +123,7 @@ class RunState:
     room: int | None = None
     children: dict[str, bool] = attrs.field(factory=dict)
     granted: tuple[str, ...] | None = None
+    questions: int = 0
 
     @property
     def open_children(self) -> tuple[str, ...]:
@@ -142,6 +143,7 @@ class RunState:
             "cost_usd": self.spent.cost_usd,
             "started": self.started,
             "ended": self.ended,
+            "questions": self.questions,
         }
 
     def row(self, run: str) -> dict[str, object]:

@@ -18,7 +18,7 @@ from choragus.mailbox.address import ActorId, actor_id
 from .approval import arguments_hash
 from .budget import Budget, Claim, Refusal
 from .ceiling import proposal
-from .control import CallJudged, Draw, Drawn, Hold, LimitsRaised
+from .control import CallJudged, Draw, Drawn, Hold, LimitsRaised, Serve
 from .decision import Deciding
 from .errors import LimitFault
 from .ledger import account
@@ -74,15 +74,15 @@ class Treasury(Deciding[P, M]):
         return self.claimed(claim)
 
     @handle
-    def draw(self, message: Draw) -> None:
+    async def draw(self, message: Draw) -> None:
         """The same for a sub-run."""
         claim = Claim(token=message.token, most=message.most, asker=message.asker, final=message.final)
         verdict = self.claimed(claim)
         if not verdict.wait:
-            self._tell_claimant(claim, verdict)
+            await self._tell_claimant(claim, verdict)
 
     @handle
-    def drawn(self, message: Drawn) -> None:
+    async def drawn(self, message: Drawn) -> None:
         """An account above has granted a claim, or has not."""
         token = message.token.removeprefix(f"{self.key}/")
         ascent = self.state.ascents.get(token)
@@ -92,16 +92,26 @@ class Treasury(Deciding[P, M]):
                 self.tell_at(ActorId(message.by), Spend(token=message.token, spent=NOTHING))
         elif message.verdict.allowed:
             ascent.granted.append(ActorId(message.by))
-            self._climb(ascent)
+            if ascent.ahead:
+                self._ask_next(ascent)
+                return
+            del self.state.ascents[token]
+            self.state.above[token] = ascent.granted
+            await self._tell_claimant(ascent.claim, message.verdict)
         else:
             above = f"{message.by}: {message.verdict.reason}"
-            self._sent_down(ascent, Excess(message.by, above))
+            await self._sent_down(ascent, Excess(message.by, above))
 
     @handle
-    def spend(self, message: Spend) -> None:
+    async def spend(self, message: Spend) -> None:
         """What was set aside is spent, or given back."""
         self.settle_claim(message.token, message.spent, presumed=message.presumed)
-        self.serve()
+        await self._serve()
+
+    @handle
+    async def serve(self, message: Serve) -> None:
+        """There may be room."""
+        await self._serve()
 
     @handle
     def hold(self, message: Hold) -> None:
@@ -153,7 +163,7 @@ class Treasury(Deciding[P, M]):
         while budget.queue:
             claim = budget.queue.pop()
             if claim.judge is None:
-                self._tell_claimant(claim, Verdict(allowed=False, reason=f"run {self.key} has ended"))
+                self._tell(claim, Verdict(allowed=False, reason=f"run {self.key} has ended"))
         for token in [one for one in budget.reserved if "/" not in one]:
             if token in self.state.ascents or not budget.reserved[token].steps:
                 self._give_back(token)
@@ -162,8 +172,12 @@ class Treasury(Deciding[P, M]):
 
     # What the guardrail's other half says.
 
-    def judged_at_last(self, message: JudgeCall, verdict: Verdict) -> Verdict:
-        """What the policies say of a call now that its claim has come to this."""
+    async def ruled_on(self, message: JudgeCall) -> Verdict:
+        """What the policies say of a call for which there is room."""
+        raise NotImplementedError
+
+    def no_room_for(self, message: JudgeCall, verdict: Verdict) -> None:
+        """Take note that a call is refused before the policies look at it."""
         raise NotImplementedError
 
     # Room.
@@ -180,7 +194,7 @@ class Treasury(Deciding[P, M]):
         if not ahead:
             return Verdict(allowed=True)
         self.state.ascents[claim.token] = ascent = Ascent(claim=claim, ahead=ahead)
-        self._climb(ascent)
+        self._ask_next(ascent)
         return Verdict(allowed=False, wait=True, reason="the accounts above are asked")
 
     def _no_room(self, claim: Claim, refusal: Refusal) -> Verdict | None:
@@ -199,7 +213,7 @@ class Treasury(Deciding[P, M]):
             return None
         return Verdict(allowed=False, reason=excess.reason, limit=excess.ceiling)
 
-    def serve(self) -> None:
+    async def _serve(self) -> None:
         """Room may have come: who waits is served in order, as far as it goes. At a ceiling all wait for a person."""
         queue = self.state.budget.queue
         while queue and not self.state.over and not self._asked_already():
@@ -209,13 +223,20 @@ class Treasury(Deciding[P, M]):
                 return
             queue.pop()
             if not verdict.wait:
-                self._tell_claimant(claim, verdict)
+                await self._tell_claimant(claim, verdict)
 
-    def _tell_claimant(self, claim: Claim, verdict: Verdict) -> None:
-        """Tell whoever waited for it."""
+    async def _tell_claimant(self, claim: Claim, verdict: Verdict) -> None:
+        """Tell whoever waited for it; a call that there is room for is judged first."""
+        if claim.judge is not None and verdict.allowed:
+            ruled = await self.ruled_on(claim.judge)
+            self.tell(TOOL_GATEWAY, CallJudged(call=claim.judge.call, verdict=ruled))
+        else:
+            self._tell(claim, verdict)
+
+    def _tell(self, claim: Claim, verdict: Verdict) -> None:
         if claim.judge is not None:
-            judged = self.judged_at_last(claim.judge, verdict)
-            self.tell(TOOL_GATEWAY, CallJudged(call=claim.judge.call, verdict=judged))
+            self.no_room_for(claim.judge, verdict)
+            self.tell(TOOL_GATEWAY, CallJudged(call=claim.judge.call, verdict=verdict))
         elif claim.asker:
             self.tell_at(ActorId(claim.asker), Drawn(token=claim.token, verdict=verdict, by=self.id))
 
@@ -229,26 +250,21 @@ class Treasury(Deciding[P, M]):
             return []
         return [account(name, self.services.ledgers.get(name), self.now) for name in sorted(state.ledgers)]
 
-    def _climb(self, ascent: Ascent) -> None:
-        """Ask the next account, or take note that all have granted."""
+    def _ask_next(self, ascent: Ascent) -> None:
+        """Ask the next account above."""
         claim = ascent.claim
-        if ascent.ahead:
-            asked = Draw(token=f"{self.key}/{claim.token}", most=claim.most, asker=self.id, final=claim.final)
-            self.tell_at(ascent.ahead.pop(0), asked)
-            return
-        del self.state.ascents[claim.token]
-        self.state.above[claim.token] = ascent.granted
-        self._tell_claimant(claim, Verdict(allowed=True))
+        asked = Draw(token=f"{self.key}/{claim.token}", most=claim.most, asker=self.id, final=claim.final)
+        self.tell_at(ascent.ahead.pop(0), asked)
 
-    def _sent_down(self, ascent: Ascent, excess: Excess) -> None:
+    async def _sent_down(self, ascent: Ascent, excess: Excess) -> None:
         claim = ascent.claim
         self._give_back(claim.token)
         answer = self._at_ceiling(claim, excess)
         if answer is None:
             self.state.budget.queue.put(claim, at=0)
         else:
-            self._tell_claimant(claim, answer)
-        self.serve()
+            await self._tell_claimant(claim, answer)
+        await self._serve()
 
     def _give_back(self, token: str) -> None:
         """The claim has come to nothing."""
@@ -268,7 +284,7 @@ class Treasury(Deciding[P, M]):
         subject = f"{CEILING}{state.asked}"
         arguments = proposal(state.budget, claim, excess.ceiling)
         tool = "raise_limit" if arguments else "try_again"
-        self.petition(
+        self.put_to_people(
             Petition(
                 subject=subject,
                 kind=kind,
@@ -298,16 +314,16 @@ class Treasury(Deciding[P, M]):
         elif budget.queue:
             why = f": {message.reason}" if message.reason else ""
             reason = f"{asked.reason}; {message.by} did not raise it{why}"
-            self._tell_claimant(budget.queue.pop(), Verdict(allowed=False, reason=reason, limit="denied"))
-        self.serve()
+            self._tell(budget.queue.pop(), Verdict(allowed=False, reason=reason, limit="denied"))
+        self.tell(GUARDRAIL, Serve())
 
-    def call_decided(self, message: Decide) -> None:
+    def call_decided(self, call: str, approved: bool) -> None:
         """A call that costs something was decided on: it is paid for, or its money is free again."""
-        token = call_token(message.call)
+        token = call_token(call)
         held = self.state.budget.reserved.get(token)
         if held is not None:
-            self.settle_claim(token, held if message.approved else Spent(tool_calls=1))
-            self.serve()
+            self.settle_claim(token, held if approved else Spent(tool_calls=1))
+            self.tell(GUARDRAIL, Serve())
 
 
 def call_token(call: str) -> str:
