@@ -241,3 +241,22 @@ async def test_ledgers_that_are_not_there_are_refused_at_once() -> None:
             await runtime.start(agent, "Go.", ledgers=["acne"])
         with pytest.raises(AgentFault, match=r"^ledgers='acme' is a text: give a list of names"):
             await runtime.start(agent, "Go.", ledgers="acme")
+
+
+@simulated(seeds=range(2))
+async def test_a_fork_begins_at_nothing_with_limits_of_its_own_and_draws_on_the_same_ledgers() -> None:
+    replies = [calls(call("look", str(n), at="x"), usage=Usage(input_tokens=10, cost_usd=0.3)) for n in range(2)]
+    agent = scripted(*replies, "done", tools=tools(Tools()), limits=Limits(steps=2))
+    async with Runtime(agents=[agent], ledgers=[Ledger("acme", cost_usd=0.7, per="ever")]) as runtime:
+        run = await runtime.start(agent, "Go.", ledgers=["acme"])
+        assert await ended(run) == "limit"
+        (before,) = await runtime.ledgers()
+
+        fork = await runtime.fork(run.id, limits=Limits(steps=3))
+        again = await runtime.fork(run.id, at=5, limits=Limits(steps=3))
+
+        with pytest.raises(LimitReached, match=r"ledger acme/ever: cost_usd is limited to 0\.7"):
+            await again.result(timeout=5)
+        assert await fork.result(timeout=5) == "done"
+        assert (await fork.status()).steps == 1
+    assert before.cost_usd == 0.6

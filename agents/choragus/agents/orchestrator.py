@@ -104,6 +104,7 @@ class Orchestrator(
         self.log(FORKED, **point.citing(message.by))
         for one in point.interrupted:
             self.log("effect.interrupted", effect=one.effect, call=one.call, tool=one.tool)
+        self.state.ledgers = point.ledgers
         self._begin(message.agent, point.goal, message.key, message.limits, point.granted)
         self._go_on_from(point)
         return ""
