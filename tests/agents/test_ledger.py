@@ -22,7 +22,7 @@ from choragus.agents.tool import tool
 from choragus.supervision.errors import SystemFailed
 
 from .play import Ledger as Tools
-from .play import Mortal, PowerCut, call, calls, scripted, soon, tools
+from .play import Mortal, PowerCut, call, calls, data, scripted, soon, tools
 
 DAY = 86_400.0
 
@@ -143,6 +143,8 @@ async def test_a_run_that_is_cancelled_during_a_model_call_settles_what_it_may_h
             return (one.reserved_usd, one.cost_usd) == (0, 0.4)
 
         await soon(settled)
+        (presumed,) = await data(run, "budget.presumed")
+    assert (presumed["token"], presumed["cost_usd"]) == ("step-1.1", 0.4)
     assert (during.reserved_usd, during.cost_usd) == (0.4, 0)
 
 

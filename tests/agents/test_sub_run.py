@@ -243,6 +243,61 @@ async def test_a_ceiling_of_the_parent_that_is_raised_lets_its_sub_runs_go_on() 
         assert await ends(children) == ["completed", "completed"]
 
 
+class Slow:
+    """A model that answers when it is let, and how many of its calls were under way at a time."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.now = self.most = self.calls = 0
+
+    async def answer(self, request: ModelRequest) -> str:
+        self.calls += 1
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await self.open.wait()
+        await asyncio.sleep(0.01)
+        self.now -= 1
+        return "worked"
+
+
+@simulated(seeds=range(3))
+async def test_no_more_model_calls_are_under_way_below_a_run_than_it_allows() -> None:
+    slow = Slow()
+    agent, under = boss(Limits(parallel=2)), Agent("under", model=FunctionModel(slow.answer))
+    async with Runtime(agents=[agent, under]) as runtime:
+        run = await runtime.start(agent, "Go.")
+        await until(run, "approval.requested")
+        children = [await runtime.start(under, "Work.", parent=run) for _ in range(6)]
+        slow.open.set()
+
+        assert await ends(children) == ["completed"] * 6
+    assert slow.most == 2
+
+
+@simulated(seeds=range(3))
+async def test_s40_a_run_that_is_paused_while_it_waits_for_room_calls_no_model_and_leaves_the_room_to_others() -> None:
+    slow = Slow()
+    agent, under = boss(Limits(parallel=1)), Agent("under", model=FunctionModel(slow.answer))
+    async with Runtime(agents=[agent, under]) as runtime:
+        run = await runtime.start(agent, "Go.")
+        await until(run, "approval.requested")
+        first = await runtime.start(under, "Work.", parent=run)
+        await until(first, "budget.reserved")
+        second = await runtime.start(under, "Work.", parent=run)
+        await until(second, "budget.reserved")
+        third = await runtime.start(under, "Work.", parent=run)
+        await second.pause(by="ann")
+        slow.open.set()
+
+        statuses = await ends([first, third])
+        await asyncio.sleep(1)
+        called = slow.calls
+
+        await second.resume(by="ann")
+        assert await second.result(timeout=5) == "worked"
+    assert (statuses, called, slow.calls) == (["completed"] * 2, 2, 3)
+
+
 # A fan-out of 1,000.
 
 

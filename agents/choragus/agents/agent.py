@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from attrs import field, frozen
 
@@ -145,3 +145,36 @@ def check_policies(which: str, policies: object) -> None:
     twice = [name for name, times in Counter(each.name for each in policies).items() if times > 1]
     if twice:
         raise AgentFault(f"several of {which} are named {twice[0]!r}: give all but one another name")
+
+
+def agents_by_name(agents: Iterable[Agent]) -> dict[str, Agent]:
+    """The agents of a runtime.
+
+    Raises:
+        AgentFault: when one is none, or two share a name.
+    """
+    found: dict[str, Agent] = {}
+    for agent in agents:
+        if not isinstance(agent, Agent):
+            raise AgentFault(f"{agent!r} is no Agent: pass Runtime(agents=[Agent(...)])")
+        if agent.name in found:
+            raise AgentFault(f"two agents are named {agent.name!r}: rename one")
+        found[agent.name] = agent
+    return found
+
+
+def check_start(known: Mapping[str, Agent], agent: object, goal: object, key: object) -> None:
+    """Refuse to start what is none of a runtime's agents, or with a goal or key that is no text.
+
+    Raises:
+        AgentFault: with what is wrong.
+    """
+    if not isinstance(agent, Agent):
+        raise AgentFault(f"{agent!r} is no Agent: start one of those passed in Runtime(agents=[...])")
+    there = known.get(agent.name)
+    if there is None:
+        raise AgentFault(f"agent {agent.name!r} is not among this runtime's: pass it in Runtime(agents=[...])")
+    if there is not agent:
+        raise AgentFault(f"another agent of this runtime is named {agent.name!r}: start that one, or rename one")
+    if not isinstance(goal, str) or not isinstance(key, str):
+        raise AgentFault(f"goal={goal!r} and key={key!r} must both be text")

@@ -64,8 +64,6 @@ class Pausing(Reasoning[R, M]):
         match halt:
             case Halt.RESERVE:
                 await self._reserve()
-            case Halt.CALL:
-                self._call_model()
             case Halt.ACT:
                 self._call_tools()
             case Halt.NOWHERE:

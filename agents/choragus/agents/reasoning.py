@@ -141,7 +141,10 @@ class Reasoning(Drafting[R, M]):
         """Call the model; at a ceiling end, or have it answer once more."""
         state = self.state
         if verdict.allowed and state.paused:
-            state.halt = Halt.CALL
+            # Others may need the room meanwhile.
+            self.tell(GUARDRAIL, Spend(token=self._token, spent=NOTHING))
+            state.tries -= 1
+            state.halt = Halt.RESERVE
         elif verdict.allowed:
             self._call_model()
         elif verdict.limit and not state.final and state.limits.policy(verdict.limit) == "degrade":

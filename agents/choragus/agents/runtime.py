@@ -23,12 +23,12 @@ from choragus.supervision.strategy import OneForOne
 from choragus.supervision.system import System
 
 from .account import Account
-from .agent import Agent, check_policies
+from .agent import Agent, agents_by_name, check_policies, check_start
 from .approval import Approval
 from .attention import Attention, waiting
 from .baseline import Baseline
 from .desk import PARTS, Desk
-from .errors import AgentError, AgentFault
+from .errors import AgentError
 from .fork import check_fork, fork_id, parent, standing_at
 from .herald import Herald, Hook, Teller, keep_telling
 from .holding import HeldRun, OnChange, held_runs
@@ -120,7 +120,7 @@ class Runtime(Steering):
         self.held: tuple[HeldRun, ...] = ()
         self._path = path
         self._given = store
-        self._agents = _by_name(agents)
+        self._agents = agents_by_name(agents)
         self._policies = tuple(policies)
         check_policies("the policies of the runtime", self._policies)
         self._ledgers = ledgers_by_name(ledgers)
@@ -208,7 +208,7 @@ class Runtime(Steering):
             Paused: when the runtime is paused.
             MessageParked: when the run could not begin.
         """
-        self._check(agent, goal, key)
+        check_start(self._agents, agent, goal, key)
         self._check_open()
         drawn = check_ledgers(ledgers, self._ledgers, parent)
         granted = check_grant(agent, tools)
@@ -330,17 +330,6 @@ class Runtime(Steering):
         tracer = Child(Tracer, name=name, args=(self._exporter,), mailbox=2)
         return [Supervisor(name=above, strategy=TRACING, children=(tracer,))]
 
-    def _check(self, agent: object, goal: object, key: object) -> None:
-        if not isinstance(agent, Agent):
-            raise AgentFault(f"{agent!r} is no Agent: start one of those passed in Runtime(agents=[...])")
-        known = self._agents.get(agent.name)
-        if known is None:
-            raise AgentFault(f"agent {agent.name!r} is not among this runtime's: pass it in Runtime(agents=[...])")
-        if known is not agent:
-            raise AgentFault(f"another agent of this runtime is named {agent.name!r}: start that one, or rename one")
-        if not isinstance(goal, str) or not isinstance(key, str):
-            raise AgentFault(f"goal={goal!r} and key={key!r} must both be text")
-
     async def _nudge(self) -> None:
         """Send the tracer to look whenever there is something new, and at once for what was left last time."""
         with self._desk.news() as news:
@@ -353,14 +342,3 @@ class Runtime(Steering):
                 await anyio.lowlevel.checkpoint()
                 with anyio.move_on_after(NUDGE):
                     await news.wait()
-
-
-def _by_name(agents: Iterable[Agent]) -> dict[str, Agent]:
-    found: dict[str, Agent] = {}
-    for agent in agents:
-        if not isinstance(agent, Agent):
-            raise AgentFault(f"{agent!r} is no Agent: pass Runtime(agents=[Agent(...)])")
-        if agent.name in found:
-            raise AgentFault(f"two agents are named {agent.name!r}: rename one")
-        found[agent.name] = agent
-    return found

@@ -78,8 +78,6 @@ class Halt(Enum):
     NOWHERE = ""
     RESERVE = "reserve"
     """The budget of a model call is to be reserved."""
-    CALL = "call"
-    """It is; the model is to be called."""
     ACT = "act"
     """The model's calls are to be made."""
 
