@@ -106,10 +106,10 @@ class Guardrail(
         chain = self.services.policies(message.agent)
         norms = await self.services.norms(self.key, message.agent) if chain.wants_norms else None
         ruling = chain.rule(self._check_of_call(message, norms))
-        return self._carry_out(message, ruling)
+        return await self._carry_out(message, ruling)
 
     @handle
-    def judge_text(self, message: JudgeText) -> Verdict:
+    async def judge_text(self, message: JudgeText) -> Verdict:
         """Judge what the run is told, says or reads."""
         stage = Stage(message.stage)
         check = Check(
@@ -139,7 +139,7 @@ class Guardrail(
             rewritten=ruling.rewritten,
         )
         if said == "wait":
-            self._petition_for_text(message, ruling)
+            await self._petition_for_text(message, ruling)
         text = ruling.check.text if ruling.rewritten else None
         return self._answer(ruling, said, text=text)
 
@@ -210,7 +210,7 @@ class Guardrail(
             norms=norms,
         )
 
-    def _carry_out(self, message: JudgeCall, ruling: Ruling) -> Verdict:
+    async def _carry_out(self, message: JudgeCall, ruling: Ruling) -> Verdict:
         said = _said(ruling)
         if said == "allow" and self.services.asks(message.agent, message.tool):
             said = "wait"
@@ -226,7 +226,7 @@ class Guardrail(
             if reason := self.services.fault(message.agent, message.tool, arguments):
                 return Verdict(allowed=False, reason=f"rewritten by {', '.join(ruling.rewritten)}: {reason}")
         if said == "wait":
-            self._petition_for_call(message, arguments, ruling)
+            await self._petition_for_call(message, arguments, ruling)
         return self._answer(ruling, said, arguments=arguments if changed else None)
 
     def _answer(
@@ -254,10 +254,10 @@ class Guardrail(
 
     # A person decides.
 
-    def _petition_for_call(self, message: JudgeCall, arguments: dict[str, object], ruling: Ruling) -> None:
+    async def _petition_for_call(self, message: JudgeCall, arguments: dict[str, object], ruling: Ruling) -> None:
         is_question = self.services.asks(message.agent, message.tool)
         text, options = asked(arguments) if is_question else ("", ())
-        self.petition(
+        await self.petition(
             Petition(
                 subject=message.call,
                 kind=Kind.QUESTION if is_question else _kind(ruling, Kind.CALL),
@@ -277,9 +277,9 @@ class Guardrail(
             )
         )
 
-    def _petition_for_text(self, message: JudgeText, ruling: Ruling) -> None:
+    async def _petition_for_text(self, message: JudgeText, ruling: Ruling) -> None:
         text = ruling.check.text
-        self.petition(
+        await self.petition(
             Petition(
                 subject=message.subject,
                 kind=_kind(ruling, Kind.CHECKPOINT),

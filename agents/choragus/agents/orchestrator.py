@@ -215,6 +215,7 @@ class Orchestrator(
         call, draft = self.state.call(message.call.removeprefix(RESULT)), self.state.draft
         if self._is_over:
             return
+        self.state.questions += bool(message.reason)
         if call is not None:
             call.waits = message.reason
             self._show()

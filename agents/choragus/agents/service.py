@@ -15,6 +15,7 @@ from .agent import Agent
 from .approver import Approvals
 from .baseline import read_norms
 from .errors import BadArguments, Held, ModelError
+from .herald import Hook
 from .holding import OnChange, objection
 from .manifest import Manifest, manifest
 from .message import CallModel, CallTool, ModelFailed, ModelReplied, ToolReturned
@@ -38,7 +39,7 @@ class Services:
     """The agents of one runtime and the store that their runs live in.
 
     `clock` gives seconds since the epoch, `opened` is when the runtime was opened. `common` are the policies that stand
-    before each agent's own.
+    before each agent's own, `hook` is told of what needs a person.
     """
 
     agents: Mapping[str, Agent]
@@ -47,6 +48,7 @@ class Services:
     on_change: OnChange = "refuse"
     common: tuple[Policy, ...] = ()
     toolbelt: Toolbelt = attrs.field(factory=Toolbelt)
+    hook: Hook | None = None
     opened: float = attrs.field(init=False)
     _heard: dict[str, list[ChatMessage]] = attrs.field(factory=dict, init=False)
     _chains: dict[str, Chain] = attrs.field(factory=dict, init=False)
@@ -92,6 +94,18 @@ class Services:
     def asks(self, agent: str, tool: str) -> bool:
         """Whether the agent's tool of that name is the one that puts a question to a person."""
         return agent in self.agents and self.tool(agent, tool) is ask_person
+
+    def rule_fault(self, tool: str, agent: str, arguments: Mapping[str, object]) -> str:
+        """Why no agent could ever make such a call, or nothing."""
+        having = [name for name in self.agents if agent in ("", name) and self.tool(name, tool)]
+        if not having:
+            return f"no agent {agent!r} has a tool {tool!r}" if agent else f"no agent has a tool {tool!r}"
+        faults = [self.fault(name, tool, arguments) for name in having]
+        return "" if "" in faults else faults[0]
+
+    async def has_rules(self, tool: str) -> bool:
+        """Whether any standing rule is about the tool."""
+        return bool(await self.store.views("rule", tool))
 
     def approvals(self, agent: str) -> Approvals:
         """How the agent's questions are put to people; of an agent that is not here as by default."""
@@ -177,6 +191,7 @@ class Services:
             unknown=outcome.fate is Fate.MAYBE and not tool.repeatable,
             fate=outcome.fate.value,
             retryable=outcome.retryable,
+            is_turned_away=outcome.is_turned_away,
             started=started,
             ended=self.clock(),
         )
