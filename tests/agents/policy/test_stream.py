@@ -117,6 +117,13 @@ def test_a_secret_longer_than_what_is_held_back_is_redacted_to_its_end(shape: st
     assert streamed([text[at : at + 31] for at in range(0, len(text), 31)] + [" end"]) == redact(f"{text} end").text
 
 
+def test_what_is_glued_to_a_secret_is_found_where_the_text_had_to_be_cut() -> None:
+    text = "x," * 1_500 + "sk-" + "aB3d" * 2_500 + "+4930901820" + ",x" * 3_000
+
+    assert streamed([text[at : at + 64] for at in range(0, len(text), 64)]) == redact(text).text
+    assert "[redacted:api-key][redacted:phone]," in redact(text).text
+
+
 def test_a_private_key_without_an_end_is_redacted() -> None:
     text = "-----BEGIN " + "PRIVATE KEY-----\n" + "\n".join(["A1b2" * 16] * 400)
 
