@@ -10,6 +10,7 @@ from choragus.mailbox.turn import OnInterrupt
 from choragus.supervision.backoff import Backoff
 
 from .approval import approval_id, short_hash
+from .attention import of_unknown
 from .call import Call, End, GatewayState, Stage
 from .message import GUARDRAIL, ORCHESTRATOR, CallFinished, CallSettled, CallTool, CallWaits, RetryCall, ToolReturned
 from .part import Part
@@ -185,6 +186,7 @@ class Caller(Part[G, M], Generic[G, M]):
             "found": found,
         }
         self.view("attention", approval_id(self.key, call.id), body, scope=self.key, sort=self.now)
+        self.announce(of_unknown(self.key, call.id, call.tool, self.now))
 
     def wait(self, call: Call, reason: str) -> None:
         """The run waits for a person, or no longer does: the one who shows it and the one who takes the time know."""

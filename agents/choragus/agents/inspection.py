@@ -23,7 +23,10 @@ T = TypeVar("T")
 
 @attrs.frozen(kw_only=True)
 class RunSummary:
-    """A run as lists show it. Times are seconds since the epoch, `ended` 0.0 while it goes on."""
+    """A run as lists show it. Times are seconds since the epoch, `ended` 0.0 while it goes on.
+
+    `questions` is how often it had to wait for a person.
+    """
 
     run: str
     agent: str
@@ -41,6 +44,7 @@ class RunSummary:
     cost_usd: float
     started: float
     ended: float
+    questions: int = 0
 
     @property
     def tokens(self) -> int:

@@ -252,7 +252,10 @@ class PetitionDue:
 @stored("choragus.run_ended")
 @attrs.frozen
 class RunEnded:
-    """The run is over: drop what waits."""
+    """The run of that agent is over, and has completed or not: drop what waits."""
+
+    agent: str = ""
+    completed: bool = False
 
 
 # To the tool gateway.
@@ -304,7 +307,7 @@ class UnwindRun(Request[str]):
 class Decided:
     """The decision that a `wait` verdict announced.
 
-    The call runs with `arguments` if a person changed them; `answer` is that to a question.
+    The call runs with `arguments` if `changed_by` changed them; `answer` is that to a question.
     """
 
     call: str
@@ -312,6 +315,7 @@ class Decided:
     by: str
     reason: str = ""
     arguments: dict[str, object] | None = None
+    changed_by: str = ""
     answer: str | None = None
 
 

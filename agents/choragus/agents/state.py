@@ -96,6 +96,7 @@ class RunState:
     outcome: str = ""
     draft: Draft | None = None
     granted: tuple[str, ...] | None = None
+    questions: int = 0
 
     def call(self, id: str) -> OpenCall | None:
         """The call of this step that has no result yet."""
@@ -110,6 +111,7 @@ class RunState:
             "cost_usd": self.spent.cost_usd,
             "started": self.started,
             "ended": self.ended,
+            "questions": self.questions,
         }
 
     def row(self, run: str) -> dict[str, object]:

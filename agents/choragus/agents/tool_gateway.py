@@ -38,6 +38,7 @@ from .message import (
     UnwindRun,
     Verdict,
 )
+from .sender import from_outside
 from .stream import SHOWN
 from .unwinding import Unwinder
 
@@ -117,7 +118,9 @@ class ToolGateway(
         elif message.approved:
             if message.arguments is not None:
                 call.arguments = message.arguments
-                call.note = f"({message.by} changed the arguments: it ran with {json.encode(call.arguments).decode()})"
+                call.note = (
+                    f"({message.changed_by} changed the arguments: it ran with {json.encode(call.arguments).decode()})"
+                )
             self.begin(call)
         else:
             why = f": {message.reason}" if message.reason else ""
@@ -226,6 +229,8 @@ class ToolGateway(
             self.unknown(call, why)
 
     def _refusal(self, call: Call | None, message: SettleCall) -> str:
+        if not from_outside(self._turn.sender):
+            return f"{self._turn.sender} is an actor, and only people settle"
         if call is None:
             return f"call {message.call} of run {self.key} has no unknown outcome to settle: see `choragus show`"
         if message.outcome not in SETTLED:

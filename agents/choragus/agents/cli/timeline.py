@@ -138,6 +138,11 @@ class Timeline:
         edited = f", with {as_json(data['arguments'])}" if "arguments" in data else ""
         return [Row(at, call, "approved" if approved else "denied", _by(data, "reason") + edited, whole=True)]
 
+    def _ruled(self, at: float, data: Fields) -> list[Row]:
+        return [
+            self._call(at, _text(data, "call"), "allowed", f"  (rule {_text(data, 'rule')} of {_text(data, 'by')})")
+        ]
+
     def _counted(self, at: float, data: Fields) -> list[Row]:
         given = len(msgspec.convert(data["given"], list[str]))
         return [Row(at, _text(data, "call"), "counted", f"{given} of {_whole(data, 'quorum')}, by {_text(data, 'by')}")]
@@ -294,6 +299,7 @@ _KINDS: dict[str, Callable[[Timeline, float, Fields], list[Row]]] = {
     "reply.refused": Timeline._sent_back,
     "approval.requested": Timeline._approval,
     "approval.decided": Timeline._decided,
+    "approval.ruled": Timeline._ruled,
     "approval.counted": Timeline._counted,
     "approval.escalated": Timeline._escalated,
     "call.finished": Timeline._finished,
