@@ -16,6 +16,7 @@ _HEADS = {
     "escalation": "may it run? It was escalated",
     "checkpoint": "may the run go on with this text?",
     "question": "the model asks a question",
+    "ceiling": "the run is at a ceiling, may it have more?",
 }
 
 
