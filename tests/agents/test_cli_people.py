@@ -11,6 +11,7 @@ import pytest
 from choragus.agents.agent import Agent
 from choragus.agents.approval import Approval
 from choragus.agents.approver import Approvals
+from choragus.agents.checkpoint import BeforeAnswer
 from choragus.agents.cli.exit import Exit
 from choragus.agents.cli.request import request
 from choragus.agents.model import ModelReply
@@ -205,3 +206,19 @@ async def test_approvals_are_given_to_programs_as_json(file: str, capsys: Printe
     assert out.isascii()
     assert (told["arguments"]["invoice"], told["run"], told["hash"]) == (PADDED, run.id, approval.hash)
     assert set(told["answers"]) == {"approve", "deny"}
+
+
+async def test_a_text_at_a_checkpoint_is_shown_and_passed(file: str, capsys: Printed) -> None:
+    agent = payer([], "All is\x1b[2Jpaid.", checkpoints=(BeforeAnswer(),))
+    async with Runtime(file, agents=[agent]) as runtime:
+        run, approval = await _start(runtime, agent)
+        await command("approvals", file)
+        listed = capsys.readouterr().out
+
+        await command("approve", file, approval.id, "--by", "mia")
+
+        await run.result(5)
+    decided = capsys.readouterr().out
+    assert "output-1: may the run go on with this text? Asked" in listed
+    assert "  the text:\n  | All is\\u001b[2Jpaid.\n  approve: the run goes on with exactly this text" in listed
+    assert decided.endswith(": checkpoint\n  | All is\\u001b[2Jpaid.\napproved by mia: the run goes on\n")

@@ -11,6 +11,7 @@ from choragus.actors.testing import clock
 from choragus.actors.testing.simulation import simulated
 from choragus.agents.approver import Approvals, Default
 from choragus.agents.errors import AgentFault, DecisionRefused
+from choragus.agents.inspection import ApprovalRequested
 from choragus.agents.petition import Kind, Petition, lapsed
 from choragus.agents.policy import Ask, Check, Escalate, Stage, Verdict
 from choragus.agents.runtime import Runtime
@@ -170,6 +171,22 @@ async def test_a_quorum_counts_each_person_once() -> None:
         await run.result(5)
         (decided,) = await data(run, "approval.decided")
     assert (decided["given"], decided["by"], len(paid)) == (["ann", "eve"], "eve", 1)
+
+
+@simulated(seeds=range(3))
+async def test_two_who_follow_the_events_see_what_the_other_has_changed() -> None:
+    paid: Paid = []
+    agent = payer(paid, approvals=Approvals(quorum=2))
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Pay.")
+
+        async for event in run.events():
+            if isinstance(event, ApprovalRequested):
+                by = "bob" if event.approval.given else "ann"
+                await event.approval.approve(by=by, arguments={"amount": "120.00"})
+
+        await run.result(5)
+    assert paid == [("A-17", Decimal("120.00"))]
 
 
 @simulated(seeds=range(3))

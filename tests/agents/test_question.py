@@ -104,8 +104,8 @@ async def test_a_tool_that_only_has_the_name_is_just_a_tool() -> None:
 @pytest.mark.parametrize(
     ("point", "kind", "why", "text"),
     [
-        (Before("look"), "call", "a checkpoint: before look", ""),
-        (Before("l*k"), "call", "a checkpoint: before look", ""),
+        (Before("look"), "checkpoint", "a checkpoint: before look", ""),
+        (Before("l*k"), "checkpoint", "a checkpoint: before look", ""),
         (After("look"), "checkpoint", "a checkpoint: after look, before the model reads this", '"seen sea"'),
         (BeforeStep(2), "checkpoint", "a checkpoint: before anything of step 2 happens", "done"),
         (BeforeAnswer(), "checkpoint", "a checkpoint: before the run completes with this answer", "done"),
@@ -135,6 +135,18 @@ async def test_a_text_at_a_checkpoint_has_no_arguments_to_change() -> None:
 
         with pytest.raises(DecisionRefused, match="cannot be changed"):
             await approval.approve(by="mia", arguments={"text": "done!"})
+
+
+@simulated(seeds=range(1))
+async def test_a_checkpoint_asks_also_where_a_standing_rule_holds() -> None:
+    agent = scripted_with(calls(call("look", at="sea")), "done", checkpoints=[Before("look")])
+    async with Runtime(agents=[agent]) as runtime:
+        await runtime.rules.add("look", {"at": "sea"}, by="mia", uses=1)
+        run = await runtime.start(agent, "Go.")
+
+        await question(run)
+
+        assert len(await runtime.rules.all()) == 1
 
 
 @pytest.mark.parametrize(

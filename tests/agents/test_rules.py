@@ -111,6 +111,7 @@ async def test_a_rule_expires_and_is_revoked() -> None:
         pytest.param(Rule(Stage.CALL, lambda check: Escalate("large")), Approvals(), id="escalated"),
         pytest.param(Rule(Stage.CALL, lambda check: Ask("", ("boss",))), Approvals(), id="put to others by a policy"),
         pytest.param(Rule(Stage.CALL, lambda check: None), Approvals(chain=["boss"]), id="put to others"),
+        pytest.param(Rule(Stage.CALL, lambda check: None), Approvals(quorum=2), id="for two to decide"),
     ],
 )
 @simulated(seeds=range(2))

@@ -75,21 +75,22 @@ class Deciding(Part[S, M], Generic[S, M]):
         self.state.petitions.note_unknown(message.call, bool(message.reason))
         self._clock()
 
-    async def petition(self, asked: Petition) -> None:
-        """Put a question to people, unless a standing rule answers it."""
-        if asked.kind is Kind.CALL and await self.services.has_rules(asked.tool):
-            self.state.petitions.ruled[asked.subject] = asked
-            use = UseRule(
-                run=self.key,
-                call=asked.subject,
-                agent=asked.agent,
-                tool=asked.tool,
-                arguments=asked.arguments,
-                approvers=asked.approvers or self._approvals(asked).group(0),
-            )
-            self.ask_at(actor_id(RULEBOOK, MAIN), use, then=self.ruled, about=asked.subject)
-        else:
-            self._ask(asked)
+    async def petition_or_rule(self, asked: Petition) -> None:
+        """Put a question to people, unless a standing rule answers it: one person's word, where one is enough."""
+        who = self._approvals(asked)
+        if asked.kind is not Kind.CALL or who.quorum > 1 or not await self.services.has_rules(asked.tool):
+            self.petition(asked)
+            return
+        self.state.petitions.ruled[asked.subject] = asked
+        use = UseRule(
+            run=self.key,
+            call=asked.subject,
+            agent=asked.agent,
+            tool=asked.tool,
+            arguments=asked.arguments,
+            approvers=asked.approvers or who.group(0),
+        )
+        self.ask_at(actor_id(RULEBOOK, MAIN), use, then=self.ruled, about=asked.subject)
 
     @reply
     def ruled(self, used: RuleUsed | AskFailed) -> None:
@@ -98,7 +99,7 @@ class Deciding(Part[S, M], Generic[S, M]):
         if asked is None:
             return
         if isinstance(used, AskFailed) or not used.rule:
-            self._ask(asked)
+            self.petition(asked)
             return
         self.log(
             "approval.ruled",
@@ -113,7 +114,8 @@ class Deciding(Part[S, M], Generic[S, M]):
         reason = f"standing rule {used.rule}"
         self.tell(asked.asker, Decided(call=asked.subject, approved=True, by=used.by, reason=reason))
 
-    def _ask(self, asked: Petition) -> None:
+    def petition(self, asked: Petition) -> None:
+        """Put a question to people."""
         asked.asked, asked.cost_usd = self.now, self.state.budget.spent.cost_usd
         asked.ask(self._approvals(asked), self.now)
         self.state.petitions.pending[asked.subject] = asked
@@ -213,7 +215,7 @@ class Deciding(Part[S, M], Generic[S, M]):
 
     def _lapse(self, asked: Petition) -> None:
         """The time is up."""
-        if asked.default != "escalate":
+        if asked.default != "escalate" or not self._approvals(asked).has_next(asked.level):
             self._decided(asked, lapsed(asked), asked.hash, asked.arguments)
             return
         asked.level += 1

@@ -11,6 +11,7 @@ from choragus.mailbox.codec import stored
 
 from .approval import arguments_hash, short_hash
 from .budget import Budget
+from .checkpoint import CHECKPOINTS
 from .decision import Deciding
 from .limits import Spent
 from .message import (
@@ -104,7 +105,7 @@ class Guardrail(
         return await self._carry_out(message, ruling)
 
     @handle
-    async def judge_text(self, message: JudgeText) -> Verdict:
+    def judge_text(self, message: JudgeText) -> Verdict:
         """Judge what the run is told, says or reads."""
         stage = Stage(message.stage)
         check = Check(
@@ -133,7 +134,7 @@ class Guardrail(
             rewritten=ruling.rewritten,
         )
         if said == "wait":
-            await self._petition_for_text(message, ruling)
+            self._petition_for_text(message, ruling)
         text = ruling.check.text if ruling.rewritten else None
         return self._answer(ruling, said, text=text)
 
@@ -255,10 +256,10 @@ class Guardrail(
     async def _petition_for_call(self, message: JudgeCall, arguments: dict[str, object], ruling: Ruling) -> None:
         is_question = self.services.asks(message.agent, message.tool)
         text, options = asked(arguments) if is_question else ("", ())
-        await self.petition(
+        await self.petition_or_rule(
             Petition(
                 subject=message.call,
-                kind=Kind.QUESTION if is_question else _kind(ruling, Kind.CALL),
+                kind=Kind.QUESTION if is_question else _kind(ruling),
                 asker=TOOL_GATEWAY,
                 agent=message.agent,
                 tool=message.tool,
@@ -275,12 +276,12 @@ class Guardrail(
             )
         )
 
-    async def _petition_for_text(self, message: JudgeText, ruling: Ruling) -> None:
+    def _petition_for_text(self, message: JudgeText, ruling: Ruling) -> None:
         text = ruling.check.text
-        await self.petition(
+        self.petition(
             Petition(
                 subject=message.subject,
-                kind=_kind(ruling, Kind.CHECKPOINT),
+                kind=Kind.ESCALATION if isinstance(ruling.verdict, Escalate) else Kind.CHECKPOINT,
                 asker=message.asker,
                 agent=message.agent,
                 text=text,
@@ -304,8 +305,11 @@ def _said(ruling: Ruling) -> str:
             return "deny"
 
 
-def _kind(ruling: Ruling, asked: Kind) -> Kind:
-    return Kind.ESCALATION if isinstance(ruling.verdict, Escalate) else asked
+def _kind(ruling: Ruling) -> Kind:
+    """What is asked about a call."""
+    if isinstance(ruling.verdict, Escalate):
+        return Kind.ESCALATION
+    return Kind.CHECKPOINT if ruling.policy == CHECKPOINTS else Kind.CALL
 
 
 def _approvers(ruling: Ruling) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ import attrs
 from choragus.actors.dispatch import handle, reply
 from choragus.actors.durable import DurableActor
 from choragus.actors.effect import EffectContext
+from choragus.actors.errors import SystemStopped
 from choragus.actors.event import Event, Parked, Suspended
 from choragus.actors.message import EffectFailed
 from choragus.actors.thread import in_thread
@@ -181,5 +182,8 @@ async def keep_telling(system: System, store: Store, held: Sequence[HeldRun], at
             items = [*await waiting(store, held, at), *suspended]
         except CorruptRecord as error:  # whose run says so itself
             items = [of_suspended("a record", str(error), at), *suspended]
-        await system.ref(Herald, MAIN).send(Raise(tuple(items), is_all=True))
+        try:
+            await system.ref(Herald, MAIN).send(Raise(tuple(items), is_all=True))
+        except SystemStopped:
+            return
         await news.wait()

@@ -23,7 +23,7 @@ class Kind(Enum):
     ESCALATION = "escalation"
     """The same, put to whom the run's questions are escalated."""
     CHECKPOINT = "checkpoint"
-    """May the run go on with this text?"""
+    """May the run go on with this text, or this call run, for the agent's declaration wants it looked at?"""
     QUESTION = "question"
     """What does the model have to know?"""
 

@@ -48,9 +48,9 @@ async def decide(session: Session) -> Exit:
     approval = await _named(session)
     edits = _edits(approval, session.asked.set) if approved else None
     message = _decision(session, approval, approved, arguments=edits)
-    print(visible(f"call {approval.call} of run {approval.run}: {approval.tool}"))
-    for line in arguments({**approval.arguments, **(edits or {})}):
-        print(line)
+    print(visible(f"call {approval.call} of run {approval.run}: {approval.tool or approval.kind}"))
+    shown = arguments({**approval.arguments, **(edits or {})}) if approval.tool else block([approval.text], page())
+    print("\n".join(shown))
     rule = _rule(approval, message, session.asked.always) if approved and session.asked.always else None
     fate = await post(session.store, actor_id(GUARDRAIL, approval.run), message)
     code = session.report(fate, f"{_said(message)}: {_then(approval, message)}")

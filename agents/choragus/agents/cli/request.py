@@ -14,7 +14,7 @@ from .text import as_json, block, duration, moment, money, page, short, visible
 _HEADS = {
     "call": "may it run?",
     "escalation": "may it run? It was escalated",
-    "checkpoint": "may the run go on with this text?",
+    "checkpoint": "may it run? It is a checkpoint",
     "question": "the model asks a question",
 }
 
@@ -24,11 +24,7 @@ def request(one: Approval, now: float) -> list[str]:
     what = one.tool or one.call
     age = duration(now - one.asked)
     return [
-        visible(
-            f"{one.id}  {what}: {_HEADS.get(one.kind, one.kind)}. Asked {moment(one.asked)}, {age} ago".replace(
-                "?.", "?"
-            )
-        ),
+        visible(f"{one.id}  {what}: {_head(one)}. Asked {moment(one.asked)}, {age} ago".replace("?.", "?")),
         visible(f"  call {one.call} of run {one.run}, agent {one.agent}, step {one.step}"),
         short(visible(f"  goal: {one.goal}"), page()),
         *([visible(f"  because: {one.why}")] if one.why else []),
@@ -48,6 +44,10 @@ def arguments(given: Mapping[str, object], origins: Mapping[str, str] | None = N
     """Exact arguments, one to a line, as JSON; under each where it comes from, as far as that is known."""
     lines = block([f"{as_json(name)}: {as_json(value)}" for name, value in given.items()] or ["{}"], page())
     return lines + [visible(f"  from: {path}: {origin}") for path, origin in (origins or {}).items()]
+
+
+def _head(one: Approval) -> str:
+    return _HEADS.get(one.kind, one.kind) if one.tool else "may the run go on with this text?"
 
 
 def _figures(one: Approval) -> str:
