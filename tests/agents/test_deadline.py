@@ -9,16 +9,31 @@ import pytest
 
 from choragus.actors.testing import clock
 from choragus.actors.testing.simulation import simulated
+from choragus.agents.approval import arguments_hash
 from choragus.agents.approver import Approvals, Default
 from choragus.agents.errors import AgentFault, DecisionRefused
+from choragus.agents.guardrail import Guardrail
 from choragus.agents.inspection import ApprovalRequested
+from choragus.agents.message import Decide, JudgeCall, PetitionDue
 from choragus.agents.petition import Kind, Petition, lapsed
 from choragus.agents.policy import Ask, Check, Escalate, Stage, Verdict
 from choragus.agents.runtime import Runtime
+from choragus.agents.service import Services
 from choragus.mailbox.memory import MemoryStore
+from choragus.supervision.system import System
 
 from .people_play import Paid, asker, payer, question, scripted_with
 from .play import Rule, call, calls, data, soon
+
+
+class Clock:
+    """Wall time that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 @simulated(seeds=range(3))
@@ -64,6 +79,39 @@ async def test_s38_a_deadline_that_passed_while_nobody_had_the_file_open_counts(
 
 
 @simulated(seeds=range(3))
+async def test_s38_an_answer_is_late_also_when_it_comes_before_the_timer_rings() -> None:
+    now, store = Clock(), MemoryStore()
+    agent = payer([], approvals=Approvals(within=60))
+    hash = arguments_hash("r", "1.1", "pay", {})
+    async with System(
+        actors=[Guardrail], resources=Services({"clerk": agent}, store, now), store=store, clock=now
+    ) as system:
+        guardrail = system.ref(Guardrail, "r")
+        asked = JudgeCall(call="1.1", tool="pay", risk="irreversible", arguments={}, hash=hash, agent="clerk")
+        await guardrail.ask(asked)
+        now.now += 60
+
+        refusal = await guardrail.ask(Decide(call="1.1", approved=True, by="mia", hash=hash))
+
+    assert refusal.endswith("is not waiting for a decision: nobody decided within 60 s, so it was denied")
+
+
+@simulated(seeds=range(3))
+async def test_s37_nobody_can_say_that_the_time_is_up() -> None:
+    store = MemoryStore()
+    agent = payer([], approvals=Approvals(within=60))
+    hash = arguments_hash("r", "1.1", "pay", {})
+    async with System(actors=[Guardrail], resources=Services({"clerk": agent}, store), store=store) as system:
+        guardrail = system.ref(Guardrail, "r")
+        asked = JudgeCall(call="1.1", tool="pay", risk="irreversible", arguments={}, hash=hash, agent="clerk")
+        await guardrail.ask(asked)
+
+        await guardrail.send(PetitionDue("1.1", 0))
+
+        assert await guardrail.ask(Decide(call="1.1", approved=True, by="mia", hash=hash)) == ""
+
+
+@simulated(seeds=range(3))
 async def test_a_decision_in_time_takes_the_deadline_back() -> None:
     paid: Paid = []
     agent = payer(paid, approvals=Approvals(within=4))
@@ -74,6 +122,7 @@ async def test_a_decision_in_time_takes_the_deadline_back() -> None:
         await asyncio.sleep(3)
         await approval.approve(by="mia")
         await run.result(5)
+        assert await runtime.store.next_due(clock()) is None
         await asyncio.sleep(2)
 
         assert len(await data(run, "approval.decided")) == 1

@@ -34,6 +34,9 @@ class Guarded(Protocol):
 
 S = TypeVar("S", bound=Guarded)
 
+CLOSE = 0.001
+"""Seconds by which a timer may ring too early, for sums of times are rounded."""
+
 
 class Deciding(Part[S, M], Generic[S, M]):
     """Puts questions to people, and takes their decisions: from the host and from visitors, never from another actor.
@@ -66,7 +69,7 @@ class Deciding(Part[S, M], Generic[S, M]):
     def due(self, message: PetitionDue) -> None:
         """Nobody has decided in time."""
         asked = self.state.petitions.pending.get(message.call)
-        if asked is not None and asked.level == message.level and asked.due:
+        if asked is not None and asked.level == message.level and asked.due and self.now >= asked.due - CLOSE:
             self._lapse(asked)
 
     @handle
