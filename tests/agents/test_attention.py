@@ -47,7 +47,7 @@ class Person:
         await soon(enough)
 
 
-@simulated(seeds=range(2))
+@simulated(seeds=range(1))
 async def test_what_waits_is_told_once_without_what_stands_in_it() -> None:
     person, agent = Person(), payer([])
     async with Runtime(agents=[agent], attention=person, clock=clock) as runtime:
@@ -64,7 +64,7 @@ async def test_what_waits_is_told_once_without_what_stands_in_it() -> None:
     assert "150" not in str(attrs.asdict(item))
 
 
-@simulated(seeds=range(2))
+@simulated(seeds=range(1))
 async def test_a_hook_that_fails_is_called_again_later_and_later() -> None:
     person, agent = Person(failures=3), asker("W1")
     async with Runtime(agents=[agent], attention=person, clock=clock) as runtime:
@@ -81,7 +81,7 @@ async def test_a_hook_that_fails_is_called_again_later_and_later() -> None:
     assert 7 <= log[-1].at - began < 8, "after 1, 2 and 4 seconds"
 
 
-@simulated(seeds=range(2))
+@simulated(seeds=range(1))
 async def test_a_hook_that_hangs_holds_no_run_and_no_other_news() -> None:
     heard: list[str] = []
 
@@ -105,7 +105,7 @@ async def test_a_hook_that_hangs_holds_no_run_and_no_other_news() -> None:
         await soon(told)
 
 
-@simulated(seeds=range(2))
+@simulated(seeds=range(1))
 async def test_an_escalation_is_told_anew() -> None:
     person = Person()
     approvals = Approvals(within=1, default="escalate", chain=["mia", "boss"])
@@ -119,7 +119,7 @@ async def test_an_escalation_is_told_anew() -> None:
     assert [item.what[:22] for item in person.told] == ["pay waits for mia: dec", "pay waits for boss: de"]
 
 
-@simulated(seeds=range(2))
+@simulated(seeds=range(1))
 async def test_who_attaches_after_a_restart_is_told_of_what_nobody_was_told() -> None:
     store, agent = MemoryStore(), payer([])
     async with Runtime(store=store, agents=[agent]) as runtime:
@@ -141,7 +141,7 @@ async def test_who_attaches_after_a_restart_is_told_of_what_nobody_was_told() ->
     assert (person.told, later.told) == ([item], [])
 
 
-@simulated(seeds=range(2))
+@simulated(seeds=range(1))
 async def test_a_message_that_poisons_a_part_is_told() -> None:
     person, agent = Person(), scripted("done")
     with pytest.MonkeyPatch.context() as patched:
@@ -156,7 +156,7 @@ async def test_a_message_that_poisons_a_part_is_told() -> None:
     assert person.told[0].what.endswith("mend the cause, then `choragus requeue`")
 
 
-@simulated(seeds=range(2))
+@simulated(seeds=range(1))
 async def test_a_run_that_is_held_is_told() -> None:
     store, person = MemoryStore(), Person()
     before = payer([])
@@ -171,7 +171,7 @@ async def test_a_run_that_is_held_is_told() -> None:
     assert {item.run for item in person.told} == {run.id}
 
 
-@simulated(seeds=range(2))
+@simulated(seeds=range(1))
 async def test_without_a_hook_a_run_sends_and_writes_nothing_more() -> None:
     agent = payer([])
     async with Runtime(agents=[agent]) as runtime:
@@ -232,7 +232,7 @@ def test_each_is_told_at_least_once_whenever_the_process_dies(after: bool) -> No
     assert {item.approval for item in person.told} == ids
     total = store.commits
 
-    for dies_at in range(1 + after, total + 1, 3):
+    for dies_at in range(1, total + 1):
         store, person = Mortal(), Person()
         store.dies_at, store.after = dies_at, after
         _life(store, person)

@@ -57,7 +57,7 @@ async def test_s38_nobody_answers_and_it_is_denied_on_timeout_and_a_late_answer_
     assert (decided["by"], decided["identity"], paid) == ("deadline", {"method": "deadline"}, [])
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_s38_a_deadline_that_passed_while_nobody_had_the_file_open_counts() -> None:
     """The answer comes first after the reopening, and is late all the same; the person was asked once."""
     paid: Paid = []
@@ -78,7 +78,7 @@ async def test_s38_a_deadline_that_passed_while_nobody_had_the_file_open_counts(
     assert paid == []
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_s38_an_answer_is_late_also_when_it_comes_before_the_timer_rings() -> None:
     now, store = Clock(), MemoryStore()
     agent = payer([], approvals=Approvals(within=60))
@@ -96,7 +96,7 @@ async def test_s38_an_answer_is_late_also_when_it_comes_before_the_timer_rings()
     assert refusal.endswith("is not waiting for a decision: nobody decided within 60 s, so it was denied")
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_s37_nobody_can_say_that_the_time_is_up() -> None:
     store = MemoryStore()
     agent = payer([], approvals=Approvals(within=60))
@@ -111,7 +111,7 @@ async def test_s37_nobody_can_say_that_the_time_is_up() -> None:
         assert await guardrail.ask(Decide(call="1.1", approved=True, by="mia", hash=hash)) == ""
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_a_decision_in_time_takes_the_deadline_back() -> None:
     paid: Paid = []
     agent = payer(paid, approvals=Approvals(within=4))
@@ -129,7 +129,7 @@ async def test_a_decision_in_time_takes_the_deadline_back() -> None:
     assert paid == [("A-17", Decimal("150.00"))]
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_the_lapse_of_time_may_allow_what_can_be_undone() -> None:
     rule = Rule(Stage.CALL, lambda check: Ask("look") if check.tool == "book" else None)
     approvals = Approvals(within=2, default="allow")
@@ -150,7 +150,7 @@ def test_the_lapse_of_time_never_allows_what_cannot_be_undone() -> None:
         payer([], approvals=Approvals(within=2, default="allow"))
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_a_question_is_escalated_from_group_to_group_and_then_denied() -> None:
     paid: Paid = []
     agent = payer(paid, approvals=Approvals(within=2, default="escalate", chain=["mia", ("boss", "cfo")]))
@@ -176,7 +176,7 @@ async def test_a_question_is_escalated_from_group_to_group_and_then_denied() -> 
     assert (answer, paid) == ("denied by deadline: nobody decided within 2 s", [])
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_whom_it_was_escalated_to_may_decide() -> None:
     paid: Paid = []
     agent = payer(paid, approvals=Approvals(within=2, default="escalate", chain=["mia", "boss"]))
@@ -191,7 +191,7 @@ async def test_whom_it_was_escalated_to_may_decide() -> None:
     assert len(paid) == 1
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_what_a_policy_escalates_begins_behind_the_first_group() -> None:
     rule = Rule(Stage.CALL, lambda check: Escalate("large"))
     agent = payer([], approvals=Approvals(chain=["mia", "boss"]), policies=(rule,))
@@ -222,7 +222,7 @@ async def test_a_quorum_counts_each_person_once() -> None:
     assert (decided["given"], decided["by"], len(paid)) == (["ann", "eve"], "eve", 1)
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_two_who_follow_the_events_see_what_the_other_has_changed() -> None:
     paid: Paid = []
     agent = payer(paid, approvals=Approvals(quorum=2))
@@ -238,7 +238,7 @@ async def test_two_who_follow_the_events_see_what_the_other_has_changed() -> Non
     assert paid == [("A-17", Decimal("120.00"))]
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_one_who_denies_is_enough() -> None:
     paid: Paid = []
     agent = payer(paid, approvals=Approvals(chain=[("ann", "bob", "eve")], quorum=3))
@@ -274,7 +274,7 @@ async def test_an_edit_in_a_quorum_begins_the_count_anew() -> None:
     assert paid == [("A-17", Decimal("120.00"))]
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_a_question_that_nobody_answers_in_time_says_so_to_the_model() -> None:
     agent = asker("W1", "W2", approvals=Approvals(within=2, default="allow"))
     async with Runtime(agents=[agent], clock=clock) as runtime:
@@ -283,7 +283,7 @@ async def test_a_question_that_nobody_answers_in_time_says_so_to_the_model() -> 
         assert await run.result(100) == "denied by deadline: nobody decided within 2 s"
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_a_policy_names_the_approvers_of_the_first_group() -> None:
     def large(check: Check) -> Verdict | None:
         return Ask("large", approvers=("cfo",))
