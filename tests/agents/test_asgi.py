@@ -145,6 +145,13 @@ async def test_nobody_is_let_in_without_an_identity(method: str, path: str) -> N
         assert (answer.body["type"], len(await run.pending())) == ("urn:choragus:unidentified", 1)
 
 
+@pytest.mark.parametrize("nobody", [None, "", " "])
+@simulated(seeds=range(1))
+async def test_an_identity_without_a_name_is_none(nobody: str | None) -> None:
+    async with waiting(payer([]), lambda scope: nobody) as (app, _, _):
+        assert (await ask(app, "GET", "/approvals")).status == 401
+
+
 @simulated(seeds=range(1))
 async def test_an_identity_may_take_its_time_and_a_body_names_nobody() -> None:
     async def identify(scope: Scope) -> str | None:
