@@ -7,12 +7,15 @@ import hashlib
 import attrs
 
 from choragus.actors.dispatch import handle
+from choragus.mailbox.address import actor_id
 from choragus.mailbox.codec import stored
 
-from .approval import arguments_hash, short_hash
+from .approval import arguments_hash
+from .baseline import BASELINE, LearnRun
 from .budget import Budget
 from .checkpoint import CHECKPOINTS
 from .decision import Deciding
+from .hindsight import Hindsight
 from .limits import Spent
 from .message import (
     GUARDRAIL,
@@ -32,6 +35,7 @@ from .message import (
 from .petition import Kind, Petition, Petitions
 from .policy.chain import Ruling
 from .policy.check import Check, Past, PastCall, Stage
+from .policy.norms import Norms
 from .policy.verdict import Allow, Ask, Deny, End, Escalate, Rewrite
 from .question import asked
 
@@ -61,8 +65,7 @@ class GuardrailState:
     budget: Budget = attrs.field(factory=Budget)
     petitions: Petitions = attrs.field(factory=Petitions)
     past: list[PastCall] = attrs.field(factory=list)
-    running: list[PastCall] = attrs.field(factory=list)
-    objections: dict[str, int] = attrs.field(factory=dict)
+    hindsight: Hindsight = attrs.field(factory=Hindsight)
     over: bool = False
 
 
@@ -101,7 +104,9 @@ class Guardrail(
             self._log_call(message, "deny", reason, policy="limits")
             return Verdict(allowed=False, reason=reason)
         self.state.budget.spend(token, Spent(tool_calls=1))
-        ruling = self.services.policies(message.agent).rule(self._check_of_call(message))
+        chain = self.services.policies(message.agent)
+        norms = await self.services.norms(self.key, message.agent) if chain.wants_norms else None
+        ruling = chain.rule(self._check_of_call(message, norms))
         return await self._carry_out(message, ruling)
 
     @handle
@@ -119,10 +124,11 @@ class Guardrail(
             is_error=message.is_error,
             past=self._past,
             now=self.now,
+            spent=self.state.budget.spent,
         )
         ruling = self.services.policies(message.agent).rule(check)
         said = _said(ruling)
-        self._note_objection(ruling)
+        self.state.hindsight.note_ruling(ruling)
         self.log(
             "text.judged",
             stage=stage.value,
@@ -151,13 +157,23 @@ class Guardrail(
             at=self.now,
         )
         self.state.past = [*self.state.past, ended][-most:] if most else []
-        self.state.running = [one for one in self.state.running if one.call != message.call]
+        self.state.hindsight.end(message.call, message.tool, ran=bool(message.result))
 
     @handle
     def ended(self, message: RunEnded) -> None:
         """Nothing waits any longer, and nothing is allowed any more."""
         self.drop_petitions()
+        if message.completed and not self.state.over and self.services.policies(message.agent).wants_norms:
+            self._teach(message.agent)
         self.state.over = True
+
+    def _teach(self, agent: str) -> None:
+        """Let later runs of this version know what this one did."""
+        spent = self.state.budget.spent
+        learnt = LearnRun(
+            run=self.key, figures=self.state.hindsight.figures, steps=spent.steps, cost_usd=spent.cost_usd
+        )
+        self.tell_at(actor_id(BASELINE, self.services.manifest(agent).hash), learnt)
 
     # Spending.
 
@@ -175,28 +191,10 @@ class Guardrail(
 
     @property
     def _past(self) -> Past:
-        state = self.state
-        return Past(tuple(state.past), tuple(state.running), dict(state.objections))
+        seen = self.state.hindsight
+        return Past(tuple(self.state.past), tuple(seen.running), seen.objections)
 
-    def _note_objection(self, ruling: Ruling) -> None:
-        """Policies may want to know how often they had the last word."""
-        if not isinstance(ruling.verdict, Allow) and ruling.policy != "default":
-            self.state.objections[ruling.policy] = self.state.objections.get(ruling.policy, 0) + 1
-
-    def _note_running(self, message: JudgeCall, said: str) -> None:
-        """Policies that look back see what is under way too."""
-        if said != "deny" and self.services.policies(message.agent).looks_back:
-            begun = PastCall(
-                call=message.call,
-                tool=message.tool,
-                arguments=short_hash(message.arguments),
-                result="",
-                is_error=False,
-                at=self.now,
-            )
-            self.state.running.append(begun)
-
-    def _check_of_call(self, message: JudgeCall) -> Check:
+    def _check_of_call(self, message: JudgeCall, norms: Norms | None) -> Check:
         return Check(
             stage=Stage.CALL,
             run=self.key,
@@ -209,15 +207,19 @@ class Guardrail(
             text=message.reason,
             past=self._past,
             now=self.now,
+            spent=self.state.budget.spent,
+            norms=norms,
         )
 
     async def _carry_out(self, message: JudgeCall, ruling: Ruling) -> Verdict:
         said = _said(ruling)
         if said == "allow" and self.services.asks(message.agent, message.tool):
             said = "wait"
-        self._note_objection(ruling)
-        self._note_running(message, said)
         arguments = dict(ruling.check.arguments)
+        self.state.hindsight.note_ruling(ruling)
+        if said != "deny":
+            chain = self.services.policies(message.agent)
+            self.state.hindsight.begin(chain, message.call, message.tool, arguments, self.now)
         changed = arguments != message.arguments
         self._log_call(message, said, ruling.verdict.reason, policy=ruling.policy, version=ruling.version)
         if changed and said != "deny":

@@ -252,7 +252,10 @@ class PetitionDue:
 @stored("choragus.run_ended")
 @attrs.frozen
 class RunEnded:
-    """The run is over: drop what waits."""
+    """The run of that agent is over, and has completed or not: drop what waits."""
+
+    agent: str = ""
+    completed: bool = False
 
 
 # To the tool gateway.
@@ -404,7 +407,8 @@ class ToolReturned:
     """A tool's result as JSON, or with `is_error` what went wrong, and when the call began and ended.
 
     `unknown`: it was cut off in the middle, and nobody knows what it did. `fate` says whether it did what it was to do:
-    done, not, maybe; `retryable`, whether it may be tried again at no risk.
+    done, not, maybe; `retryable`, whether it may be tried again at no risk. `is_turned_away`: it has not begun, for too
+    many calls wait in line, and is to come again.
     """
 
     text: str
@@ -412,5 +416,6 @@ class ToolReturned:
     unknown: bool = False
     fate: str = "done"
     retryable: bool = False
+    is_turned_away: bool = False
     started: float
     ended: float

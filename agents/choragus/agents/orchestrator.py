@@ -466,7 +466,7 @@ class Orchestrator(
         self.cancel_timer("retry")
         self._enter(Phase.STOP)
         self.tell(TOOL_GATEWAY, RunEnded())
-        self.tell(GUARDRAIL, RunEnded())
+        self.tell(GUARDRAIL, RunEnded(state.agent, status is Status.COMPLETED))
         self.log("run.ended", status=status.value, outcome=outcome, agent=state.agent, **state.figures())
         self._show()
         self._turn.after_commit(lambda: self.services.forget(self.key))

@@ -25,6 +25,7 @@ from choragus.supervision.system import System
 from .agent import Agent, check_policies
 from .approval import Approval
 from .attention import Attention, waiting
+from .baseline import Baseline
 from .desk import PARTS, Desk
 from .errors import AgentError, AgentFault
 from .fork import check_fork, fork_id, parent, standing_at
@@ -125,7 +126,8 @@ class Runtime:
         self._clock = clock
         self._hook = attention
         self._is_open = False
-        self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in (*PARTS, Rulebook, Herald)]
+        regions = (*PARTS, Rulebook, Herald, Baseline)
+        self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in regions]
 
     async def __aenter__(self) -> Self:
         if self._is_open:

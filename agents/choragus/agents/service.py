@@ -13,6 +13,7 @@ from choragus.mailbox.store import Store
 
 from .agent import Agent
 from .approver import Approvals
+from .baseline import read_norms
 from .errors import BadArguments, Held, ModelError
 from .herald import Hook
 from .holding import OnChange, objection
@@ -21,6 +22,7 @@ from .message import CallModel, CallTool, ModelFailed, ModelReplied, ToolReturne
 from .model import ChatMessage, ModelRequest, Usage
 from .patience import TookTooLong, within
 from .policy.chain import Chain, Policy
+from .policy.norms import Norms
 from .question import ask_person
 from .stream import conversation_stream
 from .tool import Tool, ToolContext
@@ -50,6 +52,7 @@ class Services:
     opened: float = attrs.field(init=False)
     _heard: dict[str, list[ChatMessage]] = attrs.field(factory=dict, init=False)
     _chains: dict[str, Chain] = attrs.field(factory=dict, init=False)
+    _norms: dict[str, Norms | None] = attrs.field(factory=dict, init=False)
 
     @opened.default
     def _now(self) -> float:
@@ -114,6 +117,12 @@ class Services:
             own = self.agents[agent].every_policy if agent in self.agents else ()
             self._chains[agent] = Chain.of(self.common, own)
         return self._chains[agent]
+
+    async def norms(self, run: str, agent: str) -> Norms | None:
+        """What the completed runs of the agent as it is now did, when this run asked first; None without any."""
+        if run not in self._norms:
+            self._norms[run] = await read_norms(self.store, self.manifest(agent).hash)
+        return self._norms[run]
 
     def manifest(self, agent: str) -> Manifest:
         """What the agent is made of today."""
@@ -182,6 +191,7 @@ class Services:
             unknown=outcome.fate is Fate.MAYBE and not tool.repeatable,
             fate=outcome.fate.value,
             retryable=outcome.retryable,
+            is_turned_away=outcome.is_turned_away,
             started=started,
             ended=self.clock(),
         )
@@ -200,6 +210,7 @@ class Services:
     def forget(self, run: str) -> None:
         """The run has ended: keep nothing of it in memory."""
         self._heard.pop(run, None)
+        self._norms.pop(run, None)
         self.toolbelt.forget(run)
 
 

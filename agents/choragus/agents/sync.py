@@ -11,9 +11,18 @@ from .agent import Agent
 from .errors import AgentFault
 from .runtime import Runtime
 from .tool import Risk
+from .toolbelt.secret import Secrets
 
 
-def run_sync(agent: Agent, goal: str, *, path: str | Path | None = None, key: str = "") -> str:
+def run_sync(
+    agent: Agent,
+    goal: str,
+    *,
+    path: str | Path | None = None,
+    key: str = "",
+    resources: object = None,
+    secrets: Secrets | None = None,
+) -> str:
     """Run one agent from plain code and give back its result; Ctrl-C ends it in order.
 
     With a path, a call that cannot be undone waits for `choragus approve` from another terminal.
@@ -40,7 +49,7 @@ def run_sync(agent: Agent, goal: str, *, path: str | Path | None = None, key: st
         )
 
     async def main() -> str:
-        async with Runtime(path, agents=[agent], signals=True) as runtime:
+        async with Runtime(path, agents=[agent], signals=True, resources=resources, secrets=secrets) as runtime:
             return await (await runtime.start(agent, goal, key=key)).result()
 
     return anyio.run(main)

@@ -158,7 +158,7 @@ def _made(
         check=check,
         arguments=found.arguments,
         result=found.result,
-        source=identity(source_hash(function), [one.source_hash() for one in companions]),
+        source=identity(source_hash(function), [*options.said(), *(one.source_hash() for one in companions)]),
         typed=function,
     )
     if isinstance(made.fallback, Constant):

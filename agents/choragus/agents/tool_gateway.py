@@ -139,6 +139,8 @@ class ToolGateway(
             self._lost(call, "the process ended while it ran")
         elif result.unknown:
             self._lost(call, result.text)
+        elif result.is_turned_away and (call.undoes or not self.state.over):
+            self.comes_again(call)
         elif not (result.is_error and self.tries_again(call, result)):
             self._came_back(call, result)
 
@@ -200,7 +202,7 @@ class ToolGateway(
         elif self.state.over and not call.undoes:
             self.finish(call, End.CANCELLED, "it did not happen, as a person has confirmed")
         else:
-            self.begin(call)
+            self.take_up(call)
         return ""
 
     @handle

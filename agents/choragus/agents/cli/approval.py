@@ -173,6 +173,8 @@ async def _unknown(session: Session, lost: Unknown, of: RunSummary) -> list[str]
         visible(f"outcome unknown  {lost.tool}: did it happen? {lost.reason}"),
         *_about(lost.call, of),
         visible(f"  its idempotency key: {lost.idempotency_key}"),
+        *([visible(f"  how to check: {lost.check}")] if lost.check else []),
+        *([visible(f"  what the check has found: {lost.found}")] if lost.found else []),
         *arguments(lost.arguments),
         *commands,
     ]

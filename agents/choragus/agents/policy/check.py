@@ -7,6 +7,10 @@ from enum import Enum
 
 from attrs import field, frozen
 
+from choragus.agents.limits import Spent
+
+from .norms import Norms
+
 
 class Stage(Enum):
     """Where in a run a policy looks."""
@@ -65,6 +69,9 @@ class Check:
         text: the goal, the reply, the result as JSON or the answer; at CALL what the model said beside the call.
         is_error: at RESULT, whether the text tells of an error.
         now: seconds since the epoch.
+        spent: what the run has used by now.
+        norms: what earlier runs of this version of the agent did, for policies with `wants_norms`; None without any.
+        planned: the tools of the run's plan in their order, when it has one.
     """
 
     stage: Stage
@@ -79,3 +86,6 @@ class Check:
     is_error: bool = False
     past: Past = field(factory=Past)
     now: float = 0.0
+    spent: Spent = field(factory=Spent)
+    norms: Norms | None = None
+    planned: tuple[str, ...] | None = None
