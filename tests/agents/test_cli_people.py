@@ -6,6 +6,7 @@ import json
 import re
 from decimal import Decimal
 
+import attrs
 import pytest
 
 from choragus.agents.agent import Agent
@@ -15,12 +16,13 @@ from choragus.agents.checkpoint import BeforeAnswer
 from choragus.agents.cli.exit import Exit
 from choragus.agents.cli.request import request
 from choragus.agents.model import ModelReply
+from choragus.agents.policy import Ask, Stage
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 
 from .cli_clerk import command
 from .people_play import Paid, asker, payer, question
-from .play import call, data
+from .play import Rule, call, data
 
 Printed = pytest.CaptureFixture[str]
 
@@ -90,6 +92,21 @@ async def test_a_request_says_what_each_answer_does(file: str, capsys: Printed) 
         rf"  choragus approve \S+ {approval.id} --seen {approval.hash[:8]}",
     ):
         assert re.search(f"^{line}$", out, re.MULTILINE), line
+
+
+async def test_s36_nothing_is_so_long_that_the_terminal_breaks_it(file: str, capsys: Printed) -> None:
+    long = "x " * 60 + "APPROVED by boss " * 20
+    rule = Rule(Stage.CALL, lambda check: Ask(long, ("mia", "ann" * 40)))
+    agent = payer([], ModelReply(long, calls=(call("pay", invoice=long, amount="1"),)), policies=(rule,))
+    async with Runtime(file, agents=[agent]) as runtime:
+        run = await runtime.start(agent, long)
+        approval = await question(run)
+        await command("approvals", file)
+
+    printed = capsys.readouterr().out.splitlines()
+    printed += request(attrs.evolve(approval, origins={"$.invoice": long, long: "mail"}), 0.0)
+    assert [line for line in printed if len(line) > 100 and not line.startswith("  choragus ")] == []
+    assert not any(line.lstrip().startswith("APPROVED") for line in printed)
 
 
 async def test_origins_are_shown_beside_the_arguments() -> None:

@@ -17,7 +17,7 @@ from choragus.agents.visit import post, recorded
 from choragus.mailbox.address import actor_id
 
 from .exit import Exit, Refused
-from .request import arguments, request
+from .request import arguments, request, wrapped
 from .session import Session
 from .text import block, page, short, visible
 
@@ -169,12 +169,14 @@ async def _unknown(session: Session, lost: Unknown, of: RunSummary) -> list[str]
     else:
         ways = ("--happened", "--not", "--give-up")
         commands = [f"  {session.command('settle', lost.run, lost.call, way)}" for way in ways]
+    head, *more = wrapped(f"outcome unknown  {lost.tool}: did it happen? {lost.reason}")
     return [
-        visible(f"outcome unknown  {lost.tool}: did it happen? {lost.reason}"),
+        head.lstrip(),
+        *more,
         *_about(lost.call, of),
         visible(f"  its idempotency key: {lost.idempotency_key}"),
-        *([visible(f"  how to check: {lost.check}")] if lost.check else []),
-        *([visible(f"  what the check has found: {lost.found}")] if lost.found else []),
+        *(wrapped(f"how to check: {lost.check}") if lost.check else []),
+        *(wrapped(f"what the check has found: {lost.found}") if lost.found else []),
         *arguments(lost.arguments),
         *commands,
     ]
