@@ -109,6 +109,22 @@ async def test_edited_arguments_are_judged_again(amount: str, why: str) -> None:
 
 
 @simulated(seeds=range(1))
+async def test_an_edit_may_be_a_value_of_python() -> None:
+    paid: Paid = []
+    agent = payer(paid)
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Pay.")
+        approval = await question(run)
+
+        with pytest.raises(ValueError, match=r"^the decision cannot be stored \(Encoding objects of type object"):
+            await approval.approve(by="mia", arguments={"amount": object()})
+        await approval.approve(by="mia", arguments={"amount": Decimal("120.00")})
+
+        await run.result(5)
+    assert paid == [("A-17", Decimal("120.00"))]
+
+
+@simulated(seeds=range(1))
 async def test_edited_arguments_that_a_policy_would_rewrite_are_refused() -> None:
     paid: Paid = []
     rule = Rule(Stage.CALL, lambda check: Rewrite(arguments={**check.arguments, "amount": "1"}))

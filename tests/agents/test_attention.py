@@ -142,6 +142,23 @@ async def test_who_attaches_after_a_restart_is_told_of_what_nobody_was_told() ->
 
 
 @simulated(seeds=range(1))
+async def test_what_a_hook_failed_on_waits_without_one_and_is_told_to_the_next_at_once() -> None:
+    store, agent, failing, person = MemoryStore(), payer([]), Person(failures=99), Person()
+    async with Runtime(store=store, agents=[agent], attention=failing, clock=clock) as runtime:
+        await question(await runtime.start(agent, "Pay."))
+        await failing.heard(3)
+    async with Runtime(store=store, agents=[agent], clock=clock):
+        await asyncio.sleep(20)
+        assert await store.next_due(clock()) is None
+
+    began = clock()
+    async with Runtime(store=store, agents=[agent], attention=person, clock=clock):
+        await person.heard(1)
+
+    assert clock() - began < 1
+
+
+@simulated(seeds=range(1))
 async def test_a_message_that_poisons_a_part_is_told() -> None:
     person, agent = Person(), scripted("done")
     with pytest.MonkeyPatch.context() as patched:

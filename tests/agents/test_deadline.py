@@ -219,7 +219,10 @@ async def test_a_quorum_counts_each_person_once() -> None:
 
         await run.result(5)
         (decided,) = await data(run, "approval.decided")
+        (counted,) = await data(run, "approval.counted")
     assert (decided["given"], decided["by"], len(paid)) == (["ann", "eve"], "eve", 1)
+    assert (counted["by"], counted["identity"], counted["seen"]) == ("ann", {"method": "host"}, "python-1")
+    assert counted["saw"] == approval.hash
 
 
 @simulated(seeds=range(1))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import attrs
 import msgspec
 
 from .errors import AgentError
 from .message import Decide
+
+T = TypeVar("T")
 
 RENDERING = "1"
 """The version of what is shown of an approval; it stands in the logbook beside each decision."""
@@ -132,14 +134,14 @@ class Approval:
         _check_text("reason", reason, LONGEST)
         if not by.strip():
             raise ValueError(f"by={by!r} names nobody: say who decides")
-        _check_storable(by, reason, arguments, answer, dict(identity))
+        _plain([by, reason, answer, dict(identity)])
         return Decide(
             call=self.call,
             approved=approved,
             by=by.strip(),
             hash=self.hash,
             reason=reason,
-            arguments=arguments,
+            arguments=None if arguments is None else _plain(arguments),
             answer=answer,
             identity=dict(identity),
             seen=f"{seen}-{RENDERING}",
@@ -207,11 +209,13 @@ def _check_text(name: str, text: object, most: int) -> None:
         raise ValueError(f"{name} must be a text of at most {most} characters: shorten it")
 
 
-def _check_storable(*given: object) -> None:
+def _plain(given: T) -> T:
+    """The value in JSON types, as a model would have given it: a Decimal becomes text, say."""
     try:
-        msgspec.json.encode(given).decode()
+        plain: T = msgspec.json.decode(msgspec.json.encode(given))
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"the decision cannot be stored ({error}): use JSON values, and text that is whole") from None
+    return plain
 
 
 def _answers(one: Approval) -> dict[str, str]:

@@ -192,7 +192,8 @@ class Deciding(Part[S, M], Generic[S, M]):
         if not message.approved or len(asked.given) >= asked.quorum:
             self._decided(asked, message, seen, was)
             return
-        self._announce(asked, "approval.counted", by=message.by, was=was, seen=seen, identity=message.identity)
+        by = {"by": message.by, "identity": message.identity, "reason": message.reason, "seen": message.seen}
+        self._announce(asked, "approval.counted", saw=seen, was=was, **by)
 
     def _decided(self, asked: Petition, message: Decide, seen: str, was: dict[str, object]) -> None:
         self.state.petitions.decide(message)

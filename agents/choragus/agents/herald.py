@@ -42,6 +42,8 @@ TELLING = 30.0
 SLOWEST = 300.0
 """Seconds between two tries, at last."""
 
+NOBODY = "this runtime has no hook: pass Runtime(attention=...)"
+
 KEPT = 10_000
 """How many of those that were told of are remembered at most."""
 
@@ -88,6 +90,8 @@ class Herald(DurableActor[HeraldState, Raise | TellAgain], name=HERALD):
     def raised(self, message: Raise) -> None:
         """Something needs a person, or all that does: what was told of and no longer waits is forgotten."""
         if message.is_all:
+            for errand in self.state.errands.values():
+                errand.rests = False  # somebody has just attached
             now = {item.id for item in message.items}
             self.state.told = [id for id in self.state.told if id in now]
         known = set(self.state.told)
@@ -144,7 +148,7 @@ class Teller:
         """Call the hook once. What it raises, or that it takes too long, is a result."""
         assert isinstance(request, Attention)
         if self.hook is None:
-            return Told("this runtime has no hook: pass Runtime(attention=...)")
+            return Told(NOBODY)
         try:
             await within(TELLING, _called(self.hook, request))
         except TookTooLong:
