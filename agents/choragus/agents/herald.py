@@ -122,9 +122,9 @@ class Herald(DurableActor[HeraldState, Raise | TellAgain], name=HERALD):
             self.log("attention.told", id=self.about, tries=errand.tries)
         else:
             errand.rests = True
-            self.timer(
-                f"again-{self.about}", TellAgain(self.about), after=min(SLOWEST, 2.0 ** min(errand.tries - 1, 9))
-            )
+            if told.reason != NOBODY:
+                pause = min(SLOWEST, 2.0 ** min(errand.tries - 1, 9))
+                self.timer(f"again-{self.about}", TellAgain(self.about), after=pause)
             if errand.tries & (errand.tries - 1) == 0:  # the 1st, 2nd, 4th, 8th ...
                 self.log("attention.failed", id=self.about, tries=errand.tries, reason=told.reason)
         self._go()
