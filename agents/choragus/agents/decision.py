@@ -181,25 +181,22 @@ class Deciding(Part[S, M], Generic[S, M]):
     def _count(self, asked: Petition, message: Decide, arguments: dict[str, object] | None) -> None:
         """One more voice, for other arguments perhaps; decide if that is enough."""
         seen = asked.hash
-        was = asked.arguments
-        if arguments is not None and arguments != was:
-            asked.arguments, asked.edited, asked.given = arguments, message.by, ()
-            asked.hash = arguments_hash(self.key, asked.subject, asked.tool, arguments)
-            changed = [name for name in arguments if arguments[name] != was.get(name)]
-            asked.origins = {**asked.origins, **{f"$.{name}": f"changed by {message.by}" for name in changed}}
+        if arguments is not None and arguments != asked.arguments:
+            hash = arguments_hash(self.key, asked.subject, asked.tool, arguments)
+            asked.change(arguments, hash, message.by)
         if message.approved:
             asked.given = (*asked.given, message.by)
         if not message.approved or len(asked.given) >= asked.quorum:
-            self._decided(asked, message, seen, was)
+            self._decided(asked, message, seen)
             return
         by = {"by": message.by, "identity": message.identity, "reason": message.reason, "seen": message.seen}
-        self._announce(asked, "approval.counted", saw=seen, was=was, **by)
+        self._announce(asked, "approval.counted", saw=seen, was=asked.original or asked.arguments, **by)
 
-    def _decided(self, asked: Petition, message: Decide, seen: str, was: dict[str, object]) -> None:
+    def _decided(self, asked: Petition, message: Decide, seen: str) -> None:
         self.state.petitions.decide(message)
         self._clock()
         self._close(asked)
-        changed = {"arguments": asked.arguments, "was": was, "bound": asked.hash} if asked.arguments != was else {}
+        edit = {"arguments": asked.arguments, "was": asked.original, "bound": asked.hash, "changed_by": asked.edited}
         self.log(
             "approval.decided",
             call=asked.subject,
@@ -210,7 +207,7 @@ class Deciding(Part[S, M], Generic[S, M]):
             hash=seen,
             seen=message.seen,
             identity=message.identity,
-            **changed,
+            **(edit if asked.edited and message.approved else {}),
             **({"answer": message.answer} if message.answer is not None else {}),
             **({"given": asked.given} if asked.quorum > 1 else {}),
         )
@@ -220,7 +217,7 @@ class Deciding(Part[S, M], Generic[S, M]):
     def _lapse(self, asked: Petition) -> None:
         """The time is up."""
         if asked.default != "escalate" or not self._approvals(asked).has_next(asked.level):
-            self._decided(asked, lapsed(asked), asked.hash, asked.arguments)
+            self._decided(asked, lapsed(asked), asked.hash)
             return
         asked.level += 1
         before = asked.approvers
