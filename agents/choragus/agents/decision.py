@@ -76,13 +76,13 @@ class Deciding(Part[S, M], Generic[S, M]):
     def waits(self, message: CallWaits) -> None:
         """A call of unknown outcome waits for a person too, or no longer does."""
         self.state.petitions.note_unknown(message.call, bool(message.reason))
-        self._clock()
+        self.clock()
 
-    async def petition_or_rule(self, asked: Petition) -> None:
+    async def petition(self, asked: Petition) -> None:
         """Put a question to people, unless a standing rule answers it: one person's word, where one is enough."""
         who = self._approvals(asked)
         if asked.kind is not Kind.CALL or who.quorum > 1 or not await self.services.has_rules(asked.tool):
-            self.petition(asked)
+            self.put_to_people(asked)
             return
         self.state.petitions.ruled[asked.subject] = asked
         use = UseRule(
@@ -102,7 +102,7 @@ class Deciding(Part[S, M], Generic[S, M]):
         if asked is None:
             return
         if isinstance(used, AskFailed) or not used.rule:
-            self.petition(asked)
+            self.put_to_people(asked)
             return
         self.log(
             "approval.ruled",
@@ -117,12 +117,12 @@ class Deciding(Part[S, M], Generic[S, M]):
         reason = f"standing rule {used.rule}"
         self.tell(asked.asker, Decided(call=asked.subject, approved=True, by=used.by, reason=reason))
 
-    def petition(self, asked: Petition) -> None:
-        """Put a question to people."""
+    def put_to_people(self, asked: Petition) -> None:
+        """Ask them, whatever the standing rules say."""
         asked.asked, asked.cost_usd = self.now, self.state.budget.spent.cost_usd
         asked.ask(self._approvals(asked), self.now)
         self.state.petitions.pending[asked.subject] = asked
-        self._clock()
+        self.clock()
         self._announce(asked, "approval.requested")
         self.tell(ORCHESTRATOR, CallWaits(call=asked.subject, reason=_waits_for(asked)))
         self._turn.after_commit(lambda: self.services.forget(self.key))
@@ -194,7 +194,7 @@ class Deciding(Part[S, M], Generic[S, M]):
 
     def _decided(self, asked: Petition, message: Decide, seen: str) -> None:
         self.state.petitions.decide(message)
-        self._clock()
+        self.clock()
         self._close(asked)
         edit = {"arguments": asked.arguments, "was": asked.original, "bound": asked.hash, "changed_by": asked.edited}
         self.log(
@@ -244,7 +244,8 @@ class Deciding(Part[S, M], Generic[S, M]):
     def _approvals(self, asked: Petition) -> Approvals:
         return self.services.approvals(asked.agent)
 
-    def _clock(self) -> None:
+    def clock(self) -> None:
+        """Take note whether anybody works on the run."""
         self.state.budget.clock(self.state.petitions.waits, now=self.now, opened=self.services.opened)
 
 

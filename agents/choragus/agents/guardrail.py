@@ -110,7 +110,7 @@ class Guardrail(
         return await self._carry_out(message, ruling)
 
     @handle
-    def judge_text(self, message: JudgeText) -> Verdict:
+    async def judge_text(self, message: JudgeText) -> Verdict:
         """Judge what the run is told, says or reads."""
         stage = Stage(message.stage)
         check = Check(
@@ -140,7 +140,7 @@ class Guardrail(
             rewritten=ruling.rewritten,
         )
         if said == "wait":
-            self._petition_for_text(message, ruling)
+            await self._petition_for_text(message, ruling)
         text = ruling.check.text if ruling.rewritten else None
         return self._answer(ruling, said, text=text)
 
@@ -258,7 +258,7 @@ class Guardrail(
     async def _petition_for_call(self, message: JudgeCall, arguments: dict[str, object], ruling: Ruling) -> None:
         is_question = self.services.asks(message.agent, message.tool)
         text, options = asked(arguments) if is_question else ("", ())
-        await self.petition_or_rule(
+        await self.petition(
             Petition(
                 subject=message.call,
                 kind=Kind.QUESTION if is_question else _kind(ruling),
@@ -278,9 +278,9 @@ class Guardrail(
             )
         )
 
-    def _petition_for_text(self, message: JudgeText, ruling: Ruling) -> None:
+    async def _petition_for_text(self, message: JudgeText, ruling: Ruling) -> None:
         text = ruling.check.text
-        self.petition(
+        await self.petition(
             Petition(
                 subject=message.subject,
                 kind=Kind.ESCALATION if isinstance(ruling.verdict, Escalate) else Kind.CHECKPOINT,
