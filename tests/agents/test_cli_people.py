@@ -109,6 +109,18 @@ async def test_s36_nothing_is_so_long_that_the_terminal_breaks_it(file: str, cap
     assert not any(line.lstrip().startswith("APPROVED") for line in printed)
 
 
+async def test_a_ceiling_is_no_call_that_runs() -> None:
+    arguments: dict[str, object] = {"steps": 60}
+    one = Approval(
+        id="1", run="r", call="ceiling-1", tool="raise_limit", arguments=arguments, hash="h", asked=0.0, kind="ceiling"
+    )
+
+    lines = request(one, 0.0)
+
+    assert lines[0].startswith("1  raise_limit: may the ceiling be raised? Asked ")
+    assert "  approve: the ceiling is raised to exactly this, and the run goes on" in lines
+
+
 async def test_origins_are_shown_beside_the_arguments() -> None:
     one = Approval(
         id="1",

@@ -17,6 +17,9 @@ T = TypeVar("T")
 RENDERING = "1"
 """The version of what is shown of an approval; it stands in the logbook beside each decision."""
 
+CEILING = "ceiling-"
+"""How the subject of a question about a ceiling begins."""
+
 LONGEST = 10_000
 """Characters that a reason may have; a name may have 200."""
 
@@ -33,7 +36,8 @@ class Approval:
     """What waits for a person: a call, a text at a checkpoint, or a question of the model's. Decide by its methods.
 
     Args:
-        kind: "call", "checkpoint" (a text), "question", "escalation" (a call or text that a policy escalated).
+        kind: "call", "checkpoint" (a text, or a call that is always looked at), "question", "escalation" (a call or
+            text that a policy escalated), "ceiling".
         hash: binds a decision to run, tool and arguments, or to the text.
         asked: seconds since the epoch, as is `due`, by when somebody has to decide (0.0: no end).
         default: what happens then.
@@ -223,6 +227,9 @@ def _answers(one: Approval) -> dict[str, str]:
     if one.kind == "question":
         told["answer"] = "the model reads the answer, and goes on"
         told["deny"] = "the model is told that nobody answers, with your reason, and goes on"
+    elif one.call.startswith(CEILING):
+        told["approve"] = "the ceiling is raised to exactly this, and the run goes on"
+        told["deny"] = "the ceiling stays, and the run ends at it"
     elif one.tool:
         left = one.quorum - len(one.given)
         then = f"{one.tool} runs once with exactly these arguments ({one.risk or 'risk not known'})"

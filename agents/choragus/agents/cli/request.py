@@ -15,6 +15,7 @@ _HEADS = {
     "call": "may it run?",
     "escalation": "may it run? It was escalated",
     "checkpoint": "may it run? It is a checkpoint",
+    "ceiling": "may the ceiling be raised?",
     "question": "the model asks a question",
 }
 
