@@ -22,7 +22,7 @@ from choragus.mailbox.memory import MemoryStore
 from choragus.supervision.errors import SystemFailed
 
 from .people_play import asker, payer, question
-from .play import Ledger, Mortal, PowerCut, call, calls, fail, scripted, soon, tools
+from .play import Ledger, Mortal, PowerCut, call, calls, fail, once, scripted, sleeper, soon, tools
 
 
 class Person:
@@ -171,6 +171,35 @@ async def test_a_message_that_poisons_a_part_is_told() -> None:
             assert [item.id for item in await runtime.attention()] == [person.told[0].id]
     assert (person.told[0].kind, person.told[0].run) == ("parked", run.id)
     assert person.told[0].what.endswith("mend the cause, then `choragus requeue`")
+
+
+@simulated(seeds=range(1))
+async def test_an_outcome_that_is_unknown_again_is_told_again() -> None:
+    person, agent = Person(), once(sleeper("reversible"))
+    async with Runtime(agents=[agent], attention=person, clock=clock) as runtime:
+        run = await runtime.start(agent, "Go.")
+        await person.heard(1)
+
+        await run.settle("1.1", "not", by="mia")
+        await person.heard(2)
+
+    assert [(item.kind, item.call) for item in person.told] == [("unknown", "1.1")] * 2
+
+
+@simulated(seeds=range(1))
+async def test_a_message_that_is_parked_again_is_told_again() -> None:
+    person, agent = Person(), scripted("done")
+    with pytest.MonkeyPatch.context() as patched:
+        fail(patched, Memory, Perceive, 99)
+        async with Runtime(agents=[agent], attention=person, attempts=1, clock=clock) as runtime:
+            await runtime.start(agent, "Go.")
+            await person.heard(1)
+            (parked,) = await runtime.store.parked()
+
+            await runtime.store.requeue(parked.envelope.receiver, parked.envelope.id)
+            await person.heard(2)
+
+    assert {item.kind for item in person.told} == {"parked"}
 
 
 @simulated(seeds=range(1))

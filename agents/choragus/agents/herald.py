@@ -26,7 +26,7 @@ from choragus.mailbox.store import Store
 from choragus.mailbox.turn import OnInterrupt
 from choragus.supervision.system import System
 
-from .attention import HERALD, MAIN, Attention, Raise, of_suspended, waiting
+from .attention import HERALD, MAIN, Attention, Over, Raise, of_suspended, waiting
 from .holding import HeldRun
 from .patience import CutOff, TookTooLong, told, within
 
@@ -83,7 +83,7 @@ class HeraldState:
     told: list[str] = attrs.field(factory=list)
 
 
-class Herald(DurableActor[HeraldState, Raise | TellAgain], name=HERALD):
+class Herald(DurableActor[HeraldState, Raise | Over | TellAgain], name=HERALD):
     """Tells people; one for a file."""
 
     @handle
@@ -100,6 +100,14 @@ class Herald(DurableActor[HeraldState, Raise | TellAgain], name=HERALD):
                 self.state.errands[item.id] = Errand(item)
                 self.log("attention.raised", item=attrs.asdict(item))
         self._go()
+
+    @handle
+    def over(self, message: Over) -> None:
+        """What was told of may come again."""
+        self.state.told = [id for id in self.state.told if id != message.id]
+        errand = self.state.errands.get(message.id)
+        if errand is not None and not errand.flies:
+            del self.state.errands[message.id]
 
     @handle
     def again(self, message: TellAgain) -> None:
