@@ -13,8 +13,8 @@ import pytest
 from choragus.actors.testing import clock
 from choragus.actors.testing.simulation import simulated
 from choragus.agents.approver import Approvals
-from choragus.agents.attention import Attention
-from choragus.agents.herald import Hook
+from choragus.agents.attention import Attention, Raise
+from choragus.agents.herald import Herald, Hook
 from choragus.agents.memory import Memory
 from choragus.agents.message import Perceive
 from choragus.agents.runtime import Runtime
@@ -200,6 +200,20 @@ async def test_a_message_that_is_parked_again_is_told_again() -> None:
             await person.heard(2)
 
     assert {item.kind for item in person.told} == {"parked"}
+
+
+@simulated(seeds=range(1))
+async def test_a_herald_that_fails_holds_no_run_and_tells_nobody_of_itself_for_ever() -> None:
+    agent = payer([])
+    with pytest.MonkeyPatch.context() as patched:
+        fail(patched, Herald, Raise, 10_000)
+        async with Runtime(agents=[agent], attention=Person(), attempts=1, clock=clock) as runtime:
+            run = await runtime.start(agent, "Pay.")
+            await (await question(run)).approve(by="mia")
+            await run.result(5)
+            await asyncio.sleep(5)
+
+            assert len(await runtime.store.parked()) == 2, "what was there at the opening, and the approval"
 
 
 @simulated(seeds=range(1))

@@ -182,6 +182,8 @@ async def keep_telling(system: System, store: Store, held: Sequence[HeldRun], at
     news, suspended = asyncio.Event(), list[Attention]()
 
     def noticed(event: Event) -> None:
+        if f"{HERALD}/" in event.actor:
+            return  # to tell of what it cannot be told would go on for ever
         if isinstance(event, Suspended):
             suspended.append(of_suspended(event.actor, str(event.error), at))
         if isinstance(event, Parked | Suspended):
