@@ -56,7 +56,7 @@ def auditor(root: Path, out: Path, pace: float = 0.0) -> Agent:
         model=model,
         prompt=Prompt(PROMPT.format(root=root), name="auditor"),
         tools=toolbox(root, out),
-        limits=Limits(steps=5_000, cost_usd=25.0, active_seconds=3_600.0),
+        limits=Limits(steps=5_000, tokens=None, tool_calls=None, cost_usd=25.0, active_seconds=3_600.0),
     )
 
 

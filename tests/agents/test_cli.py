@@ -30,11 +30,13 @@ FORGERY = "UPDATE entry SET body = CAST(replace(body, 'mia', 'eve') AS BLOB) WHE
 
 
 class Broken(ScriptedModel):
-    """Its price cannot be told, which fails the orchestrator on a message."""
+    """Its price is none, which fails the orchestrator on a message."""
 
     def estimate(self, request: ModelRequest) -> Usage:
-        """Fail."""
-        raise RuntimeError("no price list")
+        """A price that is none."""
+        most = Usage()
+        object.__setattr__(most, "cost_usd", None)
+        return most
 
 
 @pytest.fixture(scope="module")
@@ -154,8 +156,8 @@ def test_show_tells_failures_restarts_and_what_was_parked(tmp_path: Path, told: 
 
     text = re.sub(r"\n {20,}", " ", told("show", str(path), _only(path)))
 
-    assert re.search(r"failed     orchestrator on perceived, try 1, restarted: RuntimeError: no price list\n", text)
-    assert re.search(r"parked     perceived to orchestrator: failed 2 times, last with RuntimeError: no", text)
+    assert re.search(r"failed     orchestrator on perceived, try 1, restarted: TypeError: unsupported operand", text)
+    assert re.search(r"parked     perceived to orchestrator: failed 2 times, last with TypeError: unsup", text)
     assert re.search(r"failed     0 steps, 0 \+ 0 tokens", text)
 
 

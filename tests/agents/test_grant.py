@@ -11,6 +11,7 @@ from choragus.actors.testing.simulation import simulated
 from choragus.agents.admission import Refusal, Rule, admitted, narrowed
 from choragus.agents.call import GatewayState
 from choragus.agents.errors import AgentFault, ToolFault
+from choragus.agents.limits import Limits
 from choragus.agents.message import TOOL_GATEWAY, RunCall
 from choragus.agents.model import ModelRequest
 from choragus.agents.run import Run
@@ -206,7 +207,7 @@ def test_a_grant_is_there_again_in_the_next_life_and_in_a_fork() -> None:
 async def test_s6_refused_calls_are_counted_and_have_no_effect() -> None:
     ledger = Ledger()
     bad = calls(call("look", "a", at=5), call("lo0k", "b", at="x"), call("look", "c", at="x" * 2_000_000))
-    agent = scripted(bad, "done", tools=tools(ledger))
+    agent = scripted(bad, "done", tools=tools(ledger), limits=Limits(tokens=None))
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Go.")
 

@@ -11,12 +11,13 @@ from choragus.actors.testing.simulation import simulated
 from choragus.agents.approval import arguments_hash
 from choragus.agents.errors import AgentError, LimitReached
 from choragus.agents.guardrail import Guardrail
-from choragus.agents.limits import Limits, Spent
+from choragus.agents.limits import Limits
 from choragus.agents.message import Decide, JudgeCall, Reserve, RunEnded, SetLimits, Spend, Verdict
 from choragus.agents.model import ModelReply, ModelRequest, Price, Usage
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import Answer, ScriptedModel
 from choragus.agents.service import Services
+from choragus.agents.spending import Spent
 from choragus.mailbox.memory import MemoryStore
 from choragus.supervision.system import System
 
@@ -194,7 +195,7 @@ async def test_an_answer_that_cost_more_than_it_said_is_still_the_answer() -> No
 @simulated(seeds=range(3))
 async def test_money_is_counted_by_the_price() -> None:
     model = ScriptedModel(["done"], price=Price(input_per_million=1e6))
-    agent = attrs.evolve(scripted("done"), model=model)
+    agent = attrs.evolve(scripted("done"), model=model, limits=Limits(cost_usd=None))
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Go.")
         await run.result(timeout=5)

@@ -8,16 +8,20 @@ import re
 import pytest
 
 from choragus.agents.errors import LimitFault
-from choragus.agents.limits import Limits, Spent, exceeded
+from choragus.agents.limits import Limits
+from choragus.agents.spending import Spent, exceeded
 
 NOTHING = Spent()
+NONE = Limits(steps=None, tokens=None, cost_usd=None, active_seconds=None, tool_calls=None, bad_calls=None)
 FIELDS = ["steps", "tokens", "cost_usd", "wall_seconds", "active_seconds", "tool_calls"]
 
 
-def test_only_steps_are_limited_by_default() -> None:
-    assert Limits() == Limits(
-        steps=50, tokens=None, cost_usd=None, wall_seconds=None, active_seconds=None, tool_calls=None
+def test_no_run_is_without_ceilings_unless_it_is_said_field_by_field() -> None:
+    assert Limits().said() == (
+        "steps 50, tokens 1000000, cost_usd 10, active_seconds 3600, tool_calls 1000, bad_calls 20, depth 3, "
+        "parallel 32"
     )
+    assert Limits(tokens=None).said().startswith("steps 50, cost_usd 10")
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -47,7 +51,7 @@ def test_a_count_must_be_whole(name: str) -> None:
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_zero_is_a_limit(name: str) -> None:
-    assert getattr(Limits(**{name: 0}), name) == 0
+    assert getattr(Limits(**{name: 0}), name) == 0  # type: ignore[arg-type]  # the fields are amounts
 
 
 def test_whole_money_is_the_same_limit_as_its_float() -> None:
@@ -70,7 +74,7 @@ def test_spent_adds_up_field_by_field() -> None:
 def test_nothing_is_exceeded_without_limits() -> None:
     spent = Spent(steps=10**6, input_tokens=10**9, cost_usd=1e6, tool_calls=10**6, active_seconds=1e9)
 
-    assert exceeded(Limits(steps=None), spent, spent, wall=1e9) is None
+    assert exceeded(NONE, spent, spent, wall=1e9) is None
 
 
 @pytest.mark.parametrize(
@@ -130,7 +134,10 @@ def test_what_fits_exactly_is_allowed(limits: Limits, spent: Spent, reserved: Sp
     ],
 )
 def test_what_does_not_fit_is_a_sentence(limits: Limits, spent: Spent, reserved: Spent, sentence: str) -> None:
-    assert exceeded(limits, spent, reserved, wall=0) == sentence
+    refused = exceeded(limits, spent, reserved, wall=0)
+
+    assert refused is not None
+    assert refused.reason == sentence
 
 
 @pytest.mark.parametrize(

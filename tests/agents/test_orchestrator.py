@@ -9,7 +9,7 @@ import pytest
 
 from choragus.actors.testing.loop import clock, settled
 from choragus.actors.testing.simulation import simulated
-from choragus.agents import orchestrator as orchestrators
+from choragus.agents import reasoning
 from choragus.agents import service as services
 from choragus.agents.errors import Cancelled, Failed, LimitReached, ModelError
 from choragus.agents.limits import Limits
@@ -37,7 +37,7 @@ from .play import Ledger, answering, call, calls, data, eventually, kinds, scrip
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model is called again at once."""
-    monkeypatch.setattr(orchestrators, "RETRY", 0.001)
+    monkeypatch.setattr(reasoning, "RETRY", 0.001)
 
 
 @simulated(seeds=range(3))
@@ -138,17 +138,6 @@ async def test_a_model_that_hangs_is_given_up_and_called_again(monkeypatch: pyte
 
         assert await run.result(timeout=5) == "done"
         assert [line["reason"] for line in await data(run, "model.failed")] == ["function did not answer within 0.02 s"]
-
-
-@simulated(seeds=range(3))
-async def test_a_model_whose_estimate_raises_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    agent = scripted("done")
-    monkeypatch.setattr(agent.model, "estimate", lambda request: 1 / 0)
-    async with Runtime(agents=[agent], attempts=1) as runtime:
-        run = await runtime.start(agent, "Go.")
-
-        with pytest.raises(Failed, match=r"failed 1 times, last with ZeroDivisionError: division by zero$"):
-            await run.result(timeout=5)
 
 
 @pytest.mark.parametrize("stop", ["length", "refusal"])

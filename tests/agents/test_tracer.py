@@ -134,7 +134,7 @@ async def test_a_denied_call_has_no_span() -> None:
 
 
 async def test_a_model_call_that_failed_is_a_span_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("choragus.agents.orchestrator.RETRY", 0.001)
+    monkeypatch.setattr("choragus.agents.reasoning.RETRY", 0.001)
     spans = await traced(scripted(ModelError("busy", retryable=True), "done"))
 
     chats = [span for span in spans if span.name == "chat scripted"]

@@ -59,3 +59,10 @@ def test_an_example_fits_two_screens_and_stands_in_the_readme(name: str) -> None
 
     assert text.count("\n") <= 120
     assert f"{name}.py" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_ceiling_that_asks_is_raised_and_holds(tmp_path: Path) -> None:
+    lines = printed("asking_ceiling", tmp_path)
+
+    assert "question:  raise_limit to {'cost_usd': 0.06}?" in lines
+    assert lines[-2:] == ["result:    They were in the shed.", "spent:     0.05 of 0.06 dollars"]

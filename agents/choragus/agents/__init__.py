@@ -22,6 +22,7 @@ from .errors import (
     NotForkable,
     NotPermitted,
     Outcome,
+    Paused,
     PolicyFault,
     SecretFault,
     ToolError,
@@ -32,6 +33,7 @@ from .errors import (
 from .holding import HeldRun
 from .inspection import ApprovalRequested, OutcomeUnknown, RunEvent, RunSummary, Unknown
 from .keeping import Unwound
+from .ledger import Ledger, LedgerSummary
 from .limits import Limits
 from .model import ChatMessage, Model, ModelReply, ModelRequest, Price, ToolCall, ToolSchema, Usage
 from .prompt import Prompt
@@ -70,6 +72,8 @@ __all__ = [
     "Held",
     "HeldRun",
     "KeptRun",
+    "Ledger",
+    "LedgerSummary",
     "LimitFault",
     "LimitReached",
     "Limits",
@@ -81,6 +85,7 @@ __all__ = [
     "NotPermitted",
     "Outcome",
     "OutcomeUnknown",
+    "Paused",
     "PolicyFault",
     "Price",
     "Prompt",

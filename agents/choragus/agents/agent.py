@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from attrs import field, frozen
 
@@ -49,7 +49,8 @@ class Agent:
         model: what answers.
         prompt: what the model is told before the goal; a text stands for a Prompt.
         tools: what it may call, each made by @tool. Nothing else can be called.
-        limits: the ceilings of each run; 50 steps by default.
+        limits: the ceilings of each run; see Limits for those there are by default.
+        cheaper: the model that gives the last answer where `Limits(at_limit="degrade")`; by default `model`.
         policies: what judges its goal, replies, calls, results and answer, behind the runtime's own policies.
         approvals: who is asked, how long they have, and what happens when nobody decides.
         checkpoints: where a person is always asked.
@@ -64,12 +65,15 @@ class Agent:
     tools: tuple[Tool, ...] = field(kw_only=True, default=(), converter=_as_tuple)
     limits: Limits = field(kw_only=True, factory=Limits)
     policies: tuple[Policy, ...] = field(kw_only=True, default=(), converter=_as_policies)
+    cheaper: Model | None = field(kw_only=True, default=None)
     approvals: Approvals = field(kw_only=True, factory=Approvals)
     checkpoints: tuple[Checkpoint, ...] = field(kw_only=True, default=(), converter=_as_checkpoints)
 
     def __attrs_post_init__(self) -> None:
         _check_name(self.name)
         _check_model(self.name, self.model)
+        if self.cheaper is not None:
+            _check_model(self.name, self.cheaper)
         _check_tools(self.name, self.tools)
         check_policies(f"the policies of agent {self.name!r}", self.policies)
         if not isinstance(self.prompt, Prompt):
@@ -83,6 +87,11 @@ class Agent:
     def every_policy(self) -> tuple[Policy, ...]:
         """Its policies, and behind them its checkpoints."""
         return (*self.policies, Checkpoints(self.checkpoints)) if self.checkpoints else self.policies
+
+    @property
+    def last_model(self) -> Model:
+        """What answers when a ceiling leaves room for one answer only."""
+        return self.model if self.cheaper is None else self.cheaper
 
 
 def _check_name(name: object) -> None:
@@ -136,3 +145,36 @@ def check_policies(which: str, policies: object) -> None:
     twice = [name for name, times in Counter(each.name for each in policies).items() if times > 1]
     if twice:
         raise AgentFault(f"several of {which} are named {twice[0]!r}: give all but one another name")
+
+
+def agents_by_name(agents: Iterable[Agent]) -> dict[str, Agent]:
+    """The agents of a runtime.
+
+    Raises:
+        AgentFault: when one is none, or two share a name.
+    """
+    found: dict[str, Agent] = {}
+    for agent in agents:
+        if not isinstance(agent, Agent):
+            raise AgentFault(f"{agent!r} is no Agent: pass Runtime(agents=[Agent(...)])")
+        if agent.name in found:
+            raise AgentFault(f"two agents are named {agent.name!r}: rename one")
+        found[agent.name] = agent
+    return found
+
+
+def check_start(known: Mapping[str, Agent], agent: object, goal: object, key: object) -> None:
+    """Refuse to start what is none of a runtime's agents, or with a goal or key that is no text.
+
+    Raises:
+        AgentFault: with what is wrong.
+    """
+    if not isinstance(agent, Agent):
+        raise AgentFault(f"{agent!r} is no Agent: start one of those passed in Runtime(agents=[...])")
+    there = known.get(agent.name)
+    if there is None:
+        raise AgentFault(f"agent {agent.name!r} is not among this runtime's: pass it in Runtime(agents=[...])")
+    if there is not agent:
+        raise AgentFault(f"another agent of this runtime is named {agent.name!r}: start that one, or rename one")
+    if not isinstance(goal, str) or not isinstance(key, str):
+        raise AgentFault(f"goal={goal!r} and key={key!r} must both be text")

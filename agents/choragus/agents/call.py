@@ -20,7 +20,9 @@ class Stage(Enum):
     JUDGED = "judged"
     """The guardrail has been asked."""
     WAITING = "waiting"
-    """A person decides."""
+    """A person decides, or there is no room in the budget yet."""
+    QUEUED = "queued"
+    """It may run, when the run is not paused and not too many others do."""
     RUNNING = "running"
     BACKOFF = "backoff"
     """It failed, and runs again in a moment."""
@@ -99,7 +101,8 @@ class GatewayState:
 
     `granted` are the tools that the run was narrowed to; None: it was not. `counts` says how often a tool was called
     that may only be called so often, `bad_calls` how many calls were refused for what the model wrote. `undoable` are
-    the calls that would take others back, in the order in which these ended.
+    the calls that would take others back, in the order in which these ended. `parallel` calls run at a time, 0 for any
+    number.
     """
 
     calls: dict[str, Call] = attrs.field(factory=dict)
@@ -109,6 +112,13 @@ class GatewayState:
     bad_calls: int = 0
     undoable: list[str] = attrs.field(factory=list)
     unwinding: Unwinding | None = None
+    paused: bool = False
+    parallel: int = 0
+
+    def may_begin(self, call: Call) -> bool:
+        """Whether the call may run now, or has to wait: for others, or for the run to go on."""
+        running = sum(1 for one in self.calls.values() if one.stage is Stage.RUNNING and one is not call)
+        return not self.paused and not 0 < self.parallel <= running
 
     def call(self, id: str, stage: Stage) -> Call | None:
         """The call of that id, if it stands there."""

@@ -32,6 +32,9 @@ class Caller(Part[G, M], Generic[G, M]):
         """Write the intent of a call; the tool is run once that is on disk."""
         if self.state.over and not call.undoes:
             return
+        if not (call.undoes or self.state.may_begin(call)):
+            call.stage = Stage.QUEUED
+            return
         call.stage, call.since = Stage.RUNNING, self.now
         call.attempt += 1
         request = CallTool(
@@ -46,6 +49,12 @@ class Caller(Part[G, M], Generic[G, M]):
         on_interrupt = OnInterrupt.RERUN if call.repeatable else OnInterrupt.UNKNOWN
         call.effect = self.effect("tool", request, then=self.returned, on_interrupt=on_interrupt, about=call.id)
         self.log("call.intended", call=call.id, tool=self.name_of(call), effect=call.effect)
+
+    def begin_next(self) -> None:
+        """Run the calls that had to wait for others, or for the run to go on, in their order."""
+        for call in tuple(self.state.calls.values()):
+            if call.stage is Stage.QUEUED:
+                self.begin(call)
 
     def returned(self, result: ToolReturned) -> None:
         """The call came to an end; derived classes mark theirs as a reply."""
@@ -80,6 +89,7 @@ class Caller(Part[G, M], Generic[G, M]):
         call.stage, call.may_have = Stage.BACKOFF, call.may_have or result.fate != "not"
         self.log("call.retried", call=call.id, tool=self.name_of(call), attempt=call.attempt, reason=reason, wait=wait)
         self.timer(retry_timer(call.id), RetryCall(call.id), after=wait)
+        self.begin_next()
         return True
 
     def comes_again(self, call: Call) -> None:
@@ -150,6 +160,7 @@ class Caller(Part[G, M], Generic[G, M]):
         self.tell(ORCHESTRATOR, CallFinished(call=call.id, text=text, is_error=end.is_error))
         if self.services.policies(call.agent).looks_back:
             self._tell_settled(call, end, text)
+        self.begin_next()
 
     def unknown(self, call: Call, why: str) -> None:
         """Nobody knows whether the call did anything: a person finds out, and is told how."""
@@ -161,6 +172,7 @@ class Caller(Part[G, M], Generic[G, M]):
         self.log("call.unknown", call=call.id, tool=call.tool, arguments=call.arguments, reason=why, check=how)
         self.raise_attention(call, why, check=how)
         self.wait(call, "outcome unknown")
+        self.begin_next()
         if isinstance(check, Tool):
             request = CallTool(
                 run=self.key,

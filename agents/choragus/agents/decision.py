@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Generic, Protocol, TypeVar
 
 import attrs
@@ -30,6 +31,7 @@ class Guarded(Protocol):
     budget: Budget
     petitions: Petitions
     past: list[PastCall]
+    paused: bool
 
 
 S = TypeVar("S", bound=Guarded)
@@ -114,6 +116,7 @@ class Deciding(Part[S, M], Generic[S, M]):
             by=used.by,
             left=used.left,
         )
+        self.call_decided(asked.subject, True)
         reason = f"standing rule {used.rule}"
         self.tell(asked.asker, Decided(call=asked.subject, approved=True, by=used.by, reason=reason))
 
@@ -133,6 +136,18 @@ class Deciding(Part[S, M], Generic[S, M]):
             self._close(asked)
         self.state.petitions.pending, self.state.petitions.ruled = {}, {}
 
+    def ceiling_fault(self, arguments: Mapping[str, object]) -> str:
+        """Why the ceilings cannot be raised to these, or nothing."""
+        raise NotImplementedError
+
+    def ceiling_decided(self, asked: Petition, message: Decide) -> None:
+        """A person has raised a ceiling, or has not."""
+        raise NotImplementedError
+
+    def call_decided(self, call: str, approved: bool) -> None:
+        """A person has decided about a call, for which money may be set aside."""
+        raise NotImplementedError
+
     def _stranger(self) -> str:
         """Why nothing that this sender says is a person's decision, or nothing."""
         if from_outside(self._turn.sender):
@@ -141,6 +156,8 @@ class Deciding(Part[S, M], Generic[S, M]):
 
     def _objection(self, asked: Petition, arguments: dict[str, object], by: str) -> str:
         """Why the call must not run with these arguments though that person wants it, or nothing."""
+        if asked.is_ceiling:
+            return self.ceiling_fault(arguments)
         if fault := self.services.fault(asked.agent, asked.tool, arguments):
             return fault
         check = Check(
@@ -212,6 +229,10 @@ class Deciding(Part[S, M], Generic[S, M]):
             **({"given": asked.given} if asked.quorum > 1 else {}),
         )
         self.tell(ORCHESTRATOR, CallWaits(call=asked.subject))
+        if asked.is_ceiling:
+            self.ceiling_decided(asked, message)
+            return
+        self.call_decided(message.call, message.approved)
         self.tell(asked.asker, told(asked, message))
 
     def _lapse(self, asked: Petition) -> None:
@@ -246,7 +267,9 @@ class Deciding(Part[S, M], Generic[S, M]):
 
     def clock(self) -> None:
         """Take note whether anybody works on the run."""
-        self.state.budget.clock(self.state.petitions.waits, now=self.now, opened=self.services.opened)
+        self.state.budget.clock(
+            self.state.petitions.waits or self.state.paused, now=self.now, opened=self.services.opened
+        )
 
 
 def _timer(asked: Petition) -> str:

@@ -15,6 +15,7 @@ from choragus.mailbox.store import Store
 from choragus.supervision.system import System
 
 from .approval import approval_id
+from .control import PauseRun, ResumeRun, StartChild
 from .errors import DecisionRefused, Failed, Held
 from .guardrail import Guardrail
 from .inspection import find_run
@@ -44,7 +45,7 @@ class Desk:
         self._is_closed = False
         system.events.subscribe(self._noticed)
 
-    def orchestrator(self, run: str) -> Ref[StartRun | ForkRun | CancelRun]:
+    def orchestrator(self, run: str) -> Ref[StartRun | ForkRun | CancelRun | PauseRun | ResumeRun | StartChild]:
         """The run's orchestrator; raises Held."""
         self._check_held(run)
         return self._system.ref(Orchestrator, run)

@@ -14,6 +14,7 @@
        ├─ SecretFault (LookupError)  a secret that is not there, or not for this tool
        ├─ NotPermitted (PermissionError)  a URL or a path leads where a tool must not go
        ├─ UnknownRun (LookupError)   no run of that id
+       ├─ Paused                     a paused runtime starts nothing
        ├─ NotForkable                a run cannot be forked there
        ├─ DecisionRefused            a person's decision that is not taken
        └─ Outcome                    why a run has no result
@@ -266,9 +267,20 @@ class Outcome(AgentError):
 
 
 class LimitReached(Outcome):
-    """Raised when a run ended because a limit left no room for its next step."""
+    """Raised when a run ended because a limit left no room for its next step, or a sub-run could not begin.
+
+    Args:
+        run: the run's id.
+        reason: a sentence that names the value, the limit, and the remedy.
+        achieved: the latest that the model said before the run ended, or empty.
+    """
 
     _verb = "reached a limit"
+
+    def __init__(self, run: str, reason: str, achieved: str = "") -> None:
+        super().__init__(run, reason)
+        self.args = (run, reason, achieved)
+        self.achieved = achieved
 
 
 class Denied(Outcome):
@@ -287,6 +299,10 @@ class Failed(Outcome):
     """Raised when a run ended because it could not go on."""
 
     _verb = "failed"
+
+
+class Paused(AgentError):
+    """Raised when a runtime that is paused is to start a run."""
 
 
 class Held(Outcome):

@@ -49,7 +49,7 @@ class ForkPoint:
 
     `conversation` is what the model sees in `step`. When it has answered by then, `text` and `calls` are the answer;
     calls without a result are open, those that were under way have one that says so. `granted` are the tools that the
-    run has been narrowed to by now: a fork never has more.
+    run has been narrowed to by now: a fork never has more. It draws on the `ledgers` that the run drew on.
     """
 
     run: str
@@ -63,6 +63,7 @@ class ForkPoint:
     calls: tuple[OpenCall, ...]
     interrupted: tuple[Interrupted, ...]
     granted: tuple[str, ...] | None = None
+    ledgers: tuple[str, ...] = ()
 
     def citing(self, by: str) -> dict[str, object]:
         """The first entry of the fork: what it cites, and with what it begins."""
@@ -105,7 +106,8 @@ async def fork_point(store: Store, run: str, at: int | None, place: str) -> Fork
         text=asked.text if asked else "",
         calls=tuple(_taken_over(summary.run, standing, call, asked) for call in standing.calls) if asked else (),
         interrupted=_interrupted(standing),
-        granted=await _granted(store, summary.run),
+        granted=None if (state := await _state(store, summary.run)) is None else state.granted,
+        ledgers=await _ledgers(store, state),
     )
 
 
@@ -232,10 +234,17 @@ async def _answer(store: Store, run: str, standing: Standing) -> _Answer | None:
     return _Answer(said[0].text, tuple(calls))
 
 
-async def _granted(store: Store, run: str) -> tuple[str, ...] | None:
+async def _state(store: Store, run: str) -> RunState | None:
     snapshot = await store.load(actor_id(ORCHESTRATOR, run))
     state = None if snapshot.state is None else decode(snapshot.state)
-    return state.granted if isinstance(state, RunState) else None
+    return state if isinstance(state, RunState) else None
+
+
+async def _ledgers(store: Store, state: RunState | None) -> tuple[str, ...]:
+    """Those that the run draws on: of a sub-run those of the topmost, from whose budget the fork does not spend."""
+    while state is not None and state.parent:
+        state = await _state(store, state.parent)
+    return () if state is None else state.ledgers
 
 
 def _with_result(call: OpenCall, result: CallFinished | None) -> OpenCall:

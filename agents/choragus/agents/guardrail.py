@@ -12,11 +12,10 @@ from choragus.mailbox.codec import stored
 
 from .approval import arguments_hash
 from .baseline import BASELINE, LearnRun
-from .budget import Budget
+from .budget import Claim
 from .checkpoint import CHECKPOINTS
-from .decision import Deciding
+from .control import Draw, Drawn, Hold, Serve
 from .hindsight import Hindsight
-from .limits import Spent
 from .message import (
     GUARDRAIL,
     TOOL_GATEWAY,
@@ -32,12 +31,14 @@ from .message import (
     Spend,
     Verdict,
 )
-from .petition import Kind, Petition, Petitions
+from .petition import Kind, Petition
 from .policy.chain import Ruling
 from .policy.check import Check, Past, PastCall, Stage
 from .policy.norms import Norms
 from .policy.verdict import Allow, Ask, Deny, End, Escalate, Rewrite
 from .question import asked
+from .spending import Spent
+from .treasury import Purse, Treasury, call_token
 
 Fields = dict[str, object]
 
@@ -59,55 +60,59 @@ def _in_parts(fields: Fields) -> Fields:
 
 @stored("choragus.guardrail_state", version=2, upcasters={1: _in_parts})
 @attrs.define
-class GuardrailState:
+class GuardrailState(Purse):
     """What may be spent, what waits for a person, and the latest calls as far as policies look back."""
 
-    budget: Budget = attrs.field(factory=Budget)
-    petitions: Petitions = attrs.field(factory=Petitions)
-    past: list[PastCall] = attrs.field(factory=list)
     hindsight: Hindsight | None = None
-    over: bool = False
 
 
 class Guardrail(
-    Deciding[
+    Treasury[
         GuardrailState,
-        SetLimits | Reserve | Spend | JudgeCall | JudgeText | CallSettled | Decide | PetitionDue | CallWaits | RunEnded,
+        SetLimits
+        | Reserve
+        | Draw
+        | Drawn
+        | Spend
+        | Serve
+        | Hold
+        | JudgeCall
+        | JudgeText
+        | CallSettled
+        | Decide
+        | PetitionDue
+        | CallWaits
+        | RunEnded,
     ],
     name=GUARDRAIL,
 ):
     """Says what may be spent and what may run. Whoever asks takes silence for no."""
 
     @handle
-    def set_limits(self, message: SetLimits) -> None:
-        """The run begins."""
-        self.state.budget.begin(message.limits, message.started)
-
-    @handle
-    def reserve(self, message: Reserve) -> Verdict:
-        """Set a budget aside, if it fits into every ceiling beside what is spent and set aside already."""
-        reason = self._set_aside(message.token, message.most)
-        return Verdict(allowed=not reason, reason=reason)
-
-    @handle
-    def spend(self, message: Spend) -> None:
-        """What was set aside is spent, or given back."""
-        self.state.budget.spend(message.token, message.spent)
-        self.log("budget.spent", token=message.token, **attrs.asdict(message.spent))
-
-    @handle
     async def judge(self, message: JudgeCall) -> Verdict:
         """Judge a call by the policies; a person decides where they say so, and on what cannot be undone."""
-        token = f"call-{message.call}"
-        reason = self._set_aside(token, Spent(tool_calls=1))
-        if reason:
-            self._log_call(message, "deny", reason, policy="limits")
-            return Verdict(allowed=False, reason=reason)
-        self.state.budget.spend(token, Spent(tool_calls=1))
+        most = Spent(tool_calls=1, cost_usd=message.cost_usd)
+        asker = actor_id(TOOL_GATEWAY, self.key)
+        verdict = self.claimed(Claim(token=call_token(message.call), most=most, asker=asker, judge=message))
+        if verdict.allowed:
+            return await self.ruled_on(message)
+        if not verdict.wait:
+            self.no_room_for(message, verdict)
+        return verdict
+
+    async def ruled_on(self, message: JudgeCall) -> Verdict:
+        """What the policies say of a call for which there is room; one that waits for a person keeps its money."""
         chain = self.services.policies(message.agent)
         norms = await self.services.norms(self.key, message.agent) if chain.wants_norms else None
-        ruling = chain.rule(self._check_of_call(message, norms))
-        return await self._carry_out(message, ruling)
+        ruled = await self._carry_out(message, chain.rule(self._check_of_call(message, norms)))
+        if not ruled.wait or not message.cost_usd:
+            used = Spent(tool_calls=1, cost_usd=message.cost_usd if ruled.allowed else 0.0)
+            self.settle_claim(call_token(message.call), used, quiet=not message.cost_usd)
+        return ruled
+
+    def no_room_for(self, message: JudgeCall, verdict: Verdict) -> None:
+        """Take note that a call is refused before the policies look at it."""
+        self._log_call(message, "deny", verdict.reason, policy="limits")
 
     @handle
     async def judge_text(self, message: JudgeText) -> Verdict:
@@ -165,6 +170,7 @@ class Guardrail(
         self.drop_petitions()
         if message.completed and not self.state.over and self.services.policies(message.agent).wants_norms:
             self._teach(message.agent)
+        self.close_budget()
         self.state.over = True
 
     def _teach(self, agent: str) -> None:
@@ -172,18 +178,6 @@ class Guardrail(
         spent = self.state.budget.spent
         learnt = LearnRun(run=self.key, figures=self._hindsight.figures, steps=spent.steps, cost_usd=spent.cost_usd)
         self.tell_at(actor_id(BASELINE, self.services.manifest(agent).hash), learnt)
-
-    # Spending.
-
-    def _set_aside(self, token: str, most: Spent) -> str:
-        if self.state.over:
-            return f"run {self.key} has ended"
-        reason = self.state.budget.set_aside(token, most, now=self.now, opened=self.services.opened)
-        if reason:
-            self.log("limit.reached", token=token, reason=reason)
-            return reason
-        self.log("budget.reserved", token=token, **attrs.asdict(most))
-        return ""
 
     # Judging.
 

@@ -28,7 +28,9 @@ T = TypeVar("T")
 class RunSummary:
     """A run as lists show it. Times are seconds since the epoch, `ended` 0.0 while it goes on.
 
-    `questions` is how often it had to wait for a person.
+    `achieved` is the latest that a run said that a limit ended, `degraded` tells of a last answer at a limit, `paused`
+    of who holds it and why, `parent` of the run that it is a sub-run of. `questions` is how often it had to wait for a
+    person.
     """
 
     run: str
@@ -47,6 +49,10 @@ class RunSummary:
     cost_usd: float
     started: float
     ended: float
+    achieved: str = ""
+    degraded: bool = False
+    paused: str = ""
+    parent: str = ""
     questions: int = 0
 
     @property

@@ -12,6 +12,7 @@ from .agent import Agent
 from .approver import Approvals
 from .errors import AgentFault
 from .limits import Limits
+from .model import Model
 from .policy.chain import Policy
 from .tool import Tool
 
@@ -35,6 +36,15 @@ class PolicyIdentity:
 
 
 @frozen(kw_only=True)
+class ModelIdentity:
+    """A second model in a manifest."""
+
+    provider: str
+    model: str
+    settings: dict[str, object]
+
+
+@frozen(kw_only=True)
 class Manifest:
     """The identity of an agent at one time.
 
@@ -49,6 +59,7 @@ class Manifest:
     tools: tuple[ToolIdentity, ...]
     limits: Limits
     policies: tuple[PolicyIdentity, ...] = ()
+    cheaper: ModelIdentity | None = None
     approvals: Approvals = field(factory=Approvals)
 
     @property
@@ -72,22 +83,29 @@ def manifest(agent: Agent, common: Sequence[Policy] = ()) -> Manifest:
         agent=agent.name,
         provider=agent.model.provider,
         model=agent.model.name,
-        settings=_settings(agent),
+        settings=_settings(agent.name, agent.model),
         prompt=agent.prompt.digest,
         tools=tuple(_identity(each) for each in sorted(agent.tools, key=lambda each: each.name)),
         limits=agent.limits,
+        cheaper=_model(agent.name, agent.cheaper),
         policies=tuple(PolicyIdentity(each.name, each.version) for each in (*common, *agent.every_policy)),
         approvals=agent.approvals,
     )
 
 
-def _settings(agent: Agent) -> dict[str, object]:
-    settings = agent.model.settings()
+def _model(agent: str, model: Model | None) -> ModelIdentity | None:
+    if model is None:
+        return None
+    return ModelIdentity(provider=model.provider, model=model.name, settings=_settings(agent, model))
+
+
+def _settings(agent: str, model: Model) -> dict[str, object]:
+    settings = model.settings()
     try:
         plain: dict[str, object] = msgspec.json.decode(_json(settings))
     except (TypeError, ValueError, OverflowError) as error:
         raise AgentFault(
-            f"the model settings of agent {agent.name!r} are {settings!r} ({error}): let settings() give JSON values"
+            f"the model settings of agent {agent!r} are {settings!r} ({error}): let settings() give JSON values"
         ) from error
     return plain
 

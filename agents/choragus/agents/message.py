@@ -7,8 +7,9 @@ import attrs
 from choragus.actors.message import Request
 from choragus.mailbox.codec import stored
 
-from .limits import Limits, Spent
+from .limits import Limits
 from .model import ChatMessage, ToolCall
+from .spending import NOTHING, Spent
 
 ORCHESTRATOR = "choragus.orchestrator"
 MEMORY = "choragus.memory"
@@ -29,13 +30,18 @@ class StartRun(Request[bool]):
     """Begin the run; False when it had begun before, and then nothing happens.
 
     `manifest` is the hash of the agent as whoever starts the run has it: a start that survives a crash is held with it.
-    `tools` are the names of those of the agent's tools that the run may use; None: all.
+    `parent` is the run that this is a sub-run of, `room` how many may stand below one another under it as far as that
+    one says, `ledgers` are the names of those that it draws on. `tools` are the names of
+    those of the agent's tools that the run may use; None: all.
     """
 
     agent: str
     goal: str
     key: str
     manifest: str
+    parent: str = ""
+    room: int | None = None
+    ledgers: tuple[str, ...] = ()
     tools: tuple[str, ...] | None = None
 
 
@@ -136,10 +142,15 @@ class Perceive:
 @stored("choragus.set_limits")
 @attrs.frozen(kw_only=True)
 class SetLimits:
-    """The run's ceilings and when its clock began."""
+    """The run's ceilings, when its clock began, and which accounts its spending counts in besides its own.
+
+    `parent` is the run that it is a sub-run of, or empty; `ledgers` are names.
+    """
 
     limits: Limits
     started: float
+    parent: str = ""
+    ledgers: tuple[str, ...] = ()
 
 
 @stored("choragus.verdict")
@@ -147,7 +158,8 @@ class SetLimits:
 class Verdict:
     """What the guardrail says: allowed, denied with the reason, or `wait`, and then a Decided follows.
 
-    `ends`: the run ends with this. With `arguments` or `text` that passes instead of what was asked about.
+    `ends`: the run ends with this. With `arguments` or `text` that passes instead of what was asked about. `limit`
+    names the ceiling that left no room.
     """
 
     allowed: bool
@@ -156,24 +168,36 @@ class Verdict:
     ends: bool = False
     arguments: dict[str, object] | None = None
     text: str | None = None
+    limit: str = ""
 
 
 @stored("choragus.reserve")
 @attrs.frozen(kw_only=True)
 class Reserve(Request[Verdict]):
-    """May this much be spent? If so it is set aside under `token` until a Spend of the same token."""
+    """May this much be spent? If so it is set aside under `token` until a Spend of the same token.
+
+    Where there may be room later, `asker` (an address) is told with Drawn, and the reply is to `wait`. `keep` must be
+    left besides; `final` is a run's last call, which time does not bind.
+    """
 
     token: str
     most: Spent
+    asker: str = ""
+    keep: Spent = NOTHING
+    final: bool = False
 
 
 @stored("choragus.spend")
 @attrs.frozen(kw_only=True)
 class Spend:
-    """What was reserved under `token` has cost this much; nothing gives the reservation back."""
+    """What was reserved under `token` has cost this much; nothing gives the reservation back.
+
+    `presumed`: the call was cut off, and counts as the most that it may have cost.
+    """
 
     token: str
     spent: Spent
+    presumed: bool = False
 
 
 @stored("choragus.judge_call")
@@ -189,6 +213,7 @@ class JudgeCall(Request[Verdict]):
     agent: str = ""
     step: int = 0
     reason: str = ""
+    cost_usd: float = 0.0
 
 
 @stored("choragus.judge_text")
@@ -266,7 +291,8 @@ class RunEnded:
 class RunCall:
     """Carry out one call of the model; `call` is the runtime's own id for it, unique within the run.
 
-    `reason` is what the model said beside its calls. `granted` names the tools of which this step may use one, beside
+    `reason` is what the model said beside its calls; `parallel` how many calls of the run may be under way at a time,
+    0 for any number. `granted` names the tools of which this step may use one, beside
     what the agent and the run may; None: all of them.
     """
 
@@ -275,6 +301,7 @@ class RunCall:
     asked: ToolCall
     step: int = 0
     reason: str = ""
+    parallel: int = 0
     granted: tuple[str, ...] | None = None
 
 
@@ -347,13 +374,15 @@ class UndoNext:
 class CallModel:
     """Complete the conversation up to a position; its text is not repeated here.
 
-    `granted` names the tools that the model is shown; None: all of the agent's.
+    With `final` it is the run's last call, without tools, and the model is told that sentence. `granted` names the
+    tools that the model is shown; None: all of the agent's.
     """
 
     run: str
     agent: str
     step: int
     upto: int
+    final: str = ""
     granted: tuple[str, ...] | None = None
 
 
@@ -375,12 +404,16 @@ class ModelReplied:
 @stored("choragus.model_failed")
 @attrs.frozen(kw_only=True)
 class ModelFailed:
-    """The model failed; `retryable` says whether the same request may succeed later."""
+    """The model failed; `retryable` says whether the same request may succeed later.
+
+    `cut_off`: it was given up on, and nobody knows what it has cost.
+    """
 
     reason: str
     retryable: bool
     started: float
     ended: float
+    cut_off: bool = False
 
 
 @stored("choragus.call_tool")

@@ -138,8 +138,12 @@ class Model(Protocol):
     def settings(self) -> dict[str, object]:
         """What shapes its answers, as JSON values: part of the manifest, so a change of it changes a run's identity."""
 
-    def estimate(self, request: ModelRequest) -> Usage:
-        """The most that completing `request` may use. The budget is reserved by it before the call."""
+    def estimate(self, request: ModelRequest) -> Usage | None:
+        """The most that completing `request` may use: its size and the longest answer, at the price table.
+
+        The budget is reserved by it before the call. None: nobody can tell, and then a run with a ceiling on tokens or
+        money does not make the call, unless its Limits(unbounded="allow").
+        """
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """Answer `request`. Cancellable at any await; called again with the same request after a crash.
@@ -147,6 +151,17 @@ class Model(Protocol):
         Raises:
             ModelError: the model failed; its `retryable` says whether the same request may succeed later.
         """
+
+
+def bound(model: Model, request: ModelRequest) -> Usage | str:
+    """What the model says that completing `request` may use at most, or why it says nothing."""
+    try:
+        most = model.estimate(request)
+    except Exception as error:  # the estimate is the user's code, and a model that cannot tell is a case of its own
+        return f"its estimate raised {type(error).__name__}: {error}"
+    if isinstance(most, Usage):
+        return most
+    return f"its estimate gave {most!r}, which is no Usage"
 
 
 def tokens(value: ModelRequest | ModelReply) -> int:

@@ -8,11 +8,14 @@ import attrs
 
 from .approval import Approval, approval_id
 from .approver import Approvals
-from .message import Decide, Decided
+from .message import GUARDRAIL, Decide, Decided
 from .question import fault
 
 DEADLINE = "deadline"
 """Who decides when nobody has in time."""
+
+CEILING = "ceiling-"
+"""How the subject of a question about a ceiling begins."""
 
 
 class Kind(Enum):
@@ -24,6 +27,8 @@ class Kind(Enum):
     """The same, put to whom the run's questions are escalated."""
     CHECKPOINT = "checkpoint"
     """May the run go on with this text, or this call run, for the agent's declaration wants it looked at?"""
+    CEILING = "ceiling"
+    """May the ceiling be raised to this?"""
     QUESTION = "question"
     """What does the model have to know?"""
 
@@ -66,7 +71,12 @@ class Petition:
     @property
     def is_call(self) -> bool:
         """Whether it is about a call that then runs."""
-        return bool(self.tool) and self.kind is not Kind.QUESTION
+        return bool(self.tool) and self.kind is not Kind.QUESTION and not self.is_ceiling
+
+    @property
+    def is_ceiling(self) -> bool:
+        """Whether it is about a ceiling that may be raised."""
+        return self.asker == GUARDRAIL
 
     def ask(self, who: Approvals, now: float) -> None:
         """Put it to the approvers at its level, from now on; approvers that a policy named stand for the first group.
@@ -217,7 +227,7 @@ def _misfit(asked: Petition, message: Decide) -> str:
         return fault(message.answer, asked.options)
     if message.answer is not None:
         return f"call {message.call} asks for a decision, not for an answer: approve it or deny it"
-    if message.arguments and not (asked.is_call and message.approved):
+    if message.arguments and not ((asked.is_call or asked.is_ceiling) and message.approved):
         return f"the arguments of {message.call} cannot be changed: only a call that is approved can have others"
     return ""
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 import attrs
 
 from .approval import Approval
+from .control import PauseRun, ResumeRun
 from .desk import Desk
 from .errors import AgentError, Cancelled, DecisionRefused, Denied, Failed, LimitReached, Outcome, Waiting
 from .inspection import RunEvent, RunSummary, Unknown, approvals, find_run, timeline, unknowns
@@ -18,7 +19,6 @@ from .state import Status
 _ERRORS: dict[Status, type[Outcome]] = {
     Status.FAILED: Failed,
     Status.CANCELLED: Cancelled,
-    Status.LIMIT: LimitReached,
     Status.DENIED: Denied,
 }
 
@@ -58,6 +58,8 @@ class Run:
                 raise Waiting(self.id, await self._why_waiting(timeout)) from None
         if summary.status is Status.COMPLETED:
             return summary.outcome
+        if summary.status is Status.LIMIT:
+            raise LimitReached(self.id, summary.outcome, summary.achieved)
         raise _ERRORS[summary.status](self.id, summary.outcome)
 
     async def events(self, after: int = 0) -> AsyncIterator[RunEvent]:
@@ -87,8 +89,19 @@ class Run:
         return timeline(self._desk.store, self.id, after, self._desk)
 
     async def cancel(self, *, by: str = "host", reason: str = "") -> bool:
-        """End the run as cancelled, also while a call is in flight; False when it had ended before."""
+        """End the run and its sub-runs as cancelled, also while calls are in flight; False when it had ended before."""
         return await self._desk.orchestrator(self.id).ask(CancelRun(by=by, reason=reason))
+
+    async def pause(self, *, by: str = "host", reason: str = "") -> bool:
+        """Start nothing new in the run and its sub-runs until `resume`, over restarts too; False when it has ended.
+
+        What is in flight ends and is recorded. A call that is approved meanwhile runs when the run goes on.
+        """
+        return await self._desk.orchestrator(self.id).ask(PauseRun(by=by, reason=reason))
+
+    async def resume(self, *, by: str = "host") -> bool:
+        """Go on with a paused run and its sub-runs; False when it was not paused, or not by `pause`."""
+        return await self._desk.orchestrator(self.id).ask(ResumeRun(by=by))
 
     async def pending(self) -> list[Approval]:
         """What of this run waits for a person: decide by the approval's own `approve`, `deny` or `answer`."""

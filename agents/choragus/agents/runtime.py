@@ -22,16 +22,18 @@ from choragus.supervision.spec import Child, Region, Supervisor
 from choragus.supervision.strategy import OneForOne
 from choragus.supervision.system import System
 
-from .agent import Agent, check_policies
+from .account import Account
+from .agent import Agent, agents_by_name, check_policies, check_start
 from .approval import Approval
 from .attention import Attention, waiting
 from .baseline import Baseline
 from .desk import PARTS, Desk
-from .errors import AgentError, AgentFault
+from .errors import AgentError
 from .fork import check_fork, fork_id, parent, standing_at
 from .herald import Herald, Hook, Teller, keep_telling
 from .holding import HeldRun, OnChange, held_runs
 from .inspection import RunSummary, approvals, find_run, runs
+from .ledger import Ledger, check_ledgers, ledgers_by_name
 from .limits import Limits
 from .manifest import manifest
 from .message import ForkRun, StartRun
@@ -42,6 +44,7 @@ from .rulebook import MAIN, Rulebook
 from .rules import Rules
 from .run import Run
 from .service import Services
+from .steering import Steering, begin_child
 from .telemetry import Exporter
 from .toolbelt.execution import Toolbelt
 from .toolbelt.provision import check_grant, check_resources, secret_names
@@ -60,7 +63,7 @@ NUDGE = 10.0
 """Seconds after which the tracer is sent to look also without news: an exporter may be back."""
 
 
-class Runtime:
+class Runtime(Steering):
     """Runs agents, durably when it has a path. Opening a file goes on with every run in it that is unfinished.
 
     Args:
@@ -74,6 +77,7 @@ class Runtime:
         signals: whether SIGINT and SIGTERM end the runtime in order; a second one ends the process at once.
         clock: wall time, seconds since the epoch.
         policies: what judges the runs of every agent, before the agent's own policies.
+        ledgers: the accounts that runs may draw on together.
         resources: what tools get as `context.resources`, a pool or a client say. It is never stored: whoever opens the
             file again gives it again. It is not closed at the end, for it is yours.
         secrets: the secrets that tools may declare: names to values, or to functions that give them, such as
@@ -101,6 +105,7 @@ class Runtime:
         signals: bool = False,
         clock: Callable[[], float] = time.time,
         policies: Iterable[Policy] = (),
+        ledgers: Iterable[Ledger] = (),
         resources: object = None,
         secrets: Secrets | None = None,
         attempts: int = 5,
@@ -115,9 +120,10 @@ class Runtime:
         self.held: tuple[HeldRun, ...] = ()
         self._path = path
         self._given = store
-        self._agents = _by_name(agents)
+        self._agents = agents_by_name(agents)
         self._policies = tuple(policies)
         check_policies("the policies of the runtime", self._policies)
+        self._ledgers = ledgers_by_name(ledgers)
         self._toolbelt = Toolbelt(resources, Vault(secrets))
         check_resources(self._agents.values(), resources)
         self._exporter = exporter
@@ -126,7 +132,7 @@ class Runtime:
         self._clock = clock
         self._hook = attention
         self._is_open = False
-        regions = (*PARTS, Rulebook, Herald, Baseline)
+        regions = (*PARTS, Rulebook, Herald, Baseline, Account)
         self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in regions]
 
     async def __aenter__(self) -> Self:
@@ -174,26 +180,46 @@ class Runtime:
         """The standing rules, by which calls run without a question."""
         return Rules(self.store, lambda: self._system.ref(Rulebook, MAIN), self._clock, self._services.rule_fault)
 
-    async def start(self, agent: Agent, goal: str, *, key: str = "", tools: Iterable[str] | None = None) -> Run:
+    async def start(
+        self,
+        agent: Agent,
+        goal: str,
+        *,
+        key: str = "",
+        tools: Iterable[str] | None = None,
+        parent: Run | None = None,
+        ledgers: Iterable[str] = (),
+    ) -> Run:
         """Start a run; with a key that was used for this agent before, give back that run and start nothing.
 
         Args:
             tools: the names of those of the agent's tools that this run, and every fork of it, may use; all of them by
                 default. A run that goes on under a key keeps what it began with.
+            parent: the run that this is a sub-run of: it spends from that one's budget too, is paused and resumed
+                with it, and ends with it. The key is then one of that run's own. Where that run was narrowed to some
+                tools, this one has none but these.
+            ledgers: the names of those that it draws on. A sub-run draws on its parent's.
 
         Raises:
-            AgentFault: when the agent is not among the runtime's, the goal or the key is no text, or a name is that of
-                none of its tools.
+            AgentFault: when the agent is not among the runtime's, the goal or the key is no text, a name is that of
+                none of its tools, or a ledger is not there.
+            LimitReached: when the parent has no depth left for a sub-run.
             Held: when the run of that key is held.
+            Paused: when the runtime is paused.
             MessageParked: when the run could not begin.
         """
-        self._check(agent, goal, key)
+        check_start(self._agents, agent, goal, key)
+        self._check_open()
+        drawn = check_ledgers(ledgers, self._ledgers, parent)
         granted = check_grant(agent, tools)
         identity = manifest(agent, self._policies).hash
+        if parent is not None:
+            asked = StartRun(agent=agent.name, goal=goal, key=key, manifest=identity, tools=granted)
+            return await begin_child(self._desk, parent.id, asked)
         while True:
             id = run_id(agent.name, key)
             begun = await self._desk.orchestrator(id).ask(
-                StartRun(agent=agent.name, goal=goal, key=key, manifest=identity, tools=granted)
+                StartRun(agent=agent.name, goal=goal, key=key, manifest=identity, tools=granted, ledgers=drawn)
             )
             if begun or key:  # else another run drew the same id
                 return Run(id, self._desk)
@@ -225,6 +251,7 @@ class Runtime:
             MessageParked: when the new run could not begin.
         """
         check_fork(at, key, limits, by)
+        self._check_open()
         of = await parent(self.store, run, self.place)
         self._services.check_agent(of.run, of.agent, of.manifest)
         id, there = await fork_id(self.store, of, at, key)
@@ -276,7 +303,14 @@ class Runtime:
 
     def _build(self) -> System:
         self._services = services = Services(
-            self._agents, self.store, self._clock, self._on_change, self._policies, self._toolbelt, self._hook
+            self._agents,
+            self.store,
+            self._clock,
+            self._on_change,
+            self._policies,
+            self._toolbelt,
+            self._ledgers,
+            self._hook,
         )
         return System(
             tree=self._tree(),
@@ -296,17 +330,6 @@ class Runtime:
         tracer = Child(Tracer, name=name, args=(self._exporter,), mailbox=2)
         return [Supervisor(name=above, strategy=TRACING, children=(tracer,))]
 
-    def _check(self, agent: object, goal: object, key: object) -> None:
-        if not isinstance(agent, Agent):
-            raise AgentFault(f"{agent!r} is no Agent: start one of those passed in Runtime(agents=[...])")
-        known = self._agents.get(agent.name)
-        if known is None:
-            raise AgentFault(f"agent {agent.name!r} is not among this runtime's: pass it in Runtime(agents=[...])")
-        if known is not agent:
-            raise AgentFault(f"another agent of this runtime is named {agent.name!r}: start that one, or rename one")
-        if not isinstance(goal, str) or not isinstance(key, str):
-            raise AgentFault(f"goal={goal!r} and key={key!r} must both be text")
-
     async def _nudge(self) -> None:
         """Send the tracer to look whenever there is something new, and at once for what was left last time."""
         with self._desk.news() as news:
@@ -319,14 +342,3 @@ class Runtime:
                 await anyio.lowlevel.checkpoint()
                 with anyio.move_on_after(NUDGE):
                     await news.wait()
-
-
-def _by_name(agents: Iterable[Agent]) -> dict[str, Agent]:
-    found: dict[str, Agent] = {}
-    for agent in agents:
-        if not isinstance(agent, Agent):
-            raise AgentFault(f"{agent!r} is no Agent: pass Runtime(agents=[Agent(...)])")
-        if agent.name in found:
-            raise AgentFault(f"two agents are named {agent.name!r}: rename one")
-        found[agent.name] = agent
-    return found

@@ -17,9 +17,10 @@ from .baseline import read_norms
 from .errors import BadArguments, Held, ModelError
 from .herald import Hook
 from .holding import OnChange, objection
+from .ledger import Ledger
 from .manifest import Manifest, manifest
 from .message import CallModel, CallTool, ModelFailed, ModelReplied, ToolReturned
-from .model import ChatMessage, ModelRequest, Usage
+from .model import ChatMessage, ModelRequest, Usage, bound
 from .patience import TookTooLong, within
 from .policy.chain import Chain, Policy
 from .policy.norms import Norms
@@ -48,6 +49,7 @@ class Services:
     on_change: OnChange = "refuse"
     common: tuple[Policy, ...] = ()
     toolbelt: Toolbelt = attrs.field(factory=Toolbelt)
+    ledgers: Mapping[str, Ledger] = attrs.field(factory=dict)
     hook: Hook | None = None
     opened: float = attrs.field(init=False)
     _heard: dict[str, list[ChatMessage]] = attrs.field(factory=dict, init=False)
@@ -134,32 +136,44 @@ class Services:
         if reason:
             raise Held(run, reason)
 
-    async def request(self, run: str, agent: str, upto: int, granted: Collection[str] | None = None) -> ModelRequest:
-        """All that the model is sent for a step, from the conversation on disk, and the tools that it is granted."""
-        who = self.agent(agent)
-        messages = await self._conversation(run, upto)
-        schemas = tuple(tool.schema for tool in who.tools if granted is None or tool.name in granted)
-        return ModelRequest(who.model.name, who.prompt.text, tuple(messages[:upto]), schemas)
+    async def request(
+        self, run: str, agent: str, upto: int, granted: Collection[str] | None = None, final: str = ""
+    ) -> ModelRequest:
+        """All that the model is sent for a step, from the conversation on disk, and the tools that it is granted.
 
-    async def estimate(self, run: str, agent: str, upto: int, granted: Collection[str] | None = None) -> Usage:
-        """The most that the model call of a step may use."""
-        return self.agent(agent).model.estimate(await self.request(run, agent, upto, granted))
+        With `final`, its last call: without tools, and with that sentence behind what was said.
+        """
+        who = self.agent(agent)
+        messages = tuple((await self._conversation(run, upto))[:upto])
+        if final:
+            return ModelRequest(who.last_model.name, who.prompt.text, (*messages, ChatMessage("user", final)), ())
+        schemas = tuple(tool.schema for tool in who.tools if granted is None or tool.name in granted)
+        return ModelRequest(who.model.name, who.prompt.text, messages, schemas)
+
+    async def estimate(
+        self, run: str, agent: str, upto: int, granted: Collection[str] | None = None, final: str = ""
+    ) -> Usage | str:
+        """The most that the model call of a step may use, or why nobody can tell."""
+        who = self.agent(agent)
+        model = who.last_model if final else who.model
+        return bound(model, await self.request(run, agent, upto, granted, final))
 
     async def call_model(self, request: object, context: EffectContext) -> object:
         """Run a CallModel effect. A ModelError or a model that takes too long is a result; anything else is a bug."""
         assert isinstance(request, CallModel)
         started = self.clock()
-        asked = await self.request(request.run, request.agent, request.upto, request.granted)
-        model = self.agent(request.agent).model
+        asked = await self.request(request.run, request.agent, request.upto, request.granted, request.final)
+        who = self.agent(request.agent)
+        model = who.last_model if request.final else who.model
         try:
             reply = await within(MODEL_TIMEOUT, model.complete(asked))
         except TookTooLong:
             reason = f"{model.name} did not answer within {MODEL_TIMEOUT:g} s"
-            return ModelFailed(reason=reason, retryable=True, started=started, ended=self.clock())
+            return ModelFailed(reason=reason, retryable=True, started=started, ended=self.clock(), cut_off=True)
         except ModelError as error:
             reason = self.toolbelt.vault.scrubbed(_storable(str(error)))
             return ModelFailed(reason=reason, retryable=error.retryable, started=started, ended=self.clock())
-        usage = reply.usage or model.estimate(asked)
+        usage = reply.usage or _unless_unknown(bound(model, asked))
         return ModelReplied(
             text=reply.text,
             calls=reply.calls,
@@ -212,6 +226,11 @@ class Services:
         self._heard.pop(run, None)
         self._norms.pop(run, None)
         self.toolbelt.forget(run)
+
+
+def _unless_unknown(most: Usage | str) -> Usage:
+    """What a call is taken to have used whose model has not said so."""
+    return Usage() if isinstance(most, str) else most
 
 
 def idempotency_key(run: str, call: str, role: str = "") -> str:

@@ -8,8 +8,9 @@ import attrs
 
 from choragus.mailbox.codec import stored
 
-from .limits import Limits, Spent
+from .limits import Limits
 from .model import ToolCall
+from .spending import Spent
 
 
 class Phase(Enum):
@@ -31,6 +32,8 @@ class Status(Enum):
 
     RUNNING = "running"
     WAITING = "waiting"
+    PAUSED = "paused"
+    """Somebody holds it: nothing new starts."""
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -40,7 +43,7 @@ class Status(Enum):
     @property
     def is_final(self) -> bool:
         """Whether the run has ended."""
-        return self not in (Status.RUNNING, Status.WAITING)
+        return self not in (Status.RUNNING, Status.WAITING, Status.PAUSED)
 
 
 @attrs.define
@@ -69,12 +72,25 @@ class Draft:
     waits: str = ""
 
 
+class Halt(Enum):
+    """Where a paused run stands, and with what it goes on."""
+
+    NOWHERE = ""
+    RESERVE = "reserve"
+    """The budget of a model call is to be reserved."""
+    ACT = "act"
+    """The model's calls are to be made."""
+
+
 @stored("choragus.run_state")
 @attrs.define
 class RunState:
     """The state of one run. The conversation is a stream; here stands only how far it goes.
 
-    `granted` are the tools that the run was narrowed to; None: it was not.
+    `final`: what the model is told in its last call, which has no tools. `achieved` is the latest that it said.
+    `ceiling`: a person is asked to raise one. `paused` has who holds the run and why, by account. `room` is how many
+    sub-runs may stand below one another under this one. `granted` are the tools that the run was
+    narrowed to; None: it was not. `children` are its sub-runs, and whether they go on.
     """
 
     phase: Phase = Phase.NEW
@@ -95,8 +111,22 @@ class RunState:
     ended: float = 0.0
     outcome: str = ""
     draft: Draft | None = None
+    final: str = ""
+    achieved: str = ""
+    ceiling: str = ""
+    paused: dict[str, str] = attrs.field(factory=dict)
+    halt: Halt = Halt.NOWHERE
+    parent: str = ""
+    ledgers: tuple[str, ...] = ()
+    room: int | None = None
+    children: dict[str, bool] = attrs.field(factory=dict)
     granted: tuple[str, ...] | None = None
     questions: int = 0
+
+    @property
+    def open_children(self) -> tuple[str, ...]:
+        """The sub-runs that go on."""
+        return tuple(run for run, goes_on in self.children.items() if goes_on)
 
     def call(self, id: str) -> OpenCall | None:
         """The call of this step that has no result yet."""
@@ -115,12 +145,14 @@ class RunState:
         }
 
     def row(self, run: str) -> dict[str, object]:
-        """The body of the view row `run`; a call that waits for a person makes a running run a waiting one."""
+        """The body of the view row `run`; what waits for a person makes a running run a waiting one."""
         waits = [f"{call.id} {call.asked.name}: {call.waits}" for call in self.calls if call.waits]
         if self.draft is not None and self.draft.waits:
             waits.append(f"{self.draft.stage}: {self.draft.waits}")
+        if self.ceiling:
+            waits.append(self.ceiling)
         if not self.status.is_final:
-            self.status = Status.WAITING if waits else Status.RUNNING
+            self.status = Status.PAUSED if self.paused else Status.WAITING if waits else Status.RUNNING
         return {
             "run": run,
             "agent": self.agent,
@@ -132,5 +164,9 @@ class RunState:
             "step": self.step,
             "waits": waits,
             "outcome": self.outcome,
+            "achieved": self.achieved if self.status is Status.LIMIT else "",
+            "degraded": bool(self.final) and self.status is Status.COMPLETED,
+            "paused": "; ".join(self.paused.values()),
+            "parent": self.parent,
             **self.figures(),
         }

@@ -41,6 +41,7 @@ class ToolOptions(TypedDict, total=False):
     fallback: object
     undo: Tool | Callable[..., object] | None
     check: Tool | str
+    cost_usd: float
 
 
 @overload
@@ -109,6 +110,7 @@ def tool(
             by name, and `result` for what the call gave back.
         check: how a person finds out whether an interrupted call happened: a text, or a read-only tool that takes
             `key`, the idempotency key.
+        cost_usd: what each call costs; set aside before it and counted against `Limits(cost_usd=...)`.
 
     Raises:
         ToolFault: at declaration, when any of this does not hold.

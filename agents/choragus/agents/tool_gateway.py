@@ -18,6 +18,7 @@ from .approval import approval_id, arguments_hash
 from .attention import unknown_id
 from .call import SETTLED, Call, End, GatewayState, Stage
 from .calling import retry_timer
+from .control import CallJudged, Hold
 from .errors import WrongResult
 from .message import (
     GUARDRAIL,
@@ -34,18 +35,23 @@ from .message import (
     RunCall,
     RunEnded,
     SettleCall,
+    Spend,
     ToolReturned,
     UndoNext,
     UnwindRun,
     Verdict,
 )
 from .sender import from_outside
+from .spending import Spent
 from .stream import SHOWN
 from .unwinding import Unwinder
 
 
 class ToolGateway(
-    Unwinder[GatewayState, GrantTools | RunCall | RetryCall | Decided | SettleCall | RunEnded | UnwindRun | UndoNext],
+    Unwinder[
+        GatewayState,
+        GrantTools | RunCall | CallJudged | RetryCall | Decided | SettleCall | Hold | RunEnded | UnwindRun | UndoNext,
+    ],
     name=TOOL_GATEWAY,
 ):
     """Carries out the calls of one run."""
@@ -61,6 +67,7 @@ class ToolGateway(
         if self.state.over or message.call in self.state.calls:
             return
         asked, state = message.asked, self.state
+        state.parallel = message.parallel
         self.log("call.requested", call=message.call, tool=asked.name, arguments=shown(asked.arguments))
         tools = self.services.agent(message.agent).tools
         tool = admitted(tools, asked.name, asked.arguments, state.counts, state.granted, message.granted)
@@ -82,6 +89,7 @@ class ToolGateway(
             agent=call.agent,
             step=call.step,
             reason=message.reason,
+            cost_usd=tool.options.cost_usd,
         )
         self.ask_guardrail(judged, then=self.judged, about=call.id)
 
@@ -93,7 +101,23 @@ class ToolGateway(
             return
         if isinstance(verdict, AskFailed):
             self.finish(call, End.DENIED, f"denied: {verdict.actor} did not answer: {verdict.reason}")
-            return
+        else:
+            self._take(call, verdict)
+
+    @handle
+    def judged_at_last(self, message: CallJudged) -> None:
+        """The guardrail's word on a call that had to wait for room in the budget."""
+        call = self.state.call(message.call, Stage.WAITING)
+        if call is not None:
+            self._take(call, message.verdict)
+
+    @handle
+    def hold(self, message: Hold) -> None:
+        """Begin no call while the run is paused; what is under way ends. Those that may run begin behind it."""
+        self.state.paused = message.paused
+        self.begin_next()
+
+    def _take(self, call: Call, verdict: Verdict) -> None:
         call.arguments = verdict.arguments or call.arguments
         if verdict.wait:
             call.stage = Stage.WAITING
@@ -214,7 +238,7 @@ class ToolGateway(
         for call in tuple(self.state.calls.values()):
             if call.stage is Stage.RETURNED and call.result is not None:
                 self._pass_on(call, "it has run; the run ended before its result was judged", call.result.is_error)
-            elif call.stage in (Stage.JUDGED, Stage.WAITING, Stage.BACKOFF):
+            elif call.stage in (Stage.JUDGED, Stage.WAITING, Stage.QUEUED, Stage.BACKOFF):
                 self.cancel_timer(retry_timer(call.id))
                 if call.may_have:
                     self.remember_undo(call, "", is_sure=False)
@@ -247,7 +271,9 @@ class ToolGateway(
         return ""
 
     def _refuse(self, call: str, refusal: Refusal) -> None:
-        self.state.bad_calls += refusal.is_bad
+        if refusal.is_bad:
+            self.state.bad_calls += 1
+            self.tell(GUARDRAIL, Spend(token=f"bad-{call}", spent=Spent(bad_calls=1)))
         self.log("call.refused", call=call, reason=refusal.reason, rule=refusal.rule.value)
         self.tell(ORCHESTRATOR, CallFinished(call=call, text=refusal.reason, is_error=True))
 

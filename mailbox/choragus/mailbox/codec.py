@@ -173,11 +173,14 @@ def _is_native(value: object) -> bool:
 
 def _holds_no_number(value: object) -> bool:
     """Whether a float in it is NaN or infinite: JSON would keep null in its place, and that is not what was given."""
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    if isinstance(value, Mapping):
-        return any(_holds_no_number(one) for one in value.values())
-    return isinstance(value, list | tuple | set | frozenset) and any(_holds_no_number(one) for one in value)
+    kind = type(value)  # the frequent kinds first: large states are walked at each turn
+    if kind is str or kind is int or value is None or kind is bool:
+        return False
+    if kind is float or isinstance(value, float):
+        return not math.isfinite(value)  # type: ignore[arg-type]  # a float
+    if kind is dict or isinstance(value, Mapping):
+        return any(map(_holds_no_number, value.values()))  # type: ignore[attr-defined]  # a mapping
+    return isinstance(value, list | tuple | set | frozenset) and any(map(_holds_no_number, value))
 
 
 def _check(cls: type, tag: str, version: int, upcasters: Mapping[int, Upcaster]) -> None:

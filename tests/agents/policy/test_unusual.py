@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from choragus.agents.errors import AgentFault
-from choragus.agents.limits import Spent
 from choragus.agents.policy.norms import Figures, Norms
 from choragus.agents.policy.unusual import (
     NewToolPolicy,
@@ -15,6 +14,7 @@ from choragus.agents.policy.unusual import (
     unexpected,
 )
 from choragus.agents.policy.verdict import Ask, Deny, Escalate, Verdict
+from choragus.agents.spending import Spent
 
 from .checks import after, calling, did
 

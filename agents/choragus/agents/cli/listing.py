@@ -23,8 +23,9 @@ async def show_runs(session: Session) -> Exit:
     print(header)
     for summary, line in zip(found, lines, strict=True):
         print(line)
-        for waits in () if summary.status.is_final else block(summary.waits, width):
-            print(waits)
+        below = () if summary.status.is_final else (*filter(None, [summary.paused]), *summary.waits)
+        for said in block(below, width):
+            print(said)
     for hint in _hints(session, found):
         print(hint)
     return Exit.OK

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeAlias
 
+from .accounting import show_ledgers
 from .approval import answer, decide, show_approvals
 from .backing import back_up
 from .compaction import compact
@@ -15,6 +16,7 @@ from .forking import fork
 from .listing import show_runs
 from .logbook import show
 from .parking import requeue, show_parked
+from .pausing import pause, resume
 from .retention import prune
 from .rule import show_rules
 from .session import Session
@@ -91,6 +93,16 @@ def _add_reading(commands: Commands) -> None:
     one.add_argument("run", metavar="RUN", help=RUN)
     one.add_argument("--json", action="store_true", help="the raw entries, as JSON lines")
     one.add_argument("-f", "--follow", action="store_true", help="go on printing until the run ends")
+
+    _command(
+        commands,
+        "ledgers",
+        show_ledgers,
+        "list what is spent in the ledgers",
+        "One line for each ledger and day or month in UTC: what its runs have spent, what is set aside for\n"
+        "calls that are under way, the limit, and how many claims wait for room.",
+        "choragus ledgers runs.db",
+    )
 
 
 def _add_deciding(commands: Commands) -> None:
@@ -170,9 +182,35 @@ def _add_mending(commands: Commands) -> None:
     one.add_argument("run", metavar="RUN", help=RUN)
     _add_person(one)
     _add_reason(one)
+    _add_pausing(commands)
     _add_rules(commands)
     _add_forking(commands)
     _add_parking(commands)
+
+
+def _add_pausing(commands: Commands) -> None:
+    one = _command(
+        commands,
+        "pause",
+        pause,
+        "hold a run",
+        "Start nothing new in a run and its sub-runs: what is in flight ends and is recorded, and a call\n"
+        "that is approved meanwhile runs when the run goes on. It stays paused over restarts.",
+        "choragus pause runs.db 5f2c --by mia --reason 'odd orders'",
+    )
+    one.add_argument("run", metavar="RUN", help=RUN)
+    _add_person(one)
+    _add_reason(one)
+    one = _command(
+        commands,
+        "resume",
+        resume,
+        "go on with a run that is paused",
+        "Go on with a run, and its sub-runs, that somebody has paused.",
+        "choragus resume runs.db 5f2c --by mia",
+    )
+    one.add_argument("run", metavar="RUN", help=RUN)
+    _add_person(one)
 
 
 def _add_forking(commands: Commands) -> None:

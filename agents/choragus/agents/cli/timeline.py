@@ -80,7 +80,31 @@ class Timeline:
 
     def _started(self, at: float, data: Fields) -> list[Row]:
         self._begun = True
-        return [Row(at, "", "started", f"{_text(data, 'agent')}: {_text(data, 'goal')}")]
+        begun = [Row(at, "", "started", f"{_text(data, 'agent')}: {_text(data, 'goal')}")]
+        return [*begun, Row(at, "", "limits", _text(data, "limits"), whole=True)] if "limits" in data else begun
+
+    def _raised(self, at: float, data: Fields) -> list[Row]:
+        return [Row(at, "", "raised", f"{as_json(data.get('limits'))} {_by(data, 'reason')}", whole=True)]
+
+    def _degraded(self, at: float, data: Fields) -> list[Row]:
+        return [Row(at, _text(data, "step"), "last", f"without tools: {_text(data, 'reason')}", whole=True)]
+
+    def _paused(self, at: float, data: Fields) -> list[Row]:
+        return [Row(at, "", "paused", _by(data, "reason"), whole=True)]
+
+    def _resumed(self, at: float, data: Fields) -> list[Row]:
+        return [Row(at, "", "resumed", _by(data, "reason"), whole=True)]
+
+    def _overrun(self, at: float, data: Fields) -> list[Row]:
+        more = f"{_whole(data, 'tokens')} tokens, {money(_number(data, 'cost_usd'))} more than set aside"
+        return [Row(at, "", "overrun", f"{_text(data, 'token')}: {more}", whole=True)]
+
+    def _sub_run(self, at: float, data: Fields) -> list[Row]:
+        gist = f"{_text(data, 'run')}: {_text(data, 'agent')}: {_text(data, 'goal')}"
+        return [Row(at, "", "sub-run", gist)]
+
+    def _sub_ended(self, at: float, data: Fields) -> list[Row]:
+        return [Row(at, "", "sub-run", f"{_text(data, 'run')} {_text(data, 'status')}: {_text(data, 'outcome')}")]
 
     def _replied(self, at: float, data: Fields) -> list[Row]:
         used = (
@@ -319,5 +343,12 @@ _KINDS: dict[str, Callable[[Timeline, float, Fields], list[Row]]] = {
     "settle.refused": Timeline._word_refused,
     "actor.failed": Timeline._failed,
     "message.parked": Timeline._parked,
+    "limit.raised": Timeline._raised,
+    "run.degraded": Timeline._degraded,
+    "run.paused": Timeline._paused,
+    "run.resumed": Timeline._resumed,
+    "budget.overrun": Timeline._overrun,
+    "child.started": Timeline._sub_run,
+    "child.ended": Timeline._sub_ended,
     "run.ended": Timeline._ended,
 }

@@ -7,7 +7,7 @@ from enum import Enum
 
 from attrs import field, frozen
 
-from choragus.agents.limits import Spent
+from choragus.agents.spending import Spent
 
 from .norms import Norms
 

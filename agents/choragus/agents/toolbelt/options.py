@@ -122,6 +122,7 @@ class Options:
     fallback: object = NOTHING
     undo: object = None
     check: object = ""
+    cost_usd: float = 0.0
 
     def said(self) -> list[str]:
         """What was declared, as texts that are the same in every process; of tools and functions nothing."""
@@ -151,6 +152,9 @@ def checked(called: str, given: Mapping[str, object]) -> Options:
         may_lack = name in ("concurrency", "calls_per_run")
         if not (value is None and may_lack) and (type(value) is not int or value < 1):
             raise _fault(called, name, value, "a whole number above 0" + (", or None" if may_lack else ""))
+    cost = options.cost_usd
+    if isinstance(cost, bool) or not (isinstance(cost, int | float) and 0 <= cost < math.inf):
+        raise _fault(called, "cost_usd", cost, "dollars, 0 or more and finite")
     if options.isolation not in (None, "process"):
         raise _fault(called, "isolation", options.isolation, "'process', or None")
     if not isinstance(options.secrets, tuple) or not all(isinstance(one, str) and one for one in options.secrets):

@@ -1,0 +1,30 @@
+"""`choragus ledgers`: what is spent and set aside in the accounts that runs share."""
+
+from __future__ import annotations
+
+from choragus.agents.ledger import LedgerSummary, ledgers
+
+from .exit import Exit
+from .session import Session
+from .text import money, page, table, visible
+
+HEADER = ("LEDGER", "TIME", "SPENT", "SET ASIDE", "LIMIT", "TOKENS", "WAITING")
+RIGHT = frozenset({"SPENT", "SET ASIDE", "LIMIT", "TOKENS", "WAITING"})
+
+
+async def show_ledgers(session: Session) -> Exit:
+    """Print one line for each ledger and day or month."""
+    found = await ledgers(session.store)
+    if not found:
+        print(visible(f"no ledgers in {session.file}"))
+        return Exit.OK
+    for line in table(HEADER, map(_row, found), page(), RIGHT):
+        print(line)
+    return Exit.OK
+
+
+def _row(one: LedgerSummary) -> tuple[str, ...]:
+    limits = [] if one.limit_usd is None else [money(one.limit_usd)]
+    limits += [] if one.limit_tokens is None else [f"{one.limit_tokens} tokens"]
+    spent, aside = money(one.cost_usd), money(one.reserved_usd)
+    return one.name, one.period, spent, aside, ", ".join(limits), str(one.tokens), str(one.waiting)

@@ -1,0 +1,34 @@
+"""`choragus pause` and `resume`: a person holds a run, or lets it go on."""
+
+from __future__ import annotations
+
+from choragus.agents.control import PauseRun, ResumeRun
+from choragus.agents.message import ORCHESTRATOR
+from choragus.agents.visit import Handled, post
+from choragus.mailbox.address import actor_id
+
+from .exit import Exit, Refused
+from .session import Session
+
+
+async def pause(session: Session) -> Exit:
+    """Post that nothing new starts in a run."""
+    summary = await session.run(session.asked.run)
+    session.check_alive(summary, "pause")
+    message = PauseRun(by=session.by, reason=session.asked.reason)
+    fate = await post(session.store, actor_id(ORCHESTRATOR, summary.run), message)
+    if fate == Handled(False):
+        raise Refused(f"run {summary.run} has ended just now: there is nothing to pause")
+    return session.report(fate, f"run {summary.run} is paused by {message.by}: what is in flight ends, nothing starts")
+
+
+async def resume(session: Session) -> Exit:
+    """Post that a run goes on."""
+    summary = await session.run(session.asked.run)
+    session.check_alive(summary, "resume")
+    message = ResumeRun(by=session.by)
+    fate = await post(session.store, actor_id(ORCHESTRATOR, summary.run), message)
+    if fate == Handled(False):
+        how = f"it is {summary.paused}" if summary.paused else "it goes on"
+        raise Refused(f"run {summary.run} was not paused by itself ({how}): there is nothing to resume")
+    return session.report(fate, f"run {summary.run} goes on, says {message.by}")

@@ -1,0 +1,103 @@
+"""How a run ends: what is stopped, who is told, and what stays to be read."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from choragus.actors.actor import M
+from choragus.actors.dispatch import handle
+from choragus.mailbox.address import actor_id
+from choragus.mailbox.turn import Parking
+
+from .approval import approval_id
+from .control import ChildEnded
+from .message import (
+    GUARDRAIL,
+    MEMORY,
+    ORCHESTRATOR,
+    TOOL_GATEWAY,
+    CancelRun,
+    GiveUpRun,
+    Perceive,
+    RunEnded,
+    WallReached,
+)
+from .model import ChatMessage
+from .part import Part
+from .state import Phase, RunState, Status
+
+R = TypeVar("R", bound=RunState)
+
+
+class Ending(Part[R, M]):
+    """What of the orchestrator ends a run."""
+
+    @handle
+    def cancel(self, message: CancelRun) -> bool:
+        """End as cancelled, also while a call is in flight."""
+        if self._is_over:
+            return False
+        self._end(Status.CANCELLED, f"cancelled by {message.by}" + (f": {message.reason}" if message.reason else ""))
+        return True
+
+    @handle
+    def wall(self, message: WallReached) -> None:
+        """The wall time is used up. Where a person is asked, or the model answers once more, what is under way ends."""
+        limit = self.state.limits.wall_seconds
+        if not self._is_over and limit is not None and self.state.limits.policy("wall_seconds") == "fail":
+            self._end(Status.LIMIT, f"wall_seconds is limited to {limit:g}: raise it with Limits(wall_seconds=...)")
+
+    @handle
+    def give_up(self, message: GiveUpRun) -> None:
+        """Another part cannot go on. A guardrail that is down has denied."""
+        if not self._is_over:
+            denied = message.part == actor_id(GUARDRAIL, self.key)
+            self._end(Status.DENIED if denied else Status.FAILED, f"{message.part}: {message.reason}")
+
+    def on_parked(self, message: object, parking: Parking) -> None:
+        """The orchestrator itself failed on a message for good."""
+        if not self._is_over:
+            self._end(Status.FAILED, f"{self.id}: {parking.reason}")
+
+    @property
+    def _is_over(self) -> bool:
+        return self.state.status.is_final or self.state.phase is Phase.NEW
+
+    def _enter(self, phase: Phase, **fields: object) -> None:
+        self.state.phase = phase
+        self.log("phase", phase=phase.value, step=self.state.step, **fields)
+
+    def _end(self, status: Status, outcome: str) -> None:
+        state = self.state
+        if state.effect:
+            self.cancel_effect(state.effect)
+        if status is Status.COMPLETED:
+            self.tell(MEMORY, Perceive(0, (ChatMessage("assistant", outcome),)))
+        state.status, state.outcome, state.ended, state.effect = status, outcome, self.now, ""
+        state.draft, state.ceiling, state.paused = None, "", {}
+        for call in state.calls:
+            call.waits = ""
+            self.view("approval", approval_id(self.key, call.id), None)
+        self.cancel_timer("wall")
+        self.cancel_timer("retry")
+        self._enter(Phase.STOP)
+        self.tell(TOOL_GATEWAY, RunEnded())
+        self.tell(GUARDRAIL, RunEnded(state.agent, status is Status.COMPLETED))
+        more = {"achieved": state.achieved} if status is Status.LIMIT else {"degraded": True} if state.final else {}
+        self.log("run.ended", status=status.value, outcome=outcome, agent=state.agent, **more, **state.figures())
+        self._end_family()
+        self._show()
+        self._turn.after_commit(lambda: self.services.forget(self.key))
+
+    def _show(self) -> None:
+        self.view("run", self.key, self.state.row(self.key), sort=self.state.started)
+
+    def _end_family(self) -> None:
+        """A run ends with its sub-runs, and the run that it is one of is told."""
+        state = self.state
+        for child in state.open_children:
+            reason = f"run {self.key} has ended ({state.status.value})"
+            self.tell_at(actor_id(ORCHESTRATOR, child), CancelRun(by=f"run {self.key}", reason=reason))
+        if state.parent:
+            ended = ChildEnded(run=self.key, status=state.status.value, outcome=state.outcome)
+            self.tell_at(actor_id(ORCHESTRATOR, state.parent), ended)

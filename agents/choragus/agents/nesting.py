@@ -1,0 +1,76 @@
+"""How a run has sub-runs: they begin below it, spend from its budget, and end with it."""
+
+from __future__ import annotations
+
+import attrs
+
+from choragus.actors.actor import M
+from choragus.actors.dispatch import handle
+from choragus.mailbox.address import actor_id
+
+from .admission import narrowed
+from .control import ChildEnded, PauseRun, StartChild
+from .ending import R
+from .message import ORCHESTRATOR, StartRun, Verdict
+from .pausing import PARENT, Pausing
+
+
+class Nesting(Pausing[R, M]):
+    """What of the orchestrator begins sub-runs, and hears of their ends."""
+
+    @handle
+    def start_child(self, message: StartChild) -> StartRun | Verdict:
+        """Begin a sub-run, unless the run has ended or has no depth left; the same again changes nothing."""
+        state = self.state
+        if message.run in state.children:
+            return self.beginning(message)
+        if refusal := self._no_child(message):
+            self.log(
+                "child.refused", run=message.run, agent=message.start.agent, limit=refusal.limit, reason=refusal.reason
+            )
+            return refusal
+        beginning = self.beginning(message)
+        state.children[message.run] = True
+        self.log("child.started", run=message.run, agent=message.start.agent, goal=message.start.goal)
+        self.tell_at(actor_id(ORCHESTRATOR, message.run), beginning)
+        if state.paused:
+            paused = "; ".join(state.paused.values())
+            self.tell_at(
+                actor_id(ORCHESTRATOR, message.run), PauseRun(by=f"run {self.key}", reason=paused, source=PARENT)
+            )
+        return beginning
+
+    @handle
+    def child_ended(self, message: ChildEnded) -> None:
+        """A sub-run has its answer, or has ended without one."""
+        if self.state.children.get(message.run):
+            self.state.children[message.run] = False
+            self.log("child.ended", **attrs.asdict(message))
+
+    def beginning(self, message: StartChild) -> StartRun:
+        """With what a sub-run begins: the depth that is left, and no tool that this run was denied."""
+        state = self.state
+        room = None if state.room is None else state.room - 1
+        tools = message.start.tools
+        if state.granted is not None:
+            own = [tool.name for tool in self.services.agent(message.start.agent).tools]
+            tools = narrowed(state.granted, own if tools is None else tools)
+        return attrs.evolve(message.start, parent=self.key, room=room, tools=tools)
+
+    def _no_child(self, message: StartChild) -> Verdict | None:
+        if self._is_over:
+            return Verdict(allowed=False, reason=f"run {self.key} has ended, and begins no sub-runs any more")
+        if self.state.room is not None and self.state.room <= 0:
+            reason = (
+                "depth leaves no room for a sub-run below this one, by its own limits or those of a run above it: "
+                "raise it with Limits(depth=...)"
+            )
+            return Verdict(allowed=False, reason=reason, limit="depth")
+        wider = set(message.start.tools or ()) - set(self.state.granted or ())
+        if self.state.granted is not None and wider:
+            reason = (
+                f"a sub-run of run {self.key} cannot have {', '.join(sorted(wider))}: that run was narrowed to "
+                f"{', '.join(self.state.granted) or 'no tools'}"
+            )
+            return Verdict(allowed=False, reason=reason)
+        return None

@@ -1,0 +1,223 @@
+"""How a run calls its model: the budget first, then the call, then the account of it."""
+
+from __future__ import annotations
+
+import attrs
+
+from choragus.actors.actor import M
+from choragus.actors.dispatch import handle, reply
+from choragus.actors.message import AskFailed, EffectFailed
+from choragus.mailbox.turn import OnInterrupt
+
+from .control import Drawn, LimitsRaised
+from .drafting import Drafting
+from .ending import R
+from .message import (
+    GUARDRAIL,
+    CallModel,
+    ModelFailed,
+    ModelReplied,
+    Reserve,
+    RetryModel,
+    Spend,
+    Verdict,
+    WallReached,
+)
+from .model import Usage
+from .policy.check import Stage
+from .spending import NOTHING, Spent
+from .state import Draft, Halt, Phase, Status
+from .stream import SHOWN
+
+MODEL_TRIES = 4
+"""How often a model that fails in a way that may pass is called for one step."""
+
+RETRY = 1.0
+"""Seconds before the second of these calls; then twice as many each time: 1, 2 and 4."""
+
+LAST = (
+    "A limit of this run is reached. This is your last answer, and you can call no tools any more: answer with what "
+    "you have, and say what is missing."
+)
+"""What the model is told in a run's last call, with the limit behind it."""
+
+
+class Reasoning(Drafting[R, M]):
+    """What of the orchestrator calls the model."""
+
+    @handle
+    async def retry(self, message: RetryModel) -> None:
+        """A model that failed is called again."""
+        if not self._is_over and self.state.phase is Phase.REASON and message.step == self.state.step:
+            await self._reserve()
+
+    @reply
+    async def reserved(self, verdict: Verdict | AskFailed) -> None:
+        """The budget is set aside, or there is none, or there is none yet."""
+        if self._is_over or self.state.phase is not Phase.REASON or self.about != self._token:
+            return
+        if isinstance(verdict, AskFailed):
+            self._end(Status.DENIED, f"{verdict.actor}: {verdict.reason}; without the guardrail nothing runs")
+        elif not verdict.wait:
+            await self._granted(verdict)
+
+    @handle
+    async def drawn(self, message: Drawn) -> None:
+        """The same, for a budget that had to wait."""
+        if not self._is_over and self.state.phase is Phase.REASON and message.token == self._token:
+            await self._granted(message.verdict)
+
+    @handle
+    def raised(self, message: LimitsRaised) -> None:
+        """A person has raised the ceilings."""
+        state = self.state
+        before, state.limits = state.limits, message.limits
+        after = state.limits.wall_seconds
+        if not self._is_over and after is not None and after != before.wall_seconds:
+            self.timer("wall", WallReached(), after=max(0.0, state.started + after - self.now))
+
+    @reply
+    def replied(self, answer: ModelReplied | ModelFailed | EffectFailed) -> None:
+        """The model has answered: with calls, go on to act; without, this is the result."""
+        if self._is_over:
+            self._replied_late(answer)
+        elif self.state.phase is Phase.REASON and self.about == self._token:
+            self.state.effect = ""
+            if isinstance(answer, ModelReplied):
+                # No call of a last answer is made, so that for all who read the run it asks for none.
+                answer = attrs.evolve(answer, calls=()) if self.state.final else answer
+                self._account(answer)
+                self.state.achieved = answer.text[:SHOWN] or self.state.achieved
+                self._judge(Draft(stage=Stage.REPLY.value, text=answer.text, calls=answer.calls, stop=answer.stop))
+            elif isinstance(answer, ModelFailed):
+                self.tell(GUARDRAIL, Spend(token=self._token, spent=NOTHING, presumed=answer.cut_off))
+                self._model_failed(answer)
+            else:
+                self._end(Status.FAILED, f"the model call failed: {answer.error}: {answer.reason}")
+
+    @property
+    def _token(self) -> str:
+        """The name of the model call in hand."""
+        return f"step-{self.state.step}.{self.state.tries}"
+
+    async def _reserve(self) -> None:
+        state = self.state
+        if state.paused:
+            state.halt = Halt.RESERVE
+            return
+        state.tries += 1
+        await self.committed()  # the conversation is read from disk
+        most = await self._most(state.final)
+        keep = NOTHING
+        if not state.final and "degrade" in state.limits.at_limit.values():
+            last = await self._most(LAST)
+            keep = NOTHING if isinstance(last, str) else last
+        if isinstance(most, str):
+            self._end(Status.LIMIT, self._unbounded(most))
+            return
+        reserve = Reserve(token=self._token, most=most, asker=self.id, keep=keep, final=bool(state.final))
+        self.ask_guardrail(reserve, then=self.reserved, about=self._token)
+
+    async def _most(self, final: str) -> Spent | str:
+        """What the model call may use at most, or why nobody can tell where that matters."""
+        state = self.state
+        most = await self.services.estimate(self.key, state.agent, state.upto, state.granted, final)
+        if isinstance(most, Usage):
+            return Spent(
+                steps=1, input_tokens=most.input_tokens, output_tokens=most.output_tokens, cost_usd=most.cost_usd
+            )
+        is_bound = state.limits.bounds_calls or state.parent or state.ledgers
+        return most if is_bound and state.limits.unbounded == "refuse" else Spent(steps=1)
+
+    def _unbounded(self, why: str) -> str:
+        who = self.services.agent(self.state.agent)
+        model = who.last_model if self.state.final else who.model
+        return (
+            f"nobody can tell what a call of model {model.name!r} may use at most ({why}), and tokens or money are "
+            "limited: give it an estimate, or let it run with Limits(unbounded='allow')"
+        )
+
+    async def _granted(self, verdict: Verdict) -> None:
+        """Call the model; at a ceiling end, or have it answer once more."""
+        state = self.state
+        if verdict.allowed and state.paused:
+            # Others may need the room meanwhile.
+            self.tell(GUARDRAIL, Spend(token=self._token, spent=NOTHING))
+            state.tries -= 1
+            state.halt = Halt.RESERVE
+        elif verdict.allowed:
+            self._call_model()
+        elif verdict.limit and not state.final and state.limits.policy(verdict.limit) == "degrade":
+            state.final = f"{LAST} ({verdict.reason})"
+            self.log("run.degraded", step=state.step, limit=verdict.limit, reason=verdict.reason)
+            await self._reserve()
+        else:
+            self._end(Status.LIMIT, verdict.reason)
+
+    def _call_model(self) -> None:
+        state = self.state
+        request = CallModel(
+            run=self.key,
+            agent=state.agent,
+            step=state.step,
+            upto=state.upto,
+            granted=state.granted,
+            final=state.final,
+        )
+        state.effect = self.effect(
+            "model", request, then=self.replied, on_interrupt=OnInterrupt.RERUN, about=self._token
+        )
+
+    def _account(self, answer: ModelReplied) -> None:
+        state = self.state
+        spent = Spent(
+            steps=1, input_tokens=answer.input_tokens, output_tokens=answer.output_tokens, cost_usd=answer.cost_usd
+        )
+        state.spent = state.spent.add(spent)
+        self.tell(GUARDRAIL, Spend(token=self._token, spent=spent))
+        self._log_model(
+            "model.replied",
+            answer,
+            text=answer.text,
+            calls=[{"name": call.name, "arguments": call.arguments} for call in answer.calls],
+            stop=answer.stop,
+            input_tokens=answer.input_tokens,
+            output_tokens=answer.output_tokens,
+            cost_usd=answer.cost_usd,
+            **self._open_end(),
+        )
+
+    def _open_end(self) -> dict[str, object]:
+        """A mark that the run may go on after an answer without calls: what it says is judged first."""
+        chain = self.services.policies(self.state.agent)
+        return {"judged": True} if chain.looks_at(Stage.REPLY) or chain.looks_at(Stage.OUTPUT) else {}
+
+    def _replied_late(self, answer: ModelReplied | ModelFailed | EffectFailed) -> None:
+        """The run ended while the model answered: what it cost is spent all the same."""
+        if isinstance(answer, ModelReplied):
+            self._account(answer)
+            self._show()
+
+    def _model_failed(self, answer: ModelFailed) -> None:
+        state = self.state
+        self._log_model("model.failed", answer, reason=answer.reason, tries=state.tries)
+        if answer.retryable and state.tries < MODEL_TRIES:
+            self.timer("retry", RetryModel(state.step, state.upto), after=RETRY * 2.0 ** (state.tries - 1))
+        else:
+            times = "once" if state.tries == 1 else f"{state.tries} times"
+            self._end(Status.FAILED, f"the model failed {times}: {answer.reason}")
+
+    def _log_model(self, kind: str, answer: ModelReplied | ModelFailed, **fields: object) -> None:
+        state = self.state
+        model = self.services.agent(state.agent).model
+        self.log(
+            kind,
+            step=state.step,
+            attempt=state.tries,
+            agent=state.agent,
+            model=model.name,
+            provider=model.provider,
+            started=answer.started,
+            ended=answer.ended,
+            **fields,
+        )

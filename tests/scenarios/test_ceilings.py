@@ -1,0 +1,35 @@
+"""Ceilings, ledgers, sub-runs and pauses under kills at every commit and effect."""
+
+from __future__ import annotations
+
+import pytest
+
+from choragus.agents.testing import INTERRUPTIONS
+from choragus.supervision.testing import crash_everywhere
+
+from .ceilings import asking, tree
+
+pytestmark = pytest.mark.timeout(180)
+
+PAUSED = INTERRUPTIONS | {"run.paused", "run.resumed"}
+"""The host pauses and resumes anew."""
+
+
+async def test_a_ceiling_that_asks_survives_crashes() -> None:
+    report = await crash_everywhere(asking, sample=3)
+
+    assert report.kills >= report.trials - 2, "hardly anything was killed"
+
+
+async def test_a_tree_on_a_ledger_survives_crashes() -> None:
+    report = await crash_everywhere(tree, sample=3, allowed=PAUSED)
+
+    assert report.kills >= report.trials - 2, "hardly anything was killed"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("scenario", [asking, tree])
+def test_full_ceilings_survive_every_crash_and_a_second_one(scenario: object) -> None:
+    allowed = PAUSED if scenario is tree else ()
+    print(crash_everywhere(scenario, pairs=30, allowed=allowed).check())  # type: ignore[arg-type]  # one of the two
