@@ -89,7 +89,7 @@ async def waiting(agent: Agent, identify: Identify = by_header) -> AsyncIterator
         yield approvals_app(runtime, identify), run, approval
 
 
-@simulated(seeds=range(2))
+@simulated(seeds=range(1))
 async def test_approvals_are_listed_and_shown() -> None:
     async with waiting(payer([])) as (app, run, approval):
         listed = await ask(app, "GET", "/approvals")
@@ -103,7 +103,7 @@ async def test_approvals_are_listed_and_shown() -> None:
     assert [one["run"] for one in attention.body["attention"]] == [run.id]  # type: ignore[attr-defined]  # a list
 
 
-@simulated(seeds=range(2))
+@simulated(seeds=range(1))
 async def test_an_approval_with_other_arguments_by_who_the_application_says() -> None:
     paid: Paid = []
     async with waiting(payer(paid)) as (app, run, approval):
@@ -119,7 +119,7 @@ async def test_an_approval_with_other_arguments_by_who_the_application_says() ->
     assert paid == [("A-17", Decimal("120.00"))]
 
 
-@simulated(seeds=range(2))
+@simulated(seeds=range(1))
 async def test_a_question_is_answered_and_a_call_denied() -> None:
     async with waiting(asker("W1", "W2")) as (app, run, approval):
         decision = {"decision": "answer", "answer": "W2", "hash": approval.hash}
@@ -143,6 +143,13 @@ async def test_nobody_is_let_in_without_an_identity(method: str, path: str) -> N
 
         assert (answer.status, answer.headers["content-type"]) == (401, "application/problem+json")
         assert (answer.body["type"], len(await run.pending())) == ("urn:choragus:unidentified", 1)
+
+
+@pytest.mark.parametrize("nobody", [None, "", " "])
+@simulated(seeds=range(1))
+async def test_an_identity_without_a_name_is_none(nobody: str | None) -> None:
+    async with waiting(payer([]), lambda scope: nobody) as (app, _, _):
+        assert (await ask(app, "GET", "/approvals")).status == 401
 
 
 @simulated(seeds=range(1))

@@ -6,20 +6,23 @@ import json
 import re
 from decimal import Decimal
 
+import attrs
 import pytest
 
 from choragus.agents.agent import Agent
 from choragus.agents.approval import Approval
 from choragus.agents.approver import Approvals
+from choragus.agents.checkpoint import BeforeAnswer
 from choragus.agents.cli.exit import Exit
 from choragus.agents.cli.request import request
 from choragus.agents.model import ModelReply
+from choragus.agents.policy import Ask, Stage
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 
 from .cli_clerk import command
 from .people_play import Paid, asker, payer, question
-from .play import call, data
+from .play import Rule, call, data
 
 Printed = pytest.CaptureFixture[str]
 
@@ -89,6 +92,33 @@ async def test_a_request_says_what_each_answer_does(file: str, capsys: Printed) 
         rf"  choragus approve \S+ {approval.id} --seen {approval.hash[:8]}",
     ):
         assert re.search(f"^{line}$", out, re.MULTILINE), line
+
+
+async def test_s36_nothing_is_so_long_that_the_terminal_breaks_it(file: str, capsys: Printed) -> None:
+    long = "x " * 60 + "APPROVED by boss " * 20
+    rule = Rule(Stage.CALL, lambda check: Ask(long, ("mia", "ann" * 40)))
+    agent = payer([], ModelReply(long, calls=(call("pay", invoice=long, amount="1"),)), policies=(rule,))
+    async with Runtime(file, agents=[agent]) as runtime:
+        run = await runtime.start(agent, long)
+        approval = await question(run)
+        await command("approvals", file)
+
+    printed = capsys.readouterr().out.splitlines()
+    printed += request(attrs.evolve(approval, origins={"$.invoice": long, long: "mail"}), 0.0)
+    assert [line for line in printed if len(line) > 100 and not line.startswith("  choragus ")] == []
+    assert not any(line.lstrip().startswith("APPROVED") for line in printed)
+
+
+async def test_a_ceiling_is_no_call_that_runs() -> None:
+    arguments: dict[str, object] = {"steps": 60}
+    one = Approval(
+        id="1", run="r", call="ceiling-1", tool="raise_limit", arguments=arguments, hash="h", asked=0.0, kind="ceiling"
+    )
+
+    lines = request(one, 0.0)
+
+    assert lines[0].startswith("1  raise_limit: may the ceiling be raised? Asked ")
+    assert "  approve: the ceiling is raised to exactly this, and the run goes on" in lines
 
 
 async def test_origins_are_shown_beside_the_arguments() -> None:
@@ -205,3 +235,19 @@ async def test_approvals_are_given_to_programs_as_json(file: str, capsys: Printe
     assert out.isascii()
     assert (told["arguments"]["invoice"], told["run"], told["hash"]) == (PADDED, run.id, approval.hash)
     assert set(told["answers"]) == {"approve", "deny"}
+
+
+async def test_a_text_at_a_checkpoint_is_shown_and_passed(file: str, capsys: Printed) -> None:
+    agent = payer([], "All is\x1b[2Jpaid.", checkpoints=(BeforeAnswer(),))
+    async with Runtime(file, agents=[agent]) as runtime:
+        run, approval = await _start(runtime, agent)
+        await command("approvals", file)
+        listed = capsys.readouterr().out
+
+        await command("approve", file, approval.id, "--by", "mia")
+
+        await run.result(5)
+    decided = capsys.readouterr().out
+    assert "output-1: may the run go on with this text? Asked" in listed
+    assert "  the text:\n  | All is\\u001b[2Jpaid.\n  approve: the run goes on with exactly this text" in listed
+    assert decided.endswith(": checkpoint\n  | All is\\u001b[2Jpaid.\napproved by mia: the run goes on\n")

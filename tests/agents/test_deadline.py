@@ -9,15 +9,31 @@ import pytest
 
 from choragus.actors.testing import clock
 from choragus.actors.testing.simulation import simulated
+from choragus.agents.approval import arguments_hash
 from choragus.agents.approver import Approvals, Default
 from choragus.agents.errors import AgentFault, DecisionRefused
+from choragus.agents.guardrail import Guardrail
+from choragus.agents.inspection import ApprovalRequested
+from choragus.agents.message import Decide, JudgeCall, PetitionDue
 from choragus.agents.petition import Kind, Petition, lapsed
 from choragus.agents.policy import Ask, Check, Escalate, Stage, Verdict
 from choragus.agents.runtime import Runtime
+from choragus.agents.service import Services
 from choragus.mailbox.memory import MemoryStore
+from choragus.supervision.system import System
 
 from .people_play import Paid, asker, payer, question, scripted_with
 from .play import Rule, call, calls, data, soon
+
+
+class Clock:
+    """Wall time that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 @simulated(seeds=range(3))
@@ -41,7 +57,7 @@ async def test_s38_nobody_answers_and_it_is_denied_on_timeout_and_a_late_answer_
     assert (decided["by"], decided["identity"], paid) == ("deadline", {"method": "deadline"}, [])
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_s38_a_deadline_that_passed_while_nobody_had_the_file_open_counts() -> None:
     """The answer comes first after the reopening, and is late all the same; the person was asked once."""
     paid: Paid = []
@@ -62,7 +78,40 @@ async def test_s38_a_deadline_that_passed_while_nobody_had_the_file_open_counts(
     assert paid == []
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
+async def test_s38_an_answer_is_late_also_when_it_comes_before_the_timer_rings() -> None:
+    now, store = Clock(), MemoryStore()
+    agent = payer([], approvals=Approvals(within=60))
+    hash = arguments_hash("r", "1.1", "pay", {})
+    async with System(
+        actors=[Guardrail], resources=Services({"clerk": agent}, store, now), store=store, clock=now
+    ) as system:
+        guardrail = system.ref(Guardrail, "r")
+        asked = JudgeCall(call="1.1", tool="pay", risk="irreversible", arguments={}, hash=hash, agent="clerk")
+        await guardrail.ask(asked)
+        now.now += 60
+
+        refusal = await guardrail.ask(Decide(call="1.1", approved=True, by="mia", hash=hash))
+
+    assert refusal.endswith("is not waiting for a decision: nobody decided within 60 s, so it was denied")
+
+
+@simulated(seeds=range(1))
+async def test_s37_nobody_can_say_that_the_time_is_up() -> None:
+    store = MemoryStore()
+    agent = payer([], approvals=Approvals(within=60))
+    hash = arguments_hash("r", "1.1", "pay", {})
+    async with System(actors=[Guardrail], resources=Services({"clerk": agent}, store), store=store) as system:
+        guardrail = system.ref(Guardrail, "r")
+        asked = JudgeCall(call="1.1", tool="pay", risk="irreversible", arguments={}, hash=hash, agent="clerk")
+        await guardrail.ask(asked)
+
+        await guardrail.send(PetitionDue("1.1", 0))
+
+        assert await guardrail.ask(Decide(call="1.1", approved=True, by="mia", hash=hash)) == ""
+
+
+@simulated(seeds=range(1))
 async def test_a_decision_in_time_takes_the_deadline_back() -> None:
     paid: Paid = []
     agent = payer(paid, approvals=Approvals(within=4))
@@ -73,13 +122,14 @@ async def test_a_decision_in_time_takes_the_deadline_back() -> None:
         await asyncio.sleep(3)
         await approval.approve(by="mia")
         await run.result(5)
+        assert await runtime.store.next_due(clock()) is None
         await asyncio.sleep(2)
 
         assert len(await data(run, "approval.decided")) == 1
     assert paid == [("A-17", Decimal("150.00"))]
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_the_lapse_of_time_may_allow_what_can_be_undone() -> None:
     rule = Rule(Stage.CALL, lambda check: Ask("look") if check.tool == "book" else None)
     approvals = Approvals(within=2, default="allow")
@@ -100,7 +150,7 @@ def test_the_lapse_of_time_never_allows_what_cannot_be_undone() -> None:
         payer([], approvals=Approvals(within=2, default="allow"))
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_a_question_is_escalated_from_group_to_group_and_then_denied() -> None:
     paid: Paid = []
     agent = payer(paid, approvals=Approvals(within=2, default="escalate", chain=["mia", ("boss", "cfo")]))
@@ -126,7 +176,7 @@ async def test_a_question_is_escalated_from_group_to_group_and_then_denied() -> 
     assert (answer, paid) == ("denied by deadline: nobody decided within 2 s", [])
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_whom_it_was_escalated_to_may_decide() -> None:
     paid: Paid = []
     agent = payer(paid, approvals=Approvals(within=2, default="escalate", chain=["mia", "boss"]))
@@ -141,7 +191,7 @@ async def test_whom_it_was_escalated_to_may_decide() -> None:
     assert len(paid) == 1
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_what_a_policy_escalates_begins_behind_the_first_group() -> None:
     rule = Rule(Stage.CALL, lambda check: Escalate("large"))
     agent = payer([], approvals=Approvals(chain=["mia", "boss"]), policies=(rule,))
@@ -169,10 +219,29 @@ async def test_a_quorum_counts_each_person_once() -> None:
 
         await run.result(5)
         (decided,) = await data(run, "approval.decided")
+        (counted,) = await data(run, "approval.counted")
     assert (decided["given"], decided["by"], len(paid)) == (["ann", "eve"], "eve", 1)
+    assert (counted["by"], counted["identity"], counted["seen"]) == ("ann", {"method": "host"}, "python-1")
+    assert counted["saw"] == approval.hash
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
+async def test_two_who_follow_the_events_see_what_the_other_has_changed() -> None:
+    paid: Paid = []
+    agent = payer(paid, approvals=Approvals(quorum=2))
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Pay.")
+
+        async for event in run.events():
+            if isinstance(event, ApprovalRequested):
+                by = "bob" if event.approval.given else "ann"
+                await event.approval.approve(by=by, arguments={"amount": "120.00"})
+
+        await run.result(5)
+    assert paid == [("A-17", Decimal("120.00"))]
+
+
+@simulated(seeds=range(1))
 async def test_one_who_denies_is_enough() -> None:
     paid: Paid = []
     agent = payer(paid, approvals=Approvals(chain=[("ann", "bob", "eve")], quorum=3))
@@ -208,7 +277,7 @@ async def test_an_edit_in_a_quorum_begins_the_count_anew() -> None:
     assert paid == [("A-17", Decimal("120.00"))]
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_a_question_that_nobody_answers_in_time_says_so_to_the_model() -> None:
     agent = asker("W1", "W2", approvals=Approvals(within=2, default="allow"))
     async with Runtime(agents=[agent], clock=clock) as runtime:
@@ -217,7 +286,7 @@ async def test_a_question_that_nobody_answers_in_time_says_so_to_the_model() -> 
         assert await run.result(100) == "denied by deadline: nobody decided within 2 s"
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_a_policy_names_the_approvers_of_the_first_group() -> None:
     def large(check: Check) -> Verdict | None:
         return Ask("large", approvers=("cfo",))

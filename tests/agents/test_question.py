@@ -18,7 +18,7 @@ from .people_play import asker, question, scripted_with
 from .play import Rule, call, calls, data, kinds, scripted
 
 
-@simulated(seeds=range(2))
+@simulated(seeds=range(1))
 async def test_a_person_answers_with_one_of_the_options() -> None:
     agent = asker("W1", "W2")
     async with Runtime(agents=[agent]) as runtime:
@@ -38,7 +38,7 @@ async def test_a_person_answers_with_one_of_the_options() -> None:
     assert (decided["answer"], decided["by"]) == ("W2", "mia")
 
 
-@simulated(seeds=range(2))
+@simulated(seeds=range(1))
 async def test_a_person_answers_freely_when_there_are_no_options() -> None:
     agent = asker()
     async with Runtime(agents=[agent]) as runtime:
@@ -53,7 +53,7 @@ async def test_a_person_answers_freely_when_there_are_no_options() -> None:
         assert await run.result(5) == r'"the \"next\" one"'
 
 
-@simulated(seeds=range(2))
+@simulated(seeds=range(1))
 async def test_a_question_may_be_left_without_an_answer() -> None:
     agent = asker("W1", "W2")
     async with Runtime(agents=[agent]) as runtime:
@@ -64,7 +64,7 @@ async def test_a_question_may_be_left_without_an_answer() -> None:
         assert await run.result(5) == "denied by mia: decide yourself"
 
 
-@simulated(seeds=range(2))
+@simulated(seeds=range(1))
 async def test_a_question_is_no_approval_of_anything() -> None:
     agent = scripted(calls(call("pay", amount=1)), "done", tools=scripted_with("x").tools)
     async with Runtime(agents=[agent]) as runtime:
@@ -75,7 +75,7 @@ async def test_a_question_is_no_approval_of_anything() -> None:
             await approval.answer("yes", by="mia")
 
 
-@simulated(seeds=range(2))
+@simulated(seeds=range(1))
 async def test_a_policy_may_deny_a_question() -> None:
     made = asker("W1")
     rule = Rule(Stage.CALL, lambda check: Deny("do not disturb"))
@@ -86,7 +86,7 @@ async def test_a_policy_may_deny_a_question() -> None:
         assert await run.result(5) == "denied: do not disturb"
 
 
-@simulated(seeds=range(2))
+@simulated(seeds=range(1))
 async def test_a_tool_that_only_has_the_name_is_just_a_tool() -> None:
     @tool(risk="read", name="ask_person")
     def mine(question: str) -> str:
@@ -104,15 +104,15 @@ async def test_a_tool_that_only_has_the_name_is_just_a_tool() -> None:
 @pytest.mark.parametrize(
     ("point", "kind", "why", "text"),
     [
-        (Before("look"), "call", "a checkpoint: before look", ""),
-        (Before("l*k"), "call", "a checkpoint: before look", ""),
+        (Before("look"), "checkpoint", "a checkpoint: before look", ""),
+        (Before("l*k"), "checkpoint", "a checkpoint: before look", ""),
         (After("look"), "checkpoint", "a checkpoint: after look, before the model reads this", '"seen sea"'),
         (BeforeStep(2), "checkpoint", "a checkpoint: before anything of step 2 happens", "done"),
         (BeforeAnswer(), "checkpoint", "a checkpoint: before the run completes with this answer", "done"),
     ],
     ids=str,
 )
-@simulated(seeds=range(2))
+@simulated(seeds=range(1))
 async def test_a_checkpoint_asks_a_person(point: Checkpoint, kind: str, why: str, text: str) -> None:
     agent = scripted_with(calls(call("look", at="sea")), "done", checkpoints=[point])
     async with Runtime(agents=[agent]) as runtime:
@@ -126,7 +126,7 @@ async def test_a_checkpoint_asks_a_person(point: Checkpoint, kind: str, why: str
     assert (approval.kind, approval.why, approval.text) == (kind, why, text)
 
 
-@simulated(seeds=range(2))
+@simulated(seeds=range(1))
 async def test_a_text_at_a_checkpoint_has_no_arguments_to_change() -> None:
     agent = scripted_with("done", checkpoints=[BeforeAnswer()])
     async with Runtime(agents=[agent]) as runtime:
@@ -135,6 +135,18 @@ async def test_a_text_at_a_checkpoint_has_no_arguments_to_change() -> None:
 
         with pytest.raises(DecisionRefused, match="cannot be changed"):
             await approval.approve(by="mia", arguments={"text": "done!"})
+
+
+@simulated(seeds=range(1))
+async def test_a_checkpoint_asks_also_where_a_standing_rule_holds() -> None:
+    agent = scripted_with(calls(call("look", at="sea")), "done", checkpoints=[Before("look")])
+    async with Runtime(agents=[agent]) as runtime:
+        await runtime.rules.add("look", {"at": "sea"}, by="mia", uses=1)
+        run = await runtime.start(agent, "Go.")
+
+        await question(run)
+
+        assert len(await runtime.rules.all()) == 1
 
 
 @pytest.mark.parametrize(

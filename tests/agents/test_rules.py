@@ -40,7 +40,7 @@ def _payer(
     )
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_a_rule_lets_the_same_call_run_and_no_other() -> None:
     ledger = Ledger()
     agent = _payer(ledger, 5, 6)
@@ -57,7 +57,7 @@ async def test_a_rule_lets_the_same_call_run_and_no_other() -> None:
     assert (left.uses, left.arguments) == (8, {"amount": 5})
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_a_rule_is_used_no_oftener_than_it_says() -> None:
     ledger = Ledger()
     agents = [_payer(ledger, 5, 5, 5)]
@@ -87,7 +87,7 @@ async def test_runs_that_ask_at_once_share_the_uses() -> None:
         assert (len(ledger.done), len(await runtime.pending())) == (3, 5)
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_a_rule_expires_and_is_revoked() -> None:
     agent = _payer(Ledger(), 5)
     async with Runtime(agents=[agent], clock=clock) as runtime:
@@ -111,9 +111,10 @@ async def test_a_rule_expires_and_is_revoked() -> None:
         pytest.param(Rule(Stage.CALL, lambda check: Escalate("large")), Approvals(), id="escalated"),
         pytest.param(Rule(Stage.CALL, lambda check: Ask("", ("boss",))), Approvals(), id="put to others by a policy"),
         pytest.param(Rule(Stage.CALL, lambda check: None), Approvals(chain=["boss"]), id="put to others"),
+        pytest.param(Rule(Stage.CALL, lambda check: None), Approvals(quorum=2), id="for two to decide"),
     ],
 )
-@simulated(seeds=range(2))
+@simulated(seeds=range(1))
 async def test_a_rule_is_no_word_on_what_its_author_may_not_decide(policy: Policy, approvals: Approvals) -> None:
     agent = _payer(Ledger(), 5, policies=(policy,), approvals=approvals)
     async with Runtime(agents=[agent]) as runtime:
@@ -125,7 +126,7 @@ async def test_a_rule_is_no_word_on_what_its_author_may_not_decide(policy: Polic
         assert len(await runtime.rules.all()) == 1
 
 
-@simulated(seeds=range(2))
+@simulated(seeds=range(1))
 async def test_a_rule_allows_nothing_that_a_policy_denies() -> None:
     ledger = Ledger()
     agent = _payer(ledger, 5, policies=(Rule(Stage.CALL, lambda check: Deny("never")),))
@@ -184,7 +185,7 @@ def test_the_uses_of_a_rule_are_counted_exactly_whenever_the_process_dies(after:
     assert _life(store, ledger) == (4, [])
     total = store.commits
 
-    for dies_at in range(2 + after, total + 1, 4):
+    for dies_at in range(2 + after, total + 1, 7):
         store, ledger = Mortal(), Ledger()
         store.dies_at, store.after = dies_at, after
         _life(store, ledger)

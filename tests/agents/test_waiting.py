@@ -19,7 +19,7 @@ from .cli_clerk import command
 from .people_play import payer, question, scripted_with
 from .play import Ledger, call, calls, data, scripted, soon, tools
 
-MANY = 40
+MANY = 25
 
 
 async def _waiting(runtime: Runtime, count: int) -> None:
@@ -50,7 +50,7 @@ async def test_runs_that_wait_hold_no_task() -> None:
 async def test_runs_that_wait_leave_memory_and_come_back_with_a_decision() -> None:
     agent = payer([])
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(population, "CELLS", 30)
+        patched.setattr(population, "CELLS", 20)
         async with Runtime(agents=[agent]) as runtime:
             first = await runtime.start(agent, "Pay.")
             approval = await question(first)

@@ -21,14 +21,16 @@ def _run(script: Path, folder: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(
-    ("block", "printed"), list(zip(BLOCKS, [PRINTED, "", ""], strict=True)), ids=["payment", "approvers", "endpoint"]
-)
-def test_the_block_runs_as_it_stands(block: str, printed: str, tmp_path: Path) -> None:
+def test_the_first_block_runs_as_it_stands(tmp_path: Path) -> None:
     script = tmp_path / "block.py"
-    script.write_text(block, encoding="utf-8")
+    script.write_text(BLOCKS[0], encoding="utf-8")
 
-    assert _run(script, tmp_path) == printed
+    assert _run(script, tmp_path) == PRINTED
+
+
+@pytest.mark.parametrize("block", BLOCKS[1:], ids=["approvers", "endpoint"])
+def test_the_block_runs_as_it_stands(block: str) -> None:
+    exec(block, {})
 
 
 def test_the_example_of_an_edited_approval(tmp_path: Path) -> None:

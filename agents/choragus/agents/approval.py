@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import attrs
 import msgspec
@@ -15,8 +15,11 @@ from .message import Decide
 CEILING = "ceiling-"
 """How the subject of a question about a ceiling begins."""
 
+T = TypeVar("T")
+
 RENDERING = "1"
 """The version of what is shown of an approval; it stands in the logbook beside each decision."""
+
 
 LONGEST = 10_000
 """Characters that a reason may have; a name may have 200."""
@@ -34,7 +37,8 @@ class Approval:
     """What waits for a person: a call, a text at a checkpoint, or a question of the model's. Decide by its methods.
 
     Args:
-        kind: "call", "checkpoint" (a text), "question", "escalation" (a call or text that a policy escalated).
+        kind: "call", "checkpoint" (a text, or a call that is always looked at), "question", "escalation" (a call or
+            text that a policy escalated), "ceiling".
         hash: binds a decision to run, tool and arguments, or to the text.
         asked: seconds since the epoch, as is `due`, by when somebody has to decide (0.0: no end).
         default: what happens then.
@@ -135,14 +139,14 @@ class Approval:
         _check_text("reason", reason, LONGEST)
         if not by.strip():
             raise ValueError(f"by={by!r} names nobody: say who decides")
-        _check_storable(by, reason, arguments, answer, dict(identity))
+        _plain([by, reason, answer, dict(identity)])
         return Decide(
             call=self.call,
             approved=approved,
             by=by.strip(),
             hash=self.hash,
             reason=reason,
-            arguments=arguments,
+            arguments=None if arguments is None else _plain(arguments),
             answer=answer,
             identity=dict(identity),
             seen=f"{seen}-{RENDERING}",
@@ -210,11 +214,13 @@ def _check_text(name: str, text: object, most: int) -> None:
         raise ValueError(f"{name} must be a text of at most {most} characters: shorten it")
 
 
-def _check_storable(*given: object) -> None:
+def _plain(given: T) -> T:
+    """The value in JSON types, as a model would have given it: a Decimal becomes text, say."""
     try:
-        msgspec.json.encode(given).decode()
+        plain: T = msgspec.json.decode(msgspec.json.encode(given))
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"the decision cannot be stored ({error}): use JSON values, and text that is whole") from None
+    return plain
 
 
 def _answers(one: Approval) -> dict[str, str]:

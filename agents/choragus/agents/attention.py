@@ -12,7 +12,7 @@ from choragus.mailbox.codec import stored
 from choragus.mailbox.store import Store
 from choragus.mailbox.turn import Parked
 
-from .approval import Approval, approval_id
+from .approval import Approval
 from .holding import HeldRun
 from .inspection import approvals, unknowns
 
@@ -62,10 +62,18 @@ class Raise:
     is_all: bool = False
 
 
+@stored("choragus.attention_over")
+@attrs.frozen
+class Over:
+    """That needs nobody any longer; if it comes again, it is told again."""
+
+    id: str
+
+
 def of_approval(one: Approval) -> Attention:
     """That of something that waits for a decision; another when it is escalated."""
     return Attention(
-        id=f"{one.id}.{one.level}",
+        id=f"{one.run}/{one.call}.{one.level}",
         kind=one.kind,
         what=f"{one.tool or one.call} waits for {_whom(one)}: decide with `choragus approve` or `deny`",
         at=one.asked,
@@ -81,9 +89,12 @@ def of_approval(one: Approval) -> Attention:
 def of_unknown(run: str, call: str, tool: str, at: float) -> Attention:
     """That of a call whose outcome nobody knows."""
     what = f"{tool} was cut off: find out what it did, and say so with `choragus settle`"
-    return Attention(
-        id=f"{approval_id(run, call)}.unknown", kind="unknown", what=what, at=at, run=run, call=call, tool=tool
-    )
+    return Attention(id=unknown_id(run, call), kind="unknown", what=what, at=at, run=run, call=call, tool=tool)
+
+
+def unknown_id(run: str, call: str) -> str:
+    """The id of what `of_unknown` gives."""
+    return f"{run}/{call}.unknown"
 
 
 async def waiting(store: Store, held: Iterable[HeldRun] = (), at: float = 0.0) -> list[Attention]:
@@ -108,7 +119,7 @@ def _whom(one: Approval) -> str:
 def _of_parked(one: Parked) -> Attention:
     named = f"{one.envelope.receiver}\n{one.envelope.id}".encode(errors="surrogatepass")
     return Attention(
-        id=f"{hashlib.sha256(named).hexdigest()[:8]}.parked",
+        id=f"{hashlib.sha256(named).hexdigest()[:16]}.parked.{one.at:.3f}",
         kind="parked",
         what=f"{one.envelope.receiver} fails on {one.envelope.record.tag}: mend the cause, then `choragus requeue`",
         at=one.at,

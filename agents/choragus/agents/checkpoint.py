@@ -1,4 +1,4 @@
-"""Points of a run at which a person is always asked, declared with the agent."""
+"""Points of a run at which a person is always asked, declared with the agent. No standing rule answers there."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from attrs import frozen
 from .errors import AgentFault
 from .policy.check import Check, Stage
 from .policy.verdict import Ask, Verdict
+
+CHECKPOINTS = "checkpoints"
+"""The name of the policy."""
 
 
 @frozen
@@ -51,7 +54,7 @@ class Checkpoints:
     """The checkpoints of an agent, as the policy that carries them out."""
 
     points: tuple[Checkpoint, ...]
-    name: str = "checkpoints"
+    name: str = CHECKPOINTS
     looks_back: int = 0
 
     @property

@@ -36,6 +36,9 @@ class Guarded(Protocol):
 
 S = TypeVar("S", bound=Guarded)
 
+CLOSE = 0.001
+"""Seconds by which a timer may ring too early, for sums of times are rounded."""
+
 
 class Deciding(Part[S, M], Generic[S, M]):
     """Puts questions to people, and takes their decisions: from the host and from visitors, never from another actor.
@@ -68,7 +71,7 @@ class Deciding(Part[S, M], Generic[S, M]):
     def due(self, message: PetitionDue) -> None:
         """Nobody has decided in time."""
         asked = self.state.petitions.pending.get(message.call)
-        if asked is not None and asked.level == message.level and asked.due:
+        if asked is not None and asked.level == message.level and asked.due and self.now >= asked.due - CLOSE:
             self._lapse(asked)
 
     @handle
@@ -78,20 +81,21 @@ class Deciding(Part[S, M], Generic[S, M]):
         self.clock()
 
     async def petition(self, asked: Petition) -> None:
-        """Put a question to people, unless a standing rule answers it."""
-        if asked.kind is Kind.CALL and await self.services.has_rules(asked.tool):
-            self.state.petitions.ruled[asked.subject] = asked
-            use = UseRule(
-                run=self.key,
-                call=asked.subject,
-                agent=asked.agent,
-                tool=asked.tool,
-                arguments=asked.arguments,
-                approvers=asked.approvers or self._approvals(asked).group(0),
-            )
-            self.ask_at(actor_id(RULEBOOK, MAIN), use, then=self.ruled, about=asked.subject)
-        else:
+        """Put a question to people, unless a standing rule answers it: one person's word, where one is enough."""
+        who = self._approvals(asked)
+        if asked.kind is not Kind.CALL or who.quorum > 1 or not await self.services.has_rules(asked.tool):
             self.put_to_people(asked)
+            return
+        self.state.petitions.ruled[asked.subject] = asked
+        use = UseRule(
+            run=self.key,
+            call=asked.subject,
+            agent=asked.agent,
+            tool=asked.tool,
+            arguments=asked.arguments,
+            approvers=asked.approvers or who.group(0),
+        )
+        self.ask_at(actor_id(RULEBOOK, MAIN), use, then=self.ruled, about=asked.subject)
 
     @reply
     def ruled(self, used: RuleUsed | AskFailed) -> None:
@@ -194,24 +198,22 @@ class Deciding(Part[S, M], Generic[S, M]):
     def _count(self, asked: Petition, message: Decide, arguments: dict[str, object] | None) -> None:
         """One more voice, for other arguments perhaps; decide if that is enough."""
         seen = asked.hash
-        was = asked.arguments
-        if arguments is not None and arguments != was:
-            asked.arguments, asked.edited, asked.given = arguments, message.by, ()
-            asked.hash = arguments_hash(self.key, asked.subject, asked.tool, arguments)
-            changed = [name for name in arguments if arguments[name] != was.get(name)]
-            asked.origins = {**asked.origins, **{f"$.{name}": f"changed by {message.by}" for name in changed}}
+        if arguments is not None and arguments != asked.arguments:
+            hash = arguments_hash(self.key, asked.subject, asked.tool, arguments)
+            asked.change(arguments, hash, message.by)
         if message.approved:
             asked.given = (*asked.given, message.by)
         if not message.approved or len(asked.given) >= asked.quorum:
-            self._decided(asked, message, seen, was)
+            self._decided(asked, message, seen)
             return
-        self._announce(asked, "approval.counted", by=message.by, was=was, seen=seen, identity=message.identity)
+        by = {"by": message.by, "identity": message.identity, "reason": message.reason, "seen": message.seen}
+        self._announce(asked, "approval.counted", saw=seen, was=asked.original or asked.arguments, **by)
 
-    def _decided(self, asked: Petition, message: Decide, seen: str, was: dict[str, object]) -> None:
+    def _decided(self, asked: Petition, message: Decide, seen: str) -> None:
         self.state.petitions.decide(message)
         self.clock()
         self._close(asked)
-        changed = {"arguments": asked.arguments, "was": was, "bound": asked.hash} if asked.arguments != was else {}
+        edit = {"arguments": asked.arguments, "was": asked.original, "bound": asked.hash, "changed_by": asked.edited}
         self.log(
             "approval.decided",
             call=asked.subject,
@@ -222,7 +224,7 @@ class Deciding(Part[S, M], Generic[S, M]):
             hash=seen,
             seen=message.seen,
             identity=message.identity,
-            **changed,
+            **(edit if asked.edited and message.approved else {}),
             **({"answer": message.answer} if message.answer is not None else {}),
             **({"given": asked.given} if asked.quorum > 1 else {}),
         )
@@ -235,8 +237,8 @@ class Deciding(Part[S, M], Generic[S, M]):
 
     def _lapse(self, asked: Petition) -> None:
         """The time is up."""
-        if asked.default != "escalate":
-            self._decided(asked, lapsed(asked), asked.hash, asked.arguments)
+        if asked.default != "escalate" or not self._approvals(asked).has_next(asked.level):
+            self._decided(asked, lapsed(asked), asked.hash)
             return
         asked.level += 1
         before = asked.approvers

@@ -13,6 +13,7 @@ from choragus.mailbox.codec import stored
 from .approval import arguments_hash
 from .baseline import BASELINE, LearnRun
 from .budget import Claim
+from .checkpoint import CHECKPOINTS
 from .control import Draw, Drawn, Hold, Serve
 from .hindsight import Hindsight
 from .message import (
@@ -260,7 +261,7 @@ class Guardrail(
         await self.petition(
             Petition(
                 subject=message.call,
-                kind=Kind.QUESTION if is_question else _kind(ruling, Kind.CALL),
+                kind=Kind.QUESTION if is_question else _kind(ruling),
                 asker=TOOL_GATEWAY,
                 agent=message.agent,
                 tool=message.tool,
@@ -282,7 +283,7 @@ class Guardrail(
         await self.petition(
             Petition(
                 subject=message.subject,
-                kind=_kind(ruling, Kind.CHECKPOINT),
+                kind=Kind.ESCALATION if isinstance(ruling.verdict, Escalate) else Kind.CHECKPOINT,
                 asker=message.asker,
                 agent=message.agent,
                 text=text,
@@ -306,8 +307,11 @@ def _said(ruling: Ruling) -> str:
             return "deny"
 
 
-def _kind(ruling: Ruling, asked: Kind) -> Kind:
-    return Kind.ESCALATION if isinstance(ruling.verdict, Escalate) else asked
+def _kind(ruling: Ruling) -> Kind:
+    """What is asked about a call."""
+    if isinstance(ruling.verdict, Escalate):
+        return Kind.ESCALATION
+    return Kind.CHECKPOINT if ruling.policy == CHECKPOINTS else Kind.CALL
 
 
 def _approvers(ruling: Ruling) -> tuple[str, ...]:

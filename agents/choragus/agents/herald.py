@@ -16,6 +16,7 @@ import attrs
 from choragus.actors.dispatch import handle, reply
 from choragus.actors.durable import DurableActor
 from choragus.actors.effect import EffectContext
+from choragus.actors.errors import SystemStopped
 from choragus.actors.event import Event, Parked, Suspended
 from choragus.actors.message import EffectFailed
 from choragus.actors.thread import in_thread
@@ -25,7 +26,7 @@ from choragus.mailbox.store import Store
 from choragus.mailbox.turn import OnInterrupt
 from choragus.supervision.system import System
 
-from .attention import HERALD, MAIN, Attention, Raise, of_suspended, waiting
+from .attention import HERALD, MAIN, Attention, Over, Raise, of_suspended, waiting
 from .holding import HeldRun
 from .patience import CutOff, TookTooLong, told, within
 
@@ -40,6 +41,8 @@ TELLING = 30.0
 
 SLOWEST = 300.0
 """Seconds between two tries, at last."""
+
+NOBODY = "this runtime has no hook: pass Runtime(attention=...)"
 
 KEPT = 10_000
 """How many of those that were told of are remembered at most."""
@@ -80,13 +83,15 @@ class HeraldState:
     told: list[str] = attrs.field(factory=list)
 
 
-class Herald(DurableActor[HeraldState, Raise | TellAgain], name=HERALD):
+class Herald(DurableActor[HeraldState, Raise | Over | TellAgain], name=HERALD):
     """Tells people; one for a file."""
 
     @handle
     def raised(self, message: Raise) -> None:
         """Something needs a person, or all that does: what was told of and no longer waits is forgotten."""
         if message.is_all:
+            for errand in self.state.errands.values():
+                errand.rests = False  # somebody has just attached
             now = {item.id for item in message.items}
             self.state.told = [id for id in self.state.told if id in now]
         known = set(self.state.told)
@@ -95,6 +100,14 @@ class Herald(DurableActor[HeraldState, Raise | TellAgain], name=HERALD):
                 self.state.errands[item.id] = Errand(item)
                 self.log("attention.raised", item=attrs.asdict(item))
         self._go()
+
+    @handle
+    def over(self, message: Over) -> None:
+        """What was told of may come again."""
+        self.state.told = [id for id in self.state.told if id != message.id]
+        errand = self.state.errands.get(message.id)
+        if errand is not None and not errand.flies:
+            del self.state.errands[message.id]
 
     @handle
     def again(self, message: TellAgain) -> None:
@@ -117,9 +130,9 @@ class Herald(DurableActor[HeraldState, Raise | TellAgain], name=HERALD):
             self.log("attention.told", id=self.about, tries=errand.tries)
         else:
             errand.rests = True
-            self.timer(
-                f"again-{self.about}", TellAgain(self.about), after=min(SLOWEST, 2.0 ** min(errand.tries - 1, 9))
-            )
+            if told.reason != NOBODY:
+                pause = min(SLOWEST, 2.0 ** min(errand.tries - 1, 9))
+                self.timer(f"again-{self.about}", TellAgain(self.about), after=pause)
             if errand.tries & (errand.tries - 1) == 0:  # the 1st, 2nd, 4th, 8th ...
                 self.log("attention.failed", id=self.about, tries=errand.tries, reason=told.reason)
         self._go()
@@ -143,7 +156,7 @@ class Teller:
         """Call the hook once. What it raises, or that it takes too long, is a result."""
         assert isinstance(request, Attention)
         if self.hook is None:
-            return Told("this runtime has no hook: pass Runtime(attention=...)")
+            return Told(NOBODY)
         try:
             await within(TELLING, _called(self.hook, request))
         except TookTooLong:
@@ -169,6 +182,8 @@ async def keep_telling(system: System, store: Store, held: Sequence[HeldRun], at
     news, suspended = asyncio.Event(), list[Attention]()
 
     def noticed(event: Event) -> None:
+        if f"{HERALD}/" in event.actor:
+            return  # to tell of what it cannot be told would go on for ever
         if isinstance(event, Suspended):
             suspended.append(of_suspended(event.actor, str(event.error), at))
         if isinstance(event, Parked | Suspended):
@@ -181,5 +196,8 @@ async def keep_telling(system: System, store: Store, held: Sequence[HeldRun], at
             items = [*await waiting(store, held, at), *suspended]
         except CorruptRecord as error:  # whose run says so itself
             items = [of_suspended("a record", str(error), at), *suspended]
-        await system.ref(Herald, MAIN).send(Raise(tuple(items), is_all=True))
+        try:
+            await system.ref(Herald, MAIN).send(Raise(tuple(items), is_all=True))
+        except SystemStopped:
+            return
         await news.wait()

@@ -18,6 +18,9 @@ from .stream import run_stream
 
 PAGE = 500
 
+ASKING = ("approval.requested", "approval.escalated", "approval.counted")
+"""Kinds of lines that show an approval: as it was asked for, put to others, and with one more voice or edit."""
+
 T = TypeVar("T")
 
 
@@ -89,6 +92,8 @@ class RunEvent:
 class ApprovalRequested(RunEvent):
     """Something waits, or waited, for a person: `await event.approval.approve(by=...)`, `deny(...)` or `answer(...)`.
 
+    It comes again when the approval is escalated, and when one of several has approved, perhaps with other arguments.
+
     Who reads a run from its beginning meets the requests that were decided long ago too; `run.pending()` has those that
     still wait, and deciding the same again changes nothing.
     """
@@ -156,7 +161,7 @@ def event(run: str, entry: LogEntry) -> RunEvent:
     if entry.kind == "call.unknown":
         told = {**data, "run": run, "idempotency_key": f"{run}/{data['call']}"}
         return OutcomeUnknown(**common, unknown=_picked(Unknown, told))  # type: ignore[arg-type]  # the four fields above
-    if entry.kind != "approval.requested":
+    if entry.kind not in ASKING:
         return RunEvent(**common)  # type: ignore[arg-type]  # the four fields above
     told = {**data, "id": data["approval"], "run": run, "asked": entry.at}
     return ApprovalRequested(**common, approval=_picked(Approval, told))  # type: ignore[arg-type]  # the four fields above

@@ -10,7 +10,7 @@ from choragus.actors.durable import DurableActor
 from choragus.mailbox.address import actor_id
 from choragus.mailbox.turn import Parking
 
-from .attention import HERALD, MAIN, Attention, Raise
+from .attention import HERALD, MAIN, Attention, Over, Raise
 from .message import GUARDRAIL, ORCHESTRATOR, GiveUpRun
 from .service import Services
 from .stream import run_stream
@@ -47,6 +47,11 @@ class Part(DurableActor[S, M], Generic[S, M]):
         """Tell people, if the runtime has whom to tell."""
         if self.services.hook is not None:
             self.tell_at(actor_id(HERALD, MAIN), Raise((item,)))
+
+    def announce_over(self, id: str) -> None:
+        """What was announced needs nobody any longer, and may come again."""
+        if self.services.hook is not None:
+            self.tell_at(actor_id(HERALD, MAIN), Over(id))
 
     def ask_guardrail(self, message: object, *, then: Callable[..., object], about: str) -> None:
         """Ask this run's guardrail; `then` gets its Verdict or AskFailed, with `about`."""

@@ -23,7 +23,7 @@ class Kind(Enum):
     ESCALATION = "escalation"
     """The same, put to whom the run's questions are escalated."""
     CHECKPOINT = "checkpoint"
-    """May the run go on with this text?"""
+    """May the run go on with this text, or this call run, for the agent's declaration wants it looked at?"""
     CEILING = "ceiling"
     """May the ceiling be raised to this?"""
     QUESTION = "question"
@@ -35,8 +35,8 @@ class Petition:
     """One question to a person. `subject` names it within the run; `asker` is the part that is told the answer.
 
     `hash` binds the answer to what was shown. `level` is the place in the chain of approvers, `due` by when somebody
-    has to decide (0.0: no end), `given` who has approved so far, `edited` who has changed the arguments. `origins` are
-    those of the arguments, by their paths.
+    has to decide (0.0: no end), `given` who has approved so far, `edited` who has changed the arguments, which were
+    `original`. `origins` are those of the arguments, by their paths.
     """
 
     subject: str
@@ -62,6 +62,7 @@ class Petition:
     due: float = 0.0
     default: str = "deny"
     edited: str = ""
+    original: dict[str, object] | None = None
     cost_usd: float = 0.0
 
     @property
@@ -91,6 +92,15 @@ class Petition:
         may_lapse = self.kind in (Kind.CALL, Kind.CHECKPOINT) and self.risk != "irreversible"
         if self.default == "allow" and not may_lapse:
             self.default = "deny"
+
+    def change(self, arguments: dict[str, object], hash: str, by: str) -> None:
+        """A person wants other arguments: whoever has approved before has not approved these."""
+        was = self.arguments
+        changed = {f"$.{name}" for name in arguments if arguments[name] != was.get(name)}
+        self.origins = {**self.origins, **dict.fromkeys(sorted(changed), f"changed by {by}")}
+        self.original = was if self.original is None else self.original
+        self.arguments, self.hash, self.given = arguments, hash, ()
+        self.edited = by if arguments != self.original else ""
 
     def shown(self, run: str) -> Approval:
         """It, as people see it."""
@@ -145,7 +155,9 @@ class Petitions:
         if earlier is not None:
             return earlier.by != DEADLINE and _gist(earlier) == _gist(message)
         asked = self.pending.get(message.call)
-        return asked is not None and message.approved and asked.hash == message.hash and message.by in asked.given
+        if asked is None or not message.approved or asked.hash != message.hash or message.by not in asked.given:
+            return False
+        return {**asked.arguments, **(message.arguments or {})} == asked.arguments
 
     def refusal(self, run: str, message: Decide) -> str:
         """Why the decision cannot be taken, or nothing."""

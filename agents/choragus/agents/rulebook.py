@@ -49,7 +49,8 @@ class Rule:
     def covers(self, asked: UseRule, now: float) -> bool:
         """Whether the rule's author may decide about that call, and has."""
         return (
-            (self.tool, exact(self.arguments)) == (asked.tool, exact(asked.arguments))
+            self.tool == asked.tool
+            and exact(self.arguments) == exact(asked.arguments)
             and self.agent in ("", asked.agent)
             and (self.expires is None or now < self.expires)
             and (not asked.approvers or self.by in asked.approvers)

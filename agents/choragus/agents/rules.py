@@ -64,12 +64,13 @@ class Rules:
             raise ValueError(f"expires={expires!r}, uses={uses!r}: {FEWEST}")
         if expires is not None and not expires > self._now():
             raise ValueError(f"expires={expires!r} has passed already: give seconds since the epoch, above now")
-        if fault := self._fault(tool, agent, arguments):
+        plain: dict[str, object] = msgspec.json.decode(msgspec.json.encode(dict(arguments)))
+        if fault := self._fault(tool, agent, plain):
             raise ValueError(fault)
         rule = Rule(
             id=uuid4().hex[:8],
             tool=tool,
-            arguments=msgspec.json.decode(msgspec.json.encode(dict(arguments))),
+            arguments=plain,
             by=by.strip(),
             added=self._now(),
             expires=expires,

@@ -15,6 +15,7 @@ from choragus.mailbox.address import actor_id
 from . import policy
 from .admission import Refusal, admitted, narrowed, shown
 from .approval import approval_id, arguments_hash
+from .attention import unknown_id
 from .call import SETTLED, Call, End, GatewayState, Stage
 from .calling import retry_timer
 from .control import CallJudged, Hold
@@ -214,6 +215,7 @@ class ToolGateway(
             return refusal
         self.log("call.settled", call=call.id, outcome=message.outcome, by=message.by, result=message.result)
         self.view("attention", approval_id(self.key, call.id), None)
+        self.announce_over(unknown_id(self.key, call.id))
         if call.effect:
             self.settle_effect(call.effect)
         self.wait(call, "")

@@ -17,7 +17,7 @@ from choragus.agents.visit import post, recorded
 from choragus.mailbox.address import actor_id
 
 from .exit import Exit, Refused
-from .request import arguments, request
+from .request import arguments, request, wrapped
 from .session import Session
 from .text import block, page, short, visible
 
@@ -48,9 +48,9 @@ async def decide(session: Session) -> Exit:
     approval = await _named(session)
     edits = _edits(approval, session.asked.set) if approved else None
     message = _decision(session, approval, approved, arguments=edits)
-    print(visible(f"call {approval.call} of run {approval.run}: {approval.tool}"))
-    for line in arguments({**approval.arguments, **(edits or {})}):
-        print(line)
+    print(visible(f"call {approval.call} of run {approval.run}: {approval.tool or approval.kind}"))
+    shown = arguments({**approval.arguments, **(edits or {})}) if approval.tool else block([approval.text], page())
+    print("\n".join(shown))
     rule = _rule(approval, message, session.asked.always) if approved and session.asked.always else None
     fate = await post(session.store, actor_id(GUARDRAIL, approval.run), message)
     code = session.report(fate, f"{_said(message)}: {_then(approval, message)}")
@@ -169,12 +169,14 @@ async def _unknown(session: Session, lost: Unknown, of: RunSummary) -> list[str]
     else:
         ways = ("--happened", "--not", "--give-up")
         commands = [f"  {session.command('settle', lost.run, lost.call, way)}" for way in ways]
+    head, *more = wrapped(f"outcome unknown  {lost.tool}: did it happen? {lost.reason}")
     return [
-        visible(f"outcome unknown  {lost.tool}: did it happen? {lost.reason}"),
+        head.lstrip(),
+        *more,
         *_about(lost.call, of),
         visible(f"  its idempotency key: {lost.idempotency_key}"),
-        *([visible(f"  how to check: {lost.check}")] if lost.check else []),
-        *([visible(f"  what the check has found: {lost.found}")] if lost.found else []),
+        *(wrapped(f"how to check: {lost.check}") if lost.check else []),
+        *(wrapped(f"what the check has found: {lost.found}") if lost.found else []),
         *arguments(lost.arguments),
         *commands,
     ]

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 
 from choragus.agents.approval import Approval
 
-from .text import as_json, block, duration, moment, money, page, short, visible
+from .text import GOES_ON, as_json, block, chunks, duration, moment, money, page, short, visible
 
 _HEADS = {
     "call": "may it run?",
     "escalation": "may it run? It was escalated",
-    "checkpoint": "may the run go on with this text?",
+    "checkpoint": "may it run? It is a checkpoint",
     "question": "the model asks a question",
     "ceiling": "the run is at a ceiling, may it have more?",
 }
@@ -25,15 +25,11 @@ def request(one: Approval, now: float) -> list[str]:
     what = one.tool or one.call
     age = duration(now - one.asked)
     return [
-        visible(
-            f"{one.id}  {what}: {_HEADS.get(one.kind, one.kind)}. Asked {moment(one.asked)}, {age} ago".replace(
-                "?.", "?"
-            )
-        ),
+        visible(f"{one.id}  {what}: {_head(one)}. Asked {moment(one.asked)}, {age} ago".replace("?.", "?")),
         visible(f"  call {one.call} of run {one.run}, agent {one.agent}, step {one.step}"),
         short(visible(f"  goal: {one.goal}"), page()),
-        *([visible(f"  because: {one.why}")] if one.why else []),
-        visible(f"  {_figures(one)}"),
+        *(wrapped(f"because: {one.why}") if one.why else []),
+        *wrapped(_figures(one)),
         *_voters(one),
         *_due(one, now),
         *_foreign("the model said beside it", one.said),
@@ -48,7 +44,18 @@ def request(one: Approval, now: float) -> list[str]:
 def arguments(given: Mapping[str, object], origins: Mapping[str, str] | None = None) -> list[str]:
     """Exact arguments, one to a line, as JSON; under each where it comes from, as far as that is known."""
     lines = block([f"{as_json(name)}: {as_json(value)}" for name, value in given.items()] or ["{}"], page())
-    return lines + [visible(f"  from: {path}: {origin}") for path, origin in (origins or {}).items()]
+    told = [wrapped(f"from: {path}: {origin}") for path, origin in (origins or {}).items()]
+    return lines + [line for lines_of_one in told for line in lines_of_one]
+
+
+def wrapped(text: str) -> list[str]:
+    """A line that a terminal does not break by itself: what it would put below could pass for a line of ours."""
+    first, *more = chunks(visible(text), page() - len(GOES_ON))
+    return [f"  {first}", *(f"{GOES_ON}{piece}" for piece in more)]
+
+
+def _head(one: Approval) -> str:
+    return _HEADS.get(one.kind, one.kind) if one.tool else "may the run go on with this text?"
 
 
 def _figures(one: Approval) -> str:
@@ -61,9 +68,9 @@ def _figures(one: Approval) -> str:
 def _voters(one: Approval) -> list[str]:
     who = ", ".join(one.approvers) or "anybody"
     if one.quorum == 1:
-        return [visible(f"  put to: {who}")] if one.approvers else []
+        return wrapped(f"put to: {who}") if one.approvers else []
     given = f"; so far: {', '.join(one.given)}" if one.given else ""
-    return [visible(f"  put to: {who}; {one.quorum} have to approve{given}")]
+    return wrapped(f"put to: {who}; {one.quorum} have to approve{given}")
 
 
 def _due(one: Approval, now: float) -> list[str]:
