@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(180)
 MONEY = {"budget.reserved", "budget.spent", "ledger.reserved", "ledger.spent"}
 
 PAUSED = INTERRUPTIONS | MONEY | {"run.paused", "run.resumed"}
-"""The host pauses and resumes anew, and a run that is paused gives what it has set aside back, to set it aside again."""
+"""The host pauses and resumes anew, and a paused run gives back what it has set aside, to set it aside again."""
 
 
 async def test_a_ceiling_that_asks_survives_crashes() -> None:
