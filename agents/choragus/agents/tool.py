@@ -19,6 +19,7 @@ from attrs import field, frozen
 from choragus.actors.thread import in_thread
 
 from .errors import BadArguments, BadResult, ToolFault
+from .flow.declaration import Labels
 from .model import ToolSchema
 
 P = ParamSpec("P")
@@ -66,6 +67,7 @@ class Tool:
     timeout: float
     idempotent: bool
     wants_context: bool
+    labels: Labels | None = None
     _arguments: type[msgspec.Struct] = field(repr=False)
     _source: str = field(repr=False)
 
@@ -134,13 +136,23 @@ class FunctionTool(Tool, Generic[P, R]):
 
 @overload
 def tool(
-    *, risk: RiskName, name: str | None = None, timeout: float = 30.0, idempotent: bool = False
+    *,
+    risk: RiskName,
+    name: str | None = None,
+    timeout: float = 30.0,
+    idempotent: bool = False,
+    labels: Labels | None = None,
 ) -> Callable[[Callable[P, R]], FunctionTool[P, R]]: ...
 
 
 @overload
 def tool(
-    *, risk: Risk, name: str | None = None, timeout: float = 30.0, idempotent: bool = False
+    *,
+    risk: Risk,
+    name: str | None = None,
+    timeout: float = 30.0,
+    idempotent: bool = False,
+    labels: Labels | None = None,
 ) -> Callable[[Callable[P, R]], FunctionTool[P, R]]: ...
 
 
@@ -152,6 +164,7 @@ def tool(
     name: str | None = None,
     timeout: float = 30.0,
     idempotent: bool = False,
+    labels: Labels | None = None,
 ) -> Callable[[Callable[P, R]], FunctionTool[P, R]]:
     """Declare a function as a tool.
 
@@ -171,6 +184,7 @@ def tool(
         name: what the model calls it, by default the function's name. Letters, digits, `_` and `-`, at most 64.
         timeout: seconds for one call.
         idempotent: whether a second call of one idempotency key does nothing, so that it may run again after a crash.
+        labels: what in its result can be trusted, and what its arguments take; see `docs/information-flow.md`.
 
     Raises:
         ToolFault: at declaration, when any of this does not hold.
@@ -182,6 +196,7 @@ def tool(
     def declare(function: Callable[P, R]) -> FunctionTool[P, R]:
         called = _name(function, name)
         _check_options(called, timeout, idempotent)
+        _check_labels(called, labels)
         description = _description(called, function)
         hints, wants_context = _hints(called, function)
         arguments = _arguments(called, function, hints)
@@ -194,8 +209,9 @@ def tool(
             timeout=float(timeout),
             idempotent=idempotent,
             wants_context=wants_context,
+            labels=labels,
             arguments=arguments,
-            source=_source(function),
+            source=_source(function, labels),
             typed=function,
         )
 
@@ -231,6 +247,11 @@ def _check_options(called: str, timeout: object, idempotent: object) -> None:
         raise ToolFault(f"timeout={timeout!r} of tool {called!r} is no time: give seconds, above 0 and finite")
     if not isinstance(idempotent, bool):
         raise ToolFault(f"idempotent={idempotent!r} of tool {called!r} is neither True nor False: give one of them")
+
+
+def _check_labels(called: str, labels: object) -> None:
+    if labels is not None and not isinstance(labels, Labels):
+        raise ToolFault(f"labels={labels!r} of tool {called!r} are none: give Labels(trusted=[...], arguments={{...}})")
 
 
 def _description(called: str, function: Callable[..., object]) -> str:
@@ -326,7 +347,7 @@ def _not_finite(value: object, path: str) -> str | None:
     return next((found for each, where in inner if (found := _not_finite(each, where))), None)
 
 
-def _source(function: Callable[..., object]) -> str:
+def _source(function: Callable[..., object], labels: Labels | None) -> str:
     plain = inspect.unwrap(function)
     try:
         if plain.__code__.co_filename == "<string>":  # Python 3.13 would give the text of `python -c`, whatever was run
@@ -334,6 +355,8 @@ def _source(function: Callable[..., object]) -> str:
         text = inspect.getsource(plain).encode("utf-8", "surrogatepass")
     except (OSError, TypeError):
         text = _bytecode(plain.__code__)
+    if labels is not None:  # they decide what runs without a person, as much as the source does
+        text += labels.digest()
     return hashlib.sha256(text).hexdigest()
 
 
