@@ -10,7 +10,10 @@ import msgspec
 
 @attrs.frozen(kw_only=True)
 class Approval:
-    """A call that waits for a person. `hash` binds the decision to `arguments`; `asked` is seconds since the epoch."""
+    """A call that waits for a person. `hash` binds the decision to `arguments`; `asked` is seconds since the epoch.
+
+    `origins` says, when a policy follows information, where each argument comes from, and under "" the decision.
+    """
 
     id: str
     run: str
@@ -19,6 +22,7 @@ class Approval:
     arguments: dict[str, object]
     hash: str
     asked: float
+    origins: dict[str, str] = attrs.field(factory=dict)
 
 
 def approval_id(run: str, call: str) -> str:
@@ -37,9 +41,24 @@ def short_hash(value: object) -> str:
 
 
 def approval_view(
-    run: str, call: str, tool: str, arguments: dict[str, object], hash: str, asked: float
+    run: str,
+    call: str,
+    tool: str,
+    arguments: dict[str, object],
+    hash: str,
+    asked: float,
+    origins: dict[str, str] | None = None,
 ) -> dict[str, object]:
     """The approval as the body of a view row."""
     return attrs.asdict(
-        Approval(id=approval_id(run, call), run=run, call=call, tool=tool, arguments=arguments, hash=hash, asked=asked)
+        Approval(
+            id=approval_id(run, call),
+            run=run,
+            call=call,
+            tool=tool,
+            arguments=arguments,
+            hash=hash,
+            asked=asked,
+            origins=origins or {},
+        )
     )

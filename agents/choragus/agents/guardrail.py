@@ -55,12 +55,16 @@ def _in_parts(fields: Fields) -> Fields:
 @stored("choragus.guardrail_state", version=2, upcasters={1: _in_parts})
 @attrs.define
 class GuardrailState:
-    """What may be spent, what waits for a person, and the latest calls as far as policies look back."""
+    """What may be spent, what waits for a person, and the latest calls as far as policies look back.
+
+    `slots` says what the calls of the latest reply have taken of the plan, when a policy follows information.
+    """
 
     budget: Budget = attrs.field(factory=Budget)
     petitions: Petitions = attrs.field(factory=Petitions)
     past: list[PastCall] = attrs.field(factory=list)
     over: bool = False
+    slots: dict[str, str] = attrs.field(factory=dict)
 
 
 class Guardrail(
@@ -90,7 +94,7 @@ class Guardrail(
         self.log("budget.spent", token=message.token, **attrs.asdict(message.spent))
 
     @handle
-    def judge(self, message: JudgeCall) -> Verdict:
+    async def judge(self, message: JudgeCall) -> Verdict:
         """Judge a call by the policies; a person decides where they say so, and on what cannot be undone."""
         token = f"call-{message.call}"
         reason = self._set_aside(token, Spent(tool_calls=1))
@@ -98,13 +102,18 @@ class Guardrail(
             self._log_call(message, "deny", reason, policy="limits")
             return Verdict(allowed=False, reason=reason)
         self.state.budget.spend(token, Spent(tool_calls=1))
-        ruling = self.services.policies(message.agent).rule(self._check_of_call(message))
-        return self._carry_out(message, ruling)
+        ruling = self.services.policies(message.agent).rule(await self._check_of_call(message))
+        verdict = self._carry_out(message, ruling)
+        self._note_slot(message, ruling, verdict)
+        return verdict
 
     @handle
-    def judge_text(self, message: JudgeText) -> Verdict:
+    async def judge_text(self, message: JudgeText) -> Verdict:
         """Judge what the run is told, says or reads."""
         stage = Stage(message.stage)
+        origins = None
+        if stage is Stage.OUTPUT:
+            origins = await self.services.origins_of_answer(self.key, message.agent, message.upto)
         check = Check(
             stage=stage,
             run=self.key,
@@ -116,6 +125,7 @@ class Guardrail(
             is_error=message.is_error,
             past=Past(tuple(self.state.past)),
             now=self.now,
+            origins=origins,
         )
         ruling = self.services.policies(message.agent).rule(check)
         said = _said(ruling)
@@ -132,7 +142,8 @@ class Guardrail(
         if said == "wait":
             self._petition_for_text(message, ruling)
         text = ruling.check.text if ruling.rewritten else None
-        return self._answer(ruling, text=text)
+        sources = () if origins is None else tuple(sorted(origins.decision.label.sources))
+        return attrs.evolve(self._answer(ruling, text=text), sources=sources)
 
     @handle
     def settled(self, message: CallSettled) -> None:
@@ -207,7 +218,9 @@ class Guardrail(
 
     # Judging.
 
-    def _check_of_call(self, message: JudgeCall) -> Check:
+    async def _check_of_call(self, message: JudgeCall) -> Check:
+        taken = [slot for call, slot in self.state.slots.items() if _step(call) == _step(message.call)]
+        origins = await self.services.origins_of_call(self.key, message, taken)
         return Check(
             stage=Stage.CALL,
             run=self.key,
@@ -220,7 +233,15 @@ class Guardrail(
             text=message.reason,
             past=Past(tuple(self.state.past)),
             now=self.now,
+            origins=origins,
         )
+
+    def _note_slot(self, message: JudgeCall, ruling: Ruling, verdict: Verdict) -> None:
+        """Keep what calls of this reply take of the plan: the next one is judged before their results are there."""
+        origins = ruling.check.origins
+        if origins is not None and origins.slot and (verdict.allowed or verdict.wait):
+            same = {call: slot for call, slot in self.state.slots.items() if _step(call) == _step(message.call)}
+            self.state.slots = {**same, message.call: origins.slot}
 
     def _carry_out(self, message: JudgeCall, ruling: Ruling) -> Verdict:
         said = _said(ruling)
@@ -275,6 +296,7 @@ class Guardrail(
                 reason=ruling.verdict.reason,
                 approvers=_approvers(ruling),
                 asked=self.now,
+                origins=ruling.check.origins.told() if ruling.check.origins is not None else {},
             )
         )
 
@@ -302,7 +324,7 @@ class Guardrail(
         self.view(
             "approval",
             id,
-            approval_view(self.key, asked.subject, asked.tool, arguments, asked.hash, self.now),
+            approval_view(self.key, asked.subject, asked.tool, arguments, asked.hash, self.now, asked.origins),
             scope=self.key,
             sort=self.now,
         )
@@ -315,8 +337,13 @@ class Guardrail(
             hash=asked.hash,
             kind=asked.kind.value,
             reason=asked.reason,
+            **({"origins": asked.origins} if asked.origins else {}),
         )
         self.tell(ORCHESTRATOR, CallWaits(call=asked.subject, reason="approval"))
+
+
+def _step(call: str) -> str:
+    return call.partition(".")[0]
 
 
 def _said(ruling: Ruling) -> str:

@@ -23,7 +23,10 @@ T = TypeVar("T")
 
 @attrs.frozen(kw_only=True)
 class RunSummary:
-    """A run as lists show it. Times are seconds since the epoch, `ended` 0.0 while it goes on."""
+    """A run as lists show it. Times are seconds since the epoch, `ended` 0.0 while it goes on.
+
+    `sources` are those of its answer, when a policy follows information: an `untrusted` one may have steered it.
+    """
 
     run: str
     agent: str
@@ -41,6 +44,7 @@ class RunSummary:
     cost_usd: float
     started: float
     ended: float
+    sources: tuple[str, ...] = ()
 
     @property
     def tokens(self) -> int:

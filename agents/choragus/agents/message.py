@@ -142,6 +142,7 @@ class Verdict:
     """What the guardrail says: allowed, denied with the reason, or `wait`, and then a Decided follows.
 
     `ends`: the run ends with this. With `arguments` or `text` that passes instead of what was asked about.
+    `sources` are those of an answer, when a policy follows information.
     """
 
     allowed: bool
@@ -150,6 +151,7 @@ class Verdict:
     ends: bool = False
     arguments: dict[str, object] | None = None
     text: str | None = None
+    sources: tuple[str, ...] = ()
 
 
 @stored("choragus.reserve")
@@ -173,7 +175,10 @@ class Spend:
 @stored("choragus.judge_call")
 @attrs.frozen(kw_only=True)
 class JudgeCall(Request[Verdict]):
-    """May this call run? Its arguments fit the tool's schema; `reason` is what the model said beside the call."""
+    """May this call run? Its arguments fit the tool's schema; `reason` is what the model said beside the call.
+
+    `upto` is how much of the conversation the model had seen.
+    """
 
     call: str
     tool: str
@@ -183,6 +188,7 @@ class JudgeCall(Request[Verdict]):
     agent: str = ""
     step: int = 0
     reason: str = ""
+    upto: int = 0
 
 
 @stored("choragus.judge_text")
@@ -199,6 +205,7 @@ class JudgeText(Request[Verdict]):
     call: str = ""
     tool: str = ""
     is_error: bool = False
+    upto: int = 0
 
 
 @stored("choragus.call_settled")
@@ -240,7 +247,7 @@ class RunEnded:
 class RunCall:
     """Carry out one call of the model; `call` is the runtime's own id for it, unique within the run.
 
-    `reason` is what the model said beside its calls.
+    `reason` is what the model said beside its calls, `upto` how much of the conversation it had seen.
     """
 
     call: str
@@ -248,6 +255,7 @@ class RunCall:
     asked: ToolCall
     step: int = 0
     reason: str = ""
+    upto: int = 0
 
 
 @stored("choragus.decided")

@@ -21,6 +21,7 @@ from choragus.mailbox.turn import SYSTEM_STREAM, OnInterrupt, Parking
 
 from .approval import approval_id
 from .errors import AgentError
+from .flow.label import RUNTIME
 from .fork import ForkPoint, fork_point, is_fork, origin, taken
 from .limits import Limits, Spent
 from .message import (
@@ -171,6 +172,7 @@ class Orchestrator(
         elif verdict.wait:
             pass  # CallWaits says so, and the decision comes as Decided
         elif verdict.allowed:
+            self.state.sources = verdict.sources
             self._passed(draft, draft.text if verdict.text is None else verdict.text)
         elif verdict.ends or draft.stage == Stage.INPUT.value:
             self._end(Status.DENIED, verdict.reason)
@@ -356,6 +358,7 @@ class Orchestrator(
             agent=state.agent,
             step=state.step,
             text=draft.text,
+            upto=state.upto,
         )
         self.ask_guardrail(judged, then=self.judged, about=judged.subject)
 
@@ -375,7 +378,7 @@ class Orchestrator(
         self.state.draft = None
         self.log("reply.refused", step=self.state.step, stage=draft.stage, reason=why)
         said = (ChatMessage("assistant", draft.text),) if draft.text else ()
-        self._perceive(*said, ChatMessage("user", f"Your {draft.stage} does not pass: {why}"))
+        self._perceive(*said, ChatMessage("user", f"Your {draft.stage} does not pass: {why}", labels=(RUNTIME,)))
 
     def _act(self, draft: Draft, text: str) -> None:
         state = self.state
@@ -397,7 +400,12 @@ class Orchestrator(
         for call in state.calls:
             if not call.done:
                 asked = RunCall(
-                    call=call.id, agent=state.agent, asked=call.asked, step=state.step, reason=state.text[:SHOWN]
+                    call=call.id,
+                    agent=state.agent,
+                    asked=call.asked,
+                    step=state.step,
+                    reason=state.text[:SHOWN],
+                    upto=state.upto,
                 )
                 self.tell(TOOL_GATEWAY, asked)
 
@@ -430,7 +438,14 @@ class Orchestrator(
         self._enter(Phase.UPDATE)
         asked = ChatMessage("assistant", state.text, tuple(call.asked for call in state.calls))
         results = (
-            ChatMessage("tool", call.text, call_id=call.asked.id, name=call.asked.name, is_error=call.is_error)
+            ChatMessage(
+                "tool",
+                call.text,
+                call_id=call.asked.id,
+                name=call.asked.name,
+                is_error=call.is_error,
+                labels=self.services.labels(state.agent, call.asked.name),
+            )
             for call in state.calls
         )
         self._perceive(asked, *results)

@@ -39,6 +39,7 @@ class Petition:
     reason: str = ""
     approvers: tuple[str, ...] = ()
     asked: float = 0.0
+    origins: dict[str, str] = attrs.field(factory=dict)
 
 
 @attrs.define

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import attrs
 
@@ -13,9 +13,12 @@ from choragus.mailbox.store import Store
 
 from .agent import Agent
 from .errors import BadArguments, BadResult, Held, ModelError
+from .flow.declaration import Labels
+from .flow.label import RUNTIME
+from .flow.reading import Origin, Origins, Reading
 from .holding import OnChange, objection
 from .manifest import Manifest, manifest
-from .message import CallModel, CallTool, ModelFailed, ModelReplied, ToolReturned
+from .message import CallModel, CallTool, JudgeCall, ModelFailed, ModelReplied, ToolReturned
 from .model import ChatMessage, ModelRequest, Usage
 from .patience import CutOff, TookTooLong, told, within
 from .policy.chain import Chain, Policy
@@ -43,6 +46,7 @@ class Services:
     common: tuple[Policy, ...] = ()
     opened: float = attrs.field(init=False)
     _heard: dict[str, list[ChatMessage]] = attrs.field(factory=dict, init=False)
+    _readings: dict[str, Reading] = attrs.field(factory=dict, init=False)
     _chains: dict[str, Chain] = attrs.field(factory=dict, init=False)
 
     @opened.default
@@ -73,6 +77,35 @@ class Services:
         except BadArguments as error:
             return str(error)
         return ""
+
+    def labels(self, agent: str, tool: str) -> tuple[str, ...]:
+        """The labels to keep with a result of the agent's tool; of a tool that there is not, the runtime tells."""
+        granted = self.tool(agent, tool)
+        if granted is None:
+            return (RUNTIME,)
+        return granted.labels.stored(tool) if granted.labels is not None else ()
+
+    async def origins_of_call(self, run: str, message: JudgeCall, taken: Collection[str]) -> Origins | None:
+        """Where a call comes from, when a policy of its agent wants to know and it is one that matters.
+
+        Args:
+            taken: what calls of the same reply have taken of the plan.
+        """
+        granted = self.tool(message.agent, message.tool)
+        if granted is None or not self.policies(message.agent).follows_information:
+            return None
+        labels = granted.labels or Labels()
+        if granted.risk is Risk.READ and not (labels.guarded or labels.plans):
+            return None
+        reading = await self._reading(run, message.agent, message.upto)
+        return reading.origins(message.tool, message.arguments, labels, taken)
+
+    async def origins_of_answer(self, run: str, agent: str, upto: int) -> Origins | None:
+        """Where an answer comes from, when a policy wants to know."""
+        if not self.policies(agent).follows_information:
+            return None
+        context = (await self._reading(run, agent, upto)).context
+        return Origins(decision=Origin(context, "written by the model after what it has read"))
 
     def policies(self, agent: str) -> Chain:
         """What is judged by in the agent's runs; of an agent that is not here the runtime's own policies."""
@@ -142,6 +175,14 @@ class Services:
             text=_storable(text), is_error=is_error, unknown=unknown, started=started, ended=self.clock()
         )
 
+    async def _reading(self, run: str, agent: str, upto: int) -> Reading:
+        reading = self._readings.get(run)
+        if reading is None or reading.read > upto:
+            reading = self._readings[run] = Reading(self.agent(agent).prompt.text)
+        for message in (await self._conversation(run, upto))[reading.read : upto]:
+            reading.take(message)
+        return reading
+
     async def _conversation(self, run: str, upto: int) -> list[ChatMessage]:
         heard = self._heard.setdefault(run, [])
         while len(heard) < upto:
@@ -156,6 +197,7 @@ class Services:
     def forget(self, run: str) -> None:
         """The run has ended: keep nothing of it in memory."""
         self._heard.pop(run, None)
+        self._readings.pop(run, None)
 
 
 def repeatable(tool: Tool) -> bool:

@@ -92,6 +92,7 @@ class RunState:
     ended: float = 0.0
     outcome: str = ""
     draft: Draft | None = None
+    sources: tuple[str, ...] = ()
 
     def call(self, id: str) -> OpenCall | None:
         """The call of this step that has no result yet."""
@@ -126,5 +127,6 @@ class RunState:
             "step": self.step,
             "waits": waits,
             "outcome": self.outcome,
+            **({"sources": list(self.sources)} if self.sources else {}),
             **self.figures(),
         }

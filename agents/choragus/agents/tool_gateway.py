@@ -143,6 +143,7 @@ class ToolGateway(Part[GatewayState, RunCall | Decided | SettleCall | RunEnded],
             agent=call.agent,
             step=call.step,
             reason=message.reason,
+            upto=message.upto,
         )
         self.ask_guardrail(judged, then=self.judged, about=call.id)
 

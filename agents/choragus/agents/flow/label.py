@@ -9,6 +9,7 @@ from attrs import frozen
 
 USER = "user"
 DEVELOPER = "developer"
+RUNTIME = "runtime"
 UNTRUSTED = "untrusted"
 
 

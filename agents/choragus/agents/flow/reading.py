@@ -16,13 +16,13 @@ from choragus.agents.model import ChatMessage, ToolCall
 
 from .declaration import PLAN, Labels
 from .kind import normal, occurs
-from .label import DEVELOPER, UNTRUSTED, USER, Label, Level, is_untrusted, joined
+from .label import DEVELOPER, RUNTIME, UNTRUSTED, USER, Label, Level, is_untrusted, joined
 from .match import Given, Moment, identity, match_call, trusted_paths
 from .path import select
 from .plan import BadPlan, PlannedCall, parse_plan
 
-REFUSED = "denied"
-"""How the result of a call begins that never ran."""
+REFUSED = ("denied: ", "denied by ")
+"""How the result of a call begins that never ran: no tool's error does, for it begins with the tool's name."""
 
 
 @frozen
@@ -80,7 +80,7 @@ class Reading:
         self.read += 1
         if message.role == "user":
             label = Label.of(*(message.labels or (USER,)))
-            if label.is_trusted:
+            if label.sources == {USER}:
                 self._said.append(message.text)
             self.context = self.context.join(label)
         elif message.role == "assistant":
@@ -159,7 +159,7 @@ class Reading:
         if message.labels == (PLAN,):
             self._commit(call, context, message.is_error)
             return
-        if message.is_error and message.text.startswith(REFUSED):
+        if message.is_error and (message.text.startswith(REFUSED) or message.labels == (RUNTIME,)):
             return
         origins = self._origins(call.name, call.arguments, Labels(), context)
         label = joined([origins.decision.label, *(each.label for each in origins.arguments.values())])

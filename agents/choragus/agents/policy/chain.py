@@ -81,6 +81,11 @@ class Chain:
         """How many of the run's latest calls have to be kept for the policies."""
         return max((policy.looks_back for policy in self.policies), default=0)
 
+    @property
+    def follows_information(self) -> bool:
+        """Whether any policy wants to know where calls and answers come from."""
+        return any(getattr(policy, "follows_information", False) for policy in self.policies)
+
     def rule(self, check: Check) -> Ruling:
         """What the policies say of it together."""
         said: tuple[Verdict, Policy] | None = None

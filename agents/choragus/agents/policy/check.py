@@ -7,6 +7,8 @@ from enum import Enum
 
 from attrs import field, frozen
 
+from choragus.agents.flow.reading import Origins
+
 
 class Stage(Enum):
     """Where in a run a policy looks."""
@@ -59,6 +61,7 @@ class Check:
         text: the goal, the reply, the result as JSON or the answer; at CALL what the model said beside the call.
         is_error: at RESULT, whether the text tells of an error.
         now: seconds since the epoch.
+        origins: where the call (at CALL) or the answer (at OUTPUT) comes from, when a policy follows information.
     """
 
     stage: Stage
@@ -73,3 +76,4 @@ class Check:
     is_error: bool = False
     past: Past = field(factory=Past)
     now: float = 0.0
+    origins: Origins | None = None
