@@ -91,8 +91,10 @@ class Services:
         Args:
             taken: what calls of the same reply have taken of the plan.
         """
+        if not self.policies(message.agent).follows_information:
+            return None
         granted = self.tool(message.agent, message.tool)
-        if granted is None or not self.policies(message.agent).follows_information:
+        if granted is None:
             return None
         labels = granted.labels or Labels()
         if granted.risk is Risk.READ and not (labels.guarded or labels.plans):

@@ -11,7 +11,7 @@ from choragus.agents.tool import tool
 from .declaration import Labels
 from .plan import parse_plan
 
-Json: TypeAlias = Annotated[object, msgspec.Meta(extra_json_schema={})]
+Json: TypeAlias = Annotated[object, msgspec.Meta(extra_json_schema={"title": "JSON"})]
 
 
 @tool(risk="read", name="commit_plan", labels=Labels(plans=True))
