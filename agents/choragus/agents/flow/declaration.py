@@ -15,6 +15,9 @@ Takes = Literal["trusted", "chosen", "named", "inert", "any"]
 PLAN = "plan"
 """The stored label of a result that says that a plan was committed."""
 
+FREE = "free"
+"""The beginning of a stored label that names an argument which takes any text, and so selects nothing."""
+
 _TAKES: Mapping[str, Level] = {level.name.lower(): level for level in Level}
 
 
@@ -67,7 +70,8 @@ class Labels:
         if self.plans:
             return (PLAN,)
         fields = tuple(f"tool {name} {path}" for path in self.trusted)
-        return fields if "$" in self.trusted else (f"{UNTRUSTED} {name}", *fields)
+        free = tuple(f"{FREE} {argument}" for argument in self.arguments if self.takes(argument) >= Level.INERT)
+        return (*(() if "$" in self.trusted else (f"{UNTRUSTED} {name}",)), *fields, *free)
 
     def digest(self) -> bytes:
         """All of it, for the manifest."""

@@ -17,20 +17,22 @@ from .plan import Argument, Composed, Constant, OneOf, PlannedCall, Record, Refe
 class Given:
     """The result of a call: its value, what is trusted in it, and the label of the call itself.
 
-    Who decided on a call, or wrote what was asked for, had a part in all that came back: `call` is in each label.
+    Who decided on a call, or wrote what was asked for, had a part in all that came back: `call` is in each label. Where
+    an outsider may write, so had who wrote what the call only carried, the body of a mail for example: `carried`.
     """
 
     value: object
     tool: str
     trusted: tuple[tuple[str, ...], ...]
     call: Label
+    carried: Label
 
     def label(self, path: tuple[str, ...]) -> Label:
         """The label of what stands at a path."""
         shown = "$" + "".join(path)
         if any(covers(pattern, path) for pattern in self.trusted):
             return Label.of(f"tool {self.tool} {shown}").join(self.call)
-        return Label.of(f"{UNTRUSTED} {self.tool}").at(Level.NAMED).join(self.call)
+        return Label.of(f"{UNTRUSTED} {self.tool}").at(Level.NAMED).join(self.carried)
 
 
 @frozen(kw_only=True)

@@ -14,7 +14,7 @@ from attrs import define, field, frozen
 
 from choragus.agents.model import ChatMessage, ToolCall
 
-from .declaration import PLAN, Labels
+from .declaration import FREE, PLAN, Labels
 from .kind import normal, occurs
 from .label import DEVELOPER, RUNTIME, UNTRUSTED, USER, Label, Level, is_untrusted, joined
 from .match import Given, Moment, identity, match_call, trusted_paths
@@ -162,13 +162,12 @@ class Reading:
         if message.is_error and (message.text.startswith(REFUSED) or message.labels == (RUNTIME,)):
             return
         origins = self._origins(call.name, call.arguments, Labels(), context)
-        label = joined([origins.decision.label, *(each.label for each in origins.arguments.values())])
-        given = _given(message, label)
+        given = _given(message, origins)
         if origins.slot:
             self._use(origins.slot, call.arguments)
             self._given.setdefault(origins.slot, []).append(given)
         self._remember(given)
-        self.context = self.context.join(_whole(message)).join(label if not label.is_trusted else Label.of(DEVELOPER))
+        self.context = self.context.join(_whole(message)).join(given.carried)
 
     def _commit(self, call: ToolCall, context: Label, is_error: bool) -> None:
         if is_error or not context.is_trusted:
@@ -198,9 +197,16 @@ class Reading:
                     self._trusted.setdefault(normal(leaf), label)
 
 
-def _given(message: ChatMessage, label: Label) -> Given:
-    trusted = () if message.is_error else trusted_paths(message.labels, message.name)
-    return Given(value=_parsed(message.text), tool=message.name, trusted=trusted, call=label)
+def _given(message: ChatMessage, origins: Origins) -> Given:
+    free = {label.removeprefix(f"{FREE} ") for label in message.labels if label.startswith(f"{FREE} ")}
+    labels = {name: origin.label for name, origin in origins.arguments.items()}
+    return Given(
+        value=_parsed(message.text),
+        tool=message.name,
+        trusted=() if message.is_error else trusted_paths(message.labels, message.name),
+        call=joined([origins.decision.label, *(labels[name] for name in labels if name not in free)]),
+        carried=joined([origins.decision.label, *labels.values()]),
+    )
 
 
 def _whole(message: ChatMessage) -> Label:
@@ -210,6 +216,7 @@ def _whole(message: ChatMessage) -> Label:
     return joined(
         Label.of(source) if is_untrusted(source) else Label.of(source.rpartition(" $")[0] or source)
         for source in message.labels
+        if not source.startswith(f"{FREE} ")
     )
 
 
