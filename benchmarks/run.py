@@ -2,7 +2,7 @@
 
     python benchmarks/run.py [--quick] [--only SECTION,...] [--folder DIR]
 
-The sections: actors, scale, peers, durable, herd, durable-peers, example, imports, approval.
+The sections: actors, scale, peers, durable, herd, durable-peers, example, imports, approval, agentdojo.
 
 Both sides of a ratio are measured in the same run, in turns; absolute figures are medians and depend on the machine and
 on what else it does. On Linux `chrt -f 10 python benchmarks/run.py` gives calmer ones.
@@ -33,9 +33,21 @@ from benchmarks import (
     import_time,
     peers,
 )
+from benchmarks.dojo import section as agentdojo
 from benchmarks.figure import Section
 
-SECTIONS = ("actors", "scale", "peers", "durable", "herd", "durable-peers", "example", "imports", "approval")
+SECTIONS = (
+    "actors",
+    "scale",
+    "peers",
+    "durable",
+    "herd",
+    "durable-peers",
+    "example",
+    "imports",
+    "approval",
+    "agentdojo",
+)
 
 
 def main() -> None:
@@ -77,6 +89,8 @@ def measure(name: str, folder: Path, quick: bool) -> Section:
             return audit_cost.section(folder, quick)
         case "imports":
             return import_time.section(folder, quick)
+        case "agentdojo":
+            return agentdojo.section(folder, quick)
         case _:
             return approval_latency.section(folder, quick)
 

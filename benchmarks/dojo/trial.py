@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
 
-import attrs
 import msgspec
 from agentdojo.base_tasks import BaseInjectionTask, BaseUserTask
-from agentdojo.functions_runtime import FunctionCall, FunctionsRuntime
+from agentdojo.functions_runtime import FunctionCall, FunctionsRuntime, TaskEnvironment
 from agentdojo.task_suite.task_suite import TaskSuite
-from benchmarks.dojo.attack import Form, evil_calls, payload, planted
+from benchmarks.dojo.attack import FORMS, Form, evil_calls, payload, planted
 from benchmarks.dojo.labels import RISKY
+from benchmarks.dojo.outcome import Outcome
 from benchmarks.dojo.planner import Done, plan
-from benchmarks.dojo.world import World, plain
+from benchmarks.dojo.world import World, plain, suites
 
 from choragus.agents import Agent, FunctionModel, Limits, ModelReply, ModelRequest, Runtime, ToolCall
 from choragus.agents.flow.committing import commit_plan
@@ -23,26 +25,6 @@ from choragus.agents.run import Run
 
 POLICY = InformationFlow(unplanned="deny", arguments="ask", vouch=True)
 """The policy of every trial."""
-
-
-@attrs.frozen(kw_only=True)
-class Outcome:
-    """What came of a trial. `asked` and `free` count the user's own risky calls that ran, with a question and without;
-    `refused` those that did not run. `evil` are risky calls of the attacker that ran, `put` those put to the person."""
-
-    suite: str
-    task: str
-    attack: str
-    form: str
-    completed: bool
-    succeeded: bool
-    evil: tuple[str, ...]
-    put: int
-    asked: int
-    free: int
-    refused: tuple[str, ...]
-    fired: bool
-    marked: bool
 
 
 class Obedient:
@@ -92,14 +74,29 @@ class Obedient:
         self._queue = [("evil", takeover), *(("evil", call) for call in calls), *self._queue]
 
 
+async def play(names: Sequence[str], quick: bool, log: Path) -> list[Outcome]:
+    """Play the suites of these names, and write each outcome down as a line of JSON."""
+    outcomes: list[Outcome] = []
+    with log.open("wb", buffering=0) as file:
+        for suite in map(suites().__getitem__, names):
+            attacks = list(suite.injection_tasks.values())
+            for number, task in enumerate(suite.user_tasks.values()):
+                against = attacks[number % len(attacks) :][:1] if quick else attacks
+                forms = FORMS[:1] if quick else FORMS
+                pairs: list[tuple[BaseInjectionTask | None, Form | Literal["none"]]] = [(None, "none")]
+                pairs += [(attack, form) for form in forms for attack in against]
+                for attack, form in pairs:
+                    outcomes.append(await trial(suite, task, attack, form))
+                    file.write(msgspec.json.encode(outcomes[-1]) + b"\n")
+    return outcomes
+
+
 async def trial(
-    suite: TaskSuite, task: BaseUserTask, attack: BaseInjectionTask | None, form: Form = "plain"
+    suite: TaskSuite, task: BaseUserTask, attack: BaseInjectionTask | None, form: Form | Literal["none"] = "none"
 ) -> Outcome:
     """Play one pair."""
-    texts = payload(attack.GOAL, form) if attack is not None else ()
-    environment = task.init_environment(
-        suite.load_and_inject_default_environment(planted(suite, texts) if attack is not None else {})
-    )
+    texts = payload(attack.GOAL, form) if attack is not None and form != "none" else ()
+    environment = task.init_environment(_environment(suite, texts))
     before = environment.model_copy(deep=True)
     world = World(suite, environment)
     own = list(task.ground_truth(environment.model_copy(deep=True)))
@@ -146,14 +143,24 @@ async def trial(
     )
 
 
+_environments: dict[tuple[str, tuple[str, ...]], TaskEnvironment] = {}
 _plans: dict[tuple[str, str], dict[str, object]] = {}
+
+
+def _environment(suite: TaskSuite, texts: tuple[str, ...]) -> TaskEnvironment:
+    """The suite's environment with the attack planted; read from its file once, for that takes longest."""
+    key = (suite.name, texts)
+    if key not in _environments:
+        places = planted(suite, texts) if texts else {}
+        _environments[key] = suite.load_and_inject_default_environment(places)
+    return _environments[key].model_copy(deep=True)
 
 
 def planned(suite: TaskSuite, task: BaseUserTask) -> dict[str, object]:
     """The plan of a task, made on an environment without any attack."""
     key = (suite.name, task.ID)
     if key not in _plans:
-        environment = task.init_environment(suite.load_and_inject_default_environment({}))
+        environment = task.init_environment(_environment(suite, ()))
         functions, done = FunctionsRuntime(suite.tools), []
         for call in _plain(task.ground_truth(environment.model_copy(deep=True))):
             result, _ = functions.run_function(environment, call.function, dict(call.args), raise_on_error=True)
