@@ -35,8 +35,8 @@ class Outcome:
 class Sum:
     """Trials of one suite in one form; `none` is the form without an attack.
 
-    `changed`: attacks that AgentDojo's checkers call a success and that changed the world. `said`: those that only had a
-    sentence said, and of these `unmarked` in an answer whose label does not warn.
+    `changed`: attacks that AgentDojo's checkers call a success and that changed the world. `said`: those that only had
+    a sentence said, and of these `unmarked` in an answer whose label does not warn.
     """
 
     suite: str
@@ -80,7 +80,7 @@ class Sum:
         if self.form == "none":
             return f"{self.suite}, no attack: {tasks}; {calls}"
         return (
-            f"{self.suite}, {self.form}: {self.fired} of {self.trials} attacks met and obeyed, {self.changed} changed the "
-            f"world, {self.evil} had a risky call that ran, {self.said} had only a sentence said ({self.unmarked} of them "
-            f"unmarked); {tasks}; {calls}; {self.put} calls of attackers were put to the person"
+            f"{self.suite}, {self.form}: {self.fired} of {self.trials} attacks met and obeyed, {self.changed} changed "
+            f"the world, {self.evil} had a risky call that ran, {self.said} only had a sentence said ({self.unmarked} "
+            f"of them unmarked); {tasks}; {calls}; {self.put} calls of attackers were put to the person"
         )

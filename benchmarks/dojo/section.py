@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import warnings
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,7 +23,7 @@ NOTES = (
     "a person approves exactly the user's own calls; labels and policy are written per tool, never per task",
 )
 
-Play = Callable[[Sequence[str], bool, Path], Awaitable[list[Outcome]]]
+Play = Callable[[Sequence[str], bool, Path], Coroutine[None, None, list[Outcome]]]
 
 
 def section(folder: Path, quick: bool) -> Section:

@@ -169,10 +169,11 @@ class Orchestrator(
             return
         if isinstance(verdict, AskFailed):
             self._end(Status.DENIED, f"{verdict.actor}: {verdict.reason}; without the guardrail nothing goes on")
-        elif verdict.wait:
+            return
+        self.state.sources = verdict.sources
+        if verdict.wait:
             pass  # CallWaits says so, and the decision comes as Decided
         elif verdict.allowed:
-            self.state.sources = verdict.sources
             self._passed(draft, draft.text if verdict.text is None else verdict.text)
         elif verdict.ends or draft.stage == Stage.INPUT.value:
             self._end(Status.DENIED, verdict.reason)

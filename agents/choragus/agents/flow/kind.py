@@ -11,17 +11,22 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 
 KINDS: Mapping[str, re.Pattern[str]] = {
-    "email": re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
-    "url": re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.)[^\s<>\"'()]*[^\s<>\"'().,;:!?]"),
-    "date": re.compile(r"\b\d{4}-\d{2}-\d{2}\b"),
+    "email": re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
+    "url": re.compile(r"(?<![\w.+-])(?:[a-z][a-z0-9+.-]*://|www\.)[^\s<>\"'()]*[^\s<>\"'().,;:!?]"),
+    "date": re.compile(r"(?<!\w)\d{4}-\d{2}-\d{2}(?!\w)"),
     "number": re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w]|\.\d)"),
 }
 """What the plan may take out of a text, by name; `text` is besides any run of whole words."""
 
+LONGEST = 100_000
+"""Characters of a text that is looked at for addresses; a longer one is not called inert."""
+
+# each begins where a run of its characters begins, so that a long run is gone through once
 _REACHES_OUT = re.compile(
-    r"[a-z][a-z0-9+.-]*://\S+|[\w.+-]+@[\w.-]+|\b(?:[\w-]+\.)+[a-z]{2,}\b(?:/\S*)?|\b[a-z]{2}\d{2}[a-z0-9]{6,}\b"
-    r"|\+?\d(?:[ ./-]?\d){6,}"
+    r"[^\s:]*://\S*|(?<![\w.+-])[\w.+-]+@[\w.-]+|(?<![\w.-])(?:[\w-]+\.)+[^\W\d_]{2,}(?:[/:]\S*)?"
+    r"|(?<!\w)[a-z]{2}\d{2}[a-z0-9]{6,}(?!\w)|\+?\d(?:[ ./-]?\d){6,}"
 )
+_DOTS = str.maketrans("\u3002\uff61", "..")  # what a browser takes for a dot, and NFKC does not
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ t]\d{2}:\d{2}(?::\d{2})?)?")
 
 
@@ -73,11 +78,11 @@ def is_inert(value: object, known: Callable[[str], bool]) -> bool:
     >>> is_inert("See you at 5", str.isalpha), is_inert("See http://example.org", str.isalpha)
     (True, False)
     """
-    return all(known(hit) for text in _texts(value) for hit in _addresses(text))
+    return all(len(text) <= LONGEST and all(map(known, _addresses(text))) for text in _texts(value))
 
 
 def _addresses(text: str) -> list[str]:
-    return _REACHES_OUT.findall(_DATE.sub(" ", str(normal(text))))
+    return _REACHES_OUT.findall(_DATE.sub(" ", str(normal(text)).translate(_DOTS)))
 
 
 def _texts(value: object) -> Iterable[str]:

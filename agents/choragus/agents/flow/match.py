@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from attrs import frozen
 
-from .kind import found, is_inert, normal, occurs, same
+from .kind import LONGEST, found, is_inert, normal, occurs, same
 from .label import UNTRUSTED, Label, Level, joined
 from .path import covers, parse, select
 from .plan import Argument, Composed, Constant, OneOf, PlannedCall, Record, Reference, Several, Written
@@ -107,7 +107,7 @@ def _all(items: Sequence[Argument], values: Sequence[object], moment: Moment) ->
 
 
 def _composed(argument: Composed, value: object, moment: Moment) -> Label | None:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or len(value) > LONGEST:
         return None
     pattern = "(.+?)".join(re.escape(str(normal(f"|{piece}|"))[1:-1]) for piece in argument.pieces)
     fits = re.fullmatch(pattern, str(normal(value)))

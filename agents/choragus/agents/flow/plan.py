@@ -23,6 +23,9 @@ from .path import parse
 MOST = 200
 """Calls in one plan."""
 
+MOST_PARTS = 3
+"""References in one text."""
+
 _OF_REFERENCE = {"$from", "path", "where", "most", "least", "kind", "times", "plus"}
 
 
@@ -176,6 +179,8 @@ def _composed(where: str, value: Mapping[str, object], names: Sequence[str]) -> 
     text, parts = value["$text"], value.get("with", [])
     if not isinstance(text, str) or not isinstance(parts, list):
         raise BadPlan(f'{where}: write {{"$text": "... {{0}} ...", "with": [{{"$from": ...}}]}}')
+    if len(parts) > MOST_PARTS:
+        raise BadPlan(f"{where}: {len(parts)} references in one text, and {MOST_PARTS} are allowed")
     pieces: list[str] = []
     for number in range(len(parts)):
         before, mark, text = text.partition(f"{{{number}}}")

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from attrs import field, frozen
 
 from choragus.agents.policy.check import Check, Stage
-from choragus.agents.policy.verdict import Allow, Ask, Deny, Verdict
+from choragus.agents.policy.verdict import Allow, Ask, Deny, End, Verdict
 
 from .reading import Origins
 
@@ -32,7 +32,8 @@ class InformationFlow:
     Args:
         unplanned: for calls whose decision untrusted text may have steered.
         arguments: for planned calls with an argument that untrusted text may have steered too far.
-        output: None lets every answer pass; else what becomes of an answer that untrusted text may have steered.
+        output: None lets every answer pass. For one that untrusted text may have steered "ask" asks a person, and "end"
+            ends the run without it.
         vouch: whether an irreversible call that nothing untrusted had a part in runs without a person. By default the
             risk class decides, and a person is asked.
     """
@@ -44,8 +45,12 @@ class InformationFlow:
 
     unplanned: Answer = field(default="deny", validator=_answer)
     arguments: Answer = field(default="ask", validator=_answer)
-    output: Answer | None = None
+    output: Literal["ask", "end"] | None = None
     vouch: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if self.output not in (None, "ask", "end"):
+            raise ValueError(f"output={self.output!r} is none of None, 'ask' and 'end'")
 
     @property
     def version(self) -> str:
@@ -81,7 +86,8 @@ class InformationFlow:
     def _judge_output(self, origins: Origins) -> Verdict | None:
         if self.output is None or origins.decision.label.is_trusted:
             return None
-        return _say(self.output, "untrusted text may have steered this answer")
+        why = "untrusted text may have steered this answer"
+        return Ask(why) if self.output == "ask" else End(why)
 
 
 def _say(answer: Answer, reason: str) -> Verdict:
