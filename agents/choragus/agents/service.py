@@ -13,7 +13,7 @@ from choragus.mailbox.store import Store
 
 from .agent import Agent
 from .errors import BadArguments, BadResult, Held, ModelError
-from .flow.declaration import Labels
+from .flow.declaration import READS, Labels
 from .flow.label import RUNTIME
 from .flow.reading import Origin, Origins, Reading
 from .holding import OnChange, objection
@@ -79,11 +79,18 @@ class Services:
         return ""
 
     def labels(self, agent: str, tool: str) -> tuple[str, ...]:
-        """The labels to keep with a result of the agent's tool; of a tool that there is not, the runtime tells."""
+        """The labels to keep with a result of the agent's tool, when a policy follows information.
+
+        What comes back from a tool that there is not is the runtime's own word.
+        """
+        if not self.policies(agent).follows_information:
+            return ()
         granted = self.tool(agent, tool)
         if granted is None:
             return (RUNTIME,)
-        return granted.labels.stored(tool) if granted.labels is not None else ()
+        labels = granted.labels or Labels()
+        is_open = granted.risk is Risk.READ and not (labels.guarded or labels.plans)
+        return (*labels.stored(tool), READS) if is_open else labels.stored(tool)
 
     async def origins_of_call(self, run: str, message: JudgeCall, taken: Collection[str]) -> Origins | None:
         """Where a call comes from, when a policy of its agent wants to know and it is one that matters.

@@ -18,6 +18,9 @@ PLAN = "plan"
 FREE = "free"
 """The beginning of a stored label that names an argument which takes any text, and so selects nothing."""
 
+READS = "reads"
+"""The stored label of a result whose tool only reads: a planned call of it may be made more than once."""
+
 _TAKES: Mapping[str, Level] = {level.name.lower(): level for level in Level}
 
 

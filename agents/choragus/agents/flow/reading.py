@@ -14,7 +14,7 @@ from attrs import define, field, frozen
 
 from choragus.agents.model import ChatMessage, ToolCall
 
-from .declaration import FREE, PLAN, Labels
+from .declaration import FREE, PLAN, READS, Labels
 from .kind import normal, occurs
 from .label import DEVELOPER, RUNTIME, UNTRUSTED, USER, Label, Level, is_untrusted, joined
 from .match import Given, Moment, identity, match_call, trusted_paths
@@ -164,7 +164,8 @@ class Reading:
         origins = self._origins(call.name, call.arguments, Labels(), context)
         given = _given(message, origins)
         if origins.slot:
-            self._use(origins.slot, call.arguments)
+            if READS not in message.labels:
+                self._use(origins.slot, call.arguments)
             self._given.setdefault(origins.slot, []).append(given)
         self._remember(given)
         self.context = self.context.join(_whole(message)).join(given.carried)
@@ -211,12 +212,12 @@ def _given(message: ChatMessage, origins: Origins) -> Given:
 
 def _whole(message: ChatMessage) -> Label:
     """The label of a result as a whole."""
-    if not message.labels or message.is_error:
+    if message.is_error or not message.labels:
         return Label.of(f"{UNTRUSTED} {message.name}")
     return joined(
         Label.of(source) if is_untrusted(source) else Label.of(source.rpartition(" $")[0] or source)
         for source in message.labels
-        if not source.startswith(f"{FREE} ")
+        if source != READS and not source.startswith(f"{FREE} ")
     )
 
 
