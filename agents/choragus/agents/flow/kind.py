@@ -23,7 +23,7 @@ LONGEST = 100_000
 
 # each begins where a run of its characters begins, so that a long run is gone through once
 _REACHES_OUT = re.compile(
-    r"[^\s:]*://\S*|(?<![\w.+-])[\w.+-]+@[\w.-]+|(?<![\w.-])(?:[\w-]+\.)+[^\W\d_]{2,}(?:[/:]\S*)?"
+    r"(?<![^\s:])[^\s:]*://\S*|(?<![\w.+-])[\w.+-]+@[\w.-]+|(?<![\w.-])(?:[\w-]+\.)+[^\W\d_]{2,}(?:[/:]\S*)?"
     r"|(?<!\w)[a-z]{2}\d{2}[a-z0-9]{6,}(?!\w)|\+?\d(?:[ ./-]?\d){6,}"
 )
 _DOTS = str.maketrans("\u3002\uff61", "..")  # what a browser takes for a dot, and NFKC does not
