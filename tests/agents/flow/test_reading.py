@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from choragus.agents.flow import reading as module
@@ -292,6 +292,7 @@ def test_each_message_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(parsed) == 200
 
 
+@settings(max_examples=40)
 @given(
     to=st.one_of(st.sampled_from(["ann", "eve", "bob@example.org", "1", 2]), st.text(max_size=20)),
     amount=st.one_of(st.sampled_from([50, 10, 30, 4711, 1, 2]), st.integers()),
