@@ -167,7 +167,7 @@ async def heard(system: System) -> list[str]:
 
 
 @on_each_store()
-async def test_a_key_makes_an_ask_happen_once_and_gives_the_first_reply_again(reopen: Reopen) -> None:
+async def test_s26_a_key_makes_an_ask_happen_once_and_gives_the_first_reply_again(reopen: Reopen) -> None:
     forget()
     async with open_system(await reopen()) as system:
         adder = system.ref(Adder, "a")

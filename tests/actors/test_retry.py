@@ -139,7 +139,7 @@ async def test_r39_a_durable_actor_gets_the_message_again_with_its_attempts_coun
 
 
 @on_each_store()
-async def test_past_its_attempts_a_message_is_parked_and_the_actor_goes_on(reopen: Reopen, watch: Watch) -> None:
+async def test_s30_past_its_attempts_a_message_is_parked_and_the_actor_goes_on(reopen: Reopen, watch: Watch) -> None:
     forget()
     async with open_system(await reopen(), attempts=3) as system:
         events = watch(system)
@@ -217,7 +217,7 @@ async def test_a_stop_in_a_backoff_is_prompt_and_the_retry_does_not_run_after_it
 
 
 @on_each_store()
-async def test_an_unknown_message_is_parked_and_blocks_nobody(reopen: Reopen, watch: Watch) -> None:
+async def test_s20_an_unknown_message_is_parked_and_blocks_nobody(reopen: Reopen, watch: Watch) -> None:
     forget()
     store = await reopen()
     await store.append([envelope("a", Record("test.retry.nobody", 1, b"{}"))])
@@ -241,7 +241,7 @@ async def test_an_unknown_message_is_parked_and_blocks_nobody(reopen: Reopen, wa
     ],
 )
 @simulated(seeds=range(5))
-async def test_what_can_never_be_handled_is_parked_at_once(record: Record, then: str, says: str) -> None:
+async def test_s27_what_can_never_be_handled_is_parked_at_once(record: Record, then: str, says: str) -> None:
     forget()
     store = MemoryStore()
     await store.append([attrs.evolve(envelope("a", record), then=then)])

@@ -123,7 +123,7 @@ def watchdogs() -> list[threading.Thread]:
 @pytest.mark.parametrize(
     ("message", "method"), [(Block(), "block"), (BlockAwaiting(), "block_awaiting")], ids=["def", "async"]
 )
-async def test_a_handler_that_blocks_is_named_while_it_blocks(
+async def test_s29_a_handler_that_blocks_is_named_while_it_blocks(
     message: Block | BlockAwaiting, method: str, reports: Reports
 ) -> None:
     async with System(watchdog=QUICK) as system:
@@ -140,7 +140,7 @@ async def test_a_handler_that_blocks_is_named_while_it_blocks(
     assert "turns again" in over
 
 
-async def test_a_durable_handler_that_blocks_is_named_while_it_blocks(reports: Reports) -> None:
+async def test_s29_a_durable_handler_that_blocks_is_named_while_it_blocks(reports: Reports) -> None:
     async with System(actors=[DurableBlocker], watchdog=QUICK) as system:
         ended = await system.ref(DurableBlocker, "a").ask(Block())
 

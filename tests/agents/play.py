@@ -216,12 +216,15 @@ def live(
     play: Callable[[Runtime], Awaitable[T]],
     exporter: Exporter | None = None,
     clock: Callable[[], float] = time.time,
+    resources: object = None,
 ) -> T | None:
     """One life of a process: open the store, play, close. None when the store died; an event loop of its own."""
 
     async def main() -> T | None:
         try:
-            async with Runtime(store=store, agents=[agent], exporter=exporter, clock=clock) as runtime:
+            async with Runtime(
+                store=store, agents=[agent], exporter=exporter, clock=clock, resources=resources
+            ) as runtime:
                 return await play(runtime)
         except SystemFailed as died:
             if died.subgroup(PowerCut) is None:

@@ -133,7 +133,10 @@ async def test_a_plain_function_that_hangs_is_left_behind() -> None:
         time.sleep(0.3)
         return "late"
 
-    assert await told(blocks) == ("blocks took longer than 0.03 s and was cancelled", True)
+    assert await told(blocks) == (
+        "blocks took longer than 0.03 s and was left behind: its thread cannot be stopped",
+        True,
+    )
 
 
 @simulated(seeds=range(3))

@@ -248,7 +248,7 @@ class Slow(SpanExporter):
         return SpanExportResult.SUCCESS
 
 
-async def test_a_hanging_exporter_stops_no_run_and_is_not_called_again_meanwhile(
+async def test_s43_a_hanging_exporter_stops_no_run_and_is_not_called_again_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(tracers, "TAKING", 0.01)

@@ -124,7 +124,7 @@ def test_a_newer_version_is_not_guessed() -> None:
         decode(Record("test_codec.person", 4, b"{}"))
 
 
-def test_an_unknown_name_says_what_to_import() -> None:
+def test_s20_an_unknown_name_says_what_to_import() -> None:
     with pytest.raises(UnknownRecord, match=r"^no class is stored as 'test_codec\.gone': import the module that"):
         decode(Record("test_codec.gone", 1, b"{}"))
 

@@ -265,14 +265,14 @@ MARKS = {
 
 @pytest.mark.parametrize("mark", MARKS.values(), ids=MARKS.keys())
 @pytest.mark.parametrize("bit", [0, 6, 7, 12, 37, 63])
-async def test_a_flipped_bit_of_any_record_is_found(path: Path, mark: bytes, bit: int) -> None:
+async def test_s24_a_flipped_bit_of_any_record_is_found(path: Path, mark: bytes, bit: int) -> None:
     flip(path, mark, bit)
 
     assert await problems(path) != ""
 
 
 @pytest.mark.parametrize("bit", [0, 7, 100])
-async def test_a_flipped_bit_in_a_state_stops_whoever_loads_it(path: Path, bit: int) -> None:
+async def test_s24_a_flipped_bit_in_a_state_stops_whoever_loads_it(path: Path, bit: int) -> None:
     flip(path, STATE.body, bit)
     store = await SqliteStore.open(path)
 

@@ -103,7 +103,7 @@ FOREIGN = {
 
 @pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN.keys())
 @pytest.mark.parametrize("visitor", [False, True], ids=["owner", "visitor"])
-async def test_a_file_that_is_no_database_is_refused_untouched(path: Path, content: bytes, visitor: bool) -> None:
+async def test_s25_a_file_that_is_no_database_is_refused_untouched(path: Path, content: bytes, visitor: bool) -> None:
     path.write_bytes(content)
 
     with pytest.raises(NotChoragusFile, match=r"^.*runs\.db is no SQLite database"):
@@ -134,7 +134,7 @@ async def test_a_database_of_another_program_is_refused_untouched(path: Path, sc
     assert [file.name for file in path.parent.iterdir()] == ["runs.db"]
 
 
-async def test_a_newer_schema_is_refused_untouched(path: Path) -> None:
+async def test_s25_a_newer_schema_is_refused_untouched(path: Path) -> None:
     await (await SqliteStore.open(path)).close()
     run_sql(path, f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     before = path.read_bytes()

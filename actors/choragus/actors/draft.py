@@ -118,6 +118,11 @@ class Draft:
             self._ring = (ring, beat.again(self.at) if again else beat.following(self.at))
 
     @property
+    def sender(self) -> str:
+        """Who sent the message in hand: an actor's address, else `visitor` or one that begins with `host:`."""
+        return "" if self._consumed is None else self._consumed.sender
+
+    @property
     def is_stashed(self) -> bool:
         """Whether the message in hand is set aside: nobody gets a reply yet."""
         return bool(self._stashed)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from .agent import Agent
 from .approval import Approval
+from .approver import Approvals
+from .checkpoint import After, Before, BeforeAnswer, BeforeStep
 from .errors import (
     AgentError,
     AgentFault,
     Cancelled,
+    DecisionRefused,
     Denied,
     Failed,
     Held,
@@ -16,30 +19,42 @@ from .errors import (
     ModelError,
     NotForkable,
     Outcome,
+    SecretFault,
+    ToolError,
     ToolFault,
     UnknownRun,
     Waiting,
 )
 from .holding import HeldRun
 from .inspection import ApprovalRequested, OutcomeUnknown, RunEvent, RunSummary, Unknown
+from .keeping import Unwound
 from .limits import Limits
 from .model import ChatMessage, Model, ModelReply, ModelRequest, Price, ToolCall, ToolSchema, Usage
 from .prompt import Prompt
+from .question import ask_person
 from .retention import KeptRun, Sweep
 from .run import Run
 from .runtime import Runtime, run_sync
 from .scripted import FunctionModel, ScriptedModel
 from .state import Status
 from .tool import Risk, Tool, ToolContext, tool
+from .toolbelt.options import Breaker, Rate, Retry
 
 __all__ = [
+    "After",
     "Agent",
     "AgentError",
     "AgentFault",
     "Approval",
     "ApprovalRequested",
+    "Approvals",
+    "Before",
+    "BeforeAnswer",
+    "BeforeStep",
+    "Breaker",
     "Cancelled",
     "ChatMessage",
+    "DecisionRefused",
     "Denied",
     "Failed",
     "FunctionModel",
@@ -58,23 +73,29 @@ __all__ = [
     "OutcomeUnknown",
     "Price",
     "Prompt",
+    "Rate",
+    "Retry",
     "Risk",
     "Run",
     "RunEvent",
     "RunSummary",
     "Runtime",
     "ScriptedModel",
+    "SecretFault",
     "Status",
     "Sweep",
     "Tool",
     "ToolCall",
     "ToolContext",
+    "ToolError",
     "ToolFault",
     "ToolSchema",
     "Unknown",
     "UnknownRun",
+    "Unwound",
     "Usage",
     "Waiting",
+    "ask_person",
     "run_sync",
     "tool",
 ]

@@ -8,12 +8,14 @@ from collections.abc import Iterable
 
 from attrs import field, frozen
 
+from .approver import Approvals
+from .checkpoint import Checkpoint, Checkpoints, check_checkpoints
 from .errors import AgentFault
 from .limits import Limits
 from .model import Model
 from .policy.chain import Policy
 from .prompt import Prompt
-from .tool import Tool
+from .tool import Risk, Tool
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -28,6 +30,10 @@ def _as_tuple(tools: Iterable[Tool]) -> tuple[Tool, ...]:
 
 def _as_policies(policies: Iterable[Policy]) -> tuple[Policy, ...]:
     return tuple(policies) if isinstance(policies, Iterable) else policies
+
+
+def _as_checkpoints(points: Iterable[Checkpoint]) -> tuple[Checkpoint, ...]:
+    return tuple(points) if isinstance(points, Iterable) else points
 
 
 @frozen
@@ -45,6 +51,8 @@ class Agent:
         tools: what it may call, each made by @tool. Nothing else can be called.
         limits: the ceilings of each run; 50 steps by default.
         policies: what judges its goal, replies, calls, results and answer, behind the runtime's own policies.
+        approvals: who is asked, how long they have, and what happens when nobody decides.
+        checkpoints: where a person is always asked.
 
     Raises:
         AgentFault: a part is of a wrong type, the name is badly formed, or two tools share a name.
@@ -56,6 +64,8 @@ class Agent:
     tools: tuple[Tool, ...] = field(kw_only=True, default=(), converter=_as_tuple)
     limits: Limits = field(kw_only=True, factory=Limits)
     policies: tuple[Policy, ...] = field(kw_only=True, default=(), converter=_as_policies)
+    approvals: Approvals = field(kw_only=True, factory=Approvals)
+    checkpoints: tuple[Checkpoint, ...] = field(kw_only=True, default=(), converter=_as_checkpoints)
 
     def __attrs_post_init__(self) -> None:
         _check_name(self.name)
@@ -66,6 +76,13 @@ class Agent:
             raise AgentFault(f"the prompt of agent {self.name!r} is {self.prompt!r}: give a str or a Prompt")
         if not isinstance(self.limits, Limits):
             raise AgentFault(f"the limits of agent {self.name!r} are {self.limits!r}: give Limits(...)")
+        _check_approvals(self.name, self.approvals, self.tools)
+        check_checkpoints(self.name, self.checkpoints, (tool.name for tool in self.tools))
+
+    @property
+    def every_policy(self) -> tuple[Policy, ...]:
+        """Its policies, and behind them its checkpoints."""
+        return (*self.policies, Checkpoints(self.checkpoints)) if self.checkpoints else self.policies
 
 
 def _check_name(name: object) -> None:
@@ -92,6 +109,17 @@ def _check_tools(agent: str, tools: object) -> None:
     twice = [name for name, times in Counter(each.name for each in tools).items() if times > 1]
     if twice:
         raise AgentFault(f"agent {agent!r} has several tools named {twice[0]!r}: give all but one another name=")
+
+
+def _check_approvals(agent: str, approvals: object, tools: Iterable[Tool]) -> None:
+    if not isinstance(approvals, Approvals):
+        raise AgentFault(f"the approvals of agent {agent!r} are {approvals!r}: give Approvals(...)")
+    risky = [tool.name for tool in tools if tool.risk is Risk.IRREVERSIBLE]
+    if approvals.default == "allow" and risky:
+        raise AgentFault(
+            f"agent {agent!r} has the irreversible tool {risky[0]!r}, which no lapse of time may allow: "
+            "give Approvals(default='deny') or 'escalate'"
+        )
 
 
 def check_policies(which: str, policies: object) -> None:

@@ -14,11 +14,12 @@ from choragus.mailbox.codec import tag_of
 from choragus.mailbox.store import Store
 from choragus.supervision.system import System
 
-from .errors import Failed, Held
+from .approval import approval_id
+from .errors import DecisionRefused, Failed, Held
 from .guardrail import Guardrail
 from .inspection import find_run
 from .memory import Memory
-from .message import CancelRun, Decide, ForkRun, GiveUpRun, SettleCall, StartRun
+from .message import CancelRun, Decide, ForkRun, GiveUpRun, SettleCall, StartRun, UnwindRun
 from .orchestrator import Orchestrator
 from .tool_gateway import ToolGateway
 
@@ -53,7 +54,18 @@ class Desk:
         self._check_held(run)
         return self._system.ref(Guardrail, run)
 
-    def gateway(self, run: str) -> Ref[SettleCall]:
+    async def decide(self, run: str, decision: Decide) -> None:
+        """Have the run's guardrail take a person's decision.
+
+        Raises:
+            DecisionRefused: with its reason.
+            Held: when this runtime does not go on with the run.
+        """
+        refusal = await self.guardrail(run).ask(decision)
+        if refusal:
+            raise DecisionRefused(approval_id(run, decision.call), refusal)
+
+    def gateway(self, run: str) -> Ref[SettleCall | UnwindRun]:
         """The run's tool gateway; raises Held."""
         self._check_held(run)
         return self._system.ref(ToolGateway, run)

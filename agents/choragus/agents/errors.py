@@ -8,8 +8,12 @@
        ├─ ModelError                 a model failed; says whether to try again
        ├─ BadArguments (ValueError)  a model's arguments do not fit the tool; it is told and can mend them
        ├─ BadResult (TypeError)      a tool gave back what cannot be written as JSON
+       ├─ WrongResult (TypeError)    a tool gave back what its return type does not allow
+       ├─ ToolError                  raised by tools: why there is no result; says whether to try again
+       ├─ SecretFault (LookupError)  a secret that is not there, or not for this tool
        ├─ UnknownRun (LookupError)   no run of that id
        ├─ NotForkable                a run cannot be forked there
+       ├─ DecisionRefused            a person's decision that is not taken
        └─ Outcome                    why a run has no result
           ├─ LimitReached            a limit was used up
           ├─ Denied                  a person or the guardrail said no
@@ -103,6 +107,58 @@ class BadResult(AgentError, TypeError):
         )
 
 
+class WrongResult(AgentError, TypeError):
+    """Raised when a tool's result does not fit its return type; the tool has run.
+
+    Args:
+        tool: the tool's name.
+        detail: what does not fit, with the path in the result, as in "Expected `str`, got `int` - at `$.id`".
+    """
+
+    def __init__(self, tool: str, detail: str) -> None:
+        super().__init__(tool, detail)
+        self.tool = tool
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"the result of tool {self.tool!r} does not fit its return type: {self.detail}"
+
+
+class ToolError(AgentError):
+    """To be raised by a tool that knows why there is no result; the model reads the reason as it stands.
+
+    Args:
+        reason: what happened and what to do instead.
+        retryable: whether nothing has been done and the same call may succeed later. False by default; True lets the
+            tool's `retries` run it again, whatever its risk.
+    """
+
+    def __init__(self, reason: str, retryable: bool = False) -> None:
+        super().__init__(reason, retryable)
+        self.reason = reason
+        self.retryable = retryable
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class SecretFault(AgentError, LookupError):
+    """Raised when a secret is asked for that is not there, or that the tool has not declared.
+
+    Args:
+        name: the secret's name.
+        reason: why it cannot be had, and the remedy.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name = name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"no secret {self.name!r}: {self.reason}"
+
+
 class UnknownRun(AgentError, LookupError):
     """Raised when no run has that id.
 
@@ -135,6 +191,23 @@ class NotForkable(AgentError):
 
     def __str__(self) -> str:
         return f"run {self.run!r} cannot be forked: {self.reason}"
+
+
+class DecisionRefused(AgentError):
+    """Raised when a person's decision is not taken; nothing is decided, and the refusal stands in the logbook.
+
+    Args:
+        approval: the id of what was to be decided.
+        reason: why not, and what to do.
+    """
+
+    def __init__(self, approval: str, reason: str) -> None:
+        super().__init__(approval, reason)
+        self.approval = approval
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 class Outcome(AgentError):

@@ -47,7 +47,8 @@ class ForkPoint:
     """A run at one position of its logbook.
 
     `conversation` is what the model sees in `step`. When it has answered by then, `text` and `calls` are the answer;
-    calls without a result are open, those that were under way have one that says so.
+    calls without a result are open, those that were under way have one that says so. `granted` are the tools that the
+    run has been narrowed to by now: a fork never has more.
     """
 
     run: str
@@ -60,6 +61,7 @@ class ForkPoint:
     text: str
     calls: tuple[OpenCall, ...]
     interrupted: tuple[Interrupted, ...]
+    granted: tuple[str, ...] | None = None
 
     def citing(self, by: str) -> dict[str, object]:
         """The first entry of the fork: what it cites, and with what it begins."""
@@ -102,6 +104,7 @@ async def fork_point(store: Store, run: str, at: int | None, place: str) -> Fork
         text=asked.text if asked else "",
         calls=tuple(_taken_over(summary.run, standing, call, asked) for call in standing.calls) if asked else (),
         interrupted=_interrupted(standing),
+        granted=await _granted(store, summary.run),
     )
 
 
@@ -213,6 +216,12 @@ async def _answer(store: Store, run: str, standing: Standing) -> _Answer | None:
         for call, asked, line in zip(standing.calls, said[0].calls, said[1:], strict=False)
     ]
     return _Answer(said[0].text, tuple(calls))
+
+
+async def _granted(store: Store, run: str) -> tuple[str, ...] | None:
+    snapshot = await store.load(actor_id(ORCHESTRATOR, run))
+    state = None if snapshot.state is None else decode(snapshot.state)
+    return state.granted if isinstance(state, RunState) else None
 
 
 def _with_result(call: OpenCall, result: CallFinished | None) -> OpenCall:

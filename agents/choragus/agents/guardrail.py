@@ -9,30 +9,30 @@ import attrs
 from choragus.actors.dispatch import handle
 from choragus.mailbox.codec import stored
 
-from .approval import approval_id, approval_view, arguments_hash
+from .approval import arguments_hash
 from .budget import Budget
+from .decision import Deciding
 from .limits import Spent
 from .message import (
     GUARDRAIL,
-    ORCHESTRATOR,
     TOOL_GATEWAY,
     CallSettled,
     CallWaits,
     Decide,
-    Decided,
     JudgeCall,
     JudgeText,
+    PetitionDue,
     Reserve,
     RunEnded,
     SetLimits,
     Spend,
     Verdict,
 )
-from .part import Part
 from .petition import Kind, Petition, Petitions
 from .policy.chain import Ruling
 from .policy.check import Check, Past, PastCall, Stage
 from .policy.verdict import Allow, Ask, Deny, End, Escalate, Rewrite
+from .question import asked
 
 Fields = dict[str, object]
 
@@ -68,9 +68,9 @@ class GuardrailState:
 
 
 class Guardrail(
-    Part[
+    Deciding[
         GuardrailState,
-        SetLimits | Reserve | Spend | JudgeCall | JudgeText | CallSettled | Decide | CallWaits | RunEnded,
+        SetLimits | Reserve | Spend | JudgeCall | JudgeText | CallSettled | Decide | PetitionDue | CallWaits | RunEnded,
     ],
     name=GUARDRAIL,
 ):
@@ -143,7 +143,7 @@ class Guardrail(
             self._petition_for_text(message, ruling)
         text = ruling.check.text if ruling.rewritten else None
         sources = () if origins is None else tuple(sorted(origins.decision.label.sources))
-        return attrs.evolve(self._answer(ruling, text=text), sources=sources)
+        return attrs.evolve(self._answer(ruling, said, text=text), sources=sources)
 
     @handle
     def settled(self, message: CallSettled) -> None:
@@ -160,45 +160,9 @@ class Guardrail(
         self.state.past = [*self.state.past, ended][-most:] if most else []
 
     @handle
-    def decide(self, message: Decide) -> str:
-        """Take a person's decision, if it is about what they saw. The same decision again changes nothing."""
-        petitions = self.state.petitions
-        if petitions.is_decided_so(message):
-            return ""
-        refusal = petitions.refusal(self.key, message)
-        if refusal:
-            self.log("approval.refused", call=message.call, by=message.by, hash=message.hash, reason=refusal)
-            return refusal
-        asked = petitions.decide(message)
-        self._clock()
-        self.view("approval", approval_id(self.key, message.call), None)
-        self.log(
-            "approval.decided",
-            call=message.call,
-            tool=asked.tool,
-            approved=message.approved,
-            by=message.by,
-            reason=message.reason,
-            hash=message.hash,
-        )
-        self.tell(ORCHESTRATOR, CallWaits(call=message.call))
-        self.tell(
-            asked.asker, Decided(call=message.call, approved=message.approved, by=message.by, reason=message.reason)
-        )
-        return ""
-
-    @handle
-    def waits(self, message: CallWaits) -> None:
-        """A call of unknown outcome waits for a person too, or no longer does."""
-        self.state.petitions.note_unknown(message.call, bool(message.reason))
-        self._clock()
-
-    @handle
     def ended(self, message: RunEnded) -> None:
         """Nothing waits any longer, and nothing is allowed any more."""
-        for subject in self.state.petitions.pending:
-            self.view("approval", approval_id(self.key, subject), None)
-        self.state.petitions.pending = {}
+        self.drop_petitions()
         self.state.over = True
 
     # Spending.
@@ -212,9 +176,6 @@ class Guardrail(
             return reason
         self.log("budget.reserved", token=token, **attrs.asdict(most))
         return ""
-
-    def _clock(self) -> None:
-        self.state.budget.clock(self.state.petitions.waits, now=self.now, opened=self.services.opened)
 
     # Judging.
 
@@ -245,6 +206,8 @@ class Guardrail(
 
     def _carry_out(self, message: JudgeCall, ruling: Ruling) -> Verdict:
         said = _said(ruling)
+        if said == "allow" and self.services.asks(message.agent, message.tool):
+            said = "wait"
         arguments = dict(ruling.check.arguments)
         changed = arguments != message.arguments
         self._log_call(message, said, ruling.verdict.reason, policy=ruling.policy, version=ruling.version)
@@ -254,12 +217,11 @@ class Guardrail(
                 return Verdict(allowed=False, reason=f"rewritten by {', '.join(ruling.rewritten)}: {reason}")
         if said == "wait":
             self._petition_for_call(message, arguments, ruling)
-        return self._answer(ruling, arguments=arguments if changed else None)
+        return self._answer(ruling, said, arguments=arguments if changed else None)
 
     def _answer(
-        self, ruling: Ruling, *, arguments: dict[str, object] | None = None, text: str | None = None
+        self, ruling: Ruling, said: str, *, arguments: dict[str, object] | None = None, text: str | None = None
     ) -> Verdict:
-        said = _said(ruling)
         return Verdict(
             allowed=said == "allow",
             reason=ruling.verdict.reason,
@@ -283,10 +245,12 @@ class Guardrail(
     # A person decides.
 
     def _petition_for_call(self, message: JudgeCall, arguments: dict[str, object], ruling: Ruling) -> None:
-        self._petition(
+        is_question = self.services.asks(message.agent, message.tool)
+        text, options = asked(arguments) if is_question else ("", ())
+        self.petition(
             Petition(
                 subject=message.call,
-                kind=_kind(ruling, Kind.CALL),
+                kind=Kind.QUESTION if is_question else _kind(ruling, Kind.CALL),
                 asker=TOOL_GATEWAY,
                 agent=message.agent,
                 tool=message.tool,
@@ -295,14 +259,18 @@ class Guardrail(
                 hash=arguments_hash(self.key, message.call, message.tool, arguments),
                 reason=ruling.verdict.reason,
                 approvers=_approvers(ruling),
-                asked=self.now,
+                step=message.step,
+                said=message.reason,
+                text=text,
+                options=options,
                 origins=ruling.check.origins.told() if ruling.check.origins is not None else {},
+                level=_level(ruling),
             )
         )
 
     def _petition_for_text(self, message: JudgeText, ruling: Ruling) -> None:
         text = ruling.check.text
-        self._petition(
+        self.petition(
             Petition(
                 subject=message.subject,
                 kind=_kind(ruling, Kind.CHECKPOINT),
@@ -312,34 +280,10 @@ class Guardrail(
                 hash=hashlib.sha256(f"{self.key}/{message.subject}/{text}".encode()).hexdigest(),
                 reason=ruling.verdict.reason,
                 approvers=_approvers(ruling),
-                asked=self.now,
+                step=message.step,
+                level=_level(ruling),
             )
         )
-
-    def _petition(self, asked: Petition) -> None:
-        self.state.petitions.pending[asked.subject] = asked
-        self._clock()
-        id = approval_id(self.key, asked.subject)
-        arguments: dict[str, object] = asked.arguments or ({"text": asked.text} if asked.text else {})
-        self.view(
-            "approval",
-            id,
-            approval_view(self.key, asked.subject, asked.tool, arguments, asked.hash, self.now, asked.origins),
-            scope=self.key,
-            sort=self.now,
-        )
-        self.log(
-            "approval.requested",
-            approval=id,
-            call=asked.subject,
-            tool=asked.tool,
-            arguments=arguments,
-            hash=asked.hash,
-            kind=asked.kind.value,
-            reason=asked.reason,
-            **({"origins": asked.origins} if asked.origins else {}),
-        )
-        self.tell(ORCHESTRATOR, CallWaits(call=asked.subject, reason="approval"))
 
 
 def _step(call: str) -> str:
@@ -363,3 +307,8 @@ def _kind(ruling: Ruling, asked: Kind) -> Kind:
 
 def _approvers(ruling: Ruling) -> tuple[str, ...]:
     return ruling.verdict.approvers if isinstance(ruling.verdict, Ask | Escalate) else ()
+
+
+def _level(ruling: Ruling) -> int:
+    """Where in the chain of approvers a question begins: what a policy escalates, behind the first group."""
+    return 1 if isinstance(ruling.verdict, Escalate) and not ruling.verdict.approvers else 0

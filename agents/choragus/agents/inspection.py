@@ -54,7 +54,10 @@ class RunSummary:
 
 @attrs.frozen(kw_only=True)
 class Unknown:
-    """A call whose outcome nobody knows; a person settles it."""
+    """A call whose outcome nobody knows, or one that was to take another back and did not; a person settles it.
+
+    `check` says how to find out, as the tool declares it; `found` is what its own look has given, as JSON.
+    """
 
     run: str
     call: str
@@ -62,6 +65,8 @@ class Unknown:
     arguments: dict[str, object]
     idempotency_key: str
     reason: str
+    check: str = ""
+    found: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -76,7 +81,7 @@ class RunEvent:
 
 @attrs.frozen(kw_only=True)
 class ApprovalRequested(RunEvent):
-    """A call waits, or waited, for a person: decide with `run.approve(event.approval, by=...)` or `run.deny(...)`.
+    """Something waits, or waited, for a person: `await event.approval.approve(by=...)`, `deny(...)` or `answer(...)`.
 
     Who reads a run from its beginning meets the requests that were decided long ago too; `run.pending()` has those that
     still wait, and deciding the same again changes nothing.
@@ -112,9 +117,11 @@ async def find_run(store: Store, run: str, place: str) -> RunSummary:
     return found[0]
 
 
-async def approvals(store: Store, run: str | None = None) -> list[Approval]:
-    """The calls that wait for a person's approval, oldest first."""
-    return [msgspec.convert(_body(view), Approval) for view in await store.views("approval", run)]
+async def approvals(store: Store, run: str | None = None, desk: object = None) -> list[Approval]:
+    """What waits for a person's decision, oldest first; with a desk, decisions go there."""
+    found = [msgspec.convert(_body(view), Approval) for view in await store.views("approval", run)]
+    goals = {one: await _goal(store, one) for one in {each.run for each in found}}
+    return [attrs.evolve(one, goal=goals[one.run], desk=desk) for one in found]
 
 
 async def unknowns(store: Store, run: str | None = None) -> list[Unknown]:
@@ -122,11 +129,15 @@ async def unknowns(store: Store, run: str | None = None) -> list[Unknown]:
     return [msgspec.convert(_body(view), Unknown) for view in await store.views("attention", run)]
 
 
-async def timeline(store: Store, run: str, after: int = 0) -> AsyncIterator[RunEvent]:
-    """What the run's logbook holds behind a position."""
+async def timeline(store: Store, run: str, after: int = 0, desk: object = None) -> AsyncIterator[RunEvent]:
+    """What the run's logbook holds behind a position; with a desk, decisions on its approvals go there."""
     while page := await store.read(run_stream(run), after, PAGE):
         for entry in page:
-            yield event(run, entry)
+            one = event(run, entry)
+            if isinstance(one, ApprovalRequested):
+                shown = attrs.evolve(one.approval, goal=await _goal(store, run), desk=desk)
+                one = attrs.evolve(one, approval=shown)
+            yield one
         if len(page) < PAGE:
             return
         after = page[-1].position
@@ -143,6 +154,11 @@ def event(run: str, entry: LogEntry) -> RunEvent:
         return RunEvent(**common)  # type: ignore[arg-type]  # the four fields above
     told = {**data, "id": data["approval"], "run": run, "asked": entry.at}
     return ApprovalRequested(**common, approval=_picked(Approval, told))  # type: ignore[arg-type]  # the four fields above
+
+
+async def _goal(store: Store, run: str) -> str:
+    view = await store.view("run", run)
+    return "" if view is None else str(_body(view)["goal"])
 
 
 def _picked(cls: type[T], told: Mapping[str, object]) -> T:

@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Sequence
 
 import msgspec
-from attrs import frozen
+from attrs import field, frozen
 
 from .agent import Agent
+from .approver import Approvals
 from .errors import AgentFault
 from .limits import Limits
 from .policy.chain import Policy
@@ -48,6 +49,7 @@ class Manifest:
     tools: tuple[ToolIdentity, ...]
     limits: Limits
     policies: tuple[PolicyIdentity, ...] = ()
+    approvals: Approvals = field(factory=Approvals)
 
     @property
     def hash(self) -> str:
@@ -74,7 +76,8 @@ def manifest(agent: Agent, common: Sequence[Policy] = ()) -> Manifest:
         prompt=agent.prompt.digest,
         tools=tuple(_identity(each) for each in sorted(agent.tools, key=lambda each: each.name)),
         limits=agent.limits,
-        policies=tuple(PolicyIdentity(each.name, each.version) for each in (*common, *agent.policies)),
+        policies=tuple(PolicyIdentity(each.name, each.version) for each in (*common, *agent.every_policy)),
+        approvals=agent.approvals,
     )
 
 

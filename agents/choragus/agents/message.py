@@ -16,6 +16,10 @@ GUARDRAIL = "choragus.guardrail"
 TOOL_GATEWAY = "choragus.tool_gateway"
 
 
+RESULT = "result-"
+"""Before a call's id: the name of its result, where that is what is asked about."""
+
+
 # To the orchestrator (CallWaits to the guardrail too).
 
 
@@ -25,12 +29,14 @@ class StartRun(Request[bool]):
     """Begin the run; False when it had begun before, and then nothing happens.
 
     `manifest` is the hash of the agent as whoever starts the run has it: a start that survives a crash is held with it.
+    `tools` are the names of those of the agent's tools that the run may use; None: all.
     """
 
     agent: str
     goal: str
     key: str
     manifest: str
+    tools: tuple[str, ...] | None = None
 
 
 @stored("choragus.fork_run")
@@ -224,13 +230,30 @@ class CallSettled:
 @stored("choragus.decide")
 @attrs.frozen(kw_only=True)
 class Decide(Request[str]):
-    """A person's decision about a call; `hash` is that of the arguments they saw. The reply is why not, or empty."""
+    """A person's decision about a call; `hash` is that of the arguments they saw. The reply is why not, or empty.
+
+    `arguments` are those that the person changed, by name; `answer` is that to a question. `identity` says how it was
+    established who `by` is, `seen` in which form and version they were shown what they decided on.
+    """
 
     call: str
     approved: bool
     by: str
     hash: str
     reason: str = ""
+    arguments: dict[str, object] | None = None
+    answer: str | None = None
+    identity: dict[str, str] = attrs.field(factory=dict)
+    seen: str = ""
+
+
+@stored("choragus.petition_due")
+@attrs.frozen
+class PetitionDue:
+    """Nobody has decided about the call in time, at that place of the chain of approvers."""
+
+    call: str
+    level: int
 
 
 @stored("choragus.run_ended")
@@ -247,7 +270,8 @@ class RunEnded:
 class RunCall:
     """Carry out one call of the model; `call` is the runtime's own id for it, unique within the run.
 
-    `reason` is what the model said beside its calls, `upto` how much of the conversation it had seen.
+    `reason` is what the model said beside its calls, `upto` how much of the conversation it had seen. `granted` names
+    the tools of which this step may use one, beside what the agent and the run may; None: all of them.
     """
 
     call: str
@@ -255,18 +279,48 @@ class RunCall:
     asked: ToolCall
     step: int = 0
     reason: str = ""
+    granted: tuple[str, ...] | None = None
     upto: int = 0
+
+
+@stored("choragus.grant_tools")
+@attrs.frozen
+class GrantTools:
+    """The run may use these tools of its agent, and of those that it was granted before."""
+
+    tools: tuple[str, ...]
+
+
+@stored("choragus.retry_call")
+@attrs.frozen
+class RetryCall:
+    """Run a call again that has failed."""
+
+    call: str
+
+
+@stored("choragus.unwind_run")
+@attrs.frozen(kw_only=True)
+class UnwindRun(Request[str]):
+    """Take back what the calls of an ended run have done, the last first. The reply is why not, or empty."""
+
+    by: str
 
 
 @stored("choragus.decided")
 @attrs.frozen(kw_only=True)
 class Decided:
-    """The decision that a `wait` verdict announced."""
+    """The decision that a `wait` verdict announced.
+
+    The call runs with `arguments` if a person changed them; `answer` is that to a question.
+    """
 
     call: str
     approved: bool
     by: str
     reason: str = ""
+    arguments: dict[str, object] | None = None
+    answer: str | None = None
 
 
 @stored("choragus.settle_call")
@@ -283,18 +337,28 @@ class SettleCall(Request[str]):
     result: str = ""
 
 
+@stored("choragus.undo_next")
+@attrs.frozen
+class UndoNext:
+    """Take back the next call."""
+
+
 # Requests and results of effects.
 
 
 @stored("choragus.call_model")
 @attrs.frozen(kw_only=True)
 class CallModel:
-    """Complete the conversation up to a position; its text is not repeated here."""
+    """Complete the conversation up to a position; its text is not repeated here.
+
+    `granted` names the tools that the model is shown; None: all of the agent's.
+    """
 
     run: str
     agent: str
     step: int
     upto: int
+    granted: tuple[str, ...] | None = None
 
 
 @stored("choragus.model_replied")
@@ -326,13 +390,19 @@ class ModelFailed:
 @stored("choragus.call_tool")
 @attrs.frozen(kw_only=True)
 class CallTool:
-    """Run a tool with arguments that were checked and allowed."""
+    """Run a tool with arguments that were checked and allowed.
+
+    `role` is empty, or says that it is not the tool itself but its `fallback`, `undo` or `check`, or the `undo` of its
+    fallback as `fallback/undo`. `attempt` counts from 1.
+    """
 
     run: str
     agent: str
     call: str
     tool: str
     arguments: dict[str, object]
+    role: str = ""
+    attempt: int = 1
 
 
 @stored("choragus.tool_returned")
@@ -340,11 +410,14 @@ class CallTool:
 class ToolReturned:
     """A tool's result as JSON, or with `is_error` what went wrong, and when the call began and ended.
 
-    `unknown`: it was cut off in the middle, and nobody knows what it did.
+    `unknown`: it was cut off in the middle, and nobody knows what it did. `fate` says whether it did what it was to do:
+    done, not, maybe; `retryable`, whether it may be tried again at no risk.
     """
 
     text: str
     is_error: bool
     unknown: bool = False
+    fate: str = "done"
+    retryable: bool = False
     started: float
     ended: float

@@ -28,6 +28,7 @@ from .message import (
     GUARDRAIL,
     MEMORY,
     ORCHESTRATOR,
+    RESULT,
     TOOL_GATEWAY,
     CallFinished,
     CallModel,
@@ -36,6 +37,7 @@ from .message import (
     Decided,
     ForkRun,
     GiveUpRun,
+    GrantTools,
     JudgeText,
     ModelFailed,
     ModelReplied,
@@ -87,7 +89,7 @@ class Orchestrator(
         """Begin, on the agent as it is now; a second start of the same run changes nothing."""
         if self.state.phase is not Phase.NEW:
             return False
-        self._begin(message.agent, message.goal, message.key)
+        self._begin(message.agent, message.goal, message.key, granted=message.tools)
         self._judge(Draft(stage=Stage.INPUT.value, text=message.goal))
         return True
 
@@ -109,7 +111,7 @@ class Orchestrator(
         self.log(FORKED, **point.citing(message.by))
         for one in point.interrupted:
             self.log("effect.interrupted", effect=one.effect, call=one.call, tool=one.tool)
-        self._begin(message.agent, point.goal, message.key, message.limits)
+        self._begin(message.agent, point.goal, message.key, message.limits, point.granted)
         self._go_on_from(point)
         return ""
 
@@ -140,7 +142,9 @@ class Orchestrator(
         elif not verdict.allowed:
             self._end(Status.LIMIT, verdict.reason)
         else:
-            request = CallModel(run=self.key, agent=state.agent, step=state.step, upto=state.upto)
+            request = CallModel(
+                run=self.key, agent=state.agent, step=state.step, upto=state.upto, granted=state.granted
+            )
             state.effect = self.effect(
                 "model", request, then=self.replied, on_interrupt=OnInterrupt.RERUN, about=self._token
             )
@@ -211,7 +215,7 @@ class Orchestrator(
     @handle
     def waits(self, message: CallWaits) -> None:
         """A call waits for a person, or no longer does."""
-        call, draft = self.state.call(message.call), self.state.draft
+        call, draft = self.state.call(message.call.removeprefix(RESULT)), self.state.draft
         if self._is_over:
             return
         if call is not None:
@@ -248,7 +252,14 @@ class Orchestrator(
         if not self._is_over:
             self._end(Status.FAILED, f"{self.id}: {parking.reason}")
 
-    def _begin(self, agent: str, goal: str, key: str, limits: Limits | None = None) -> None:
+    def _begin(
+        self,
+        agent: str,
+        goal: str,
+        key: str,
+        limits: Limits | None = None,
+        granted: tuple[str, ...] | None = None,
+    ) -> None:
         """On the agent as it is now, with nothing spent."""
         state, identity = self.state, self.services.manifest(agent)
         state.agent, state.goal, state.key = agent, goal, key
@@ -256,6 +267,10 @@ class Orchestrator(
         self.log("run.started", agent=state.agent, goal=state.goal, key=state.key, manifest=state.manifest)
         self.log("run.manifest", hash=state.manifest, identity=identity.as_dict())
         self.tell(GUARDRAIL, SetLimits(limits=state.limits, started=self.now))
+        if granted is not None:
+            state.granted = granted
+            self.log("run.granted", tools=list(granted))
+            self.tell(TOOL_GATEWAY, GrantTools(granted))
         if state.limits.wall_seconds is not None:
             self.timer("wall", WallReached(), after=state.limits.wall_seconds)
 
@@ -305,7 +320,7 @@ class Orchestrator(
         state = self.state
         state.tries += 1
         await self.committed()  # the conversation is read from disk
-        most = await self.services.estimate(self.key, state.agent, state.upto)
+        most = await self.services.estimate(self.key, state.agent, state.upto, state.granted)
         asked = Spent(steps=1, input_tokens=most.input_tokens, output_tokens=most.output_tokens, cost_usd=most.cost_usd)
         self.ask_guardrail(Reserve(token=self._token, most=asked), then=self.reserved, about=self._token)
 

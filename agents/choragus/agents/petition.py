@@ -6,7 +6,13 @@ from enum import Enum
 
 import attrs
 
-from .message import Decide
+from .approval import Approval, approval_id
+from .approver import Approvals
+from .message import Decide, Decided
+from .question import fault
+
+DEADLINE = "deadline"
+"""Who decides when nobody has in time."""
 
 
 class Kind(Enum):
@@ -18,13 +24,16 @@ class Kind(Enum):
     """The same, put to whom the run's questions are escalated."""
     CHECKPOINT = "checkpoint"
     """May the run go on with this text?"""
+    QUESTION = "question"
+    """What does the model have to know?"""
 
 
 @attrs.define(kw_only=True)
 class Petition:
     """One question to a person. `subject` names it within the run; `asker` is the part that is told the answer.
 
-    `hash` binds the answer to what was shown.
+    `hash` binds the answer to what was shown. `level` is the place in the chain of approvers, `due` by when somebody
+    has to decide (0.0: no end), `given` who has approved so far. `origins` are those of the arguments, by their paths.
     """
 
     subject: str
@@ -39,7 +48,69 @@ class Petition:
     reason: str = ""
     approvers: tuple[str, ...] = ()
     asked: float = 0.0
+    step: int = 0
+    said: str = ""
+    options: tuple[str, ...] = ()
     origins: dict[str, str] = attrs.field(factory=dict)
+    level: int = 0
+    quorum: int = 1
+    given: tuple[str, ...] = ()
+    within: float = 0.0
+    due: float = 0.0
+    default: str = "deny"
+    edited: bool = False
+    cost_usd: float = 0.0
+
+    @property
+    def is_call(self) -> bool:
+        """Whether it is about a call that then runs."""
+        return bool(self.tool) and self.kind is not Kind.QUESTION
+
+    def ask(self, who: Approvals, now: float) -> None:
+        """Put it to the approvers at its level, from now on; approvers that a policy named stand for the first group.
+
+        Nobody has approved so far. A call that cannot be undone is never allowed by the lapse of time.
+        """
+        if self.level or not self.approvers:
+            self.approvers = who.group(self.level)
+        self.quorum = min(who.quorum, len(self.approvers) or who.quorum)
+        self.given = ()
+        self.within = who.within or 0.0
+        self.due = now + self.within if self.within else 0.0
+        self.default = who.default
+        if self.default == "escalate" and not who.has_next(self.level):
+            self.default = "deny"
+        may_lapse = self.kind in (Kind.CALL, Kind.CHECKPOINT) and self.risk != "irreversible"
+        if self.default == "allow" and not may_lapse:
+            self.default = "deny"
+
+    def shown(self, run: str) -> Approval:
+        """It, as people see it."""
+        return Approval(
+            id=approval_id(run, self.subject),
+            run=run,
+            call=self.subject,
+            tool=self.tool,
+            arguments={} if self.kind is Kind.QUESTION else self.arguments,
+            hash=self.hash,
+            asked=self.asked,
+            kind=self.kind.value,
+            agent=self.agent,
+            step=self.step,
+            risk=self.risk,
+            why=self.reason,
+            said=self.said,
+            text=self.text,
+            options=self.options,
+            origins=self.origins,
+            approvers=self.approvers,
+            quorum=self.quorum,
+            given=self.given,
+            due=self.due,
+            default=self.default,
+            cost_usd=self.cost_usd,
+            idempotency_key=f"{run}/{self.subject}" if self.is_call else "",
+        )
 
 
 @attrs.define
@@ -56,18 +127,23 @@ class Petitions:
         return bool(self.pending or self.unknown)
 
     def is_decided_so(self, message: Decide) -> bool:
-        """Whether somebody decided the same before: who reads a run's past meets its questions again."""
+        """Whether the same was decided before: who reads a run's past meets its questions again."""
         earlier = self.decided.get(message.call)
-        return earlier is not None and (earlier.approved, earlier.hash) == (message.approved, message.hash)
+        if earlier is not None:
+            return earlier.by != DEADLINE and _gist(earlier) == _gist(message)
+        asked = self.pending.get(message.call)
+        return asked is not None and message.approved and asked.hash == message.hash and message.by in asked.given
 
     def refusal(self, run: str, message: Decide) -> str:
         """Why the decision cannot be taken, or nothing."""
         asked = self.pending.get(message.call)
         if asked is None:
-            return f"call {message.call} of run {run} is not waiting for a decision: see `choragus approvals`"
+            return f"call {message.call} of run {run} is not waiting for a decision: {self._instead(message.call)}"
         if asked.hash != message.hash:
             return f"call {message.call} of run {run} has other arguments than those decided on: look again"
-        return ""
+        if asked.approvers and message.by not in asked.approvers:
+            return f"{message.by!r} may not decide about call {message.call}: it is put to {', '.join(asked.approvers)}"
+        return _misfit(asked, message)
 
     def decide(self, message: Decide) -> Petition:
         """Take the decision, which was not refused; the question that it answers."""
@@ -80,3 +156,52 @@ class Petitions:
             self.unknown.append(call)
         elif not waits and call in self.unknown:
             self.unknown.remove(call)
+
+    def _instead(self, call: str) -> str:
+        earlier = self.decided.get(call)
+        if earlier is None:
+            return "see `choragus approvals`"
+        if earlier.by == DEADLINE:
+            return f"{earlier.reason}, so it was {'allowed' if earlier.approved else 'denied'}"
+        return f"{earlier.by} has {'approved' if earlier.approved else 'denied'} it"
+
+
+def lapsed(asked: Petition) -> Decide:
+    """What is decided when nobody has in time, and nobody is left to ask."""
+    return Decide(
+        call=asked.subject,
+        approved=asked.default == "allow",
+        by=DEADLINE,
+        hash=asked.hash,
+        reason=f"nobody decided within {asked.within:g} s",
+        identity={"method": DEADLINE},
+    )
+
+
+def told(asked: Petition, message: Decide) -> Decided:
+    """The decision, for the part that asked."""
+    return Decided(
+        call=asked.subject,
+        approved=message.approved,
+        by=message.by,
+        reason=message.reason,
+        arguments=asked.arguments if asked.edited and message.approved else None,
+        answer=message.answer if message.approved else None,
+    )
+
+
+def _misfit(asked: Petition, message: Decide) -> str:
+    """Why this is no decision about that kind of question, or nothing."""
+    if message.by == DEADLINE:
+        return f"{DEADLINE!r} is no name for a person: sign with another"
+    if asked.kind is Kind.QUESTION and message.approved:
+        return fault(message.answer, asked.options)
+    if message.answer is not None:
+        return f"call {message.call} asks for a decision, not for an answer: approve it or deny it"
+    if message.arguments and not (asked.is_call and message.approved):
+        return f"the arguments of {message.call} cannot be changed: only a call that is approved can have others"
+    return ""
+
+
+def _gist(message: Decide) -> tuple[object, ...]:
+    return message.approved, message.hash, message.arguments, message.answer

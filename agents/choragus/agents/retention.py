@@ -15,7 +15,7 @@ from choragus.mailbox.turn import SYSTEM_STREAM, Pruned, Pruning
 
 from .inspection import RunSummary, approvals, runs, unknowns
 from .message import GUARDRAIL, MEMORY, ORCHESTRATOR, TOOL_GATEWAY
-from .stream import conversation_stream, run_stream
+from .stream import conversation_stream, results_stream, run_stream
 
 PAUSE = 0.005
 """The least time between two transactions, in seconds; after a longer one it is as long as that."""
@@ -80,10 +80,15 @@ async def _prune_run(store: Store, summary: RunSummary, now: float, pace: Pace |
     if await approvals(store, run) or await unknowns(store, run):
         reason = "it waits for a person: see `choragus approvals`"
         return attrs.evolve(sweep, kept=(*sweep.kept, KeptRun(run, reason)))
-    streams = {name: (await store.extent(name)).last for name in (run_stream(run), conversation_stream(run))}
+    extents = {name: (await store.extent(name)).last for name in _streams(run)}
+    streams = {name: last for name, last in extents.items() if last}
     parts = tuple(actor_id(part, run) for part in (ORCHESTRATOR, MEMORY, GUARDRAIL, TOOL_GATEWAY))
-    pruning = Pruning(at=now, streams=streams, actors=parts, views=(("run", run),))
+    pruning = Pruning(at=now, streams=streams, actors=parts, views=(("run", run), ("unwinding", run)))
     return await _carried_out(store, run, pruning, pace, sweep)
+
+
+def _streams(run: str) -> tuple[str, ...]:
+    return run_stream(run), conversation_stream(run), results_stream(run)
 
 
 async def _carried_out(store: Store, run: str, pruning: Pruning, pace: Pace | None, sweep: Sweep) -> Sweep:

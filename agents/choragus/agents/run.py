@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+
+import attrs
 
 from .approval import Approval
 from .desk import Desk
-from .errors import AgentError, Cancelled, Denied, Failed, LimitReached, Outcome, Waiting
+from .errors import AgentError, Cancelled, DecisionRefused, Denied, Failed, LimitReached, Outcome, Waiting
 from .inspection import RunEvent, RunSummary, Unknown, approvals, find_run, timeline, unknowns
-from .message import CancelRun, Decide, SettleCall
+from .keeping import Unwound, result_of, unwound
+from .message import CancelRun, SettleCall, UnwindRun
 from .state import Status
 
 _ERRORS: dict[Status, type[Outcome]] = {
@@ -81,37 +84,39 @@ class Run:
 
     def past(self, after: int = 0) -> AsyncIterator[RunEvent]:
         """The run's logbook behind a position as it stands now, without waiting for more."""
-        return timeline(self._desk.store, self.id, after)
+        return timeline(self._desk.store, self.id, after, self._desk)
 
     async def cancel(self, *, by: str = "host", reason: str = "") -> bool:
         """End the run as cancelled, also while a call is in flight; False when it had ended before."""
         return await self._desk.orchestrator(self.id).ask(CancelRun(by=by, reason=reason))
 
     async def pending(self) -> list[Approval]:
-        """The calls of this run that wait for a person's approval."""
-        return await approvals(self._desk.store, self.id)
+        """What of this run waits for a person: decide by the approval's own `approve`, `deny` or `answer`."""
+        return await approvals(self._desk.store, self.id, self._desk)
 
     async def unknown(self) -> list[Unknown]:
         """The calls of this run whose outcome nobody knows."""
         return await unknowns(self._desk.store, self.id)
 
-    async def approve(self, approval: Approval, *, by: str, reason: str = "") -> None:
-        """Let the call run with exactly the arguments of `approval`.
+    async def approve(
+        self, approval: Approval, *, by: str, arguments: Mapping[str, object] | None = None, reason: str = ""
+    ) -> None:
+        """`approval.approve(...)`, for who holds the run too: refused when the approval is another run's.
 
         Raises:
             ValueError: when `by` is empty.
-            AgentError: when the call no longer waits, or waits with other arguments.
+            DecisionRefused: as `Approval.approve`.
         """
-        await self._decide(approval, True, by, reason)
+        await self._own(approval).approve(by=by, arguments=arguments, reason=reason)
 
     async def deny(self, approval: Approval, *, by: str, reason: str = "") -> None:
-        """Refuse the call; the model reads the reason and goes on.
+        """`approval.deny(...)`, for who holds the run too: refused when the approval is another run's.
 
         Raises:
             ValueError: when `by` is empty.
-            AgentError: when the call no longer waits, or waits with other arguments.
+            DecisionRefused: as `Approval.deny`.
         """
-        await self._decide(approval, False, by, reason)
+        await self._own(approval).deny(by=by, reason=reason)
 
     async def settle(self, call: str, outcome: str, *, by: str, result: str = "") -> None:
         """Say what became of a call of unknown outcome.
@@ -131,12 +136,51 @@ class Run:
         if refusal:
             raise AgentError(refusal)
 
-    async def _decide(self, approval: Approval, approved: bool, by: str, reason: str) -> None:
+    async def result_of(self, call: str) -> str:
+        """All that the model was given, or could have been, as the result of a call, also what was cut from it.
+
+        Args:
+            call: its number in the run, such as "2.1".
+
+        Raises:
+            LookupError: when the run has no result of that call, or a fork has it from the run it was forked from.
+        """
+        return await result_of(self._desk.store, self.id, call)
+
+    async def unwind(self, *, by: str) -> Unwound:
+        """Take back what the calls of this run have done that ended without a result, the last first.
+
+        Each call whose tool declares `undo` is taken back, as a call of its own with an idempotency key of its own,
+        also after a restart. One that fails stops it: it stands in `unknown()`, and `settle()` goes on. Unwinding again
+        what is unwound does nothing; behind a `give_up` it goes on with what remains.
+
+        Args:
+            by: who decides it. Nobody else is asked, not for an irreversible undo either.
+
+        Raises:
+            ValueError: when `by` is empty.
+            AgentError: when the run has not ended, or has completed, or a call of it runs or is of unknown outcome.
+        """
         _check_named(by)
-        decision = Decide(call=approval.call, approved=approved, by=by, hash=approval.hash, reason=reason)
-        refusal = await self._desk.guardrail(self.id).ask(decision)
+        summary = await self.status()
+        if summary.status is Status.COMPLETED:
+            raise AgentError(f"run {self.id} has completed: only one that ended without a result is unwound")
+        refusal = await self._desk.gateway(self.id).ask(UnwindRun(by=by))
         if refusal:
             raise AgentError(refusal)
+        with self._desk.news() as news:
+            while True:
+                news.clear()
+                state = await unwound(self._desk.store, self.id)
+                if state.over or state.stopped:
+                    return state
+                await self._desk.wait(self.id, news)
+
+    def _own(self, approval: Approval) -> Approval:
+        if approval.run != self.id:
+            reason = f"approval {approval.id} is of run {approval.run}, not of run {self.id}: decide it there"
+            raise DecisionRefused(approval.id, reason)
+        return attrs.evolve(approval, desk=self._desk)
 
     async def _ended(self) -> RunSummary:
         with self._desk.news() as news:

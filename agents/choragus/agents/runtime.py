@@ -23,11 +23,12 @@ from choragus.supervision.strategy import OneForOne
 from choragus.supervision.system import System
 
 from .agent import Agent, check_policies
+from .approval import Approval
 from .desk import PARTS, Desk
 from .errors import AgentError, AgentFault
 from .fork import fork_id, parent, standing_at
 from .holding import HeldRun, OnChange, held_runs
-from .inspection import RunSummary, find_run, runs
+from .inspection import RunSummary, approvals, find_run, runs
 from .limits import Limits
 from .manifest import manifest
 from .message import ForkRun, StartRun
@@ -38,6 +39,9 @@ from .run import Run
 from .service import Services
 from .telemetry import Exporter
 from .tool import Risk
+from .toolbelt.execution import Toolbelt
+from .toolbelt.provision import check_grant, check_resources, secret_names
+from .toolbelt.secret import Secrets, Vault
 from .tracer import Export, Tracer
 
 TRACER = "runtime/tracer"
@@ -66,11 +70,17 @@ class Runtime:
         signals: whether SIGINT and SIGTERM end the runtime in order; a second one ends the process at once.
         clock: wall time, seconds since the epoch.
         policies: what judges the runs of every agent, before the agent's own policies.
+        resources: what tools get as `context.resources`, a pool or a client say. It is never stored: whoever opens the
+            file again gives it again. It is not closed at the end, for it is yours.
+        secrets: the secrets that tools may declare: names to values, or to functions that give them, such as
+            `os.environ`; or one function from name to value. They are taken out of all that tools give back.
         attempts: how often a part of a run may fail on one message before the run fails.
         store: a store of your own instead of a path; it is closed with the runtime.
 
     Raises:
-        AgentFault: when two agents share a name, or one is no agent, or a policy is none.
+        AgentFault: when two agents share a name, or one is no agent, or a policy is none, or the resources are not what
+            a tool wants.
+        SecretFault: when it is opened, and a secret that a tool has declared cannot be had.
         ValueError: when an option is none of those it may be, or there are both a path and a store.
         FileInUse, NotChoragusFile, NewerSchema: when the file cannot be run.
     """
@@ -85,6 +95,8 @@ class Runtime:
         signals: bool = False,
         clock: Callable[[], float] = time.time,
         policies: Iterable[Policy] = (),
+        resources: object = None,
+        secrets: Secrets | None = None,
         attempts: int = 5,
         store: Store | None = None,
     ) -> None:
@@ -99,6 +111,8 @@ class Runtime:
         self._agents = _by_name(agents)
         self._policies = tuple(policies)
         check_policies("the policies of the runtime", self._policies)
+        self._toolbelt = Toolbelt(resources, Vault(secrets))
+        check_resources(self._agents.values(), resources)
         self._exporter = exporter
         self._on_change = on_change
         self._signals = signals
@@ -109,6 +123,7 @@ class Runtime:
     async def __aenter__(self) -> Self:
         if self._is_open:
             raise RuntimeError(f"this Runtime on {self.place} is open already: make another")
+        self._toolbelt.vault.check(secret_names(self._agents.values()))
         self.store = await self._open_store()
         try:
             self.held = await held_runs(self.store, self._agents, self._on_change, self._clock(), self._policies)
@@ -143,20 +158,26 @@ class Runtime:
         """The system's events: failures, restarts, parked messages, zombies."""
         return self._system.events
 
-    async def start(self, agent: Agent, goal: str, *, key: str = "") -> Run:
+    async def start(self, agent: Agent, goal: str, *, key: str = "", tools: Iterable[str] | None = None) -> Run:
         """Start a run; with a key that was used for this agent before, give back that run and start nothing.
 
+        Args:
+            tools: the names of those of the agent's tools that this run, and every fork of it, may use; all of them by
+                default. A run that goes on under a key keeps what it began with.
+
         Raises:
-            AgentFault: when the agent is not among the runtime's, or the goal or the key is no text.
+            AgentFault: when the agent is not among the runtime's, the goal or the key is no text, or a name is that of
+                none of its tools.
             Held: when the run of that key is held.
             MessageParked: when the run could not begin.
         """
         self._check(agent, goal, key)
+        granted = check_grant(agent, tools)
         identity = manifest(agent, self._policies).hash
         while True:
             id = run_id(agent.name, key)
             begun = await self._desk.orchestrator(id).ask(
-                StartRun(agent=agent.name, goal=goal, key=key, manifest=identity)
+                StartRun(agent=agent.name, goal=goal, key=key, manifest=identity, tools=granted)
             )
             if begun or key:  # else another run drew the same id
                 return Run(id, self._desk)
@@ -213,6 +234,10 @@ class Runtime:
         """Every run in the file, in the order of their starts."""
         return await runs(self.store)
 
+    async def pending(self) -> list[Approval]:
+        """What waits for a person in any run, oldest first: decide by the approval's `approve`, `deny` or `answer`."""
+        return await approvals(self.store, desk=self._desk)
+
     async def prune(self, *, older_than: float, dry_run: bool = False) -> Sweep:
         """Take away the runs that ended more than so many seconds ago; see `docs/durability.md`.
 
@@ -230,7 +255,9 @@ class Runtime:
         return MemoryStore() if self._path is None else await SqliteStore.open(self._path)
 
     def _build(self) -> System:
-        self._services = services = Services(self._agents, self.store, self._clock, self._on_change, self._policies)
+        self._services = services = Services(
+            self._agents, self.store, self._clock, self._on_change, self._policies, self._toolbelt
+        )
         return System(
             tree=self._tree(),
             actors=self._regions,

@@ -12,7 +12,8 @@ from choragus.mailbox.codec import Record, decode_as
 from choragus.mailbox.store import Store
 
 from .agent import Agent
-from .errors import BadArguments, BadResult, Held, ModelError
+from .approver import Approvals
+from .errors import BadArguments, Held, ModelError
 from .flow.declaration import READS, Labels
 from .flow.label import RUNTIME
 from .flow.reading import Origin, Origins, Reading
@@ -20,10 +21,12 @@ from .holding import OnChange, objection
 from .manifest import Manifest, manifest
 from .message import CallModel, CallTool, JudgeCall, ModelFailed, ModelReplied, ToolReturned
 from .model import ChatMessage, ModelRequest, Usage
-from .patience import CutOff, TookTooLong, told, within
+from .patience import TookTooLong, within
 from .policy.chain import Chain, Policy
+from .question import ask_person
 from .stream import conversation_stream
 from .tool import Risk, Tool, ToolContext
+from .toolbelt.execution import Fate, Toolbelt
 
 PAGE = 500
 
@@ -44,6 +47,7 @@ class Services:
     clock: Callable[[], float] = time.time
     on_change: OnChange = "refuse"
     common: tuple[Policy, ...] = ()
+    toolbelt: Toolbelt = attrs.field(factory=Toolbelt)
     opened: float = attrs.field(init=False)
     _heard: dict[str, list[ChatMessage]] = attrs.field(factory=dict, init=False)
     _readings: dict[str, Reading] = attrs.field(factory=dict, init=False)
@@ -67,6 +71,14 @@ class Services:
         """The tool of that name, if the agent has been granted it."""
         return next((tool for tool in self.agent(agent).tools if tool.name == name), None)
 
+    def tool_in_role(self, agent: str, name: str, role: str) -> Tool | None:
+        """That tool, or the one that has this role beside it: its `fallback`, `undo` or `check`, or `fallback/undo`."""
+        found = self.tool(agent, name)
+        for part in role.split("/") if role else ():
+            helper = getattr(found, part, None)
+            found = helper if isinstance(helper, Tool) else None
+        return found
+
     def fault(self, agent: str, tool: str, arguments: Mapping[str, object]) -> str:
         """What is wrong with these arguments of the agent's tool, or nothing."""
         granted = self.tool(agent, tool)
@@ -78,10 +90,19 @@ class Services:
             return str(error)
         return ""
 
+    def asks(self, agent: str, tool: str) -> bool:
+        """Whether the agent's tool of that name is the one that puts a question to a person."""
+        return agent in self.agents and self.tool(agent, tool) is ask_person
+
+    def approvals(self, agent: str) -> Approvals:
+        """How the agent's questions are put to people; of an agent that is not here as by default."""
+        return self.agents[agent].approvals if agent in self.agents else Approvals()
+
     def labels(self, agent: str, tool: str) -> tuple[str, ...]:
         """The labels to keep with a result of the agent's tool, when a policy follows information.
 
-        What comes back from a tool that there is not is the runtime's own word.
+        What comes back from a tool that there is not is the runtime's own word. A fallback that declares other labels
+        than its tool makes the result untrusted, for it may be the fallback's.
         """
         if not self.policies(agent).follows_information:
             return ()
@@ -89,6 +110,8 @@ class Services:
         if granted is None:
             return (RUNTIME,)
         labels = granted.labels or Labels()
+        if isinstance(granted.fallback, Tool) and granted.fallback.labels != granted.labels:
+            labels = Labels(arguments=labels.arguments)
         is_open = granted.risk is Risk.READ and not (labels.guarded or labels.plans)
         return (*labels.stored(tool), READS) if is_open else labels.stored(tool)
 
@@ -119,7 +142,7 @@ class Services:
     def policies(self, agent: str) -> Chain:
         """What is judged by in the agent's runs; of an agent that is not here the runtime's own policies."""
         if agent not in self._chains:
-            own = self.agents[agent].policies if agent in self.agents else ()
+            own = self.agents[agent].every_policy if agent in self.agents else ()
             self._chains[agent] = Chain.of(self.common, own)
         return self._chains[agent]
 
@@ -133,22 +156,22 @@ class Services:
         if reason:
             raise Held(run, reason)
 
-    async def request(self, run: str, agent: str, upto: int) -> ModelRequest:
-        """All that the model is sent for a step, from the conversation on disk."""
+    async def request(self, run: str, agent: str, upto: int, granted: Collection[str] | None = None) -> ModelRequest:
+        """All that the model is sent for a step, from the conversation on disk, and the tools that it is granted."""
         who = self.agent(agent)
         messages = await self._conversation(run, upto)
-        schemas = tuple(tool.schema for tool in who.tools)
+        schemas = tuple(tool.schema for tool in who.tools if granted is None or tool.name in granted)
         return ModelRequest(who.model.name, who.prompt.text, tuple(messages[:upto]), schemas)
 
-    async def estimate(self, run: str, agent: str, upto: int) -> Usage:
+    async def estimate(self, run: str, agent: str, upto: int, granted: Collection[str] | None = None) -> Usage:
         """The most that the model call of a step may use."""
-        return self.agent(agent).model.estimate(await self.request(run, agent, upto))
+        return self.agent(agent).model.estimate(await self.request(run, agent, upto, granted))
 
     async def call_model(self, request: object, context: EffectContext) -> object:
         """Run a CallModel effect. A ModelError or a model that takes too long is a result; anything else is a bug."""
         assert isinstance(request, CallModel)
         started = self.clock()
-        asked = await self.request(request.run, request.agent, request.upto)
+        asked = await self.request(request.run, request.agent, request.upto, request.granted)
         model = self.agent(request.agent).model
         try:
             reply = await within(MODEL_TIMEOUT, model.complete(asked))
@@ -156,9 +179,8 @@ class Services:
             reason = f"{model.name} did not answer within {MODEL_TIMEOUT:g} s"
             return ModelFailed(reason=reason, retryable=True, started=started, ended=self.clock())
         except ModelError as error:
-            return ModelFailed(
-                reason=_storable(str(error)), retryable=error.retryable, started=started, ended=self.clock()
-            )
+            reason = self.toolbelt.vault.scrubbed(_storable(str(error)))
+            return ModelFailed(reason=reason, retryable=error.retryable, started=started, ended=self.clock())
         usage = reply.usage or model.estimate(asked)
         return ModelReplied(
             text=reply.text,
@@ -175,13 +197,24 @@ class Services:
         """Run a CallTool effect. What the tool raises becomes a result that the model reads."""
         assert isinstance(request, CallTool)
         started = self.clock()
-        tool = self.tool(request.agent, request.tool)
+        tool = self.tool_in_role(request.agent, request.tool, request.role)
         if tool is None:
             raise LookupError(f"agent {request.agent!r} has no tool {request.tool!r} any more")
-        where = ToolContext(run=request.run, call=request.call, idempotency_key=f"{request.run}/{request.call}")
-        text, is_error, unknown = await _outcome(tool, request.arguments, where)
+        where = ToolContext(
+            run=request.run,
+            call=request.call,
+            idempotency_key=idempotency_key(request.run, request.call, request.role),
+            attempt=request.attempt + context.attempt - 1,
+        )
+        outcome = await self.toolbelt.attempt(tool, request.arguments, where)
         return ToolReturned(
-            text=_storable(text), is_error=is_error, unknown=unknown, started=started, ended=self.clock()
+            text=outcome.text,
+            is_error=outcome.is_error,
+            unknown=outcome.fate is Fate.MAYBE and not tool.repeatable,
+            fate=outcome.fate.value,
+            retryable=outcome.retryable,
+            started=started,
+            ended=self.clock(),
         )
 
     async def _reading(self, run: str, agent: str, upto: int) -> Reading:
@@ -207,27 +240,12 @@ class Services:
         """The run has ended: keep nothing of it in memory."""
         self._heard.pop(run, None)
         self._readings.pop(run, None)
+        self.toolbelt.forget(run)
 
 
-def repeatable(tool: Tool) -> bool:
-    """Whether an interrupted call may run again without asking: it only reads, or refuses a key it has seen."""
-    return tool.risk is Risk.READ or (tool.risk is Risk.REVERSIBLE and tool.idempotent)
-
-
-async def _outcome(tool: Tool, arguments: Mapping[str, object], where: ToolContext) -> tuple[str, bool, bool]:
-    """The text for the model, whether it tells of an error, and whether nobody knows what the call did."""
-    try:
-        return tool.render(await within(tool.timeout, tool.call(tool.parse(arguments), where))), False, False
-    except TookTooLong:
-        return f"{tool.name} took longer than {tool.timeout:g} s and was cancelled", True, not repeatable(tool)
-    except CutOff:
-        return f"{tool.name} was cancelled from inside", True, not repeatable(tool)
-    except BadArguments as error:
-        return str(error), True, False
-    except BadResult as error:
-        return f"{tool.name} has run, but {error}", True, False
-    except Exception as error:
-        return f"{tool.name} failed: {told(error)}", True, False
+def idempotency_key(run: str, call: str, role: str = "") -> str:
+    """What a call is known by outside: the same for each attempt, in each process."""
+    return f"{run}/{call}/{role}" if role in ("fallback", "check") else f"{run}/{call}"
 
 
 def _storable(text: str) -> str:

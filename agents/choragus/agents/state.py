@@ -72,7 +72,10 @@ class Draft:
 @stored("choragus.run_state")
 @attrs.define
 class RunState:
-    """The state of one run. The conversation is a stream; here stands only how far it goes."""
+    """The state of one run. The conversation is a stream; here stands only how far it goes.
+
+    `granted` are the tools that the run was narrowed to; None: it was not.
+    """
 
     phase: Phase = Phase.NEW
     status: Status = Status.RUNNING
@@ -92,6 +95,7 @@ class RunState:
     ended: float = 0.0
     outcome: str = ""
     draft: Draft | None = None
+    granted: tuple[str, ...] | None = None
     sources: tuple[str, ...] = ()
 
     def call(self, id: str) -> OpenCall | None:

@@ -14,3 +14,8 @@ def run_stream(run: str) -> str:
 def conversation_stream(run: str) -> str:
     """The conversation: what the model is sent, one message an entry."""
     return f"conversation/{run}"
+
+
+def results_stream(run: str) -> str:
+    """What the gateway keeps of calls beside the logbook: results that were cut, and what takes a call back."""
+    return f"results/{run}"

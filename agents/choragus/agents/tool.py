@@ -2,136 +2,47 @@
 
 from __future__ import annotations
 
-import enum
-import functools
-import hashlib
 import inspect
 import math
 import re
-import types
 from collections.abc import Callable, Mapping
-from decimal import Decimal
-from typing import Generic, Literal, ParamSpec, TypeVar, get_args, get_type_hints, overload
+from typing import Literal, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
-import msgspec
-from attrs import field, frozen
-
-from choragus.actors.thread import in_thread
-
-from .errors import BadArguments, BadResult, ToolFault
+from .errors import ToolFault
 from .flow.declaration import Labels
 from .model import ToolSchema
+from .toolbelt.companion import check_constant, check_of, check_undo, fallback_of
+from .toolbelt.context import ToolContext as ToolContext
+from .toolbelt.definition import Constant, FunctionTool
+from .toolbelt.definition import Risk as Risk
+from .toolbelt.definition import Tool as Tool
+from .toolbelt.options import Breaker, Options, Rate, Retry, checked
+from .toolbelt.signature import schema, signature
+from .toolbelt.source import identity, source_hash
 
 P = ParamSpec("P")
 R = TypeVar("R")
 RiskName = Literal["read", "reversible", "irreversible"]
 
-CONTEXT = "context"
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_OF_MSGSPEC = (TypeError, ValueError, RuntimeError, OverflowError)
 
 
-class Risk(enum.Enum):
-    """What a call can do to the world; there is no default, because no default is safe."""
+class ToolOptions(TypedDict, total=False):
+    """The further keyword arguments of `tool`."""
 
-    READ = "read"
-    """Changes nothing; runs again after a crash."""
-    REVERSIBLE = "reversible"
-    """Changes what can be changed back."""
-    IRREVERSIBLE = "irreversible"
-    """Cannot be undone; waits for a person, and a call that a crash interrupted is never guessed."""
-
-
-@frozen(kw_only=True)
-class ToolContext:
-    """Where a call belongs, for a tool that declares `*, context: ToolContext`.
-
-    `idempotency_key` is the same each time this very call is run, also after a crash: hand it to a service that
-    refuses a second request of one key.
-    """
-
-    run: str
-    call: str
-    idempotency_key: str
-
-
-@frozen(kw_only=True, eq=False)
-class Tool:
-    """A tool as the runtime sees it; made by `tool`, compared by identity."""
-
-    name: str
-    description: str
-    risk: Risk
-    function: Callable[..., object]
-    schema: ToolSchema
-    timeout: float
-    idempotent: bool
-    wants_context: bool
-    labels: Labels | None = None
-    _arguments: type[msgspec.Struct] = field(repr=False)
-    _source: str = field(repr=False)
-
-    def parse(self, arguments: Mapping[str, object]) -> dict[str, object]:
-        """The keyword arguments for `call`: checked strictly, of the declared types, defaults filled in.
-
-        Raises:
-            BadArguments: one is missing, unknown, of another type, or no finite number.
-        """
-        try:
-            parsed = msgspec.convert(arguments, self._arguments, strict=True, str_keys=True)
-            path = _not_finite(msgspec.to_builtins(parsed, builtin_types=(Decimal,)), "$")
-        except (msgspec.ValidationError, RecursionError) as error:
-            raise self._bad(str(error)) from None
-        if path:
-            raise self._bad(f"Expected a finite number - at `{path}`")
-        return {name: getattr(parsed, name) for name in self._arguments.__struct_fields__}
-
-    async def call(self, kwargs: Mapping[str, object], context: ToolContext) -> object:
-        """Run the function once: `async def` on the event loop, plain `def` in a thread.
-
-        No timeout and no retry: these are the gateway's. A cancelled call leaves a thread behind, which Python
-        cannot stop: it runs on to its end, or that of the process.
-        """
-        given = {**kwargs, CONTEXT: context} if self.wants_context else dict(kwargs)
-        if inspect.iscoroutinefunction(self.function):
-            return await self.function(**given)
-        run = functools.partial(self.function, **given)
-        result = await in_thread(self.name, run)
-        return await result if inspect.isawaitable(result) else result
-
-    def render(self, value: object) -> str:
-        """The result as JSON text, the form in which it is stored and sent to the model.
-
-        A text gets quotes, NaN and infinity become null, bytes become base64.
-
-        Raises:
-            BadResult: it holds something that JSON cannot carry.
-        """
-        try:
-            return msgspec.json.encode(value).decode()
-        except _OF_MSGSPEC as error:
-            raise BadResult(self.name, type(value).__name__, str(error)) from error
-
-    def source_hash(self) -> str:
-        """SHA-256 of the function's source as it was when the tool was declared; of its bytecode where there is none.
-
-        The bytecode differs between Python versions.
-        """
-        return self._source
-
-    def _bad(self, detail: str) -> BadArguments:
-        return BadArguments(self.name, detail, self._arguments.__struct_fields__)
-
-
-@frozen(kw_only=True, eq=False)
-class FunctionTool(Tool, Generic[P, R]):
-    """A tool that can still be called as the plain function it was, in tests for example."""
-
-    _typed: Callable[P, R] = field(repr=False)
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function directly: nothing is checked, recorded or limited."""
-        return self._typed(*args, **kwargs)
+    retries: Retry | None
+    concurrency: int | None
+    rate: Rate | None
+    breaker: Breaker | None
+    calls_per_run: int | None
+    max_arguments: int
+    max_result: int
+    isolation: Literal["process"] | None
+    secrets: tuple[str, ...]
+    fallback: object
+    undo: Tool | Callable[..., object] | None
+    check: Tool | str
+    labels: Labels | None
 
 
 @overload
@@ -141,7 +52,7 @@ def tool(
     name: str | None = None,
     timeout: float = 30.0,
     idempotent: bool = False,
-    labels: Labels | None = None,
+    **options: Unpack[ToolOptions],
 ) -> Callable[[Callable[P, R]], FunctionTool[P, R]]: ...
 
 
@@ -152,7 +63,7 @@ def tool(
     name: str | None = None,
     timeout: float = 30.0,
     idempotent: bool = False,
-    labels: Labels | None = None,
+    **options: Unpack[ToolOptions],
 ) -> Callable[[Callable[P, R]], FunctionTool[P, R]]: ...
 
 
@@ -164,13 +75,14 @@ def tool(
     name: str | None = None,
     timeout: float = 30.0,
     idempotent: bool = False,
-    labels: Labels | None = None,
+    **options: Unpack[ToolOptions],
 ) -> Callable[[Callable[P, R]], FunctionTool[P, R]]:
     """Declare a function as a tool.
 
     The model is shown its name, the first paragraph of its docstring, and a JSON Schema of its parameters, which need
     type hints. `Annotated[int, msgspec.Meta(ge=1, description="...")]` bounds and describes one of them. A keyword-only
-    parameter `context: ToolContext` is filled in by the runtime and not shown.
+    parameter `context: ToolContext` is filled in by the runtime and not shown. What the function gives back is held
+    against its return type, where it has one; `-> object` is not looked at.
 
     >>> @tool(risk="read")
     ... def weather(city: str) -> str:
@@ -182,9 +94,25 @@ def tool(
     Args:
         risk: what a call can do to the world: "read", "reversible" or "irreversible". Required.
         name: what the model calls it, by default the function's name. Letters, digits, `_` and `-`, at most 64.
-        timeout: seconds for one call.
+        timeout: seconds for one call, from when it begins.
         idempotent: whether a second call of one idempotency key does nothing, so that it may run again after a crash.
-        labels: what in its result can be trusted, and what its arguments take; see `docs/information-flow.md`.
+        retries: a Retry: run again what failed and is harmless.
+        concurrency: how many calls run at once, over all runs of a runtime; the others wait in order.
+        rate: a Rate: how many calls begin in a time, over all runs of a runtime; the others wait in order.
+        breaker: a Breaker: refuse calls for a while after so many failures, over all runs of a runtime.
+        calls_per_run: how many calls of it one run may make; counted with the run, also over a crash.
+        max_arguments: bytes of the arguments as JSON (1,000,000).
+        max_result: bytes of the result that the model is shown (64,000); all of it is kept, see `Run.result_of`.
+        isolation: "process" runs each call in a process of its own that is killed at the timeout; the function stands
+            at the top of its module. None: on the event loop, or `def` in a thread.
+        secrets: the names of those that `context.secret(name)` may give.
+        fallback: a tool of the same parameters, or a value, for when the call has failed; the model is told so.
+        undo: a tool, or a function, by which `Run.unwind` takes a call back. It takes some of the tool's parameters,
+            by name, and `result` for what the call gave back.
+        check: how a person finds out whether an interrupted call happened: a text, or a read-only tool that takes
+            `key`, the idempotency key.
+        labels: Labels(...), what in its result can be trusted, and what its arguments take of what cannot; see
+            `docs/information-flow.md`.
 
     Raises:
         ToolFault: at declaration, when any of this does not hold.
@@ -195,27 +123,52 @@ def tool(
 
     def declare(function: Callable[P, R]) -> FunctionTool[P, R]:
         called = _name(function, name)
-        _check_options(called, timeout, idempotent)
-        _check_labels(called, labels)
-        description = _description(called, function)
-        hints, wants_context = _hints(called, function)
-        arguments = _arguments(called, function, hints)
-        return FunctionTool(
-            name=called,
-            description=description,
-            risk=declared,
-            function=function,
-            schema=ToolSchema(called, description, _schema(called, arguments)),
-            timeout=float(timeout),
-            idempotent=idempotent,
-            wants_context=wants_context,
-            labels=labels,
-            arguments=arguments,
-            source=_source(function, labels),
-            typed=function,
-        )
+        _check_call_options(called, timeout, idempotent)
+        return _made(called, function, _description(called, function), declared, timeout, idempotent, options)
 
     return declare
+
+
+def _made(
+    called: str,
+    function: Callable[P, R],
+    description: str,
+    risk: Risk,
+    timeout: float,
+    idempotent: bool,
+    given: Mapping[str, object],
+) -> FunctionTool[P, R]:
+    options = checked(called, given)
+    found = signature(called, function)
+    _check_isolation(called, function, options.isolation, found.resources)
+    parameters = found.arguments.__struct_fields__
+    fallback = fallback_of(called, parameters, risk, options.fallback)
+    undo = _undo(called, parameters, timeout, options)
+    check = check_of(called, options.check)
+    companions = [one for one in (fallback, undo, check) if isinstance(one, Tool)]
+    said = [options.labels.digest()] if options.labels is not None else []  # they decide what runs without a person
+    made = FunctionTool(
+        name=called,
+        description=description,
+        risk=risk,
+        function=function,
+        schema=ToolSchema(called, description, schema(called, found.arguments)),
+        timeout=float(timeout),
+        idempotent=idempotent,
+        wants_context=found.wants_context,
+        resources=found.resources,
+        options=options,
+        fallback=fallback,
+        undo=undo,
+        check=check,
+        arguments=found.arguments,
+        result=found.result,
+        source=identity(source_hash(function), [*(one.source_hash() for one in companions), *said]),
+        typed=function,
+    )
+    if isinstance(made.fallback, Constant):
+        check_constant(made, made.fallback)
+    return made
 
 
 def _risk(risk: object, function: object) -> Risk:
@@ -242,16 +195,11 @@ def _name(function: object, name: object) -> str:
     return called
 
 
-def _check_options(called: str, timeout: object, idempotent: object) -> None:
+def _check_call_options(called: str, timeout: object, idempotent: object) -> None:
     if isinstance(timeout, bool) or not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
         raise ToolFault(f"timeout={timeout!r} of tool {called!r} is no time: give seconds, above 0 and finite")
     if not isinstance(idempotent, bool):
         raise ToolFault(f"idempotent={idempotent!r} of tool {called!r} is neither True nor False: give one of them")
-
-
-def _check_labels(called: str, labels: object) -> None:
-    if labels is not None and not isinstance(labels, Labels):
-        raise ToolFault(f"labels={labels!r} of tool {called!r} are none: give Labels(trusted=[...], arguments={{...}})")
 
 
 def _description(called: str, function: Callable[..., object]) -> str:
@@ -261,112 +209,30 @@ def _description(called: str, function: Callable[..., object]) -> str:
     return " ".join(paragraph.split())
 
 
-def _hints(called: str, function: Callable[..., object]) -> tuple[dict[str, object], bool]:
-    """The type of each parameter that the model gives, and whether there is a context beside them."""
-    try:
-        hints = get_type_hints(function, include_extras=True)
-    except (NameError, TypeError, AttributeError, SyntaxError) as error:
+def _check_isolation(called: str, function: Callable[..., object], isolation: str | None, resources: object) -> None:
+    if isolation is None:
+        return
+    if "." in function.__qualname__:
         raise ToolFault(
-            f"the type hints of tool {called!r} cannot be read ({error}): use names defined at the top of its module"
-        ) from error
-    wants_context = False
-    found: dict[str, object] = {}
-    for parameter in inspect.signature(function).parameters.values():
-        _check_parameter(called, parameter, hints)
-        if _is_context(hints[parameter.name]):
-            wants_context = True
-        else:
-            found[parameter.name] = hints[parameter.name]
-    return found, wants_context
+            f"tool {called!r} cannot run in a process of its own: {function.__qualname__} is not at the top of its "
+            "module, where no other process finds it: move it there"
+        )
+    if resources is not None:
+        raise ToolFault(
+            f"tool {called!r} runs in a process of its own, where there are no resources: write context: ToolContext"
+        )
 
 
-def _check_parameter(called: str, parameter: inspect.Parameter, hints: Mapping[str, object]) -> None:
-    where = f"parameter {parameter.name!r} of tool {called!r}"
-    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-        raise ToolFault(f"{where} takes any number of values: name each parameter, so that the schema can list it")
-    if parameter.kind is parameter.POSITIONAL_ONLY:
-        raise ToolFault(f"{where} is positional-only: drop the '/', arguments are given by name")
-    if parameter.name not in hints:
-        raise ToolFault(f"{where} has no type hint: add one, the schema is made from it")
-    if _is_context(hints[parameter.name]) and (parameter.name, parameter.kind) != (CONTEXT, parameter.KEYWORD_ONLY):
-        raise ToolFault(f"{where} is a ToolContext the model would have to invent: write '*, context: ToolContext'")
-
-
-def _is_context(hint: object) -> bool:
-    return hint is ToolContext or ToolContext in get_args(hint)
-
-
-def _arguments(called: str, function: Callable[..., object], hints: Mapping[str, object]) -> type[msgspec.Struct]:
-    parameters = inspect.signature(function).parameters
-    fields = [
-        (name, hint) if parameters[name].default is inspect.Parameter.empty else (name, hint, parameters[name].default)
-        for name, hint in hints.items()
-    ]
-    try:
-        return msgspec.defstruct(called, fields, kw_only=True, forbid_unknown_fields=True)
-    except _OF_MSGSPEC as error:
-        raise _no_schema(called, error) from error
-
-
-def _schema(called: str, arguments: type[msgspec.Struct]) -> dict[str, object]:
-    """The object schema itself instead of a reference to it; `$defs` holds what it refers to in turn."""
-    try:
-        document = msgspec.json.schema(arguments)
-    except _OF_MSGSPEC as error:
-        raise _no_schema(called, error) from error
-    definitions = dict(document["$defs"])
-    schema = dict(definitions.pop(document["$ref"].removeprefix("#/$defs/")))
-    schema.pop("title", None)
-    for each in msgspec.structs.fields(arguments):
-        if each.default is not msgspec.NODEFAULT:
-            # A set has another order in each process, and the schema is part of a run's identity.
-            schema["properties"][each.name]["default"] = msgspec.to_builtins(each.default, order="sorted")
-    return {**schema, "$defs": definitions} if definitions else schema
-
-
-def _no_schema(called: str, error: Exception) -> ToolFault:
-    reason = " ".join(str(error).split())
-    return ToolFault(
-        f"no JSON Schema can be made for tool {called!r} ({reason}): use text, numbers, lists, dictionaries, dates, "
-        "enums, attrs classes or dataclasses as types, and defaults that cannot be changed in place"
-    )
-
-
-def _not_finite(value: object, path: str) -> str | None:
-    """Where in a value of plain types the first number is that is none, or None."""
-    if isinstance(value, float):
-        return None if math.isfinite(value) else path
-    if isinstance(value, Decimal):
-        return None if value.is_finite() else path
-    if isinstance(value, Mapping):
-        inner = ((each, f"{path}.{key}") for key, each in value.items())
-    elif isinstance(value, list | tuple):
-        inner = ((each, f"{path}[{index}]") for index, each in enumerate(value))
-    else:
+def _undo(called: str, parameters: tuple[str, ...], timeout: float, options: Options) -> Tool | None:
+    given = options.undo
+    if given is None:
         return None
-    return next((found for each, where in inner if (found := _not_finite(each, where))), None)
-
-
-def _source(function: Callable[..., object], labels: Labels | None) -> str:
-    plain = inspect.unwrap(function)
-    try:
-        if plain.__code__.co_filename == "<string>":  # Python 3.13 would give the text of `python -c`, whatever was run
-            raise OSError
-        text = inspect.getsource(plain).encode("utf-8", "surrogatepass")
-    except (OSError, TypeError):
-        text = _bytecode(plain.__code__)
-    if labels is not None:  # they decide what runs without a person, as much as the source does
-        text += labels.digest()
-    return hashlib.sha256(text).hexdigest()
-
-
-def _bytecode(code: types.CodeType) -> bytes:
-    names = repr((code.co_names, code.co_varnames)).encode()
-    return b"\0".join([code.co_code, names, *(_constant(each) for each in code.co_consts)])
-
-
-def _constant(value: object) -> bytes:
-    if isinstance(value, types.CodeType):
-        return _bytecode(value)
-    # A frozenset of text has another order in each process.
-    return repr(sorted(map(repr, value)) if isinstance(value, frozenset) else value).encode()
+    if isinstance(given, Tool):
+        undo = given
+    elif inspect.isfunction(given) or inspect.ismethod(given):
+        own: Mapping[str, object] = {"secrets": options.secrets}
+        undo = _made(f"undo-{called}"[:64], given, f"Undo {called}.", Risk.REVERSIBLE, timeout, False, own)
+    else:
+        raise ToolFault(f"undo={given!r} of tool {called!r} is neither a tool nor a function: give one of them")
+    check_undo(called, parameters, undo)
+    return undo

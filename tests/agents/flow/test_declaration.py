@@ -39,7 +39,7 @@ def test_a_tool_refuses_labels_of_another_type() -> None:
         """Look."""
         return ""
 
-    with pytest.raises(ToolFault, match=r"^labels=\{\} of tool 'look' are none: give Labels"):
+    with pytest.raises(ToolFault, match=r"^labels=\{\} of tool 'look' is none: give Labels"):
         tool(risk="read", labels={})(look)  # type: ignore[call-overload]  # as somebody may write it
 
 

@@ -39,22 +39,24 @@ class Talk:
         self.call("commit_plan", (PLAN,), "ok", calls=list(calls), **options)
 
     def call(
-        self, name: str, labels: tuple[str, ...], result: object, /, is_error: bool = False, **arguments: object
+        self, name: str, labels: tuple[str, ...], result: object, /, *, is_error: object = False, **arguments: object
     ) -> None:
         """The model calls a tool, and reads its result."""
         self.number += 1
         asked = ToolCall(f"c{self.number}", name, arguments)
         text = result if is_error else msgspec.json.encode(result).decode()
         self.reading.take(ChatMessage("assistant", "", (asked,)))
-        self.reading.take(ChatMessage("tool", str(text), call_id=asked.id, name=name, is_error=is_error, labels=labels))
+        self.reading.take(
+            ChatMessage("tool", str(text), call_id=asked.id, name=name, is_error=bool(is_error), labels=labels)
+        )
 
     def read(self, **arguments: object) -> None:
         """It reads its mail."""
         self.call("mail", (*MAIL.stored("mail"), READS), INBOX, **arguments)
 
-    def pay(self, labels: Labels = PAY, **arguments: object) -> Origins:
+    def pay(self, **arguments: object) -> Origins:
         """Where a payment would come from now."""
-        return self.reading.origins("pay", arguments, labels)
+        return self.reading.origins("pay", arguments, PAY)
 
 
 def level(origins: Origins, argument: str) -> Level:
@@ -205,7 +207,7 @@ def test_a_call_for_each_value_is_made_once_for_each() -> None:
 
 def test_what_an_unplanned_call_brings_back_is_steered_by_who_decided_on_it() -> None:
     talk = Talk()
-    talk.plan(step("bill", "pay", to=taken("accounts", "$")) if False else step("mail", "mail"))
+    talk.plan(step("mail", "mail"))
     talk.read()
     talk.call("account_of", (*Labels(trusted=["$"]).stored("account_of"), READS), "NO1", name="mallory")
 
@@ -282,7 +284,7 @@ def test_words_of_the_runtime_are_not_words_of_the_user() -> None:
 def test_each_message_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a run costs grows with what is said in it, not with its square."""
     parsed: list[str] = []
-    monkeypatch.setattr(module, "_parsed", lambda text: parsed.append(text) or [])
+    monkeypatch.setattr(module, "_parsed", parsed.append)
     talk = Talk()
 
     for _ in range(200):

@@ -1,30 +1,39 @@
-"""`choragus approvals`, `approve` and `deny`: what waits for a person, and the person's word."""
+"""`choragus approvals`, `approve`, `deny` and `answer`: what waits for a person, and the person's word."""
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 
-from choragus.agents.approval import Approval
+import attrs
+
+from choragus.agents.approval import Approval, as_fields
 from choragus.agents.inspection import RunSummary, Unknown, approvals, runs, unknowns
 from choragus.agents.message import GUARDRAIL, TOOL_GATEWAY, Decide, SettleCall
 from choragus.agents.visit import post, recorded
 from choragus.mailbox.address import actor_id
 
 from .exit import Exit, Refused
+from .request import arguments, request
 from .session import Session
-from .text import as_json, block, duration, moment, page, short, visible
+from .text import block, page, short, visible
 
 SEEN = 8
 """Digits of the arguments' hash that bind a decision to what was listed."""
 
 
 async def show_approvals(session: Session) -> Exit:
-    """Print each call that waits for a person, with its exact arguments and the commands that decide."""
+    """Print what waits for a person, with exact arguments and the commands that decide; or as JSON, one to a line."""
     of = {summary.run: summary for summary in await runs(session.store)}
     asked = [one for one in await approvals(session.store) if not of[one.run].status.is_final]
-    parts = [await _approval(session, one, of[one.run]) for one in asked]
-    parts += [await _unknown(session, one, of[one.run]) for one in await unknowns(session.store)]
+    lost = await unknowns(session.store)
+    if session.asked.json:
+        for fields in (*map(as_fields, asked), *({"kind": "unknown", **attrs.asdict(one)} for one in lost)):
+            print(json.dumps(fields))
+        return Exit.OK
+    parts = [await _approval(session, one) for one in asked]
+    parts += [await _unknown(session, one, of[one.run]) for one in lost]
     if not parts:
         print(visible(f"nothing in {session.file} waits for a person"))
     print("\n\n".join("\n".join(lines) for lines in parts), end="\n" if parts else "")
@@ -34,24 +43,82 @@ async def show_approvals(session: Session) -> Exit:
 async def decide(session: Session) -> Exit:
     """Post a decision, bound to the arguments as they are printed here."""
     approved: bool = session.asked.approved
+    approval = await _named(session)
+    edits = _edits(approval, session.asked.set) if approved else None
+    message = _decision(session, approval, approved, arguments=edits)
+    print(visible(f"call {approval.call} of run {approval.run}: {approval.tool}"))
+    for line in arguments({**approval.arguments, **(edits or {})}):
+        print(line)
+    fate = await post(session.store, actor_id(GUARDRAIL, approval.run), message)
+    return session.report(fate, f"{_said(message)}: {_then(approval, message)}")
+
+
+async def answer(session: Session) -> Exit:
+    """Post the answer to a question of the model's."""
+    approval = await _named(session)
+    if approval.kind != "question":
+        raise Refused(f"{approval.id} asks for a decision, not for an answer: approve it or deny it")
+    message = _decision(session, approval, True, answer=session.asked.text)
+    for line in block([approval.text], page()):
+        print(line)
+    fate = await post(session.store, actor_id(GUARDRAIL, approval.run), message)
+    return session.report(fate, f"answered by {message.by}: the model reads it, and the run goes on")
+
+
+async def _named(session: Session) -> Approval:
+    """The approval that was named, if it is still to be decided and is what was seen."""
     named = {one.id: one for one in await approvals(session.store)}
     approval = session.pick(session.asked.approval, named, "approval", "approvals")
     session.check_alive(await session.run(approval.run), "decide")
     _check_seen(session, approval, session.asked.seen)
-    by = session.by
-    if earlier := await _decision(session, approval):
+    if earlier := await _recorded(session, approval):
         raise Refused(f"approval {approval.id} is already {_said(earlier)}: {session.later}")
-    print(visible(f"call {approval.call} of run {approval.run}: {approval.tool}"))
-    for line in arguments(approval.arguments):
-        print(line)
-    message = Decide(call=approval.call, approved=approved, by=by, hash=approval.hash, reason=session.asked.reason)
-    fate = await post(session.store, actor_id(GUARDRAIL, approval.run), message)
-    return session.report(fate, f"{_said(message)}: the run goes on")
+    return approval
 
 
-def arguments(given: Mapping[str, object]) -> list[str]:
-    """Exact arguments, one to a line, as JSON."""
-    return block([f"{as_json(name)}: {as_json(value)}" for name, value in given.items()] or ["{}"], page())
+def _decision(
+    session: Session,
+    approval: Approval,
+    approved: bool,
+    *,
+    arguments: dict[str, object] | None = None,
+    answer: str | None = None,
+) -> Decide:
+    try:
+        return approval.decision(
+            approved,
+            by=session.by,
+            reason=getattr(session.asked, "reason", ""),
+            arguments=arguments,
+            answer=answer,
+            identity={"method": "command line", "login": session.login},
+            seen="terminal",
+        )
+    except ValueError as error:
+        raise Refused(str(error)) from None
+
+
+def _edits(approval: Approval, given: Sequence[str]) -> dict[str, object] | None:
+    """The arguments to change: text stays text where text was, all else is JSON."""
+    edits: dict[str, object] = {}
+    for one in given:
+        name, equals, text = one.partition("=")
+        if not equals:
+            raise Refused(f"--set {one!r} changes nothing: write --set NAME=VALUE")
+        if isinstance(approval.arguments.get(name), str):
+            edits[name] = text
+            continue
+        try:
+            edits[name] = json.loads(text)
+        except (json.JSONDecodeError, RecursionError):
+            edits[name] = text
+    return edits or None
+
+
+def _then(approval: Approval, message: Decide) -> str:
+    given = () if message.arguments else approval.given
+    left = approval.quorum - len({*given, message.by})
+    return f"{left} more needed" if message.approved and left > 0 else "the run goes on"
 
 
 async def settlement(session: Session, lost: Unknown) -> SettleCall | None:
@@ -60,22 +127,16 @@ async def settlement(session: Session, lost: Unknown) -> SettleCall | None:
     return next((one for one in left if one.call == lost.call), None)
 
 
-async def _approval(session: Session, approval: Approval, of: RunSummary) -> list[str]:
-    earlier = await _decision(session, approval)
+async def _approval(session: Session, approval: Approval) -> list[str]:
+    lines = request(approval, time.time())
+    if earlier := await _recorded(session, approval):
+        return [*lines, visible(f"  {_said(earlier)}; {session.later}")]
     seen = approval.hash[:SEEN]
-    if earlier:
-        commands = [visible(f"  {_said(earlier)}; {session.later}")]
-    else:
-        commands = [
-            f"  {session.command('approve', approval.id, '--seen', seen)}",
-            f"  {session.command('deny', approval.id, '--seen', seen, '--reason', 'why not')}",
-        ]
-    age = duration(time.time() - approval.asked)
+    yes = ("answer", "TEXT") if approval.kind == "question" else ("approve",)
     return [
-        visible(f"{approval.id}  {approval.tool}: may it run? Asked {moment(approval.asked)}, {age} ago"),
-        *_about(approval.call, of),
-        *arguments(approval.arguments),
-        *commands,
+        *lines,
+        f"  {session.command(yes[0], approval.id, *yes[1:], '--seen', seen)}",
+        f"  {session.command('deny', approval.id, '--seen', seen, '--reason', 'why not')}",
     ]
 
 
@@ -99,7 +160,7 @@ def _about(call: str, of: RunSummary) -> list[str]:
     return [visible(f"  call {call} of run {of.run}, agent {of.agent}"), short(visible(f"  goal: {of.goal}"), page())]
 
 
-async def _decision(session: Session, approval: Approval) -> Decide | None:
+async def _recorded(session: Session, approval: Approval) -> Decide | None:
     """A decision that is recorded and that no runtime has taken up yet."""
     left = await recorded(session.store, actor_id(GUARDRAIL, approval.run), Decide)
     return next((one for one in left if (one.call, one.hash) == (approval.call, approval.hash)), None)

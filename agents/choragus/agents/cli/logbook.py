@@ -11,12 +11,13 @@ from collections.abc import AsyncIterator
 import anyio
 import msgspec
 
-from choragus.agents.inspection import RunSummary
+from choragus.agents.inspection import RunSummary, approvals
 from choragus.agents.stream import run_stream
 from choragus.mailbox.store import Store
 from choragus.mailbox.turn import SYSTEM_STREAM, LogEntry
 
 from .exit import Exit
+from .request import request
 from .session import Session
 from .text import block, chunks, duration, moment, money, page, visible
 from .timeline import HEADER, Timeline
@@ -44,7 +45,10 @@ async def show(session: Session) -> Exit:
         if timeline.ended:
             return Exit.OK
     if not raw:
-        print("\n".join([*timeline.unjudged(time.time()), *_foot(session, await session.run(summary.run))]))
+        lines = timeline.unjudged(time.time())
+        for one in await approvals(session.store, summary.run):
+            lines += ["", *request(one, time.time())]
+        print("\n".join([*lines, *_foot(session, await session.run(summary.run))]))
     return Exit.OK
 
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeAlias
 
-from .approval import decide, show_approvals
+from .approval import answer, decide, show_approvals
 from .backing import back_up
 from .compaction import compact
 from .exit import Exit
@@ -36,6 +36,7 @@ an example:
   choragus show runs.db 5f2c                          what did this one do
   choragus approvals runs.db                          what waits for me
   choragus approve runs.db 7f3a --by mia              let it happen
+  choragus approve runs.db 7f3a --set amount=120.00   let it happen with another amount
 
 exit codes:
   0    done
@@ -92,17 +93,18 @@ def _add_reading(commands: Commands) -> None:
 
 
 def _add_deciding(commands: Commands) -> None:
-    _command(
+    listed = _command(
         commands,
         "approvals",
         show_approvals,
-        "list the calls that wait for a person",
-        "Each call that waits for approval, and each whose outcome is unknown since its process died, with\n"
-        "its exact arguments and the commands that decide. Arguments are JSON, one to a line behind `|`; a\n"
-        "line behind `:` continues the one above. What cannot be seen plainly, such as control\n"
-        "characters and marks that turn text around, is shown as an escape.",
+        "list what waits for a person",
+        "Each call, text or question that waits for a person, and each call whose outcome is unknown since\n"
+        "its process died, with what it takes to decide and the commands that do. Arguments are JSON, one\n"
+        "to a line behind `|`; a line behind `:` continues the one above. What cannot be seen plainly, such\n"
+        "as control characters and marks that turn text around, is shown as an escape. Nothing is cut.",
         "choragus approvals runs.db",
     )
+    listed.add_argument("--json", action="store_true", help="the same as JSON, one to a line")
     for name, approved, then in (
         ("approve", True, "the call runs with exactly these arguments"),
         ("deny", False, "the call does not run; the model reads the reason and goes on"),
@@ -116,10 +118,21 @@ def _add_deciding(commands: Commands) -> None:
             f"choragus {name} runs.db 7f3a --by mia --reason 'as agreed on Monday'",
         )
         one.set_defaults(approved=approved)
-        one.add_argument("approval", metavar="ID", help="as in `choragus approvals`, or the beginning of it")
-        one.add_argument("--seen", metavar="HASH", help="as listed; refuse when the arguments are others by now")
-        _add_person(one)
+        _add_approval(one)
         _add_reason(one)
+        if approved:
+            change = "run it with another value: JSON, or plain text where text was; may be repeated"
+            one.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help=change)
+    one = _command(
+        commands,
+        "answer",
+        answer,
+        "answer a question of the model's",
+        "Answer a question: with one of its options, or freely when it has none. The model reads the text.",
+        "choragus answer runs.db 7f3a 'next week' --by mia",
+    )
+    _add_approval(one)
+    one.add_argument("text", metavar="TEXT", help="the answer")
 
 
 def _add_mending(commands: Commands) -> None:
@@ -258,6 +271,12 @@ def _command(
     made.set_defaults(command=command)
     made.add_argument("file", metavar="FILE", help="the database that a Runtime was opened with")
     return made
+
+
+def _add_approval(one: ArgumentParser) -> None:
+    one.add_argument("approval", metavar="ID", help="as in `choragus approvals`, or the beginning of it")
+    one.add_argument("--seen", metavar="HASH", help="as listed; refuse when the arguments are others by now")
+    _add_person(one)
 
 
 def _add_person(one: ArgumentParser) -> None:

@@ -36,10 +36,15 @@ class Session:
             Refused: when there is neither.
         """
         given: str | None = self.asked.by
-        name = _login() if given is None else given.strip()
+        name = self.login if given is None else given.strip()
         if not name:
             raise Refused("nobody is named as deciding: say who with --by NAME")
         return name
+
+    @property
+    def login(self) -> str:
+        """The login name, as far as it is known."""
+        return _login()
 
     @property
     def later(self) -> str:

@@ -7,8 +7,9 @@ from choragus.agents.message import ORCHESTRATOR, TOOL_GATEWAY, CancelRun, Settl
 from choragus.agents.visit import Handled, post
 from choragus.mailbox.address import actor_id
 
-from .approval import arguments, settlement
+from .approval import settlement
 from .exit import Exit, Refused
+from .request import arguments
 from .session import Session
 from .text import visible
 

@@ -133,7 +133,18 @@ class Timeline:
         call, approved = _text(data, "call"), data.get("approved") is True
         if not approved:
             self._denied.add(call)
-        return [Row(at, call, "approved" if approved else "denied", _by(data, "reason"), whole=True)]
+        if "answer" in data:
+            return [Row(at, call, "answered", f"by {_text(data, 'by')}: {_text(data, 'answer')}", whole=True)]
+        edited = f", with {as_json(data['arguments'])}" if "arguments" in data else ""
+        return [Row(at, call, "approved" if approved else "denied", _by(data, "reason") + edited, whole=True)]
+
+    def _counted(self, at: float, data: Fields) -> list[Row]:
+        given = len(msgspec.convert(data["given"], list[str]))
+        return [Row(at, _text(data, "call"), "counted", f"{given} of {_whole(data, 'quorum')}, by {_text(data, 'by')}")]
+
+    def _escalated(self, at: float, data: Fields) -> list[Row]:
+        to = ", ".join(msgspec.convert(data["approvers"], list[str]))
+        return [Row(at, _text(data, "call"), "escalated", f"nobody decided in time; put to {to}", whole=True)]
 
     def _finished(self, at: float, data: Fields) -> list[Row]:
         call = _text(data, "call")
@@ -249,6 +260,8 @@ _KINDS: dict[str, Callable[[Timeline, float, Fields], list[Row]]] = {
     "reply.refused": Timeline._sent_back,
     "approval.requested": Timeline._approval,
     "approval.decided": Timeline._decided,
+    "approval.counted": Timeline._counted,
+    "approval.escalated": Timeline._escalated,
     "call.finished": Timeline._finished,
     "call.unknown": Timeline._unknown,
     "call.settled": Timeline._settled,

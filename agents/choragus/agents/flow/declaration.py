@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Literal
 
@@ -76,7 +77,7 @@ class Labels:
         free = tuple(f"{FREE} {argument}" for argument in self.arguments if self.takes(argument) >= Level.INERT)
         return (*(() if "$" in self.trusted else (f"{UNTRUSTED} {name}",)), *fields, *free)
 
-    def digest(self) -> bytes:
+    def digest(self) -> str:
         """All of it, for the manifest."""
         said = [sorted(self.trusted), sorted(self.arguments.items()), self.guarded, self.plans]
-        return repr(said).encode()
+        return hashlib.sha256(repr(said).encode()).hexdigest()

@@ -1,0 +1,208 @@
+"""The guardrail's part in which a person decides: what is put to people, and what becomes of their answers."""
+
+from __future__ import annotations
+
+from typing import Generic, Protocol, TypeVar
+
+import attrs
+
+from choragus.actors.actor import M
+from choragus.actors.dispatch import handle
+
+from .approval import approval_id, arguments_hash
+from .approver import Approvals
+from .budget import Budget
+from .message import ORCHESTRATOR, CallWaits, Decide, PetitionDue
+from .part import Part
+from .petition import Kind, Petition, Petitions, lapsed, told
+from .policy.check import Check, Past, PastCall, Stage
+from .policy.verdict import Ask, Deny, End, Escalate
+
+
+class Guarded(Protocol):
+    """What is read and changed of the guardrail's state."""
+
+    budget: Budget
+    petitions: Petitions
+    past: list[PastCall]
+
+
+S = TypeVar("S", bound=Guarded)
+
+
+class Deciding(Part[S, M], Generic[S, M]):
+    """Puts questions to people, and takes their decisions: from the host and from visitors, never from another actor.
+
+    Who they are is the application's word: `by` is what it says, `identity` how it came to know.
+    """
+
+    @handle
+    def decide(self, message: Decide) -> str:
+        """Take a person's decision, if it is about what they saw. The same decision again changes nothing."""
+        petitions = self.state.petitions
+        if petitions.is_decided_so(message):
+            return ""
+        asked = petitions.pending.get(message.call)
+        while asked is not None and asked.due and self.now >= asked.due:
+            self._lapse(asked)
+            asked = petitions.pending.get(message.call)
+        refusal = self._stranger() or petitions.refusal(self.key, message)
+        arguments: dict[str, object] | None = None
+        if asked is not None and not refusal and message.arguments:
+            arguments = {**asked.arguments, **message.arguments}
+            refusal = self._objection(asked, arguments, message.by)
+        if asked is None or refusal:
+            self._refused(message, refusal)
+            return refusal
+        self._count(asked, message, arguments)
+        return ""
+
+    @handle
+    def due(self, message: PetitionDue) -> None:
+        """Nobody has decided in time."""
+        asked = self.state.petitions.pending.get(message.call)
+        if asked is not None and asked.level == message.level and asked.due:
+            self._lapse(asked)
+
+    @handle
+    def waits(self, message: CallWaits) -> None:
+        """A call of unknown outcome waits for a person too, or no longer does."""
+        self.state.petitions.note_unknown(message.call, bool(message.reason))
+        self._clock()
+
+    def petition(self, asked: Petition) -> None:
+        """Put a question to people."""
+        asked.asked, asked.cost_usd = self.now, self.state.budget.spent.cost_usd
+        asked.ask(self._approvals(asked), self.now)
+        self.state.petitions.pending[asked.subject] = asked
+        self._clock()
+        self._announce(asked, "approval.requested")
+        self.tell(ORCHESTRATOR, CallWaits(call=asked.subject, reason=_waits_for(asked)))
+        self._turn.after_commit(lambda: self.services.forget(self.key))
+
+    def drop_petitions(self) -> None:
+        """Nothing waits any longer."""
+        for asked in self.state.petitions.pending.values():
+            self._close(asked)
+        self.state.petitions.pending = {}
+
+    def _stranger(self) -> str:
+        """Why nothing that this sender says is a person's decision, or nothing."""
+        sender = self._turn.sender
+        if sender in ("", "visitor") or sender.startswith("host:"):
+            return ""
+        return f"{sender} is an actor, and only people decide: through the runtime, or the command line"
+
+    def _objection(self, asked: Petition, arguments: dict[str, object], by: str) -> str:
+        """Why the call must not run with these arguments though that person wants it, or nothing."""
+        if fault := self.services.fault(asked.agent, asked.tool, arguments):
+            return fault
+        check = Check(
+            stage=Stage.CALL,
+            run=self.key,
+            agent=asked.agent,
+            step=asked.step,
+            call=asked.subject,
+            tool=asked.tool,
+            risk=asked.risk,
+            arguments=arguments,
+            text=asked.said,
+            past=Past(tuple(self.state.past)),
+            now=self.now,
+        )
+        ruling = self.services.policies(asked.agent).rule(check)
+        if ruling.rewritten:
+            return f"{', '.join(ruling.rewritten)} would change these arguments again: give others"
+        match ruling.verdict:
+            case Deny(reason) | End(reason):
+                return f"{ruling.policy} denies these arguments: {reason}"
+            case Ask(reason, approvers) | Escalate(reason, approvers) if approvers and by not in approvers:
+                return f"{by!r} may not decide about these arguments ({reason}): only {', '.join(approvers)} may"
+            case _:
+                return ""
+
+    def _refused(self, message: Decide, reason: str) -> None:
+        self.log(
+            "approval.refused",
+            call=message.call,
+            by=message.by,
+            hash=message.hash,
+            reason=reason,
+            identity=message.identity,
+            sender=self._turn.sender,
+        )
+
+    def _count(self, asked: Petition, message: Decide, arguments: dict[str, object] | None) -> None:
+        """One more voice, for other arguments perhaps; decide if that is enough."""
+        seen = asked.hash
+        was = asked.arguments
+        if arguments is not None and arguments != was:
+            asked.arguments, asked.edited, asked.given = arguments, True, ()
+            asked.hash = arguments_hash(self.key, asked.subject, asked.tool, arguments)
+        if message.approved:
+            asked.given = (*asked.given, message.by)
+        if not message.approved or len(asked.given) >= asked.quorum:
+            self._decided(asked, message, seen, was)
+            return
+        self._announce(asked, "approval.counted", by=message.by, was=was, seen=seen, identity=message.identity)
+
+    def _decided(self, asked: Petition, message: Decide, seen: str, was: dict[str, object]) -> None:
+        self.state.petitions.decide(message)
+        self._clock()
+        self._close(asked)
+        changed = {"arguments": asked.arguments, "was": was, "bound": asked.hash} if asked.arguments != was else {}
+        self.log(
+            "approval.decided",
+            call=asked.subject,
+            tool=asked.tool,
+            approved=message.approved,
+            by=message.by,
+            reason=message.reason,
+            hash=seen,
+            seen=message.seen,
+            identity=message.identity,
+            **changed,
+            **({"answer": message.answer} if message.answer is not None else {}),
+            **({"given": asked.given} if asked.quorum > 1 else {}),
+        )
+        self.tell(ORCHESTRATOR, CallWaits(call=asked.subject))
+        self.tell(asked.asker, told(asked, message))
+
+    def _lapse(self, asked: Petition) -> None:
+        """The time is up."""
+        if asked.default != "escalate":
+            self._decided(asked, lapsed(asked), asked.hash, asked.arguments)
+            return
+        asked.level += 1
+        before = asked.approvers
+        asked.ask(self._approvals(asked), self.now)
+        self._announce(asked, "approval.escalated", before=before)
+
+    def _announce(self, asked: Petition, kind: str, **fields: object) -> None:
+        """Show it as it stands now, and set its time."""
+        shown = asked.shown(self.key)
+        body = attrs.asdict(shown, filter=lambda field, _: field.name != "desk")
+        self.view("approval", shown.id, body, scope=self.key, sort=asked.asked)
+        told = {name: value for name, value in body.items() if name not in ("id", "run", "asked")}
+        self.log(kind, approval=shown.id, **{**told, **fields})
+        if asked.due:
+            self.timer(_timer(asked), PetitionDue(asked.subject, asked.level), after=asked.due - self.now)
+
+    def _close(self, asked: Petition) -> None:
+        self.view("approval", approval_id(self.key, asked.subject), None)
+        if asked.due:
+            self.cancel_timer(_timer(asked))
+
+    def _approvals(self, asked: Petition) -> Approvals:
+        return self.services.approvals(asked.agent)
+
+    def _clock(self) -> None:
+        self.state.budget.clock(self.state.petitions.waits, now=self.now, opened=self.services.opened)
+
+
+def _timer(asked: Petition) -> str:
+    return f"due-{asked.subject}"
+
+
+def _waits_for(asked: Petition) -> str:
+    return "answer" if asked.kind is Kind.QUESTION else "approval"

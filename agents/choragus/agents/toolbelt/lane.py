@@ -1,0 +1,120 @@
+"""How many calls of one tool run at once, how fast they begin, and whether it is worth calling at all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from .options import Breaker, Options, Rate
+
+
+class Refused(Exception):
+    """Raised when the tool's breaker is open; `again` is in how many seconds it may be tried."""
+
+    def __init__(self, again: float) -> None:
+        super().__init__(again)
+        self.again = again
+
+
+class Lane:
+    """What all calls of one tool pass, whichever run they are of. Waiting is in order; a wait may be cancelled.
+
+    Args:
+        clock: seconds that only go forward.
+    """
+
+    def __init__(self, options: Options, clock: Callable[[], float]) -> None:
+        self._room = None if options.concurrency is None else asyncio.Semaphore(options.concurrency)
+        self._bucket = None if options.rate is None else Bucket(options.rate, clock)
+        self._circuit = None if options.breaker is None else Circuit(options.breaker, clock)
+
+    async def enter(self) -> bool:
+        """Wait until a call may begin; then `leave` follows, with what this gives: whether the call is a probe.
+
+        Raises:
+            Refused: the breaker is open; nothing is to be left.
+        """
+        if self._circuit is not None:
+            self._circuit.look()
+        if self._room is not None:
+            await self._room.acquire()
+        try:
+            if self._bucket is not None:
+                await self._bucket.take()
+            return self._circuit is not None and self._circuit.admit()
+        except BaseException:
+            if self._room is not None:
+                self._room.release()
+            raise
+
+    def leave(self, is_probe: bool, has_failed: bool | None) -> None:
+        """The call is over; None: it says nothing about the tool."""
+        if self._room is not None:
+            self._room.release()
+        if self._circuit is not None:
+            self._circuit.ended(is_probe, has_failed)
+
+
+class Bucket:
+    """A bucket of tokens, full at first."""
+
+    def __init__(self, rate: Rate, clock: Callable[[], float]) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._tokens = float(rate.times)
+        self._at = clock()
+        self._line = asyncio.Lock()
+
+    async def take(self) -> None:
+        """Take a token, once there is one."""
+        async with self._line:
+            while (lacking := 1.0 - self._filled()) > 1e-9:  # noqa: ASYNC110  # a token comes with time, not by an event
+                await asyncio.sleep(lacking * self._rate.per / self._rate.times)
+            self._tokens -= 1.0
+
+    def _filled(self) -> float:
+        now = self._clock()
+        more = (now - self._at) * self._rate.times / self._rate.per
+        self._tokens, self._at = min(float(self._rate.times), self._tokens + more), now
+        return self._tokens
+
+
+class Circuit:
+    """Whether a tool is called: closed, open for a while, then half open for one call."""
+
+    def __init__(self, breaker: Breaker, clock: Callable[[], float]) -> None:
+        self._breaker = breaker
+        self._clock = clock
+        self._failures: deque[float] = deque()
+        self._open_until: float | None = None
+        self._probes = False
+
+    def look(self) -> None:
+        """Raise Refused while it is open, or while the one call of a half-open one is under way."""
+        if self._open_until is None:
+            return
+        again = self._open_until - self._clock()
+        if again > 0 or self._probes:
+            raise Refused(max(again, 0.0))
+
+    def admit(self) -> bool:
+        """As `look`; and the call that passes a half-open one is its probe."""
+        self.look()
+        self._probes = self._open_until is not None
+        return self._probes
+
+    def ended(self, is_probe: bool, has_failed: bool | None) -> None:
+        """A call that was admitted is over."""
+        if is_probe:
+            self._probes = False
+        now = self._clock()
+        if has_failed:
+            self._failures.append(now)
+            while self._failures[0] <= now - self._breaker.within:
+                self._failures.popleft()
+            if is_probe or (self._open_until is None and len(self._failures) >= self._breaker.failures):
+                self._open_until = now + self._breaker.open_for
+        elif has_failed is False and is_probe:
+            self._failures.clear()
+            self._open_until = None

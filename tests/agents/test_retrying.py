@@ -1,0 +1,279 @@
+"""A call that failed: run again if nothing can be done twice by it, replaced by another, or told to the model."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from choragus.actors.testing.loop import clock
+from choragus.actors.testing.simulation import simulated
+from choragus.agents.errors import Cancelled, ToolError, ToolFault
+from choragus.agents.runtime import Runtime
+from choragus.agents.tool import Risk, Tool, ToolContext, tool
+from choragus.agents.toolbelt.options import Breaker, Retry
+
+from .play import Mortal, data, kinds, live, once, until
+
+RETRY = Retry(times=2, first=1.0, most=30.0, jitter=0.0)
+
+
+def flaky(error: Exception, times: int, **options: object) -> tuple[Tool, list[tuple[str, int]]]:
+    """A tool that fails so many times; the idempotency keys and attempts that it was called with."""
+    seen: list[tuple[str, int]] = []
+
+    async def act(*, context: ToolContext) -> str:
+        """Act."""
+        seen.append((context.idempotency_key.partition("/")[2], context.attempt))
+        if len(seen) <= times:
+            raise error
+        return "acted"
+
+    return tool(**options)(act), seen  # type: ignore[call-overload]  # as the test gives them
+
+
+async def told(made: Tool) -> str:
+    """What the model is told of a call, in virtual time."""
+    agent = once(made)
+    async with Runtime(agents=[agent], clock=clock) as runtime:
+        run = await runtime.start(agent, "Go.")
+        async for event in run.events():
+            if event.kind == "approval.requested":
+                await run.approve((await run.pending())[0], by="me")
+    return str(agent.model.requests[-1].messages[-1].text)  # type: ignore[attr-defined]  # a ScriptedModel
+
+
+def test_the_waits_double_up_to_the_most() -> None:
+    retry = Retry(times=5, first=0.5, most=3.0, jitter=0.5)
+
+    assert [retry.wait(n) for n in (1, 2, 3, 4, 5)] == [0.5, 1.0, 2.0, 3.0, 3.0]
+    assert retry.wait(1, 1.0) == 0.75
+
+
+@pytest.mark.parametrize(
+    "bad", [{"times": 0}, {"first": 0}, {"first": 5.0, "most": 1.0}, {"jitter": 2.0}, {"jitter": True}]
+)
+def test_a_retry_that_is_none_is_refused(bad: dict[str, float]) -> None:
+    with pytest.raises(ToolFault, match=r"^Retry\("):
+        Retry(**bad)  # type: ignore[arg-type]  # the mistake under test
+
+
+@pytest.mark.parametrize(
+    ("risk", "idempotent", "error", "runs"),
+    [
+        pytest.param("read", False, OSError("gone"), 3, id="reads"),
+        pytest.param("reversible", True, OSError("gone"), 3, id="idempotent"),
+        pytest.param("reversible", False, OSError("gone"), 1, id="reversible"),
+        pytest.param("irreversible", True, OSError("gone"), 1, id="irreversible"),
+        pytest.param("irreversible", False, ToolError("busy", retryable=True), 3, id="safe to retry"),
+        pytest.param("reversible", False, ToolError("busy", retryable=True), 3, id="reversible, safe to retry"),
+        pytest.param("read", False, ToolError("no such thing"), 1, id="not to be retried"),
+    ],
+)
+@simulated(seeds=range(2))
+async def test_only_what_cannot_be_done_twice_runs_again(
+    risk: str, idempotent: bool, error: Exception, runs: int
+) -> None:
+    made, seen = flaky(error, 99, risk=Risk(risk), idempotent=idempotent, retries=RETRY)
+
+    text = await told(made)
+
+    assert seen == [("1.1", n + 1) for n in range(runs)]
+    assert text == (str(error) if isinstance(error, ToolError) else "act failed: OSError: gone")
+
+
+@simulated(seeds=range(2))
+async def test_attempts_and_their_waits_stand_in_the_logbook() -> None:
+    made, _ = flaky(OSError("gone"), 2, risk="read", retries=RETRY)
+    agent = once(made)
+    async with Runtime(agents=[agent], clock=clock) as runtime:
+        run = await runtime.start(agent, "Go.")
+        began = asyncio.get_running_loop().time()
+        await run.result(timeout=60)
+
+        retried = await data(run, "call.retried")
+        assert [(one["attempt"], one["wait"], one["reason"]) for one in retried] == [
+            (1, 1.0, "act failed: OSError: gone"),
+            (2, 2.0, "act failed: OSError: gone"),
+        ]
+        assert (await kinds(run)).count("call.intended") == 3
+        assert (await kinds(run)).count("call.finished") == 1
+        assert asyncio.get_running_loop().time() - began == pytest.approx(3.0, abs=0.2)
+
+
+@simulated(seeds=range(2))
+async def test_cancel_stops_a_backoff() -> None:
+    made, seen = flaky(OSError("gone"), 99, risk="read", retries=Retry(times=9, first=5.0, most=5.0))
+    agent = once(made)
+    async with Runtime(agents=[agent], clock=clock) as runtime:
+        run = await runtime.start(agent, "Go.")
+        await until(run, "call.retried")
+
+        await run.cancel(by="me")
+        with pytest.raises(Cancelled):
+            await run.result()
+        await asyncio.sleep(20)
+
+        assert [one["end"] for one in await data(run, "call.finished")] == ["cancelled"]
+    assert len(seen) == 1
+
+
+def test_a_kill_in_a_backoff_loses_no_attempt() -> None:
+    made, seen = flaky(OSError("gone"), 2, risk="read", retries=Retry(times=2, first=0.01, most=0.01))
+    agent, store = once(made), Mortal()
+
+    async def first_life(runtime: Runtime) -> None:
+        run = await runtime.start(agent, "Go.", key="k")
+        await until(run, "call.retried")
+        store.kill()
+        await run.result(timeout=5)
+
+    async def second_life(runtime: Runtime) -> str:
+        return await (await runtime.start(agent, "Go.", key="k")).result(timeout=5)
+
+    assert live(store, agent, first_life) is None
+    store.revive()
+
+    assert live(store, agent, second_life) == "done"
+    assert {key for key, _ in seen} == {"1.1"}
+    assert seen[-1][1] == 3
+
+
+@simulated(seeds=range(2))
+async def test_a_result_of_another_type_is_a_failure_of_the_tool() -> None:
+    def garbage() -> str:
+        """Give back garbage."""
+        return 5  # type: ignore[return-value]  # the mistake under test
+
+    made = tool(risk="irreversible", retries=RETRY)(garbage)
+
+    assert await told(made) == (
+        "garbage has run, but the result of tool 'garbage' does not fit its return type: Expected `str`, got `int`"
+    )
+
+
+@simulated(seeds=range(2))
+async def test_what_is_given_back_is_checked_as_deep_as_its_type_says() -> None:
+    @tool(risk="read")
+    def listing() -> dict[str, list[int]]:
+        """List."""
+        return {"a": [1, "2"]}  # type: ignore[list-item]  # the mistake under test
+
+    assert "Expected `int`, got `str` - at `$[...][1]`" in await told(listing)
+
+
+def test_a_return_type_that_cannot_be_checked_is_refused() -> None:
+    with pytest.raises(ToolFault, match=r"^what tool 'odd' gives back cannot be checked .*or `-> object`"):
+
+        @tool(risk="read")
+        def odd() -> Tool:
+            """Be odd."""
+            raise NotImplementedError
+
+
+# A fallback.
+
+
+@tool(risk="read")
+async def cached(city: str) -> str:
+    """Yesterday's weather."""
+    return f"rain in {city}, yesterday"
+
+
+def failing_weather(**options: object) -> Tool:
+    """A tool that fails."""
+
+    async def weather(city: str) -> str:
+        """Today's weather."""
+        raise OSError("no network")
+
+    made: Tool = tool(risk="read", **options)(weather)  # type: ignore[call-overload]  # as the test gives them
+    return made
+
+
+async def told_weather(made: Tool) -> tuple[str, list[dict[str, object]]]:
+    """What the model is told, and the fallbacks of the logbook."""
+    agent = once(made, city="Bergen")
+    async with Runtime(agents=[agent], clock=clock) as runtime:
+        run = await runtime.start(agent, "Go.")
+        await run.result(timeout=60)
+        text = agent.model.requests[-1].messages[-1].text  # type: ignore[attr-defined]  # a ScriptedModel
+        return text, await data(run, "call.fallback")
+
+
+@simulated(seeds=range(2))
+async def test_another_tool_stands_in_and_the_model_is_told() -> None:
+    text, (line,) = await told_weather(failing_weather(fallback=cached))
+
+    assert text == ('[weather failed: OSError: no network; cached stands in for it:]\n"rain in Bergen, yesterday"')
+    assert (line["by"], line["reason"]) == ("cached", "weather failed: OSError: no network")
+
+
+@simulated(seeds=range(2))
+async def test_a_value_stands_in_once_no_attempt_is_left() -> None:
+    text, (line,) = await told_weather(failing_weather(fallback="unknown", retries=RETRY))
+
+    assert text == '[weather failed: OSError: no network; a value stands in for it:]\n"unknown"'
+    assert line["by"] == "a value"
+
+
+@simulated(seeds=range(2))
+async def test_none_is_a_value_that_stands_in() -> None:
+    @tool(risk="read", fallback=None)
+    async def find() -> str | None:
+        """Find."""
+        raise OSError("no network")
+
+    assert (await told(find)).endswith("a value stands in for it:]\nnull")
+
+
+@simulated(seeds=range(2))
+async def test_a_fallback_stands_in_for_a_tool_whose_breaker_is_open() -> None:
+    made = failing_weather(fallback="unknown", breaker=Breaker(failures=1))
+
+    first, second = await told_weather(made), await told_weather(made)
+
+    assert first[0] == second[0]  # another runtime has another breaker
+
+
+@simulated(seeds=range(2))
+async def test_nothing_stands_in_for_an_irreversible_tool_that_has_run() -> None:
+    @tool(risk="irreversible", fallback="sent")
+    async def send() -> str:
+        """Send."""
+        return 5  # type: ignore[return-value]  # the mistake under test
+
+    assert (await told(send)).startswith("send has run, but the result")
+
+
+@tool(risk="irreversible")
+def pay(city: str) -> str:
+    """Pay."""
+    return "paid"
+
+
+@tool(risk="reversible")
+def book(city: str) -> str:
+    """Book."""
+    return "booked"
+
+
+@tool(risk="read")
+def other(town: str) -> str:
+    """Take something else."""
+    return town
+
+
+@pytest.mark.parametrize(
+    ("fallback", "message"),
+    [
+        pytest.param(pay, "^the fallback 'pay' of tool 'weather' is irreversible: nobody would be asked", id="pay"),
+        pytest.param(book, "^the fallback 'book' of tool 'weather' is reversible: ", id="book"),
+        pytest.param(other, "^the fallback 'other' of tool 'weather' takes town: let it take .*: city$", id="other"),
+        pytest.param(5, "^the fallback of tool 'weather' is no result of it: Expected `str`, got `int`$", id="value"),
+        pytest.param(object(), "cannot be written as JSON", id="no JSON"),
+    ],
+)
+def test_a_fallback_that_cannot_stand_in_is_refused(fallback: object, message: str) -> None:
+    with pytest.raises(ToolFault, match=message):
+        failing_weather(fallback=fallback)
