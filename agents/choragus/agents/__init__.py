@@ -25,6 +25,9 @@ from .errors import (
     UnknownRun,
     Waiting,
 )
+from .flow.committing import commit_plan
+from .flow.declaration import Labels
+from .flow.policy import InformationFlow
 from .holding import HeldRun
 from .inspection import ApprovalRequested, OutcomeUnknown, RunEvent, RunSummary, Unknown
 from .keeping import Unwound
@@ -60,7 +63,9 @@ __all__ = [
     "FunctionModel",
     "Held",
     "HeldRun",
+    "InformationFlow",
     "KeptRun",
+    "Labels",
     "LimitFault",
     "LimitReached",
     "Limits",
@@ -96,6 +101,7 @@ __all__ = [
     "Usage",
     "Waiting",
     "ask_person",
+    "commit_plan",
     "run_sync",
     "tool",
 ]
