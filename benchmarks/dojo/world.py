@@ -29,9 +29,16 @@ class World:
     ran: dict[str, FunctionCall] = attrs.field(factory=dict)
 
     def tools(self) -> list[Tool]:
-        """The suite's tools, on this environment."""
-        functions = FunctionsRuntime(self.suite.tools)
-        return [_wrapped(each, functions, self) for each in self.suite.tools]
+        """The suite's tools, on this environment until another world of the suite asks for them."""
+        _current[self.suite.name] = self
+        if self.suite.name not in _tools:
+            functions = FunctionsRuntime(self.suite.tools)
+            _tools[self.suite.name] = [_wrapped(each, functions, self.suite.name) for each in self.suite.tools]
+        return _tools[self.suite.name]
+
+
+_current: dict[str, World] = {}
+_tools: dict[str, list[Tool]] = {}
 
 
 def suites() -> Mapping[str, TaskSuite]:
@@ -49,8 +56,9 @@ def plain(value: object) -> object:
     return value
 
 
-def _wrapped(function: Function, functions: FunctionsRuntime, world: World) -> Tool:
+def _wrapped(function: Function, functions: FunctionsRuntime, suite: str) -> Tool:
     async def call(*, context: ToolContext, **arguments: object) -> object:
+        world = _current[suite]
         result, _ = functions.run_function(world.environment, function.name, arguments, raise_on_error=True)
         world.ran[context.call] = FunctionCall(function=function.name, args=arguments)
         return plain(result)
