@@ -245,6 +245,23 @@ def test_text_that_a_call_only_carries_does_not_taint_what_the_tool_stamps() -> 
     assert level(origins, "subject") is Level.ANY
 
 
+def test_what_was_read_twice_is_no_choice() -> None:
+    talk = Talk()
+    talk.plan(step("mail", "mail"), step("bill", "pay", to=taken("mail", "$[*].id", most="size")))
+    talk.read()
+    talk.read()
+
+    assert level(talk.pay(to=2), "to") is Level.TRUSTED
+
+
+def test_of_two_that_have_the_most_none_is_meant() -> None:
+    talk = Talk()
+    talk.plan(step("mail", "mail"), step("bill", "pay", to=taken("mail", "$[*].id", most="size")))
+    talk.call("mail", (*MAIL.stored("mail"), READS), [{"id": 1, "size": 5}, {"id": 2, "size": 5}])
+
+    assert talk.pay(to=1).slot == ""
+
+
 def test_a_plan_behind_untrusted_text_is_none() -> None:
     talk = Talk()
     talk.read()

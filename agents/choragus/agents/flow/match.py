@@ -175,13 +175,13 @@ def _is_as(element: object, where: Mapping[str, object]) -> bool:
 
 
 def _extreme(elements: list[tuple[object, Given]], key: str, most: bool) -> list[tuple[object, Given]]:
-    """The only element with the most, or least, in a field; none when there are several."""
+    """The element with the most, or least, in a field; none when there are several that differ."""
     ranked = [(each[key], (each, given)) for each, given in elements if _has_number(each, key)]  # type: ignore[index]  # a Mapping
     if not ranked:
         return []
     wanted = (max if most else min)(number for number, _ in ranked)
     best = [element for number, element in ranked if number == wanted]
-    return best if len(best) == 1 else []
+    return best if len({repr(normal(each)) for each, _ in best}) == 1 else []  # the same was perhaps read twice
 
 
 def _has_number(element: object, key: str) -> bool:
