@@ -2,7 +2,8 @@
 
     python benchmarks/run.py [--quick] [--only SECTION,...] [--folder DIR]
 
-The sections: actors, scale, peers, durable, herd, durable-peers, example, imports, approval, agentdojo.
+The sections: actors, scale, peers, durable, herd, durable-peers, example, imports, approval, policies,
+agentdojo (minutes; only where AgentDojo is installed).
 
 Both sides of a ratio are measured in the same run, in turns; absolute figures are medians and depend on the machine and
 on what else it does. On Linux `chrt -f 10 python benchmarks/run.py` gives calmer ones.
@@ -32,6 +33,7 @@ from benchmarks import (
     durable_scale,
     import_time,
     peers,
+    policy_rate,
 )
 from benchmarks.dojo import section as agentdojo
 from benchmarks.figure import Section
@@ -47,6 +49,7 @@ SECTIONS = (
     "imports",
     "approval",
     "agentdojo",
+    "policies",
 )
 
 
@@ -91,6 +94,8 @@ def measure(name: str, folder: Path, quick: bool) -> Section:
             return import_time.section(folder, quick)
         case "agentdojo":
             return agentdojo.section(folder, quick)
+        case "policies":
+            return policy_rate.section(quick)
         case _:
             return approval_latency.section(folder, quick)
 

@@ -9,7 +9,7 @@ import pytest
 from choragus.actors.alarm import Alarm
 from choragus.actors.courier import Courier
 from choragus.actors.event import Events
-from choragus.actors.item import Done, Item
+from choragus.actors.item import Item, Landed
 from choragus.actors.writer import Writer
 from choragus.mailbox.address import ActorId
 from choragus.mailbox.codec import Record
@@ -43,7 +43,7 @@ class Settling(Writer):
 
     result = Committed(batch=1)
 
-    def submit(self, item: Item, done: Done) -> None:
+    def submit(self, item: Item, done: Landed) -> None:
         done(self.result)
 
 

@@ -17,11 +17,13 @@ from choragus.actors.errors import MessageParked
 from choragus.actors.event import Event, Failed, Zombie
 from choragus.actors.lease import LEASE
 from choragus.actors.message import EffectFailed, EffectUnknown, Request
+from choragus.actors.testing.loop import clock, settled
 from choragus.actors.testing.simulation import simulated
 from choragus.mailbox.codec import stored
+from choragus.mailbox.errors import CommitUnknown, StoreError
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.store import Store
-from choragus.mailbox.turn import EffectState, OnInterrupt
+from choragus.mailbox.turn import Batch, Committed, Effect, EffectState, OnInterrupt, Rejected
 from choragus.supervision.spec import Region
 from choragus.supervision.system import System
 
@@ -300,6 +302,75 @@ async def test_what_had_not_started_at_an_orderly_end_is_held_and_runs_next_time
     assert outside.begun == [(id, 1)]
 
 
+class Full(MemoryStore):
+    """A disk that is full for so many commits."""
+
+    fails = 0
+    fail_reads = False
+    released = 0
+
+    async def commit(self, batch: Batch) -> Committed | Rejected:
+        if self.fails:
+            self.fails -= 1
+            raise CommitUnknown("a.db: the disk is full")
+        return await super().commit(batch)
+
+    async def effects(self) -> list[Effect]:
+        if self.fail_reads:
+            raise StoreError("a.db cannot be used")
+        return await super().effects()
+
+    async def release(self, node: str) -> None:
+        self.released += 1
+        await super().release(node)
+
+
+@simulated(seeds=range(5))
+async def test_an_opening_on_a_disk_that_stays_full_says_so_and_loses_nothing() -> None:
+    store, outside = Full(), Outside()
+    with pytest.MonkeyPatch.context() as patch:
+        await hold(store, outside, patch)
+    store.fails, store.released, began = 1_000, 0, clock()
+
+    with pytest.raises(StoreError) as refused:
+        async with open_system(store, outside):
+            pass
+
+    assert str(refused.value) == (
+        "the system was not opened, for the disk took nothing in 30 s: a.db: the disk is full; "
+        "nothing is lost (held effects: 1); make room or see to the disk, and open it again"
+    )
+    assert 30 <= clock() - began <= 35
+    assert (outside.begun, store.released) == ([], 0)
+    store.fails = 0
+    async with open_system(store, outside) as system:
+        assert await heard(system) == ["it=did it"]
+    assert len(outside.begun) == 1
+
+
+@simulated(seeds=range(5))
+async def test_an_opening_waits_for_a_disk_that_is_full_for_a_while() -> None:
+    store, outside = Full(), Outside()
+    with pytest.MonkeyPatch.context() as patch:
+        await hold(store, outside, patch)
+    store.fails = 8  # some 20 s
+
+    async with open_system(store, outside) as system:
+        assert await heard(system) == ["it=did it"]
+
+
+@simulated(seeds=range(5))
+async def test_an_opening_that_cannot_read_what_was_open_ends_at_once() -> None:
+    store, began = Full(), clock()
+    store.fail_reads, store.fails = True, 1_000
+
+    with pytest.raises(StoreError, match=r"^a\.db cannot be used$"):
+        async with open_system(store, Outside()):
+            pass
+
+    assert clock() - began <= 5
+
+
 @on_each_store()
 async def test_a_held_effect_that_was_started_and_then_interrupted_is_unknown_not_run_twice(
     reopen: Reopen, monkeypatch: pytest.MonkeyPatch, crashing: Crashing
@@ -349,6 +420,70 @@ async def test_a_result_that_comes_after_the_cancellation_is_dropped() -> None:
         await settle()
 
         assert await caller.ask(Heard()) == []
+
+
+class Gated(MemoryStore):
+    """A store whose commits wait for a gate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def commit(self, batch: Batch) -> Committed | Rejected:
+        await self.gate.wait()
+        return await super().commit(batch)
+
+
+@pytest.mark.parametrize("word", [Cancel, Settle])
+@simulated(seeds=range(5))
+async def test_a_result_that_comes_between_the_word_and_its_commit_is_dropped(
+    word: type[Cancel] | type[Settle],
+) -> None:
+    store, outside = Gated(), Outside()
+    outside.gate.clear()
+    async with open_system(store, outside) as system:
+        caller = system.ref(Caller, "a")
+        id = await caller.ask(Intend(what="it"))
+        await outside.begun.reaches(1)
+        store.gate.clear()
+        system.ref(Caller, "b").tell(Heard())  # on its way, so that the rest gathers behind it
+        await settled()
+
+        cancelled = asyncio.ensure_future(caller.ask(word(id)))
+        await settled()
+        outside.gate.set()
+        await outside.done.reaches(1)
+        await settled()
+        store.gate.set()
+        await cancelled
+        await settled()
+
+        assert await caller.ask(Heard()) == []
+        assert await store.effects() == []
+
+
+@simulated(seeds=range(5))
+async def test_a_result_that_came_before_the_cancellation_is_handled() -> None:
+    store, outside = Gated(), Outside()
+    async with open_system(store, outside) as system:
+        caller = system.ref(Caller, "a")
+        outside.gate.clear()
+        id = await caller.ask(Intend(what="it"))
+        await outside.begun.reaches(1)
+        store.gate.clear()
+        system.ref(Caller, "b").tell(Heard())
+        await settled()
+
+        outside.gate.set()
+        await outside.done.reaches(1)
+        await settled()
+        cancelled = asyncio.ensure_future(caller.ask(Cancel(id)))
+        await settled()
+        store.gate.set()
+        await cancelled
+
+        assert await caller.ask(Heard()) == ["it=did it"]
 
 
 @on_each_store()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from choragus.actors.item import Line, fallen
+from choragus.actors.item import Cursor, Held, Item, Line, Mark, Plain, fallen, together
 from choragus.mailbox.address import ActorId
 from choragus.mailbox.codec import Record
-from choragus.mailbox.turn import Attempt, Envelope, Parking, Turn
+from choragus.mailbox.turn import Attempt, Closure, EffectState, Envelope, Parking, Step, Turn
 
 A, B, C = ActorId("test.item/a"), ActorId("test.item/b"), ActorId("test.item/c")
 SENT = Envelope(id="a#1", receiver=B, sender=A, record=Record("json", 1, b"1"))
@@ -42,3 +42,33 @@ def test_what_stands_upon_something_else_is_kept() -> None:
         "b1",
         "c1",
     ]
+
+
+DONE = Closure(effect="a!1.1", state=EffectState.DONE, envelope=attrs.evolve(SENT, receiver=A))
+CANCELS = attrs.evolve(PLAIN, effects_settled=(("a!1.1", EffectState.CANCELLED),))
+
+
+@pytest.mark.parametrize(
+    ("items", "number"),
+    [
+        ([PLAIN, CANCELS, PLAIN, DONE, PLAIN], 3),
+        ([DONE, CANCELS, PLAIN], 3),
+        ([CANCELS, attrs.evolve(DONE, effect="a!1.2")], 2),
+        ([DONE, PLAIN], 2),
+    ],
+    ids=["after", "before", "of another", "no word"],
+)
+def test_a_result_behind_the_word_on_its_effect_is_not_written_together_with_it(items: list[Item], number: int) -> None:
+    assert together([Line(item, lambda _: None, 0) for item in items]) == number
+
+
+def test_only_turns_are_lost_even_what_goes_to_the_actor_of_a_lost_one_is_kept() -> None:
+    """So nobody but the cells need hear that something was refused: hosts, effects and steps always end up on disk."""
+    step = Step(actor=A, message="m", name="pay", number=1)
+    plain: list[Plain] = [attrs.evolve(SENT, receiver=A), DONE, step, Held("a!1.1"), Cursor("r", 1), Mark()]
+    lines = [Line(item, lambda _: None, 0) for item in (LOST, *plain)]
+
+    lost, rest = fallen(lines, lambda line: line.item is LOST)
+
+    assert [line.item for line in lost] == [LOST]
+    assert [line.item for line in rest] == plain

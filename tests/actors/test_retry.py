@@ -202,6 +202,40 @@ async def test_a_message_in_backoff_holds_its_mailbox_and_no_other() -> None:
         assert (await first, await second) == (2, 1)
 
 
+@simulated(seeds=range(5))
+async def test_an_answer_that_takes_the_place_of_a_message_in_backoff_ends_the_wait() -> None:
+    """The failed message is what the asker got in place of an answer: all that waited behind it can be handled."""
+
+    class Answering(DurableActor[Tries, Get], name="test.retry.answering"):
+        @handle
+        async def get(self, message: Get) -> int:
+            await asyncio.sleep(10)
+            return 7
+
+    class Asking(DurableActor[Tries, Get], name="test.retry.asking"):
+        @handle
+        def get(self, message: Get) -> int:
+            if not self.state.done:
+                self.ask(self.ref(Answering, "a"), message, then=self.answered, timeout=5.0)
+            return self.state.done
+
+        @reply
+        def answered(self, result: int | AskFailed) -> None:
+            if isinstance(result, AskFailed):
+                raise RuntimeError("no")
+            self.state.done = result
+
+    region = Region(Asking, backoff=Backoff(first=3600.0, most=3600.0))
+    async with System(store=MemoryStore(), actors=[Answering, region], clock=clock) as system:
+        asking = system.ref(Asking, "b")
+        await asking.ask(Get())
+        await asyncio.sleep(8)
+
+        behind = await asking.ask(Get(), timeout=3.0)
+
+        assert (behind, await asking.ask(Get(), timeout=3.0)) == (0, 7)
+
+
 @simulated()
 async def test_a_stop_in_a_backoff_is_prompt_and_the_retry_does_not_run_after_it() -> None:
     forget()

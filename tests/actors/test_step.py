@@ -16,7 +16,7 @@ from choragus.actors.message import AskFailed, Request
 from choragus.actors.testing.loop import clock
 from choragus.actors.testing.simulation import simulated
 from choragus.mailbox.address import actor_id
-from choragus.mailbox.codec import decode, stored
+from choragus.mailbox.codec import decode, encode, stored
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.store import Store
 from choragus.mailbox.turn import Batch, Committed, OnInterrupt, Rejected
@@ -29,6 +29,7 @@ from .stores import Reopen, on_each_store
 Crashing = Callable[[System], AbstractAsyncContextManager[System]]
 
 ONCE = Backoff(first=0.001, most=0.001)
+NOTHING = encode(None)
 
 
 @stored("test.step.buy")
@@ -214,3 +215,42 @@ async def test_what_is_done_about_a_missing_answer_is_not_done_when_the_answer_c
         assert snapshot.state is not None
         assert decode(snapshot.state) == Basket(bought=["list"])
         assert (complaints, store._steps) == ([], {})
+
+
+@simulated(seeds=range(5))
+async def test_an_answer_that_comes_between_two_tries_at_its_absence_takes_the_steps_along() -> None:
+    failed, answers = asyncio.Event(), asyncio.Event()
+
+    class Silent(DurableActor[Basket, Buy], name="test.step.silent"):
+        @handle
+        async def buy(self, message: Buy) -> list[str]:
+            await answers.wait()
+            return ["bought"]
+
+    class Asker(DurableActor[Basket, Buy], name="test.step.asker"):
+        @handle
+        def buy(self, message: Buy) -> list[str]:
+            self.ask(self.ref(Silent, "s"), Buy(), then=self.bought, timeout=0.1)
+            return self.state.bought
+
+        @reply
+        async def bought(self, message: object) -> None:
+            self.state.bought.append(type(message).__name__)
+            if isinstance(message, AskFailed):
+                await self.step("complain", lambda: 1, on_interrupt=OnInterrupt.RERUN)
+                failed.set()
+                raise RuntimeError("no")
+
+    store = MemoryStore()
+    region = Region(Asker, backoff=Backoff(first=3.0, most=3.0))
+    async with System(store=store, actors=[Silent, region], clock=clock) as system:
+        await system.ref(Asker, "b").ask(Buy())
+        await failed.wait()
+        await asyncio.sleep(0.1)
+        assert store._steps
+
+        answers.set()
+        await asyncio.sleep(5)
+
+        assert decode((await store.load(actor_id("test.step.asker", "b"))).state or NOTHING) == Basket(bought=["list"])
+        assert store._steps == {}

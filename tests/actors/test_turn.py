@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
@@ -11,6 +12,7 @@ from attrs import define, field, frozen
 
 from choragus.actors.actor import Actor
 from choragus.actors.dispatch import handle
+from choragus.actors.draft import Draft
 from choragus.actors.durable import DurableActor
 from choragus.actors.errors import AskInsideTurn, MessageParked, SystemStopped, Unhandled
 from choragus.actors.event import DeadLetter, Event, Failed, Parked
@@ -18,6 +20,7 @@ from choragus.actors.message import Request
 from choragus.actors.ref import Ref
 from choragus.actors.testing.loop import settled
 from choragus.actors.testing.simulation import simulated
+from choragus.mailbox.address import actor_id
 from choragus.mailbox.codec import stored
 from choragus.mailbox.errors import NotStorable
 from choragus.mailbox.memory import MemoryStore
@@ -443,13 +446,32 @@ async def test_ended_actors_park_what_comes_and_leave_memory(watch: Watch) -> No
         mortal = system.ref(Mortal, "m")
         await mortal.ask(End())
         await settled()
-        assert not len(system.kernel._population)
+        assert not len(system.kernel.population)
 
         for _ in range(2):
             with pytest.raises(MessageParked, match=r"has ended"):
                 await mortal.ask(End())
 
         assert [type(event) for event in events] == [Parked, Parked]
+        await settled()
+        assert not len(system.kernel.population)
+
+        system.kernel.population.hint([actor_id("test.turn.mortal", "m")])  # by a sweep that saw mail before the end
+        await settled()
+        assert not len(system.kernel.population)
+
+
+@simulated(seeds=[0])
+async def test_an_idle_actor_keeps_its_state_and_nothing_of_its_last_turn() -> None:
+    async with open_system(MemoryStore()) as system:
+        await system.ref(Account, "slim").ask(Add(1))
+        await settled()
+        gc.collect()
+
+        kept = [one for one in gc.get_objects() if isinstance(one, Draft) and one.actor.endswith("/slim")]
+
+        assert kept == []
+        assert "slim" in {cell.path.rpartition("/")[2] for cell in system.kernel.population}
 
 
 @simulated(seeds=range(2))

@@ -23,13 +23,18 @@ class Person:
     """
 
     def __init__(self, database: Path, ledger: Ledger) -> None:
-        self._notes = database.with_name(NOTES)
+        self._database = database
         self._ledger = ledger
 
     def looks_up(self, what: str) -> bool:
         """Whether it happened."""
-        _append(self._notes, what)
+        is_asked(self._database, what)
         return self._ledger.count(what) > 0
+
+
+def is_asked(database: Path, what: str) -> None:
+    """Somebody looks up what became of it."""
+    _append(database.with_name(NOTES), what)
 
 
 def is_told_of(events: Events, database: Path) -> None:

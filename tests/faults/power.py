@@ -19,6 +19,8 @@ from choragus.supervision.testing.order import Scenario
 
 from .disk import Disk
 from .family import Extent, family
+from .forked import forked
+from .forked import look as look_at_fork
 from .interposer import FOR_EVER, Kind, Mode, Shot, preloaded
 from .journal import Done, What, read
 from .payments import look as look_at_payments
@@ -56,6 +58,7 @@ PAID = Recorded(scenario=partial(payments, synchronous="FULL"), look=look_at_pay
 PAID_NORMAL = attrs.evolve(PAID, scenario=partial(payments, synchronous="NORMAL"))
 PAID_LYING = attrs.evolve(PAID, plan=LYING)
 KEPT = Recorded(scenario=upkeep, look=look_at_upkeep)
+FORKED = Recorded(scenario=forked, look=look_at_fork)
 
 
 @attrs.frozen(kw_only=True)
@@ -185,6 +188,7 @@ def power(extent: Extent) -> Iterator[Row]:
     whole = "nothing acknowledged lost, nothing corrupt, no half turn"
     yield _row("synchronous=FULL", whole, images(extent, PAID, extent.points))
     yield _row("migration, pruning, backup, compaction", whole, images(extent, KEPT, extent.points // 4))
+    yield _row("a run and its fork", whole, images(extent, FORKED, extent.points // 4))
     behind = [images_behind_failures(extent, number, 40) for number in range(max(1, few // 40))]
     for which, fault in enumerate(("flushes that failed", "flushes that failed and dropped what they held")):
         yield _row(f"after {fault}", whole, [image for both in behind for image in both[which]])

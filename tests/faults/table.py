@@ -19,7 +19,7 @@ from .family import Extent, processors, rows
 from .interposer import build, missing
 from .row import HEAD, Row, table
 
-MODULES = ("kills", "io_error", "power", "one_machine")
+MODULES = ("kills", "io_error", "audited", "power", "one_machine")
 """Whoever adds a family adds its module here."""
 QUICK = 60
 POINTS = 10_000

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import pytest
 
+from choragus.mailbox import StoreError
+from choragus.supervision import System
+
 from .starvation import LIMITS, Ending, filled, opened_with, rows, small_disk, starved
+from .till import REGION, Add, Till
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="limits are set as on Linux")
 
@@ -28,6 +34,26 @@ def test_a_disk_that_gets_full_loses_nothing() -> None:
         ending = filled(folder)
 
     check(ending)
+
+
+@pytest.mark.parametrize("left", [0, 32_768], ids=["no room", "room to begin"])
+async def test_an_opening_on_a_full_disk_names_the_file_and_what_to_do(left: int) -> None:
+    with small_disk() as folder:
+        if folder is None:
+            pytest.skip("nobody may mount a file system here")
+        path = folder / "a.db"
+        async with System(path, actors=[REGION]) as system:
+            await system.ref(Till, "a").ask(Add(1))
+        room = os.statvfs(folder)
+        (folder / "ballast").write_bytes(bytes(room.f_bavail * room.f_bsize - left))
+
+        with pytest.raises(StoreError, match=rf"^{re.escape(str(path))}.*(disk I/O error|full): .*disk"):
+            async with System(path, actors=[REGION]):
+                pass
+
+        (folder / "ballast").unlink()
+        async with System(path, actors=[REGION]) as system:
+            assert await system.ref(Till, "a").ask(Add(1)) == 2
 
 
 @pytest.mark.parametrize(

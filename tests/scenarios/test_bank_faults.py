@@ -25,7 +25,7 @@ from .vault import ACCOUNTS, START, Peek, Place, Vault
 pytestmark = pytest.mark.timeout(180)
 LEASE = 0.8
 """Seconds, in place of the 10 of a real system, so that a takeover does not take long."""
-TYPED = {"SystemStopped", "NotCommitted", "LeaseLost", "AskTimeout"}
+TYPED = {"SystemStopped", "LeaseLost", "AskTimeout"}
 
 
 @attrs.define

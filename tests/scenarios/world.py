@@ -15,7 +15,7 @@ from unittest.mock import patch
 import aiosqlite
 import attrs
 
-from choragus.actors.errors import AskTimeout, MessageParked, NotCommitted, SystemStopped
+from choragus.actors.errors import AskTimeout, MessageParked, SystemStopped
 from choragus.actors.testing import Crashed, clock, crash, faults, settled, simulate
 from choragus.mailbox import ActorId, MemoryStore, OnInterrupt, Store, actor_id, key_of
 from choragus.mailbox.file import open_file, translated
@@ -333,7 +333,7 @@ class World:
         await settled()
         for task, mail in self._asked:
             self.model.hold(task.done(), f"the asker of {mail.number} waits for a process that is gone")
-            if isinstance(task.exception(), SystemStopped | NotCommitted):
+            if isinstance(task.exception(), SystemStopped):
                 continue
             said = self._said(task)
             self.model.hold(not clean or not said or bool(mail.replies) or True, "")

@@ -6,9 +6,10 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
 from choragus.mailbox.address import ActorId
-from choragus.mailbox.turn import Closure, Committed, Envelope, Rejected
+from choragus.mailbox.turn import Closure, Committed, Envelope
 
 from .alarm import Alarm
+from .item import Landed
 from .writer import Writer
 
 
@@ -93,14 +94,13 @@ class Courier:
         elif (cell := self._cell(envelope.receiver)) is not None:
             cell.deliver(envelope)
 
-    def post(self, envelope: Envelope, done: Callable[[Committed | Rejected], None]) -> None:
+    def post(self, envelope: Envelope, done: Landed) -> None:
         """Write a message from the host. One with a key may be there already: it waits for the disk, in its place."""
         brought = self.bring_early((envelope,), barred=bool(envelope.key))
 
-        def settled(result: Committed | Rejected) -> None:
+        def settled(result: Committed) -> None:
             done(result)
-            if isinstance(result, Committed):
-                self.arrived(brought, (envelope,), result.known)
+            self.arrived(brought, (envelope,), result.known)
 
         self._writer.submit(envelope, settled)
 
@@ -108,9 +108,8 @@ class Courier:
         """Write the result of an effect."""
         brought = self.bring_early((closure.envelope,), barred=barred)
 
-        def settled(result: Committed | Rejected) -> None:
-            if isinstance(result, Committed):
-                dropped = (closure.envelope.id,) if closure.effect in result.dropped else ()
-                self.arrived(brought, (closure.envelope,), dropped)
+        def settled(result: Committed) -> None:
+            dropped = (closure.envelope.id,) if closure.effect in result.dropped else ()
+            self.arrived(brought, (closure.envelope,), dropped)
 
         self._writer.submit(closure, settled)

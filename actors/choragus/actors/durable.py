@@ -219,7 +219,10 @@ class DurableActor(Actor[M], Generic[S, M]):
         self._turn.settle(effect, EffectState.SETTLED)
 
     def cancel_effect(self, effect: str) -> None:
-        """Close an effect that is no longer wanted; a result that still comes is dropped."""
+        """Close an effect that is no longer wanted; a result that still comes is dropped.
+
+        One that has come already is a message that waits, and is handled.
+        """
         self._turn.settle(effect, EffectState.CANCELLED)
         self._turn.after_commit(lambda: self._system.cancel_effect(effect))
 

@@ -93,6 +93,7 @@ class DurableCell(DurableLife):
             self.activate()
 
         if self.status in LIVE:
+            self._held_for = message
             self._hold = self._host.loop.call_later(seconds, due)
         self._rest()
 

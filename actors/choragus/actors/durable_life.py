@@ -59,6 +59,10 @@ class DurableHost(Around, Protocol):
         """Let out what waited for the turn."""
         ...
 
+    def actor_ended(self, id: ActorId) -> None:
+        """Drop an actor that has ended, unless it still has mail to park."""
+        ...
+
 
 class DurableLife:
     """One durable actor in memory. `current` is the message whose handler runs, `marked` whether disk knows of it.
@@ -86,6 +90,7 @@ class DurableLife:
         self._settling: asyncio.Event | None = None
         self._astray: list[Envelope] = []
         self._hold: asyncio.TimerHandle | None = None
+        self._held_for = ""  # the message whose backoff the hold waits for, if it is for one
         self._waited_for = ""  # the message whose backoff is over, whatever the clock says
         self._suspended: BaseException | None = None
         self._worker: asyncio.Task[None] | None = None
@@ -119,11 +124,13 @@ class DurableLife:
         self._refuse_suspended(envelope)
         self._revoke_answered(envelope)
         self.inbox.deliver(envelope)
+        self._lift()
         self.activate()
 
     def deliver_early(self, envelope: Envelope, *, barred: bool = False) -> None:
         """Take a message that is on its way to the disk; `arrive` or `withdraw` follows."""
         self.inbox.deliver_early(envelope, barred=barred)
+        self._lift()
         self.activate()
 
     def arrive(self, envelope: Envelope) -> None:
@@ -131,6 +138,7 @@ class DurableLife:
         self._refuse_suspended(envelope)
         self._revoke_answered(envelope)
         self.inbox.arrive(envelope.id)
+        self._lift()
         self._settled()
 
     def withdraw(self, envelope: Envelope) -> None:
@@ -138,6 +146,7 @@ class DurableLife:
         self.inbox.withdraw(envelope.id)
         if self._execution is not None and self._execution.work.envelope.id == envelope.id:
             self._execution.revoke()
+        self._lift()
         self.activate()
 
     async def committed(self) -> None:
@@ -180,6 +189,14 @@ class DurableLife:
         if not self._must_settle and not self._host.writer.pauses(self):
             self._busy = self.is_lively = True
             self._host.scheduler.activate(self)
+
+    def _lift(self) -> None:
+        """End the hold when the message that it waits for is not the next any more: an answer has taken its place."""
+        if self._hold is not None and self._held_for:
+            head = self.inbox.head
+            if head is None or head.id != self._held_for:
+                self._hold.cancel()
+                self._hold = None
 
     def restart(self) -> None:
         """A new incarnation, from the state of the last completed turn."""
@@ -288,10 +305,12 @@ class DurableLife:
         self.incarnation += 1
 
     def _rest(self) -> None:
-        """Nothing in hand: go on with what waits, or fall idle."""
+        """Nothing in hand: go on with what waits, or fall idle; one that has ended leaves memory."""
         self._busy = self._waits_for_disk = False
         self._tell_quiet()
         self.activate()
+        if self._standing.ended:
+            self._host.loop.call_soon(self._host.actor_ended, self.id)
 
     def _tell_quiet(self) -> None:
         if self._idle is not None and not self._idle.done() and self._is_quiet:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Protocol
 
 from choragus.mailbox.address import ActorId
-from choragus.mailbox.turn import Committed, Envelope, Rejected
+from choragus.mailbox.turn import Committed, Envelope
 
 from .actor import Actor, table_of
 from .asked import Asked
 from .deadline import Deadlines
-from .errors import NotCommitted
 from .event import Events
 from .inside import ZOMBIES, check_fence, current_turn
+from .item import Landed
 from .message import Question, decode_reply
 from .ref import ASK_TIMEOUT, SEND_TIMEOUT, M, R, Ref, answer, check_ask, in_time, unhandled
 from .writer import Writer
@@ -30,7 +29,7 @@ class Post(Protocol):
 
     def envelope(self, receiver: ActorId, message: object, *, key: str = "") -> Envelope: ...
 
-    def post(self, envelope: Envelope, done: Callable[[Committed | Rejected], None]) -> None: ...
+    def post(self, envelope: Envelope, done: Landed) -> None: ...
 
     def check_open(self, receiver: ActorId) -> None: ...
 
@@ -85,7 +84,7 @@ class DurableRef(Ref[M]):
     async def _write(self, envelope: Envelope) -> None:
         await self._post.writer.has_room()
         written = self._post.asked.written()
-        self._post.post(envelope, lambda result: _settle(written, self._id, result))
+        self._post.post(envelope, lambda _: None if written.done() else written.set_result(None))
         await written
 
     async def ask(self, message: Question[M, R], *, timeout: float = ASK_TIMEOUT, key: str = "") -> R:
@@ -99,11 +98,9 @@ class DurableRef(Ref[M]):
         self._post.post(envelope, lambda result: self._appended(envelope, type(message), reply, result))
         return await answer(self._post.deadlines, reply, timeout, self._id, message)  # type: ignore[return-value]  # the handler's type
 
-    def _appended(
-        self, envelope: Envelope, message: type, reply: asyncio.Future[object], result: Committed | Rejected
-    ) -> None:
+    def _appended(self, envelope: Envelope, message: type, reply: asyncio.Future[object], result: Committed) -> None:
         """Asked before under this key: take the first reply, or wait with the one who asked first."""
-        known = result.known.get(envelope.id) if isinstance(result, Committed) else None
+        known = result.known.get(envelope.id)
         if known is None:
             return
         asked = self._post.asked
@@ -124,14 +121,5 @@ class DurableRef(Ref[M]):
             raise unhandled(self._id, message)
 
 
-def _settle(written: asyncio.Future[None], receiver: ActorId, result: Committed | Rejected) -> None:
-    if written.done():
-        return
-    if isinstance(result, Rejected):
-        written.set_exception(NotCommitted(f"the message to {receiver} was not written: send it again"))
-    else:
-        written.set_result(None)
-
-
-def _ignore(result: Committed | Rejected) -> None:
+def _ignore(result: Committed) -> None:
     """A tell promises nothing."""

@@ -24,7 +24,6 @@
     ├─ NotActivated                    a keyed actor could not be started for the message
     ├─ TooManyActive                   as many keyed actors as are allowed have something to do
     ├─ MessageParked                   the message failed too often and was set aside
-    ├─ NotCommitted                    the message never became durable
     ├─ NotPicklable (TypeError)        a handler in a process got or gave what no process can be handed
     ├─ ProcessDied                     the process of a handler ended in the middle of it
     ├─ Ignore                          an actor does not want to run now
@@ -221,10 +220,6 @@ class MessageParked(ChoragusError):
         self.message = message
         self.reason = reason
         self.__cause__ = cause
-
-
-class NotCommitted(ChoragusError):
-    """Raised when a message from the host never became durable."""
 
 
 class NotPicklable(ChoragusError, TypeError):

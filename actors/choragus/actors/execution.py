@@ -81,6 +81,8 @@ class Execution:
             return await self._call()
         finally:
             self.draft.open = self.is_cut_off  # one that was cut off goes on collecting for nothing
+            if not self.is_cut_off:
+                self.work.actor._draft = None  # an idle actor keeps its state, and nothing of its last turn
             watchdog.cancel()
             CURRENT.reset(token)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 import attrs
 
@@ -10,7 +10,10 @@ from choragus.mailbox.address import ActorId
 from choragus.mailbox.turn import Closure, Committed, Entry, Envelope, Rejected, Step, Turn
 
 Done = Callable[[Committed | Rejected], None]
-"""Told on the loop what became of an item."""
+"""Told on the loop what became of a turn."""
+
+Landed = Callable[[Committed], None]
+"""Told on the loop that an item which is no turn is on disk; only turns can be refused."""
 
 
 @attrs.frozen
@@ -33,7 +36,8 @@ class Mark:
     """Nothing of its own: makes a batch, and with it the marks of the turns that run."""
 
 
-Item = Mark | Turn | Envelope | Closure | Entry | Step | Cursor | Held
+Plain = Mark | Envelope | Closure | Entry | Step | Cursor | Held
+Item = Turn | Plain
 
 
 @attrs.frozen(eq=False)
@@ -64,6 +68,23 @@ def fallen(lines: Collection[Line], is_lost: Callable[[Line], bool]) -> tuple[li
             actors.add(item.actor)
             messages.update((send.receiver, send.id) for send in item.sends)
     return lost, kept
+
+
+def together(lines: Sequence[Line]) -> int:
+    """How many of these, from the first on, may be written in one batch.
+
+    A batch plans results before turns. One that came when a turn before it had settled its effect is too late, and has
+    to be planned behind that turn: it is left for the next batch.
+    """
+    settled: set[str] = set()
+    for number, line in enumerate(lines):
+        item = line.item
+        if isinstance(item, Turn):
+            if item.effects_settled:
+                settled.update(effect for effect, _ in item.effects_settled)
+        elif settled and isinstance(item, Closure) and item.effect in settled:
+            return number
+    return len(lines)
 
 
 def _stands_upon(turn: Turn, actors: set[ActorId], messages: set[tuple[ActorId, str]]) -> bool:

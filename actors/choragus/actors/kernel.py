@@ -15,7 +15,7 @@ from choragus.mailbox.address import ActorId, actor_id
 from choragus.mailbox.codec import encode
 from choragus.mailbox.errors import StoreError
 from choragus.mailbox.store import Store
-from choragus.mailbox.turn import SYSTEM_STREAM, Committed, Entry, Envelope, Rejected, Turn
+from choragus.mailbox.turn import SYSTEM_STREAM, Entry, Envelope, Turn
 
 from .actor import Actor, M
 from .alarm import Alarm
@@ -29,7 +29,7 @@ from .durable_life import Action, DurableLife
 from .durable_ref import DurableRef
 from .effect import Effects, Runner
 from .errors import MessageParked, SystemStopped
-from .item import Cursor, Mark
+from .item import Cursor, Landed, Mark
 from .lease import Lease
 from .news import News
 from .population import Population, Regions
@@ -66,6 +66,7 @@ class Kernel(Core):
         self._owes_sweep = False
         self._was_set_back = False
         self._closing = False
+        self._has_given_up = False
         self._regions: Regions = {}
         self._population = Population(self, {}, frozenset())
         self._count = 0
@@ -121,9 +122,20 @@ class Kernel(Core):
         self._opened = True
 
     async def resume(self) -> None:
-        """Settle open effects and wake every actor that has mail; called once the regions are up."""
+        """Settle open effects and wake every actor that has mail; called once the regions are up.
+
+        Raises:
+            StoreError: when the disk fails, and goes on failing; the file is then left as a crash would leave it.
+        """
         if not self._opened:
             return
+        try:
+            await self._resume()
+        except StoreError:
+            self._has_given_up = True
+            raise
+
+    async def _resume(self) -> None:
         mine = [effect for effect in await self.store.effects() if self._population.runs(effect.actor)]
         started, interrupted = await unfinished_effects(self.store, self.writer, self.fence, mine)
         for effect in started:
@@ -145,7 +157,7 @@ class Kernel(Core):
         """Flush, end every task, give the file up. After a failure the file is left as a crash would leave it."""
         if self._watchdog is not None:
             self._watchdog.close()
-        if self._opened and not self.has_died:
+        if self._opened and not self._leaves_it_be:
             await self._flush()
         if self._opened and not self._closing:
             await self.effects.close(0.0)
@@ -163,6 +175,11 @@ class Kernel(Core):
             await self._give_file_up()
         self.events.close()
 
+    @property
+    def _leaves_it_be(self) -> bool:
+        """Whether nothing more may, or can, be written to the file."""
+        return self.has_died or self._has_given_up
+
     async def _flush(self) -> None:
         flushed = self.loop.create_task(self.writer.flushed())
         await asyncio.wait({flushed, self._died}, timeout=FLUSH, return_when=asyncio.FIRST_COMPLETED)
@@ -174,7 +191,7 @@ class Kernel(Core):
 
     async def _give_file_up(self) -> None:
         try:
-            if not self.has_died:
+            if not self._leaves_it_be:
                 await self.store.release(self.node)
         except Exception as error:
             self.fail(error)
@@ -216,7 +233,7 @@ class Kernel(Core):
         check_text(key)
         return DurableRef(actor_id(name, key), actor, self)
 
-    def post(self, envelope: Envelope, done: Callable[[Committed | Rejected], None]) -> None:
+    def post(self, envelope: Envelope, done: Landed) -> None:
         """Write a message from the host."""
         self.courier.post(envelope, done)
 
@@ -260,10 +277,12 @@ class Kernel(Core):
             self.effects.start(effect)
         for action in actions:
             action()
-        if turn.ended:
-            self.loop.call_soon(self._population.ended, turn.actor)
         if turn.entries:
             self._news.wake()
+
+    def actor_ended(self, id: ActorId) -> None:
+        """Drop an actor that has ended, unless it still has mail to park."""
+        self._population.ended(id)
 
     def cancel_effect(self, effect: str) -> None:
         """Stop an effect whose row has been settled."""

@@ -54,9 +54,18 @@ class Lease:
             except StoreError:  # the disk fails for now; whether the lease is lost shows when it works again
                 continue
             if not held:
-                raise LeaseLost(f"the lease of node {self._node} was taken over by another process: stop one of them")
+                raise lost(self._store)
             self._renewed = asked
             renewed()
+
+
+def lost(store: Store) -> LeaseLost:
+    """What a process ends with that is no longer the owner."""
+    place = getattr(store, "path", None) or "the store"
+    return LeaseLost(
+        f"another process has taken {place} over: this one stood still for longer than its lease of {LEASE:g} s, or "
+        "the clock was set forward; what it had not committed did not happen: keep one of the two processes"
+    )
 
 
 def _monotonic() -> Callable[[], float]:

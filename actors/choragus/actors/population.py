@@ -61,7 +61,7 @@ class Population:
                 cell.hint()
 
     def ended(self, id: ActorId) -> None:
-        """The actor has ended: drop it, unless it still has mail to park."""
+        """Drop an actor that has ended, unless it still has mail to park."""
         if (cell := self._cells.get(id)) is not None and cell.is_idle:
             del self._cells[id]
 

@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import Sequence
 
 from choragus.mailbox.address import actor_id
+from choragus.mailbox.errors import StoreError
 from choragus.mailbox.store import Store
 from choragus.mailbox.turn import Committed, Effect, EffectState, Rejected, Turn
 
-from .errors import NotCommitted
 from .writer import Writer
+
+OPENING = 30.0
+"""Seconds after which an opening gives up on a disk that takes nothing."""
 
 KEEPER = actor_id("choragus.kernel", "effects")
 """The address in whose name held effects are opened again; no actor lives there."""
@@ -23,6 +26,9 @@ async def unfinished_effects(
 
     The former are marked as open, on disk, before they are given back: after a crash in the middle of one nobody may
     read that it never started.
+
+    Raises:
+        StoreError: when the disk takes nothing for `OPENING` seconds.
     """
     held = [effect for effect in effects if effect.state is EffectState.HELD]
     if held:
@@ -36,6 +42,12 @@ async def unfinished_effects(
         )
         written: asyncio.Future[Committed | Rejected] = asyncio.get_running_loop().create_future()
         writer.submit(turn, lambda result: None if written.done() else written.set_result(result))
-        if isinstance(await written, Rejected):
-            raise NotCommitted(f"{len(held)} held effects could not be opened again: open the file once more")
+        while not written.done():
+            await asyncio.wait({written}, timeout=OPENING)
+            if not written.done() and writer.degraded:
+                raise StoreError(
+                    f"the system was not opened, for the disk took nothing in {OPENING:g} s: {writer.degraded}; "
+                    f"nothing is lost (held effects: {len(held)}); make room or see to the disk, and open it again"
+                )
+        assert isinstance(written.result(), Committed)  # nobody else has turns in the keeper's name
     return held, [effect for effect in effects if effect.state is EffectState.OPEN]

@@ -12,7 +12,7 @@ import attrs
 from choragus.mailbox.address import ActorId
 from choragus.mailbox.codec import decode, encode
 from choragus.mailbox.store import Store
-from choragus.mailbox.turn import Committed, OnInterrupt, Rejected, Step
+from choragus.mailbox.turn import Committed, OnInterrupt, Step
 
 from .errors import CutOff, StepUnknown
 from .writer import Writer
@@ -85,7 +85,7 @@ class Steps:
         self._check()
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-        def done(_: Committed | Rejected) -> None:
+        def done(_: Committed) -> None:
             if not written.done():
                 written.set_result(None)
 

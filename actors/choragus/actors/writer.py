@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, overload
 
 from choragus.mailbox.address import ActorId
-from choragus.mailbox.errors import CommitUnknown, FileBusy, LeaseLost, StoreError
+from choragus.mailbox.errors import CommitUnknown, FileBusy, StoreError
 from choragus.mailbox.store import Store
 from choragus.mailbox.turn import Batch, Closure, Committed, Entry, Envelope, Rejected, Step, Turn
 
 from . import fault
 from .errors import MailboxFull, SystemStopped
 from .event import Events
-from .item import Cursor, Done, Held, Item, Line, fallen
+from .item import Cursor, Done, Held, Item, Landed, Line, Plain, fallen, together
+from .lease import lost
 from .rescue import Rescue
 from .weight import weight
 
@@ -87,10 +88,17 @@ class Writer:
         """What waits or is on its way to the disk."""
         return len(self._pending) + self._in_flight
 
-    def submit(self, item: Item, done: Done) -> None:
-        """Write the item with the next batch; `done` is called on the loop with what became of it."""
+    @overload
+    def submit(self, item: Turn, done: Done) -> None: ...
+    @overload
+    def submit(self, item: Plain, done: Landed) -> None: ...
+    def submit(self, item: Item, done: Landed) -> None:
+        """Write the item with the next batch; `done` is called on the loop with what became of it.
+
+        When the system ends before, it is not called.
+        """
         heavy = weight(item)
-        self._pending.append(Line(item, done, heavy))
+        self._pending.append(Line(item, done, heavy))  # type: ignore[arg-type]  # only turns are refused
         self._bytes += heavy
         self._turns += isinstance(item, Turn)
         self._idle.clear()
@@ -156,6 +164,7 @@ class Writer:
             await self._wake.wait()
             size = self._kept or await self._gathered()
             self._kept = 0
+            size = together(self._pending[:size])
             taken, self._pending = self._pending[:size], self._pending[size:]
             if not self._pending:
                 self._wake.clear()
@@ -181,7 +190,7 @@ class Writer:
         if isinstance(result, Committed):
             await self._settle(taken, result)
         elif result.fenced:
-            raise LeaseLost(f"another process took the file over (this one was {self._node}): stop one of them")
+            raise lost(self._store)
         else:
             self._retry(taken, result)
 

@@ -4,6 +4,7 @@
     └─ AgentError
        ├─ ToolFault (TypeError)      a tool declared wrongly
        ├─ AgentFault (TypeError)     an agent declared wrongly
+       ├─ PolicyFault (ValueError)   a policy configured wrongly; says where
        ├─ LimitFault (ValueError)    a limit that is none
        ├─ ModelError                 a model failed; says whether to try again
        ├─ BadArguments (ValueError)  a model's arguments do not fit the tool; it is told and can mend them
@@ -11,6 +12,7 @@
        ├─ WrongResult (TypeError)    a tool gave back what its return type does not allow
        ├─ ToolError                  raised by tools: why there is no result; says whether to try again
        ├─ SecretFault (LookupError)  a secret that is not there, or not for this tool
+       ├─ NotPermitted (PermissionError)  a URL or a path leads where a tool must not go
        ├─ UnknownRun (LookupError)   no run of that id
        ├─ NotForkable                a run cannot be forked there
        ├─ DecisionRefused            a person's decision that is not taken
@@ -40,6 +42,23 @@ class ToolFault(AgentError, TypeError):
 
 class AgentFault(AgentError, TypeError):
     """Raised when an agent is put together wrongly; nothing has run."""
+
+
+class PolicyFault(AgentError, ValueError):
+    """Raised when a configuration of policies is wrong; none of it is in force.
+
+    Args:
+        place: the file, the line of the rule, and the path in it.
+        detail: what is wrong, and what to write instead.
+    """
+
+    def __init__(self, place: str, detail: str) -> None:
+        super().__init__(place, detail)
+        self.place = place
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.detail}"
 
 
 class LimitFault(AgentError, ValueError):
@@ -157,6 +176,23 @@ class SecretFault(AgentError, LookupError):
 
     def __str__(self) -> str:
         return f"no secret {self.name!r}: {self.reason}"
+
+
+class NotPermitted(AgentError, PermissionError):
+    """Raised when a URL or a path leads where a tool must not go; nothing was opened.
+
+    Args:
+        target: the URL or path as it was given.
+        reason: why it is refused.
+    """
+
+    def __init__(self, target: str, reason: str) -> None:
+        super().__init__(target, reason)
+        self.target = target
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.target!r} is not permitted: {self.reason}"
 
 
 class UnknownRun(AgentError, LookupError):

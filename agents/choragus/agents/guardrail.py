@@ -9,7 +9,7 @@ import attrs
 from choragus.actors.dispatch import handle
 from choragus.mailbox.codec import stored
 
-from .approval import arguments_hash
+from .approval import arguments_hash, short_hash
 from .budget import Budget
 from .decision import Deciding
 from .limits import Spent
@@ -63,6 +63,8 @@ class GuardrailState:
     budget: Budget = attrs.field(factory=Budget)
     petitions: Petitions = attrs.field(factory=Petitions)
     past: list[PastCall] = attrs.field(factory=list)
+    running: list[PastCall] = attrs.field(factory=list)
+    objections: dict[str, int] = attrs.field(factory=dict)
     over: bool = False
     slots: dict[str, str] = attrs.field(factory=dict)
 
@@ -123,12 +125,13 @@ class Guardrail(
             tool=message.tool,
             text=message.text,
             is_error=message.is_error,
-            past=Past(tuple(self.state.past)),
+            past=self._past,
             now=self.now,
             origins=origins,
         )
         ruling = self.services.policies(message.agent).rule(check)
         said = _said(ruling)
+        self._note_objection(ruling)
         self.log(
             "text.judged",
             stage=stage.value,
@@ -158,6 +161,7 @@ class Guardrail(
             at=self.now,
         )
         self.state.past = [*self.state.past, ended][-most:] if most else []
+        self.state.running = [one for one in self.state.running if one.call != message.call]
 
     @handle
     def ended(self, message: RunEnded) -> None:
@@ -179,6 +183,29 @@ class Guardrail(
 
     # Judging.
 
+    @property
+    def _past(self) -> Past:
+        state = self.state
+        return Past(tuple(state.past), tuple(state.running), dict(state.objections))
+
+    def _note_objection(self, ruling: Ruling) -> None:
+        """Policies may want to know how often they had the last word."""
+        if not isinstance(ruling.verdict, Allow) and ruling.policy != "default":
+            self.state.objections[ruling.policy] = self.state.objections.get(ruling.policy, 0) + 1
+
+    def _note_running(self, message: JudgeCall, said: str) -> None:
+        """Policies that look back see what is under way too."""
+        if said != "deny" and self.services.policies(message.agent).looks_back:
+            begun = PastCall(
+                call=message.call,
+                tool=message.tool,
+                arguments=short_hash(message.arguments),
+                result="",
+                is_error=False,
+                at=self.now,
+            )
+            self.state.running.append(begun)
+
     async def _check_of_call(self, message: JudgeCall) -> Check:
         taken = [slot for call, slot in self.state.slots.items() if _step(call) == _step(message.call)]
         origins = await self.services.origins_of_call(self.key, message, taken)
@@ -192,7 +219,7 @@ class Guardrail(
             risk=message.risk,
             arguments=message.arguments,
             text=message.reason,
-            past=Past(tuple(self.state.past)),
+            past=self._past,
             now=self.now,
             origins=origins,
         )
@@ -208,6 +235,8 @@ class Guardrail(
         said = _said(ruling)
         if said == "allow" and self.services.asks(message.agent, message.tool):
             said = "wait"
+        self._note_objection(ruling)
+        self._note_running(message, said)
         arguments = dict(ruling.check.arguments)
         changed = arguments != message.arguments
         self._log_call(message, said, ruling.verdict.reason, policy=ruling.policy, version=ruling.version)

@@ -22,6 +22,7 @@ SELECT (SELECT node FROM lease), (SELECT fence FROM lease),
     ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'entry'), 0),
     ifnull((SELECT max(number) FROM head), 0),
     EXISTS (SELECT 1 FROM parked),
+    EXISTS (SELECT 1 FROM step),
     ifnull((SELECT max(number) FROM batch), 0),
     ifnull((SELECT hash FROM batch ORDER BY number DESC LIMIT 1), ?)"""
 _TIMER = question("hex(id)", "message", "receiver, timer", where="message.timer <> '' AND answer = 0")
@@ -38,7 +39,7 @@ _HASH = 64
 @attrs.frozen
 class Standing:
     """How far the file has come: who owns it, the highest numbers given out,
-    whether anything is parked, and the last batch's hash.
+    whether anything is parked, whether there is any step, and the last batch's hash.
     """
 
     node: str | None
@@ -47,6 +48,7 @@ class Standing:
     entries: int
     streams: int
     any_parked: bool
+    any_steps: bool
     batch: int
     batch_hash: bytes
 
@@ -72,6 +74,7 @@ def look_up(connection: Connection, needs: Needs, now: Standing) -> Facts:
         parked=_parked(connection, needs.appended) if now.any_parked else frozenset(),
         timers=timers,
         effects=_effects(connection, needs.effects),
+        any_steps=bool(now.any_steps),
         known=_known(connection, needs.keys),
         keys=_keys(connection, needs.replied),
         heads=_heads(connection, needs.streams),

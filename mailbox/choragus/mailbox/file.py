@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from .address import SHARDS
 from .bulk import insertion, put
-from .errors import CorruptRecord, FileBusy, NewerSchema, NotChoragusFile, StoreError
+from .errors import CommitUnknown, CorruptRecord, FileBusy, NewerSchema, NotChoragusFile, StoreError
 from .lock import FileLock
 from .reseal import teach
 from .row import META_COLUMNS, is_whole, sealed, select, text
@@ -91,6 +91,16 @@ def open_file(path: Path, *, visitor: bool, synchronous: Synchronous) -> sqlite3
         return connection
 
 
+def remedy(error: BaseException | None) -> str:
+    """What to do about an error of the disk, to be put behind it; nothing is known about others."""
+    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
+        case sqlite3.SQLITE_FULL:
+            return ": make room on its disk"
+        case sqlite3.SQLITE_IOERR:
+            return ": see to its disk, which may be full"
+    return ""
+
+
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
     """SQLite's and the system's errors as ours, naming the file."""
@@ -107,7 +117,10 @@ def translated(path: Path) -> Iterator[None]:
                     f"another process has kept {path} locked for {BUSY_TIMEOUT:g} s, and nothing was written: wait for "
                     "it, or end it if it is stopped"
                 ) from error
-        raise StoreError(f"{path} cannot be used: {error}") from error
+        raise StoreError(f"{path} cannot be used: {error}{remedy(error)}") from error
+    except CommitUnknown as error:
+        cause = error.__cause__
+        raise CommitUnknown(f"{path}: {error}{remedy(cause)}") from cause
     except UnicodeDecodeError as error:  # SQLite quotes what it could not read
         raise CorruptRecord(f"{path} is damaged: {error}; restore it from a backup") from error
     except OSError as error:

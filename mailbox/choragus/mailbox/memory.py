@@ -276,6 +276,7 @@ class MemoryStore:
             parked=frozenset(one for one in wanted.appended if one in self._parked),
             timers=timers,
             effects={effect: self._effects[effect].state for effect in wanted.effects if effect in self._effects},
+            any_steps=bool(self._steps),
             known=self._known,
             keys=self._keys,
             heads=self._log.heads,

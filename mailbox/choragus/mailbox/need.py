@@ -49,6 +49,7 @@ def needs(batch: Batch) -> Needs:
     found.timers.update((one.envelope.receiver, one.envelope.timer) for one in batch.closures if one.envelope.timer)
     for turn in batch.turns:
         _needs_of(turn, found)
+    found.mail.update((step.actor, step.message) for step in batch.steps)
     found.streams.update(entry.stream for entry in batch.entries)
     return found
 

@@ -72,6 +72,8 @@ class Facts:
     timers: Mapping[Named, str]
     """Message ids of the waiting timers that the batch cancels or replaces; they are in `mail` too."""
     effects: Mapping[str, EffectState]
+    any_steps: bool
+    """Whether a step of any message is there."""
     known: Mapping[Named, Known]
     keys: Mapping[Mail, str]
     """Keys of the messages that the batch replies to."""
@@ -203,7 +205,7 @@ class _Fold:
             if self._state(effect) is EffectState.OPEN:
                 self._settle(effect, EffectState.HELD)
         self.plan.cursors.update(self.batch.cursors)
-        self.plan.steps = self.batch.steps
+        self.plan.steps = tuple(step for step in self.batch.steps if self._waits((step.actor, step.message)))
         self._chain((*self.batch.entries, *self._entries))
         self._number()
 
@@ -281,6 +283,8 @@ class _Fold:
         if message is None or mail in self._nameless or not self._waits(mail):
             return False
         self._take(mail)
+        if self.facts.any_steps:  # its handler may have taken some, and failed
+            self.plan.stepped.append(mail)
         return True
 
     def _attempt(self, mail: Mail, attempt: Attempt) -> None:

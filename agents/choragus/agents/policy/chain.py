@@ -58,6 +58,9 @@ class Chain:
     Every policy of the stage is asked. Deny and End stop at once. Rewrite changes what the later ones see. Of what else
     is said the strictest counts: Escalate before Ask before Allow. A call that nobody has a word on runs when it reads
     or can be undone; otherwise a person decides. Anything else that nobody has a word on passes.
+
+    A policy with `is_default` (RiskPolicy) replaces that last rule: its word, whatever it is, counts beside those of
+    the others, but an Allow of another one replaces it.
     """
 
     policies: tuple[Policy, ...] = ()
@@ -89,24 +92,31 @@ class Chain:
     def rule(self, check: Check) -> Ruling:
         """What the policies say of it together."""
         said: tuple[Verdict, Policy] | None = None
+        default: tuple[Verdict, Policy] | None = None
         rewritten: list[str] = []
         for policy in self._by_stage[check.stage]:
             verdict = _word(policy, check)
             match verdict:
                 case None:
                     pass
+                case _ if getattr(policy, "is_default", False):
+                    default = verdict, policy
                 case Deny() | End():
                     return _ruling(verdict, policy, check, rewritten)
                 case Rewrite():
                     check = _rewritten(check, verdict)
                     rewritten.append(policy.name)
-                case _ if said is None or _KINDS.index(type(verdict)) > _KINDS.index(type(said[0])):
-                    said = verdict, policy
                 case _:
-                    pass
+                    said = _stricter(said, (verdict, policy))
+        if default is not None and not (said and isinstance(said[0], Allow)):
+            said = _stricter(said, default)
         if said is not None:
             return _ruling(*said, check, rewritten)
         return Ruling(verdict=_default(check), check=check, policy="default", version="1", rewritten=tuple(rewritten))
+
+
+def _stricter(one: tuple[Verdict, Policy] | None, other: tuple[Verdict, Policy]) -> tuple[Verdict, Policy]:
+    return other if one is None or _KINDS.index(type(other[0])) > _KINDS.index(type(one[0])) else one
 
 
 def _word(policy: Policy, check: Check) -> Verdict | None:

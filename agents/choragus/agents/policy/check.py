@@ -42,9 +42,15 @@ class PastCall:
 
 @frozen
 class Past:
-    """The latest calls of the run, oldest first: as many as the run's policies look back on."""
+    """The latest calls of the run that have ended, oldest first: as many as the run's policies look back on.
+
+    `running` are those that were let through, or wait for a person, and have not ended; `objections` counts how often
+    each policy had the last word in this run with anything but Allow.
+    """
 
     calls: tuple[PastCall, ...] = ()
+    running: tuple[PastCall, ...] = ()
+    objections: Mapping[str, int] = field(factory=dict)
 
     def count(self, tool: str) -> int:
         """How many of these calls were of the tool."""
