@@ -7,12 +7,13 @@ import time
 import pytest
 
 from choragus.agents.agent import Agent
-from choragus.agents.errors import ToolFault
+from choragus.agents.errors import AgentFault, ToolFault
 from choragus.agents.flow.declaration import Labels
 from choragus.agents.flow.kind import found, is_inert
 from choragus.agents.flow.path import covers, parse, select
 from choragus.agents.flow.policy import InformationFlow
 from choragus.agents.manifest import manifest
+from choragus.agents.policy.config import load_policies
 from choragus.agents.scripted import ScriptedModel
 from choragus.agents.tool import tool
 
@@ -56,10 +57,16 @@ def test_other_labels_make_another_manifest() -> None:
     assert len(hashes) == 5
 
 
-@pytest.mark.parametrize("options", [{"unplanned": "pass"}, {"arguments": "allow"}, {"output": "deny"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"unplanned": "pass"}, {"arguments": "allow"}, {"output": "deny"}, {"vouch": "yes"}], ids=str
+)
 def test_a_policy_with_an_answer_that_is_none_is_refused(options: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match="'ask'"):
+    with pytest.raises(AgentFault, match=r"'ask'|neither True"):
         InformationFlow(**options)  # type: ignore[arg-type]  # as somebody may write it
+
+
+def test_a_policy_is_written_in_a_file_too() -> None:
+    assert load_policies('[flow]\nunplanned = "ask"\nvouch = true\n') == [InformationFlow(unplanned="ask", vouch=True)]
 
 
 def test_a_policy_with_other_settings_has_another_version() -> None:

@@ -169,7 +169,7 @@ async def test_s22_labels_survive_a_restart_even_of_a_tool_that_is_declared_othe
         denied = [each["reason"] for each in await data(run, "call.judged") if each["verdict"] == "deny"]
 
         assert "untrusted read_mail" in (await run.status()).sources
-    assert "untrusted read_mail" in before[""]
+    assert "untrusted read_mail" in before["the call"]
     assert len(denied) == 1
     assert house.done == []
 

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from attrs import field, frozen
 
+from choragus.agents.errors import AgentFault
 from choragus.agents.policy.check import Check, Stage
 from choragus.agents.policy.verdict import Allow, Ask, Deny, End, Verdict
 
@@ -18,7 +19,7 @@ COMMIT = "commit_plan"
 
 def _answer(flow: object, attribute: object, value: object) -> None:
     if value not in ("ask", "deny"):
-        raise ValueError(f"InformationFlow has {value!r} where it takes 'ask' or 'deny'")
+        raise AgentFault(f"InformationFlow has {value!r} where it takes 'ask' or 'deny'")
 
 
 @frozen(kw_only=True)
@@ -36,6 +37,9 @@ class InformationFlow:
             ends the run without it.
         vouch: whether an irreversible call that nothing untrusted had a part in runs without a person. By default the
             risk class decides, and a person is asked.
+
+    Raises:
+        AgentFault: when an option is none of those it may be.
     """
 
     name: ClassVar[str] = "information-flow"
@@ -50,7 +54,9 @@ class InformationFlow:
 
     def __attrs_post_init__(self) -> None:
         if self.output not in (None, "ask", "end"):
-            raise ValueError(f"output={self.output!r} is none of None, 'ask' and 'end'")
+            raise AgentFault(f"output={self.output!r} of InformationFlow is none of None, 'ask' and 'end'")
+        if not isinstance(self.vouch, bool):
+            raise AgentFault(f"vouch={self.vouch!r} of InformationFlow is neither True nor False")
 
     @property
     def version(self) -> str:

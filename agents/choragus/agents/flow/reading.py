@@ -55,7 +55,7 @@ class Origins:
 
     def told(self) -> dict[str, str]:
         """As a person is shown it."""
-        return {"": str(self.decision), **{name: str(origin) for name, origin in self.arguments.items()}}
+        return {"the call": str(self.decision), **{name: str(origin) for name, origin in self.arguments.items()}}
 
 
 @define

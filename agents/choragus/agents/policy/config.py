@@ -26,6 +26,7 @@ import msgspec
 from attrs import frozen
 
 from choragus.agents.errors import AgentFault, PolicyFault
+from choragus.agents.flow.policy import InformationFlow
 
 from .chain import Policy
 from .check import Stage
@@ -58,13 +59,15 @@ _SETTINGS: dict[str, tuple[Callable[..., Policy], tuple[str, ...]]] = {
     "loop": (LoopPolicy, ("times", "warnings", "then", "polls")),
     "rate": (RatePolicy, ("calls", "within", "tools", "agents", "then", "name")),
     "redaction": (RedactionPolicy, ("kinds", "stages")),
+    "flow": (InformationFlow, ("unplanned", "arguments", "output", "vouch")),
 }
 
 
 def load_policies(source: str | os.PathLike[str], *, name: str = "policies") -> list[Policy]:
     """The policies of a file, or of a text with at least one line break; the file's order is kept among rules.
 
-    The built-in ones come first: risk, rate, loop, redaction. Rules follow, each with a hash of its content as version.
+    The built-in ones come first: risk, rate, loop, redaction, flow. Rules follow, each with a hash of its content as
+    version.
 
     Args:
         source: a path, or the text itself.
@@ -103,7 +106,7 @@ class _Reader:
         yield from (self._rule(where, table) for where, table in tables)
         names = [str(table.get("name")) for _, table in tables]
         names += [str(table.get("name", "rate")) for _, table in self._tables("rate", many=True)]
-        names += [one for one in ("risk", "loop", "redaction") if one in self.document]
+        names += [one for one in ("risk", "loop", "redaction", "flow") if one in self.document]
         twice = [one for one, times in Counter(names).items() if times > 1]
         if twice:
             raise PolicyFault(self.place, f"two policies are named {twice[0]!r}: rename one")
