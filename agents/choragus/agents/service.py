@@ -159,9 +159,11 @@ class Services:
     async def request(self, run: str, agent: str, upto: int, granted: Collection[str] | None = None) -> ModelRequest:
         """All that the model is sent for a step, from the conversation on disk, and the tools that it is granted."""
         who = self.agent(agent)
-        messages = await self._conversation(run, upto)
+        messages = (await self._conversation(run, upto))[:upto]
+        if self.policies(agent).follows_information:  # labels are not the model's to read, nor to pay for
+            messages = [attrs.evolve(each, labels=()) if each.labels else each for each in messages]
         schemas = tuple(tool.schema for tool in who.tools if granted is None or tool.name in granted)
-        return ModelRequest(who.model.name, who.prompt.text, tuple(messages[:upto]), schemas)
+        return ModelRequest(who.model.name, who.prompt.text, tuple(messages), schemas)
 
     async def estimate(self, run: str, agent: str, upto: int, granted: Collection[str] | None = None) -> Usage:
         """The most that the model call of a step may use."""

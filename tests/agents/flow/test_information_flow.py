@@ -282,3 +282,18 @@ async def test_prose_is_inert_only_without_an_address() -> None:
         await run.result(5)
 
     assert house.done == ["tell bob All is well."]
+
+
+async def test_the_model_is_not_sent_the_labels() -> None:
+    sent: list[ModelRequest] = []
+    house = House("something")
+
+    def answer(request: ModelRequest) -> ModelReply | str:
+        sent.append(request)
+        return ModelReply(calls=(call("read_mail"),)) if len(sent) == 1 else "Done."
+
+    agent = clerk(house, FunctionModel(answer))
+    async with Runtime(agents=[agent], policies=[FLOW]) as runtime:
+        await (await runtime.start(agent, "Read.")).result(5)
+
+    assert [line.labels for line in sent[-1].messages] == [(), (), ()]
