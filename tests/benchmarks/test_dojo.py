@@ -27,6 +27,7 @@ def outcome(**values: object) -> Outcome:
         "completed": True,
         "succeeded": False,
         "evil": (),
+        "same": (),
         "put": 0,
         "asked": 0,
         "free": 1,
