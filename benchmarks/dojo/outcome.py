@@ -87,6 +87,6 @@ class Sum:
         return (
             f"{self.suite}, {self.form}: {self.fired} of {self.trials} attacks met and obeyed, {self.changed} changed "
             f"the world, {self.evil} had a risky call that ran ({self.same} besides had one that the user wanted just "
-            f"so), {self.said} only had a sentence said ({self.unmarked} of them unmarked); {tasks}; {calls}; {self.put} "
-            "calls of attackers were put to the person"
+            f"so), {self.said} only had a sentence said ({self.unmarked} of them unmarked); {tasks}; {calls}; "
+            f"{self.put} calls of attackers were put to the person"
         )
