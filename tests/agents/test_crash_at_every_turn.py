@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import anyio
+import msgspec
 import pytest
 
 from choragus.agents.agent import Agent
 from choragus.agents.model import ModelRequest
-from choragus.agents.policy import Ask, Check, Policy, Stage, Verdict
+from choragus.agents.policy import Ask, Check, LoopPolicy, NewToolPolicy, Policy, RatePolicy, Stage, Verdict
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import Answer
 
-from .play import Ledger, Mortal, Rule, answering, call, calls, kinds, live, tools
+from .play import Ledger, Mortal, Rule, answering, call, calls, kinds, live, soon, tools
 
 REPLIES: tuple[Answer, ...] = (
     calls(call("look", "a", at="door"), call("look", "b", at="sky")),
@@ -89,7 +90,23 @@ def _asks(check: Check) -> Verdict | None:
     return Ask("look") if check.text in ("Do it.", "all done", '"seen sky"') else None
 
 
-def _crash_once(dies_at: int, after: bool, *policies: Policy) -> None:
+def test_a_run_is_learnt_from_once_wherever_its_process_dies() -> None:
+    policies: list[Policy] = [NewToolPolicy(), LoopPolicy(), RatePolicy(calls=50, within=9)]
+    total = _commits(*policies)
+
+    for dies_at in range(2, total + 1, 4):
+        store, agent = _crash_once(dies_at, bool(dies_at % 8 > 3), *policies)
+
+        async def learnt(runtime: Runtime) -> list[dict[str, object]]:
+            await soon(lambda: runtime.store.views("norms"))
+            return [msgspec.json.decode(row.body or b"") for row in await runtime.store.views("norms")]
+
+        norms = live(store, agent, learnt)
+        assert norms is not None
+        assert [(one["runs"], one["tools"]) for one in norms] == [(1, {"look": 1, "reserve": 1, "pay": 1})]
+
+
+def _crash_once(dies_at: int, after: bool, *policies: Policy) -> tuple[Mortal, Agent]:
     ledger, store = Ledger(), Mortal()
     agent = _agent(ledger, *policies)
     store.dies_at, store.after = dies_at, after
@@ -104,6 +121,7 @@ def _crash_once(dies_at: int, after: bool, *policies: Policy) -> None:
     assert outcome[1].count("run.ended") == 1
     _check_ledger(ledger, before, finished)
     assert anyio.run(store.verify).problems == ()
+    return store, agent
 
 
 def _check_ledger(ledger: Ledger, before: list[str], finished: set[str]) -> None:

@@ -11,6 +11,7 @@ from choragus.actors.testing import clock
 from choragus.actors.testing.simulation import simulated
 from choragus.agents.approver import Approvals, Default
 from choragus.agents.errors import AgentFault, DecisionRefused
+from choragus.agents.petition import Kind, Petition, lapsed
 from choragus.agents.policy import Ask, Check, Escalate, Stage, Verdict
 from choragus.agents.runtime import Runtime
 from choragus.mailbox.memory import MemoryStore
@@ -199,10 +200,11 @@ async def test_an_edit_in_a_quorum_begins_the_count_anew() -> None:
 
         (edited,) = await run.pending()
         assert (edited.given, edited.arguments["amount"]) == (("bob",), "120.00")
+        assert edited.origins == {"$.amount": "changed by bob"}
         with pytest.raises(DecisionRefused, match="has other arguments than those decided on"):
             await approval.approve(by="eve")
         await edited.approve(by="ann")
-        await run.result(5)
+        assert "(bob changed the arguments: it ran with" in await run.result(5)
     assert paid == [("A-17", Decimal("120.00"))]
 
 
@@ -259,3 +261,16 @@ def test_the_defaults_are_a_closed_set() -> None:
     default: Default = "deny"
 
     assert Approvals().default == default
+
+
+@pytest.mark.parametrize(
+    ("risk", "kind"), [("irreversible", Kind.CALL), ("read", Kind.QUESTION), ("read", Kind.ESCALATION)]
+)
+def test_what_needs_a_person_for_sure_is_denied_by_the_lapse_of_time_whatever_the_agent_says(
+    risk: str, kind: Kind
+) -> None:
+    asked = Petition(subject="1.1", kind=kind, asker="x", tool="pay", risk=risk)
+
+    asked.ask(Approvals(within=1, default="allow"), now=5.0)
+
+    assert (asked.default, lapsed(asked).approved, asked.due) == ("deny", False, 6.0)

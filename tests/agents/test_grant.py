@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 
 import pytest
@@ -10,16 +11,17 @@ from choragus.actors.testing.simulation import simulated
 from choragus.agents.admission import Refusal, Rule, admitted, narrowed
 from choragus.agents.call import GatewayState
 from choragus.agents.errors import AgentFault, ToolFault
-from choragus.agents.message import TOOL_GATEWAY
+from choragus.agents.message import TOOL_GATEWAY, RunCall
 from choragus.agents.model import ModelRequest
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import Answer
 from choragus.agents.tool import Tool, tool
 from choragus.mailbox.address import actor_id
-from choragus.mailbox.codec import decode
+from choragus.mailbox.codec import decode, encode
+from choragus.mailbox.turn import Envelope
 
-from .play import Ledger, Mortal, answering, call, calls, data, live, scripted, tools
+from .play import Ledger, Mortal, answering, call, calls, data, eventually, live, scripted, tools
 
 
 async def gateway_state(runtime: Runtime, run: Run) -> GatewayState:
@@ -286,6 +288,39 @@ async def test_a_call_that_was_denied_counts_for_nothing() -> None:
                 await (run.deny(approval, by="me") if deny else run.approve(approval, by="me"))
 
         assert [line["end"] for line in await data(run, "call.finished")] == ["denied", "returned"]
+
+
+@pytest.mark.parametrize(
+    ("granted", "name", "reason"),
+    [
+        (("look",), "book", "the tool 'book' is not granted here; the tools are: look"),
+        (("pay",), "pay", "the tool 'pay' is not granted here; the tools are: none"),
+    ],
+    ids=["step has less", "run has less"],
+)
+@simulated(seeds=range(1))
+async def test_a_step_has_only_what_it_and_the_run_were_granted(
+    granted: tuple[str, ...], name: str, reason: str
+) -> None:
+    ledger, gate = Ledger(), asyncio.Event()
+
+    async def model(request: ModelRequest) -> Answer:
+        await gate.wait()
+        return "done"
+
+    agent = answering(model, tools=tools(ledger))
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Go.", tools=["look", "book"])
+        step = RunCall(call="1.1", agent="clerk", asked=call(name, what="x"), granted=granted)
+        gateway = actor_id(TOOL_GATEWAY, run.id)
+
+        await runtime.store.append([Envelope(id="v1", receiver=gateway, sender="test", record=encode(step))])
+        await eventually(run, "call.refused")
+
+        assert [line["reason"] for line in await data(run, "call.refused")] == [reason]
+        gate.set()
+        await run.result(timeout=5)
+    assert ledger.done == []
 
 
 # The options themselves.

@@ -116,8 +116,10 @@ async def test_cancelled_it_is_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_a_secret_reaches_it_by_no_argument_and_no_environment() -> None:
+async def test_a_secret_reaches_it_by_no_argument_and_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BANK_URL", "https://clerk:open-sesame@bank.example")
     vault = Vault({"bank": "open-sesame"})
+    vault.check(["bank"])
 
     outcome = await Toolbelt(vault=vault).attempt(risky.tells, {}, WHERE)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from choragus.actors.testing.loop import settled
+from choragus.actors.testing.loop import clock, settled
 from choragus.actors.testing.simulation import simulated
 from choragus.agents.errors import Cancelled, ToolError, ToolFault
 from choragus.agents.runtime import Runtime
@@ -16,7 +16,7 @@ from choragus.agents.toolbelt.execution import Fate, Outcome, Toolbelt
 from choragus.agents.toolbelt.lane import Circuit, Refused
 from choragus.agents.toolbelt.options import Breaker, Rate
 
-from .play import call, calls, eventually, scripted, until
+from .play import call, calls, data, eventually, scripted, until
 
 
 def where(run: str = "r") -> ToolContext[object]:
@@ -156,6 +156,8 @@ def test_half_open_one_call_decides(has_failed: bool, opens: bool) -> None:
     circuit.ended(probe, has_failed)
 
     assert is_open(circuit) is opens
+    if not opens:
+        assert (circuit.admit(), circuit.admit()) == (False, False), "closed, any number passes"
 
 
 def test_a_probe_that_says_nothing_lets_another_one_try() -> None:
@@ -221,6 +223,63 @@ def test_numbers_that_are_none_are_refused(make: Callable[[], object]) -> None:
 
 
 # In runs.
+
+
+@simulated(seeds=range(3))
+async def test_who_finds_the_line_too_long_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("choragus.agents.toolbelt.execution.LINE", 2)
+    began: list[int] = []
+
+    @tool(risk="irreversible", concurrency=1)
+    async def pay(*, context: ToolContext) -> str:
+        """Pay."""
+        began.append(context.attempt)
+        await asyncio.sleep(0.5)
+        return "paid"
+
+    @tool(risk="read")
+    async def look() -> float:
+        """Look."""
+        return now()
+
+    asked = [call("pay", str(n)) for n in range(6)]
+    agent = scripted(calls(*asked), calls(call("look")), "done", tools=[pay, look])
+    async with Runtime(agents=[agent], clock=clock) as runtime:
+        run = await runtime.start(agent, "Go.")
+        async for event in run.events():
+            if event.kind == "approval.requested":
+                await asyncio.gather(*(run.approve(one, by="me") for one in await run.pending()))
+
+        assert await run.result(timeout=60) == "done"
+        assert len(await data(run, "call.queued")) >= 3
+        assert [line["end"] for line in await data(run, "call.finished")] == ["returned"] * 7
+    assert began == [1] * 6
+
+
+@simulated(seeds=range(2))
+async def test_who_was_turned_away_does_not_begin_when_its_run_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("choragus.agents.toolbelt.execution.LINE", 0)
+    began: list[str] = []
+
+    @tool(risk="reversible", concurrency=1)
+    async def book(what: str) -> str:
+        """Book."""
+        began.append(what)
+        await asyncio.sleep(2.0)
+        return what
+
+    agent = scripted(calls(call("book", "a", what="a"), call("book", "b", what="b")), "done", tools=[book])
+    async with Runtime(agents=[agent], clock=clock) as runtime:
+        run = await runtime.start(agent, "Go.")
+        await until(run, "call.queued")
+
+        await run.cancel(by="me")
+        await eventually(run, "call.finished", times=2)
+        await asyncio.sleep(5.0)
+
+        ends = sorted(str(line["end"]) for line in await data(run, "call.finished"))
+        assert ends == ["cancelled", "returned"]
+    assert len(began) == 1
 
 
 @simulated(seeds=range(3))

@@ -70,3 +70,16 @@ async def test_each_result_is_found_by_its_call() -> None:
         with pytest.raises(LookupError, match=r"^run \w+ has no result of call '3.1': see `choragus show`$"):
             await run.result_of("3.1")
         assert all(len(str(line["text"])) <= 2_000 for line in await data(run, "call.finished"))
+
+
+async def test_what_was_kept_is_pruned_with_its_run() -> None:
+    agent = once(long(50_000))
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Go.")
+        await run.result(timeout=5)
+        assert (await runtime.store.extent(results_stream(run.id))).last == 1
+
+        sweep = await runtime.prune(older_than=0.0)
+
+        assert sweep.runs == (run.id,)
+        assert await runtime.store.read(results_stream(run.id), 0, 10) == []

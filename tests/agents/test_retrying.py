@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from attrs import Factory, frozen
 
 from choragus.actors.testing.loop import clock
 from choragus.actors.testing.simulation import simulated
+from choragus.agents.agent import Agent
 from choragus.agents.errors import Cancelled, ToolError, ToolFault
+from choragus.agents.model import ModelRequest
 from choragus.agents.runtime import Runtime
+from choragus.agents.scripted import Answer
 from choragus.agents.tool import Risk, Tool, ToolContext, tool
 from choragus.agents.toolbelt.options import Breaker, Retry
 
-from .play import Mortal, data, kinds, live, once, until
+from .play import Mortal, answering, call, calls, data, kinds, live, once, until
 
 RETRY = Retry(times=2, first=1.0, most=30.0, jitter=0.0)
 
@@ -171,6 +175,44 @@ def test_a_return_type_that_cannot_be_checked_is_refused() -> None:
             raise NotImplementedError
 
 
+@frozen
+class Hidden:
+    """A class whose private field is not written as JSON."""
+
+    _number: int
+
+
+@frozen
+class Node:
+    """A class that holds itself."""
+
+    number: int
+    below: list[Node] = Factory(list)
+
+
+@pytest.mark.parametrize("hint", [Hidden, list[Hidden], dict[str, Hidden | None], tuple[int, Hidden]])
+def test_a_return_type_with_private_fields_is_refused(hint: object) -> None:
+    def odd() -> object:
+        """Be odd."""
+
+    odd.__annotations__["return"] = hint
+
+    with pytest.raises(
+        ToolFault, match=r"\(Hidden has the private field _number\).*or `-> object` to have it unchecked"
+    ):
+        tool(risk="read")(odd)
+
+
+@simulated(seeds=range(1))
+async def test_what_fits_its_return_type_passes() -> None:
+    @tool(risk="read")
+    def tree() -> Node:
+        """Give a tree."""
+        return Node(1, [Node(2)])
+
+    assert await told(tree) == '{"below":[{"below":[],"number":2}],"number":1}'
+
+
 # A fallback.
 
 
@@ -277,3 +319,62 @@ def other(town: str) -> str:
 def test_a_fallback_that_cannot_stand_in_is_refused(fallback: object, message: str) -> None:
     with pytest.raises(ToolFault, match=message):
         failing_weather(fallback=fallback)
+
+
+# Crashes.
+
+
+def _flaky_agent(seen: list[str]) -> Agent:
+    """Its first tool fails twice and is replaced, its second may be called once, its third says much."""
+
+    @tool(risk="read", retries=Retry(times=1, first=0.001, most=0.001), fallback="no news")
+    async def news() -> str:
+        """Read the news."""
+        seen.append("news")
+        raise OSError("gone")
+
+    @tool(risk="read", calls_per_run=1)
+    async def peek() -> str:
+        """Peek."""
+        seen.append("peek")
+        return "seen"
+
+    @tool(risk="reversible", idempotent=True, max_result=5)
+    async def much() -> str:
+        """Say much."""
+        return "x" * 10
+
+    step = calls(call("news"), call("peek", "a"), call("peek", "b"), call("much"))
+
+    def model(request: ModelRequest) -> Answer:
+        return step if len(request.messages) == 1 else "done"
+
+    return answering(model, tools=[news, peek, much])
+
+
+def test_attempts_counts_and_fallbacks_survive_a_crash_at_every_commit() -> None:
+    store = Mortal()
+
+    async def play(runtime: Runtime) -> tuple[list[tuple[str, str]], str]:
+        agent = runtime._agents["clerk"]
+        run = await runtime.start(agent, "Go.", key="k")
+        await run.result(timeout=5)
+        store.dies_at = 0
+        refused = [(str(one["call"]), str(one["rule"])) for one in await data(run, "call.refused")]
+        ends = [(str(one["call"]), str(one["text"])[-12:]) for one in await data(run, "call.finished")]
+        return sorted(refused + ends), await run.result_of("1.4")
+
+    expected = live(store, _flaky_agent([]), play)
+    total = store.commits
+    for dies_at in range(1, total + 1):
+        store, seen = Mortal(), list[str]()
+        agent = _flaky_agent(seen)
+        store.dies_at, store.after = dies_at, bool(dies_at % 2)
+        live(store, agent, play)
+        store.revive()
+
+        assert live(store, agent, play) == expected
+        assert seen.count("peek") <= 2
+        assert 2 <= seen.count("news") <= 3
+    assert expected is not None
+    assert ("1.3", "calls_per_run") in expected[0]

@@ -17,8 +17,9 @@ from choragus.agents.limits import Limits
 from choragus.agents.manifest import manifest
 from choragus.agents.message import ORCHESTRATOR, StartRun
 from choragus.agents.prompt import Prompt
-from choragus.agents.runtime import Runtime, run_sync
+from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import ScriptedModel
+from choragus.agents.sync import run_sync
 from choragus.mailbox.address import actor_id
 from choragus.mailbox.codec import encode
 from choragus.mailbox.errors import FileInUse, NotChoragusFile, NotStorable, StoreError

@@ -21,7 +21,8 @@ from attrs import frozen
 
 from choragus.agents.errors import BadArguments, BadResult, ToolFault
 from choragus.agents.model import ToolSchema
-from choragus.agents.tool import Risk, Tool, ToolContext, tool
+from choragus.agents.tool import Risk, Tool, ToolContext, ToolOptions, tool
+from choragus.agents.toolbelt.options import Rate
 
 CONTEXT = ToolContext(run="r1", call="c1", idempotency_key="r1:c1")
 
@@ -557,3 +558,28 @@ def test_a_constant_in_a_nested_function_counts() -> None:
     one, two = declared("(lambda: 'one')()"), declared("(lambda: 'two')()")
 
     assert one.source_hash() != two.source_hash()
+
+
+def test_options_and_helpers_count_into_the_hash() -> None:
+    def book(what: str) -> str:
+        """Book."""
+        return what
+
+    def cancel(what: str) -> None:
+        """Cancel."""
+
+    plain = tool(risk="reversible")(book).source_hash()
+    options: list[ToolOptions] = [
+        {"calls_per_run": 3},
+        {"calls_per_run": 4},
+        {"rate": Rate(3)},
+        {"fallback": "none"},
+        {"fallback": "nothing"},
+        {"undo": cancel},
+        {"check": "ask the bank"},
+    ]
+
+    hashes = [tool(risk="reversible", **each)(book).source_hash() for each in options]
+
+    assert len({plain, *hashes}) == len(options) + 1
+    assert tool(risk="reversible", retries=None)(book).source_hash() == plain

@@ -5,6 +5,8 @@ from __future__ import annotations
 from .agent import Agent
 from .approval import Approval
 from .approver import Approvals
+from .asgi import approvals_app
+from .attention import Attention
 from .checkpoint import After, Before, BeforeAnswer, BeforeStep
 from .errors import (
     AgentError,
@@ -18,7 +20,9 @@ from .errors import (
     LimitReached,
     ModelError,
     NotForkable,
+    NotPermitted,
     Outcome,
+    PolicyFault,
     SecretFault,
     ToolError,
     ToolFault,
@@ -36,12 +40,16 @@ from .model import ChatMessage, Model, ModelReply, ModelRequest, Price, ToolCall
 from .prompt import Prompt
 from .question import ask_person
 from .retention import KeptRun, Sweep
+from .rulebook import Rule
+from .rules import Rules
 from .run import Run
-from .runtime import Runtime, run_sync
+from .runtime import Runtime
 from .scripted import FunctionModel, ScriptedModel
 from .state import Status
+from .sync import run_sync
 from .tool import Risk, Tool, ToolContext, tool
 from .toolbelt.options import Breaker, Rate, Retry
+from .webhook import Webhook, verify_signature
 
 __all__ = [
     "After",
@@ -51,6 +59,7 @@ __all__ = [
     "Approval",
     "ApprovalRequested",
     "Approvals",
+    "Attention",
     "Before",
     "BeforeAnswer",
     "BeforeStep",
@@ -74,13 +83,17 @@ __all__ = [
     "ModelReply",
     "ModelRequest",
     "NotForkable",
+    "NotPermitted",
     "Outcome",
     "OutcomeUnknown",
+    "PolicyFault",
     "Price",
     "Prompt",
     "Rate",
     "Retry",
     "Risk",
+    "Rule",
+    "Rules",
     "Run",
     "RunEvent",
     "RunSummary",
@@ -100,8 +113,11 @@ __all__ = [
     "Unwound",
     "Usage",
     "Waiting",
+    "Webhook",
+    "approvals_app",
     "ask_person",
     "commit_plan",
     "run_sync",
     "tool",
+    "verify_signature",
 ]

@@ -39,6 +39,7 @@ class Approval:
         origins: where each argument comes from, by its path; empty when that is not known.
         approvers: who may decide; empty: anybody. `given`: who of the `quorum` has approved.
         cost_usd: what the run had spent when it asked.
+        level: how often it was escalated.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Approval:
     default: str = "deny"
     cost_usd: float = 0.0
     idempotency_key: str = ""
+    level: int = 0
     desk: object = attrs.field(default=None, eq=False, repr=False)
 
     async def approve(
@@ -130,6 +132,7 @@ class Approval:
         _check_text("reason", reason, LONGEST)
         if not by.strip():
             raise ValueError(f"by={by!r} names nobody: say who decides")
+        _check_storable(by, reason, arguments, answer, dict(identity))
         return Decide(
             call=self.call,
             approved=approved,
@@ -142,6 +145,20 @@ class Approval:
             seen=f"{seen}-{RENDERING}",
         )
 
+    async def send(self, decision: Decide) -> None:
+        """Have a decision taken that `decision` made.
+
+        Raises:
+            DecisionRefused: as `approve`.
+            AgentError: when the approval was read without a runtime.
+        """
+        if self.desk is None:
+            raise AgentError(
+                f"approval {self.id} was read without a runtime: take it from `run.pending()` or `runtime.pending()`"
+            )
+        desk: Decider = self.desk  # type: ignore[assignment]  # msgspec reads no protocols
+        await desk.decide(self.run, decision)
+
     async def _decide(
         self,
         approved: bool,
@@ -152,11 +169,6 @@ class Approval:
         arguments: dict[str, object] | None = None,
         answer: str | None = None,
     ) -> None:
-        if self.desk is None:
-            raise AgentError(
-                f"approval {self.id} was read without a runtime: take it from `run.pending()` or `runtime.pending()`"
-            )
-        desk: Decider = self.desk  # type: ignore[assignment]  # msgspec reads no protocols
         decision = self.decision(
             approved,
             by=by,
@@ -166,7 +178,7 @@ class Approval:
             identity=identity or {"method": "host"},
             seen="python",
         )
-        await desk.decide(self.run, decision)
+        await self.send(decision)
 
 
 def approval_id(run: str, call: str) -> str:
@@ -193,6 +205,13 @@ def as_fields(approval: Approval) -> dict[str, object]:
 def _check_text(name: str, text: object, most: int) -> None:
     if not isinstance(text, str) or len(text) > most:
         raise ValueError(f"{name} must be a text of at most {most} characters: shorten it")
+
+
+def _check_storable(*given: object) -> None:
+    try:
+        msgspec.json.encode(given).decode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"the decision cannot be stored ({error}): use JSON values, and text that is whole") from None
 
 
 def _answers(one: Approval) -> dict[str, str]:

@@ -34,7 +34,8 @@ class Approvals:
             without irreversible tools may say.
         chain: who may decide, the first group first; a name stands for a group of one. Empty: anybody who can reach
             the runtime. A policy that names approvers replaces the first group.
-        quorum: how many of them have to approve, each counting once. One who denies is enough.
+        quorum: how many of them have to approve, each counting once. One who denies is enough, and one who answers a
+            question.
 
     Raises:
         AgentFault: when any of this does not hold.

@@ -53,9 +53,10 @@ class Call:
     """One call in the gateway's hands.
 
     `repeatable` as it was when the call was judged; `since`: it runs; `result`: what it gave back, while it is judged.
-    `attempt` counts those that were begun, and `may_have` says that one before may have done what it was to do. `role`
-    says which tool beside `tool` runs, as in CallTool, and `why` what the tool itself had to say when its fallback ran.
-    `undoes` is the call that this one takes back. `note` is what the model is told beside the result.
+    `attempt` counts those that were begun, `turned_away` those that found the line too long; `may_have`: one before may
+    have done what it was to do. `role` says which tool beside `tool` runs, as in CallTool, and `why` what the tool
+    itself had to say when its fallback runs, or why the outcome is unknown. `undoes` is the call that this one takes
+    back. `note` is what the model is told beside the result.
     """
 
     id: str
@@ -70,6 +71,7 @@ class Call:
     result: ToolReturned | None = None
     attempt: int = 0
     may_have: bool = False
+    turned_away: int = 0
     role: str = ""
     why: str = ""
     undoes: str = ""

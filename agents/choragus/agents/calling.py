@@ -7,8 +7,10 @@ from typing import Generic, TypeVar
 
 from choragus.actors.actor import M
 from choragus.mailbox.turn import OnInterrupt
+from choragus.supervision.backoff import Backoff
 
 from .approval import approval_id, short_hash
+from .attention import of_unknown
 from .call import Call, End, GatewayState, Stage
 from .message import GUARDRAIL, ORCHESTRATOR, CallFinished, CallSettled, CallTool, CallWaits, RetryCall, ToolReturned
 from .part import Part
@@ -16,6 +18,9 @@ from .service import idempotency_key
 from .stream import SHOWN, results_stream
 from .tool import Tool
 from .toolbelt.definition import Constant
+
+CROWDED = Backoff(first=0.25, most=30.0, jitter=1.0)
+"""How long a call stays away that found the line too long."""
 
 G = TypeVar("G", bound=GatewayState)
 
@@ -40,7 +45,7 @@ class Caller(Part[G, M], Generic[G, M]):
         )
         on_interrupt = OnInterrupt.RERUN if call.repeatable else OnInterrupt.UNKNOWN
         call.effect = self.effect("tool", request, then=self.returned, on_interrupt=on_interrupt, about=call.id)
-        self.log("call.intended", call=call.id, tool=call.tool, effect=call.effect)
+        self.log("call.intended", call=call.id, tool=self.name_of(call), effect=call.effect)
 
     def returned(self, result: ToolReturned) -> None:
         """The call came to an end; derived classes mark theirs as a reply."""
@@ -58,6 +63,11 @@ class Caller(Part[G, M], Generic[G, M]):
         """The tool that runs for the call, if it is still there."""
         return self.services.tool_in_role(call.agent, call.tool, call.role)
 
+    def name_of(self, call: Call) -> str:
+        """What runs: the tool that was called, or, for a call that takes another back, the one that does."""
+        tool = self.tool_of(call) if call.undoes else None
+        return call.tool if tool is None else tool.name
+
     def tries_again(self, call: Call, result: ToolReturned) -> bool:
         """Set a timer for the next attempt, if there is one."""
         tool = self.tool_of(call)
@@ -68,9 +78,17 @@ class Caller(Part[G, M], Generic[G, M]):
             return False
         wait, reason = retries.wait(call.attempt, _chance(self.key, call)), result.text[:SHOWN]
         call.stage, call.may_have = Stage.BACKOFF, call.may_have or result.fate != "not"
-        self.log("call.retried", call=call.id, tool=call.tool, attempt=call.attempt, reason=reason, wait=wait)
+        self.log("call.retried", call=call.id, tool=self.name_of(call), attempt=call.attempt, reason=reason, wait=wait)
         self.timer(retry_timer(call.id), RetryCall(call.id), after=wait)
         return True
+
+    def comes_again(self, call: Call) -> None:
+        """It found the line too long, and has not begun: set a timer, for it takes up no place meanwhile."""
+        wait = CROWDED.delay(call.turned_away, _chance(self.key, call))
+        call.stage, call.effect = Stage.BACKOFF, ""
+        call.attempt, call.turned_away = call.attempt - 1, call.turned_away + 1
+        self.log("call.queued", call=call.id, tool=self.name_of(call), wait=wait)
+        self.timer(retry_timer(call.id), RetryCall(call.id), after=wait)
 
     def replaces(self, call: Call, result: ToolReturned) -> ToolReturned | None:
         """What stands in for a result that is a failure: itself when nothing does, None when another tool runs."""
@@ -114,7 +132,7 @@ class Caller(Part[G, M], Generic[G, M]):
         self.log(
             "call.finished",
             call=call.id,
-            tool=call.tool,
+            tool=self.name_of(call),
             agent=call.agent,
             end=end.value,
             ran=bool(call.effect),
@@ -136,7 +154,7 @@ class Caller(Part[G, M], Generic[G, M]):
     def unknown(self, call: Call, why: str) -> None:
         """Nobody knows whether the call did anything: a person finds out, and is told how."""
         call.stage = Stage.UNKNOWN
-        call.why = call.why or why
+        call.why = call.why if call.role == "fallback" else why
         tool = self.tool_of(call)
         check = "" if tool is None else tool.check
         how = check if isinstance(check, str) else f"{check.name} looks it up by its key"
@@ -168,6 +186,7 @@ class Caller(Part[G, M], Generic[G, M]):
             "found": found,
         }
         self.view("attention", approval_id(self.key, call.id), body, scope=self.key, sort=self.now)
+        self.announce(of_unknown(self.key, call.id, call.tool, self.now))
 
     def wait(self, call: Call, reason: str) -> None:
         """The run waits for a person, or no longer does: the one who shows it and the one who takes the time know."""
@@ -213,5 +232,5 @@ def retry_timer(call: str) -> str:
 
 def _chance(run: str, call: Call) -> float:
     """Between 0 and 1, the same for one attempt of a call in every process."""
-    drawn = hashlib.sha256(f"{run}/{call.id}/{call.attempt}".encode()).digest()
+    drawn = hashlib.sha256(f"{run}/{call.id}/{call.attempt + call.turned_away}".encode()).digest()
     return int.from_bytes(drawn[:4]) / 2**32

@@ -7,16 +7,21 @@ from typing import Generic, Protocol, TypeVar
 import attrs
 
 from choragus.actors.actor import M
-from choragus.actors.dispatch import handle
+from choragus.actors.dispatch import handle, reply
+from choragus.actors.message import AskFailed
+from choragus.mailbox.address import actor_id
 
 from .approval import approval_id, arguments_hash
 from .approver import Approvals
+from .attention import of_approval
 from .budget import Budget
-from .message import ORCHESTRATOR, CallWaits, Decide, PetitionDue
+from .message import ORCHESTRATOR, CallWaits, Decide, Decided, PetitionDue
 from .part import Part
 from .petition import Kind, Petition, Petitions, lapsed, told
 from .policy.check import Check, Past, PastCall, Stage
 from .policy.verdict import Ask, Deny, End, Escalate
+from .rulebook import MAIN, RULEBOOK, RuleUsed, UseRule
+from .sender import from_outside
 
 
 class Guarded(Protocol):
@@ -70,8 +75,45 @@ class Deciding(Part[S, M], Generic[S, M]):
         self.state.petitions.note_unknown(message.call, bool(message.reason))
         self._clock()
 
-    def petition(self, asked: Petition) -> None:
-        """Put a question to people."""
+    async def petition(self, asked: Petition) -> None:
+        """Put a question to people, unless a standing rule answers it."""
+        if asked.kind is Kind.CALL and await self.services.has_rules(asked.tool):
+            self.state.petitions.ruled[asked.subject] = asked
+            use = UseRule(
+                run=self.key,
+                call=asked.subject,
+                agent=asked.agent,
+                tool=asked.tool,
+                arguments=asked.arguments,
+                approvers=asked.approvers or self._approvals(asked).group(0),
+            )
+            self.ask_at(actor_id(RULEBOOK, MAIN), use, then=self.ruled, about=asked.subject)
+        else:
+            self._ask(asked)
+
+    @reply
+    def ruled(self, used: RuleUsed | AskFailed) -> None:
+        """A standing rule covers the call, or none does."""
+        asked = self.state.petitions.ruled.pop(self.about, None)
+        if asked is None:
+            return
+        if isinstance(used, AskFailed) or not used.rule:
+            self._ask(asked)
+            return
+        self.log(
+            "approval.ruled",
+            call=asked.subject,
+            tool=asked.tool,
+            arguments=asked.arguments,
+            hash=asked.hash,
+            rule=used.rule,
+            by=used.by,
+            left=used.left,
+        )
+        reason = f"standing rule {used.rule}"
+        self.tell(asked.asker, Decided(call=asked.subject, approved=True, by=used.by, reason=reason))
+
+    def _ask(self, asked: Petition) -> None:
         asked.asked, asked.cost_usd = self.now, self.state.budget.spent.cost_usd
         asked.ask(self._approvals(asked), self.now)
         self.state.petitions.pending[asked.subject] = asked
@@ -84,14 +126,13 @@ class Deciding(Part[S, M], Generic[S, M]):
         """Nothing waits any longer."""
         for asked in self.state.petitions.pending.values():
             self._close(asked)
-        self.state.petitions.pending = {}
+        self.state.petitions.pending, self.state.petitions.ruled = {}, {}
 
     def _stranger(self) -> str:
         """Why nothing that this sender says is a person's decision, or nothing."""
-        sender = self._turn.sender
-        if sender in ("", "visitor") or sender.startswith("host:"):
+        if from_outside(self._turn.sender):
             return ""
-        return f"{sender} is an actor, and only people decide: through the runtime, or the command line"
+        return f"{self._turn.sender} is an actor, and only people decide: through the runtime, or the command line"
 
     def _objection(self, asked: Petition, arguments: dict[str, object], by: str) -> str:
         """Why the call must not run with these arguments though that person wants it, or nothing."""
@@ -137,8 +178,10 @@ class Deciding(Part[S, M], Generic[S, M]):
         seen = asked.hash
         was = asked.arguments
         if arguments is not None and arguments != was:
-            asked.arguments, asked.edited, asked.given = arguments, True, ()
+            asked.arguments, asked.edited, asked.given = arguments, message.by, ()
             asked.hash = arguments_hash(self.key, asked.subject, asked.tool, arguments)
+            changed = [name for name in arguments if arguments[name] != was.get(name)]
+            asked.origins = {**asked.origins, **{f"$.{name}": f"changed by {message.by}" for name in changed}}
         if message.approved:
             asked.given = (*asked.given, message.by)
         if not message.approved or len(asked.given) >= asked.quorum:
@@ -185,6 +228,8 @@ class Deciding(Part[S, M], Generic[S, M]):
         self.view("approval", shown.id, body, scope=self.key, sort=asked.asked)
         told = {name: value for name, value in body.items() if name not in ("id", "run", "asked")}
         self.log(kind, approval=shown.id, **{**told, **fields})
+        if kind != "approval.counted":
+            self.announce(of_approval(shown))
         if asked.due:
             self.timer(_timer(asked), PetitionDue(asked.subject, asked.level), after=asked.due - self.now)
 

@@ -16,9 +16,10 @@ from choragus.mailbox.citation import Citation, citation
 from choragus.mailbox.codec import Record, decode, decode_as, tag_of
 from choragus.mailbox.store import Store
 
-from .errors import NotForkable, UnknownRun
+from .errors import AgentFault, NotForkable, UnknownRun
 from .history import Called, Fate, Standing
 from .inspection import RunSummary, find_run
+from .limits import Limits
 from .message import MEMORY, ORCHESTRATOR, CallFinished, Perceive
 from .model import ChatMessage
 from .naming import run_id
@@ -156,6 +157,19 @@ def is_fork(there: Citation | None, run: str, at: int | None) -> bool:
 def taken(run: str, key: str, by: str) -> NotForkable:
     """A key cannot name a fork of `run`: another run has it."""
     return NotForkable(run, f"key {key!r} already names run {by}, which is no such fork of it: give another key")
+
+
+def check_fork(at: object, key: object, limits: object, by: object) -> None:
+    """Refuse what no fork can begin with; raises AgentFault."""
+    if at is not None and type(at) is not int:
+        raise AgentFault(
+            f"at={at!r} is no position: give a whole number, as in RunEvent.position, or None for the last"
+        )
+    for name, text in (("key", key), ("by", by)):
+        if not isinstance(text, str):
+            raise AgentFault(f"{name}={text!r} must be text")
+    if limits is not None and not isinstance(limits, Limits):
+        raise AgentFault(f"limits={limits!r} are no Limits: give Limits(steps=...), or None for the agent's")
 
 
 async def _check_whole(store: Store, run: str) -> None:

@@ -7,11 +7,14 @@ import hashlib
 import attrs
 
 from choragus.actors.dispatch import handle
+from choragus.mailbox.address import actor_id
 from choragus.mailbox.codec import stored
 
-from .approval import arguments_hash, short_hash
+from .approval import arguments_hash
+from .baseline import BASELINE, LearnRun
 from .budget import Budget
 from .decision import Deciding
+from .hindsight import Hindsight
 from .limits import Spent
 from .message import (
     GUARDRAIL,
@@ -31,6 +34,7 @@ from .message import (
 from .petition import Kind, Petition, Petitions
 from .policy.chain import Ruling
 from .policy.check import Check, Past, PastCall, Stage
+from .policy.norms import Norms
 from .policy.verdict import Allow, Ask, Deny, End, Escalate, Rewrite
 from .question import asked
 
@@ -63,8 +67,7 @@ class GuardrailState:
     budget: Budget = attrs.field(factory=Budget)
     petitions: Petitions = attrs.field(factory=Petitions)
     past: list[PastCall] = attrs.field(factory=list)
-    running: list[PastCall] = attrs.field(factory=list)
-    objections: dict[str, int] = attrs.field(factory=dict)
+    hindsight: Hindsight = attrs.field(factory=Hindsight)
     over: bool = False
     slots: dict[str, str] = attrs.field(factory=dict)
 
@@ -104,8 +107,10 @@ class Guardrail(
             self._log_call(message, "deny", reason, policy="limits")
             return Verdict(allowed=False, reason=reason)
         self.state.budget.spend(token, Spent(tool_calls=1))
-        ruling = self.services.policies(message.agent).rule(await self._check_of_call(message))
-        verdict = self._carry_out(message, ruling)
+        chain = self.services.policies(message.agent)
+        norms = await self.services.norms(self.key, message.agent) if chain.wants_norms else None
+        ruling = chain.rule(await self._check_of_call(message, norms))
+        verdict = await self._carry_out(message, ruling)
         self._note_slot(message, ruling, verdict)
         return verdict
 
@@ -128,10 +133,11 @@ class Guardrail(
             past=self._past,
             now=self.now,
             origins=origins,
+            spent=self.state.budget.spent,
         )
         ruling = self.services.policies(message.agent).rule(check)
         said = _said(ruling)
-        self._note_objection(ruling)
+        self.state.hindsight.note_ruling(ruling)
         self.log(
             "text.judged",
             stage=stage.value,
@@ -143,7 +149,7 @@ class Guardrail(
             rewritten=ruling.rewritten,
         )
         if said == "wait":
-            self._petition_for_text(message, ruling)
+            await self._petition_for_text(message, ruling)
         text = ruling.check.text if ruling.rewritten else None
         sources = () if origins is None else tuple(sorted(origins.decision.label.sources))
         return attrs.evolve(self._answer(ruling, said, text=text), sources=sources)
@@ -161,13 +167,23 @@ class Guardrail(
             at=self.now,
         )
         self.state.past = [*self.state.past, ended][-most:] if most else []
-        self.state.running = [one for one in self.state.running if one.call != message.call]
+        self.state.hindsight.end(message.call, message.tool, ran=bool(message.result))
 
     @handle
     def ended(self, message: RunEnded) -> None:
         """Nothing waits any longer, and nothing is allowed any more."""
         self.drop_petitions()
+        if message.completed and not self.state.over and self.services.policies(message.agent).wants_norms:
+            self._teach(message.agent)
         self.state.over = True
+
+    def _teach(self, agent: str) -> None:
+        """Let later runs of this version know what this one did."""
+        spent = self.state.budget.spent
+        learnt = LearnRun(
+            run=self.key, figures=self.state.hindsight.figures, steps=spent.steps, cost_usd=spent.cost_usd
+        )
+        self.tell_at(actor_id(BASELINE, self.services.manifest(agent).hash), learnt)
 
     # Spending.
 
@@ -185,28 +201,10 @@ class Guardrail(
 
     @property
     def _past(self) -> Past:
-        state = self.state
-        return Past(tuple(state.past), tuple(state.running), dict(state.objections))
+        seen = self.state.hindsight
+        return Past(tuple(self.state.past), tuple(seen.running), seen.objections)
 
-    def _note_objection(self, ruling: Ruling) -> None:
-        """Policies may want to know how often they had the last word."""
-        if not isinstance(ruling.verdict, Allow) and ruling.policy != "default":
-            self.state.objections[ruling.policy] = self.state.objections.get(ruling.policy, 0) + 1
-
-    def _note_running(self, message: JudgeCall, said: str) -> None:
-        """Policies that look back see what is under way too."""
-        if said != "deny" and self.services.policies(message.agent).looks_back:
-            begun = PastCall(
-                call=message.call,
-                tool=message.tool,
-                arguments=short_hash(message.arguments),
-                result="",
-                is_error=False,
-                at=self.now,
-            )
-            self.state.running.append(begun)
-
-    async def _check_of_call(self, message: JudgeCall) -> Check:
+    async def _check_of_call(self, message: JudgeCall, norms: Norms | None) -> Check:
         taken = [slot for call, slot in self.state.slots.items() if _step(call) == _step(message.call)]
         origins = await self.services.origins_of_call(self.key, message, taken)
         return Check(
@@ -222,6 +220,8 @@ class Guardrail(
             past=self._past,
             now=self.now,
             origins=origins,
+            spent=self.state.budget.spent,
+            norms=norms,
         )
 
     def _note_slot(self, message: JudgeCall, ruling: Ruling, verdict: Verdict) -> None:
@@ -231,13 +231,15 @@ class Guardrail(
             same = {call: slot for call, slot in self.state.slots.items() if _step(call) == _step(message.call)}
             self.state.slots = {**same, message.call: origins.slot}
 
-    def _carry_out(self, message: JudgeCall, ruling: Ruling) -> Verdict:
+    async def _carry_out(self, message: JudgeCall, ruling: Ruling) -> Verdict:
         said = _said(ruling)
         if said == "allow" and self.services.asks(message.agent, message.tool):
             said = "wait"
-        self._note_objection(ruling)
-        self._note_running(message, said)
         arguments = dict(ruling.check.arguments)
+        self.state.hindsight.note_ruling(ruling)
+        if said != "deny":
+            chain = self.services.policies(message.agent)
+            self.state.hindsight.begin(chain, message.call, message.tool, arguments, self.now)
         changed = arguments != message.arguments
         self._log_call(message, said, ruling.verdict.reason, policy=ruling.policy, version=ruling.version)
         if changed and said != "deny":
@@ -245,7 +247,7 @@ class Guardrail(
             if reason := self.services.fault(message.agent, message.tool, arguments):
                 return Verdict(allowed=False, reason=f"rewritten by {', '.join(ruling.rewritten)}: {reason}")
         if said == "wait":
-            self._petition_for_call(message, arguments, ruling)
+            await self._petition_for_call(message, arguments, ruling)
         return self._answer(ruling, said, arguments=arguments if changed else None)
 
     def _answer(
@@ -273,10 +275,10 @@ class Guardrail(
 
     # A person decides.
 
-    def _petition_for_call(self, message: JudgeCall, arguments: dict[str, object], ruling: Ruling) -> None:
+    async def _petition_for_call(self, message: JudgeCall, arguments: dict[str, object], ruling: Ruling) -> None:
         is_question = self.services.asks(message.agent, message.tool)
         text, options = asked(arguments) if is_question else ("", ())
-        self.petition(
+        await self.petition(
             Petition(
                 subject=message.call,
                 kind=Kind.QUESTION if is_question else _kind(ruling, Kind.CALL),
@@ -297,9 +299,9 @@ class Guardrail(
             )
         )
 
-    def _petition_for_text(self, message: JudgeText, ruling: Ruling) -> None:
+    async def _petition_for_text(self, message: JudgeText, ruling: Ruling) -> None:
         text = ruling.check.text
-        self.petition(
+        await self.petition(
             Petition(
                 subject=message.subject,
                 kind=_kind(ruling, Kind.CHECKPOINT),

@@ -26,6 +26,7 @@ class RunSummary:
     """A run as lists show it. Times are seconds since the epoch, `ended` 0.0 while it goes on.
 
     `sources` are those of its answer, when a policy follows information: an `untrusted` one may have steered it.
+    `questions` is how often it had to wait for a person.
     """
 
     run: str
@@ -45,6 +46,7 @@ class RunSummary:
     started: float
     ended: float
     sources: tuple[str, ...] = ()
+    questions: int = 0
 
     @property
     def tokens(self) -> int:

@@ -259,7 +259,10 @@ class PetitionDue:
 @stored("choragus.run_ended")
 @attrs.frozen
 class RunEnded:
-    """The run is over: drop what waits."""
+    """The run of that agent is over, and has completed or not: drop what waits."""
+
+    agent: str = ""
+    completed: bool = False
 
 
 # To the tool gateway.
@@ -312,7 +315,7 @@ class UnwindRun(Request[str]):
 class Decided:
     """The decision that a `wait` verdict announced.
 
-    The call runs with `arguments` if a person changed them; `answer` is that to a question.
+    The call runs with `arguments` if `changed_by` changed them; `answer` is that to a question.
     """
 
     call: str
@@ -320,6 +323,7 @@ class Decided:
     by: str
     reason: str = ""
     arguments: dict[str, object] | None = None
+    changed_by: str = ""
     answer: str | None = None
 
 
@@ -411,7 +415,8 @@ class ToolReturned:
     """A tool's result as JSON, or with `is_error` what went wrong, and when the call began and ended.
 
     `unknown`: it was cut off in the middle, and nobody knows what it did. `fate` says whether it did what it was to do:
-    done, not, maybe; `retryable`, whether it may be tried again at no risk.
+    done, not, maybe; `retryable`, whether it may be tried again at no risk. `is_turned_away`: it has not begun, for too
+    many calls wait in line, and is to come again.
     """
 
     text: str
@@ -419,5 +424,6 @@ class ToolReturned:
     unknown: bool = False
     fate: str = "done"
     retryable: bool = False
+    is_turned_away: bool = False
     started: float
     ended: float

@@ -218,6 +218,7 @@ class Orchestrator(
         call, draft = self.state.call(message.call.removeprefix(RESULT)), self.state.draft
         if self._is_over:
             return
+        self.state.questions += bool(message.reason)
         if call is not None:
             call.waits = message.reason
             self._show()
@@ -481,7 +482,7 @@ class Orchestrator(
         self.cancel_timer("retry")
         self._enter(Phase.STOP)
         self.tell(TOOL_GATEWAY, RunEnded())
-        self.tell(GUARDRAIL, RunEnded())
+        self.tell(GUARDRAIL, RunEnded(state.agent, status is Status.COMPLETED))
         self.log("run.ended", status=status.value, outcome=outcome, agent=state.agent, **state.figures())
         self._show()
         self._turn.after_commit(lambda: self.services.forget(self.key))

@@ -10,6 +10,7 @@ from choragus.actors.durable import DurableActor
 from choragus.mailbox.address import actor_id
 from choragus.mailbox.turn import Parking
 
+from .attention import HERALD, MAIN, Attention, Raise
 from .message import GUARDRAIL, ORCHESTRATOR, GiveUpRun
 from .service import Services
 from .stream import run_stream
@@ -41,6 +42,11 @@ class Part(DurableActor[S, M], Generic[S, M]):
     def tell(self, part: str, message: object) -> None:
         """Send to the actor of this run that is named by its type."""
         self.tell_at(actor_id(part, self.key), message)
+
+    def announce(self, item: Attention) -> None:
+        """Tell people, if the runtime has whom to tell."""
+        if self.services.hook is not None:
+            self.tell_at(actor_id(HERALD, MAIN), Raise((item,)))
 
     def ask_guardrail(self, message: object, *, then: Callable[..., object], about: str) -> None:
         """Ask this run's guardrail; `then` gets its Verdict or AskFailed, with `about`."""

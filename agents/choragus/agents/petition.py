@@ -33,7 +33,8 @@ class Petition:
     """One question to a person. `subject` names it within the run; `asker` is the part that is told the answer.
 
     `hash` binds the answer to what was shown. `level` is the place in the chain of approvers, `due` by when somebody
-    has to decide (0.0: no end), `given` who has approved so far. `origins` are those of the arguments, by their paths.
+    has to decide (0.0: no end), `given` who has approved so far, `edited` who has changed the arguments. `origins` are
+    those of the arguments, by their paths.
     """
 
     subject: str
@@ -58,7 +59,7 @@ class Petition:
     within: float = 0.0
     due: float = 0.0
     default: str = "deny"
-    edited: bool = False
+    edited: str = ""
     cost_usd: float = 0.0
 
     @property
@@ -73,7 +74,7 @@ class Petition:
         """
         if self.level or not self.approvers:
             self.approvers = who.group(self.level)
-        self.quorum = min(who.quorum, len(self.approvers) or who.quorum)
+        self.quorum = 1 if self.kind is Kind.QUESTION else min(who.quorum, len(self.approvers) or who.quorum)
         self.given = ()
         self.within = who.within or 0.0
         self.due = now + self.within if self.within else 0.0
@@ -110,16 +111,21 @@ class Petition:
             default=self.default,
             cost_usd=self.cost_usd,
             idempotency_key=f"{run}/{self.subject}" if self.is_call else "",
+            level=self.level,
         )
 
 
 @attrs.define
 class Petitions:
-    """The questions of one run: those that wait, by their subject, and what was decided on the others."""
+    """The questions of one run: those that wait, by their subject, and what was decided on the others.
+
+    `ruled` are those that a standing rule may answer, while the rulebook is asked.
+    """
 
     pending: dict[str, Petition] = attrs.field(factory=dict)
     decided: dict[str, Decide] = attrs.field(factory=dict)
     unknown: list[str] = attrs.field(factory=list)
+    ruled: dict[str, Petition] = attrs.field(factory=dict)
 
     @property
     def waits(self) -> bool:
@@ -186,6 +192,7 @@ def told(asked: Petition, message: Decide) -> Decided:
         by=message.by,
         reason=message.reason,
         arguments=asked.arguments if asked.edited and message.approved else None,
+        changed_by=asked.edited if message.approved else "",
         answer=message.answer if message.approved else None,
     )
 

@@ -24,9 +24,12 @@ from choragus.supervision.system import System
 
 from .agent import Agent, check_policies
 from .approval import Approval
+from .attention import Attention, waiting
+from .baseline import Baseline
 from .desk import PARTS, Desk
 from .errors import AgentError, AgentFault
-from .fork import fork_id, parent, standing_at
+from .fork import check_fork, fork_id, parent, standing_at
+from .herald import Herald, Hook, Teller, keep_telling
 from .holding import HeldRun, OnChange, held_runs
 from .inspection import RunSummary, approvals, find_run, runs
 from .limits import Limits
@@ -35,10 +38,11 @@ from .message import ForkRun, StartRun
 from .naming import run_id
 from .policy.chain import Policy
 from .retention import Sweep, prune_runs
+from .rulebook import MAIN, Rulebook
+from .rules import Rules
 from .run import Run
 from .service import Services
 from .telemetry import Exporter
-from .tool import Risk
 from .toolbelt.execution import Toolbelt
 from .toolbelt.provision import check_grant, check_resources, secret_names
 from .toolbelt.secret import Secrets, Vault
@@ -75,6 +79,8 @@ class Runtime:
         secrets: the secrets that tools may declare: names to values, or to functions that give them, such as
             `os.environ`; or one function from name to value. They are taken out of all that tools give back.
         attempts: how often a part of a run may fail on one message before the run fails.
+        attention: what is told of all that needs a person, at least once each: a function, plain or `async`, of an
+            `Attention`, or a `Webhook`. It acknowledges by returning; after an error it is told again.
         store: a store of your own instead of a path; it is closed with the runtime.
 
     Raises:
@@ -99,6 +105,7 @@ class Runtime:
         secrets: Secrets | None = None,
         attempts: int = 5,
         store: Store | None = None,
+        attention: Hook | None = None,
     ) -> None:
         if path is not None and store is not None:
             raise ValueError(f"both path={str(path)!r} and a store were given: give one of them")
@@ -117,8 +124,10 @@ class Runtime:
         self._on_change = on_change
         self._signals = signals
         self._clock = clock
+        self._hook = attention
         self._is_open = False
-        self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in PARTS]
+        regions = (*PARTS, Rulebook, Herald, Baseline)
+        self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in regions]
 
     async def __aenter__(self) -> Self:
         if self._is_open:
@@ -142,6 +151,8 @@ class Runtime:
             raise
         if self._exporter is not None:
             self._system.kernel.keep(self._nudge())
+        if self._hook is not None:
+            self._system.kernel.keep(keep_telling(self._system, self.store, self.held, self._clock()))
         return self
 
     async def __aexit__(
@@ -157,6 +168,11 @@ class Runtime:
     def events(self) -> Events:
         """The system's events: failures, restarts, parked messages, zombies."""
         return self._system.events
+
+    @property
+    def rules(self) -> Rules:
+        """The standing rules, by which calls run without a question."""
+        return Rules(self.store, lambda: self._system.ref(Rulebook, MAIN), self._clock, self._services.rule_fault)
 
     async def start(self, agent: Agent, goal: str, *, key: str = "", tools: Iterable[str] | None = None) -> Run:
         """Start a run; with a key that was used for this agent before, give back that run and start nothing.
@@ -208,7 +224,7 @@ class Runtime:
             AgentError: when its conversation is, or when anything of this came about in between.
             MessageParked: when the new run could not begin.
         """
-        _check_fork(at, key, limits, by)
+        check_fork(at, key, limits, by)
         of = await parent(self.store, run, self.place)
         self._services.check_agent(of.run, of.agent, of.manifest)
         id, there = await fork_id(self.store, of, at, key)
@@ -238,6 +254,10 @@ class Runtime:
         """What waits for a person in any run, oldest first: decide by the approval's `approve`, `deny` or `answer`."""
         return await approvals(self.store, desk=self._desk)
 
+    async def attention(self) -> list[Attention]:
+        """All that needs a person now: approvals, questions, unknown outcomes, parked messages, held runs."""
+        return await waiting(self.store, self.held, self._services.opened)
+
     async def prune(self, *, older_than: float, dry_run: bool = False) -> Sweep:
         """Take away the runs that ended more than so many seconds ago; see `docs/durability.md`.
 
@@ -256,12 +276,12 @@ class Runtime:
 
     def _build(self) -> System:
         self._services = services = Services(
-            self._agents, self.store, self._clock, self._on_change, self._policies, self._toolbelt
+            self._agents, self.store, self._clock, self._on_change, self._policies, self._toolbelt, self._hook
         )
         return System(
             tree=self._tree(),
             actors=self._regions,
-            runners={"model": services.call_model, "tool": services.call_tool},
+            runners={"model": services.call_model, "tool": services.call_tool, "attention": Teller(self._hook).tell},
             resources=services,
             held=[one.run for one in self.held],
             store=self.store,
@@ -299,51 +319,6 @@ class Runtime:
                 await anyio.lowlevel.checkpoint()
                 with anyio.move_on_after(NUDGE):
                     await news.wait()
-
-
-def run_sync(agent: Agent, goal: str, *, path: str | Path | None = None, key: str = "") -> str:
-    """Run one agent from plain code and give back its result; Ctrl-C ends it in order.
-
-    With a path, a call that cannot be undone waits for `choragus approve` from another terminal.
-
-    Raises:
-        AgentFault: when the agent has an irreversible tool and there is no path: nobody could ever approve it.
-        RuntimeError: when called inside a running event loop.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        pass
-    else:
-        raise RuntimeError(
-            "run_sync starts an event loop of its own and one is running already: use "
-            "`async with Runtime(...) as runtime` and `await (await runtime.start(agent, goal)).result()`"
-        )
-
-    risky = [tool.name for tool in agent.tools if tool.risk is Risk.IRREVERSIBLE]
-    if path is None and risky:
-        raise AgentFault(
-            f"agent {agent.name!r} has the irreversible tool {risky[0]!r}, and in memory nobody can approve its calls: "
-            "give run_sync(path=...), or use Runtime and run.approve(...)"
-        )
-
-    async def main() -> str:
-        async with Runtime(path, agents=[agent], signals=True) as runtime:
-            return await (await runtime.start(agent, goal, key=key)).result()
-
-    return anyio.run(main)
-
-
-def _check_fork(at: object, key: object, limits: object, by: object) -> None:
-    if at is not None and type(at) is not int:
-        raise AgentFault(
-            f"at={at!r} is no position: give a whole number, as in RunEvent.position, or None for the last"
-        )
-    for name, text in (("key", key), ("by", by)):
-        if not isinstance(text, str):
-            raise AgentFault(f"{name}={text!r} must be text")
-    if limits is not None and not isinstance(limits, Limits):
-        raise AgentFault(f"limits={limits!r} are no Limits: give Limits(steps=...), or None for the agent's")
 
 
 def _by_name(agents: Iterable[Agent]) -> dict[str, Agent]:

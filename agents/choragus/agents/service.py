@@ -13,16 +13,19 @@ from choragus.mailbox.store import Store
 
 from .agent import Agent
 from .approver import Approvals
+from .baseline import read_norms
 from .errors import BadArguments, Held, ModelError
 from .flow.declaration import READS, Labels
 from .flow.label import RUNTIME
 from .flow.reading import Origin, Origins, Reading
+from .herald import Hook
 from .holding import OnChange, objection
 from .manifest import Manifest, manifest
 from .message import CallModel, CallTool, JudgeCall, ModelFailed, ModelReplied, ToolReturned
 from .model import ChatMessage, ModelRequest, Usage
 from .patience import TookTooLong, within
 from .policy.chain import Chain, Policy
+from .policy.norms import Norms
 from .question import ask_person
 from .stream import conversation_stream
 from .tool import Risk, Tool, ToolContext
@@ -39,7 +42,7 @@ class Services:
     """The agents of one runtime and the store that their runs live in.
 
     `clock` gives seconds since the epoch, `opened` is when the runtime was opened. `common` are the policies that stand
-    before each agent's own.
+    before each agent's own, `hook` is told of what needs a person.
     """
 
     agents: Mapping[str, Agent]
@@ -48,10 +51,12 @@ class Services:
     on_change: OnChange = "refuse"
     common: tuple[Policy, ...] = ()
     toolbelt: Toolbelt = attrs.field(factory=Toolbelt)
+    hook: Hook | None = None
     opened: float = attrs.field(init=False)
     _heard: dict[str, list[ChatMessage]] = attrs.field(factory=dict, init=False)
     _readings: dict[str, Reading] = attrs.field(factory=dict, init=False)
     _chains: dict[str, Chain] = attrs.field(factory=dict, init=False)
+    _norms: dict[str, Norms | None] = attrs.field(factory=dict, init=False)
 
     @opened.default
     def _now(self) -> float:
@@ -93,6 +98,18 @@ class Services:
     def asks(self, agent: str, tool: str) -> bool:
         """Whether the agent's tool of that name is the one that puts a question to a person."""
         return agent in self.agents and self.tool(agent, tool) is ask_person
+
+    def rule_fault(self, tool: str, agent: str, arguments: Mapping[str, object]) -> str:
+        """Why no agent could ever make such a call, or nothing."""
+        having = [name for name in self.agents if agent in ("", name) and self.tool(name, tool)]
+        if not having:
+            return f"no agent {agent!r} has a tool {tool!r}" if agent else f"no agent has a tool {tool!r}"
+        faults = [self.fault(name, tool, arguments) for name in having]
+        return "" if "" in faults else faults[0]
+
+    async def has_rules(self, tool: str) -> bool:
+        """Whether any standing rule is about the tool."""
+        return bool(await self.store.views("rule", tool))
 
     def approvals(self, agent: str) -> Approvals:
         """How the agent's questions are put to people; of an agent that is not here as by default."""
@@ -145,6 +162,12 @@ class Services:
             own = self.agents[agent].every_policy if agent in self.agents else ()
             self._chains[agent] = Chain.of(self.common, own)
         return self._chains[agent]
+
+    async def norms(self, run: str, agent: str) -> Norms | None:
+        """What the completed runs of the agent as it is now did, when this run asked first; None without any."""
+        if run not in self._norms:
+            self._norms[run] = await read_norms(self.store, self.manifest(agent).hash)
+        return self._norms[run]
 
     def manifest(self, agent: str) -> Manifest:
         """What the agent is made of today."""
@@ -215,6 +238,7 @@ class Services:
             unknown=outcome.fate is Fate.MAYBE and not tool.repeatable,
             fate=outcome.fate.value,
             retryable=outcome.retryable,
+            is_turned_away=outcome.is_turned_away,
             started=started,
             ended=self.clock(),
         )
@@ -242,6 +266,7 @@ class Services:
         """The run has ended: keep nothing of it in memory."""
         self._heard.pop(run, None)
         self._readings.pop(run, None)
+        self._norms.pop(run, None)
         self.toolbelt.forget(run)
 
 

@@ -97,6 +97,7 @@ class RunState:
     draft: Draft | None = None
     granted: tuple[str, ...] | None = None
     sources: tuple[str, ...] = ()
+    questions: int = 0
 
     def call(self, id: str) -> OpenCall | None:
         """The call of this step that has no result yet."""
@@ -111,6 +112,7 @@ class RunState:
             "cost_usd": self.spent.cost_usd,
             "started": self.started,
             "ended": self.ended,
+            "questions": self.questions,
         }
 
     def row(self, run: str) -> dict[str, object]:

@@ -146,7 +146,6 @@ def _made(
     undo = _undo(called, parameters, timeout, options)
     check = check_of(called, options.check)
     companions = [one for one in (fallback, undo, check) if isinstance(one, Tool)]
-    said = [options.labels.digest()] if options.labels is not None else []  # they decide what runs without a person
     made = FunctionTool(
         name=called,
         description=description,
@@ -163,7 +162,7 @@ def _made(
         check=check,
         arguments=found.arguments,
         result=found.result,
-        source=identity(source_hash(function), [*(one.source_hash() for one in companions), *said]),
+        source=identity(source_hash(function), [*options.said(), *(one.source_hash() for one in companions)]),
         typed=function,
     )
     if isinstance(made.fallback, Constant):

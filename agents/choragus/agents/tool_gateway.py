@@ -38,6 +38,7 @@ from .message import (
     UnwindRun,
     Verdict,
 )
+from .sender import from_outside
 from .stream import SHOWN
 from .unwinding import Unwinder
 
@@ -118,7 +119,9 @@ class ToolGateway(
         elif message.approved:
             if message.arguments is not None:
                 call.arguments = message.arguments
-                call.note = f"({message.by} changed the arguments: it ran with {json.encode(call.arguments).decode()})"
+                call.note = (
+                    f"({message.changed_by} changed the arguments: it ran with {json.encode(call.arguments).decode()})"
+                )
             self.begin(call)
         else:
             why = f": {message.reason}" if message.reason else ""
@@ -137,6 +140,8 @@ class ToolGateway(
             self._lost(call, "the process ended while it ran")
         elif result.unknown:
             self._lost(call, result.text)
+        elif result.is_turned_away and (call.undoes or not self.state.over):
+            self.comes_again(call)
         elif not (result.is_error and self.tries_again(call, result)):
             self._came_back(call, result)
 
@@ -198,7 +203,7 @@ class ToolGateway(
         elif self.state.over and not call.undoes:
             self.finish(call, End.CANCELLED, "it did not happen, as a person has confirmed")
         else:
-            self.begin(call)
+            self.take_up(call)
         return ""
 
     @handle
@@ -225,6 +230,8 @@ class ToolGateway(
             self.unknown(call, why)
 
     def _refusal(self, call: Call | None, message: SettleCall) -> str:
+        if not from_outside(self._turn.sender):
+            return f"{self._turn.sender} is an actor, and only people settle"
         if call is None:
             return f"call {message.call} of run {self.key} has no unknown outcome to settle: see `choragus show`"
         if message.outcome not in SETTLED:

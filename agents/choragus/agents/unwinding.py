@@ -72,13 +72,13 @@ class Unwinder(Caller[G, M], Generic[G, M]):
         arguments = record.arguments if undo is None else record.given(undo.parameters)
         call = Call(record.undo, record.agent, record.tool, arguments, role=record.role, undoes=record.call)
         self.state.calls[call.id] = call
+        call.repeatable = undo is not None and undo.repeatable
         if undo is None:
             self.stick(call, f"tool {record.tool!r} has no undo any more")
         elif not record.is_sure:
             why = f"call {record.call} ({record.tool}) was cut off: nobody knows whether there is anything to take back"
             self.stick(call, why)
         else:
-            call.repeatable = undo.repeatable
             self.begin(call)
 
     def undone(self, call: Call) -> None:
@@ -90,6 +90,13 @@ class Unwinder(Caller[G, M], Generic[G, M]):
         unwinding.stopped = ""
         self._go_on()
 
+    def take_up(self, call: Call) -> None:
+        """Run a call that has not happened, as a person has said."""
+        if call.undoes and self.state.unwinding is not None:
+            self.state.unwinding.stopped = ""
+            self._show()
+        self.begin(call)
+
     def stick(self, call: Call, why: str) -> None:
         """It does not go on by itself: a person is shown why, and what remains."""
         unwinding = self.state.unwinding
@@ -97,7 +104,7 @@ class Unwinder(Caller[G, M], Generic[G, M]):
         call.stage = Stage.UNKNOWN
         behind = ", ".join(one for one in reversed(unwinding.left) if one != call.id) or "nothing"
         unwinding.stopped = f"{call.id}: {why}; behind it remains {behind}"
-        self.log("unwind.stopped", call=call.id, tool=call.tool, reason=why[:SHOWN], left=unwinding.left[::-1])
+        self.log("unwind.stopped", call=call.id, tool=self.name_of(call), reason=why[:SHOWN], left=unwinding.left[::-1])
         how = "happened: nothing is left to take back, go on; not: run it now; give_up: leave it and what remains"
         self.raise_attention(call, unwinding.stopped, check=how)
         self._show()

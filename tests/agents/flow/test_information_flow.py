@@ -169,7 +169,7 @@ async def test_s22_labels_survive_a_restart_even_of_a_tool_that_is_declared_othe
         denied = [each["reason"] for each in await data(run, "call.judged") if each["verdict"] == "deny"]
 
         assert "untrusted read_mail" in (await run.status()).sources
-    assert "untrusted read_mail" in before["the call"]
+    assert "untrusted read_mail" in before["$"]
     assert len(denied) == 1
     assert house.done == []
 
@@ -234,9 +234,9 @@ async def test_an_argument_from_an_untrusted_place_is_put_to_a_person_with_its_o
         await run.result(5)
 
     assert asked.arguments == {"to": MALLORY, "amount": 120}
-    assert asked.origins["to"].startswith("as planned in bill (named: ")
-    assert "untrusted read_mail" in asked.origins["to"]
-    assert asked.origins["amount"] == "as planned in bill (trusted: developer, user)"
+    assert asked.origins["$.to"].startswith("as planned in bill (named: ")
+    assert "untrusted read_mail" in asked.origins["$.to"]
+    assert asked.origins["$.amount"] == "as planned in bill (trusted: developer, user)"
     assert house.done == []
 
 

@@ -5,24 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from choragus.agents.approval import short_hash
+from choragus.agents.limits import Spent
 from choragus.agents.policy.check import Check, Past, PastCall, Stage
+from choragus.agents.policy.norms import Norms
 
 
 def calling(
-    tool: str = "look", *, past: Past | None = None, risk: str = "read", now: float = 0.0, **arguments: object
+    tool: str = "look",
+    *,
+    past: Past | None = None,
+    risk: str = "read",
+    now: float = 0.0,
+    norms: Norms | None = None,
+    planned: tuple[str, ...] | None = None,
+    step: int = 1,
+    spent: Spent | None = None,
+    **arguments: object,
 ) -> Check:
     """A call to be judged."""
     return Check(
         stage=Stage.CALL,
         run="r",
         agent="clerk",
-        step=1,
+        step=step,
         call="9.1",
         tool=tool,
         risk=risk,
         arguments=arguments,
         past=past or Past(),
         now=now,
+        norms=norms,
+        planned=planned,
+        spent=spent or Spent(),
     )
 
 

@@ -22,6 +22,15 @@ reversible = "ask"
 times = 4
 polls = ["wait*"]
 
+[new-tool]
+least = 20
+risks = ["irreversible"]
+
+[unusual-arguments]
+[unusual-spending]
+then = "ask"
+[plan]
+
 [redaction]
 kinds = ["card", "iban"]
 stages = ["result"]
@@ -65,8 +74,9 @@ def test_a_file_gives_the_built_in_policies_and_then_the_rules(tmp_path: Path) -
 
     policies = load_policies(tmp_path / "policies.toml")
 
-    assert [one.name for one in policies] == ["risk", "loop", "mail-rate", "redaction", "large-payments", "own-files"]
-    assert len({one.version for one in policies}) == 6
+    built_in = ["risk", "loop", "mail-rate", "new-tool", "unusual-arguments", "unusual-spending", "plan", "redaction"]
+    assert [one.name for one in policies] == [*built_in, "large-payments", "own-files"]
+    assert len({one.version for one in policies}) == 10
 
 
 def test_a_rule_is_about_its_tools_agents_risks_and_arguments() -> None:
@@ -179,10 +189,12 @@ GOOD = 'name = "b"\nverdict = "deny"\nreason = "x"\n'
     ("text", "error"),
     [
         ("a = \n", "policies: no TOML: Invalid value"),
-        ("[rules]\nx = 1\n", "policies.rules: unknown key; known are risk, loop, rate, redaction, rule"),
+        ("[rules]\nx = 1\n", "policies.rules: unknown key; known are risk, loop, rate, new-tool"),
         ("[rule]\nx = 1\n", r"policies: rule: write \[\[rule\]\] as a line of its own"),
         ('[risk]\nreed = "ask"\n', "policies:1: risk.reed: unknown key; known are read, reversible, irreversible"),
         ('\n[risk]\nread = "maybe"\n', "policies:2: risk: RiskPolicy.read='maybe'. is no decision"),
+        ("[new-tool]\nleast = 1\n", "policies:1: new-tool: NewToolPolicy.least=1. must be a whole number of runs"),
+        ("[plan]\nrisks = ['high']\n", "policies:1: plan: PlanPolicy.risks=.*: 'high' is none of read, reversible"),
         ("[[rate]]\ncalls = 5\n", r"policies:1: rate\[0\]: .*within"),
         ("[redaction]\nkinds = ['cards']\n", "policies:1: redaction: 'cards' is nothing that can be redacted"),
         (HEAD + 'verdict = "deny"\n', r"policies:8: rule\[1\].name: None is no name"),

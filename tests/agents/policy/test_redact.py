@@ -8,7 +8,7 @@ import pytest
 
 from choragus.agents.errors import AgentFault
 from choragus.agents.policy.number import luhn, verhoeff
-from choragus.agents.policy.redact import PERSONAL, SECRETS, redact
+from choragus.agents.policy.redacted import PERSONAL, SECRETS, redact
 
 from .secret_shapes import HIDDEN, SHAPES
 
@@ -97,7 +97,7 @@ def test_personal_data_with_a_valid_checksum_is_redacted(kind: str, number: str)
         "password: required",
         'Field("token", type=str)',
         "the bearer of bad news",
-        "api_key=None, password=$PASSWORD",
+        "api_key=None, password=$PASSWORD, token=token",
         "a risk-free task-list, desk-top",
         "-----BEGIN PUBLIC KEY-----",
         "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",

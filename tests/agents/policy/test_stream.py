@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from choragus.agents.policy.redact import redact
+from choragus.agents.policy.redacted import redact
 from choragus.agents.policy.stream import MOST, RedactionStream
 
 from .secret_shapes import HIDDEN, SHAPES

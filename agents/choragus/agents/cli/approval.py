@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from uuid import uuid4
 
 import attrs
 
 from choragus.agents.approval import Approval, as_fields
 from choragus.agents.inspection import RunSummary, Unknown, approvals, runs, unknowns
 from choragus.agents.message import GUARDRAIL, TOOL_GATEWAY, Decide, SettleCall
+from choragus.agents.rulebook import MAIN, RULEBOOK, AddRule, Rule
 from choragus.agents.visit import post, recorded
 from choragus.mailbox.address import actor_id
 
@@ -49,8 +51,13 @@ async def decide(session: Session) -> Exit:
     print(visible(f"call {approval.call} of run {approval.run}: {approval.tool}"))
     for line in arguments({**approval.arguments, **(edits or {})}):
         print(line)
+    rule = _rule(approval, message, session.asked.always) if approved and session.asked.always else None
     fate = await post(session.store, actor_id(GUARDRAIL, approval.run), message)
-    return session.report(fate, f"{_said(message)}: {_then(approval, message)}")
+    code = session.report(fate, f"{_said(message)}: {_then(approval, message)}")
+    if rule is None or code:
+        return code
+    fate = await post(session.store, actor_id(RULEBOOK, MAIN), AddRule(rule))
+    return session.report(fate, f"rule {rule.id}: the next {rule.uses} such calls run without a question")
 
 
 async def answer(session: Session) -> Exit:
@@ -115,6 +122,21 @@ def _edits(approval: Approval, given: Sequence[str]) -> dict[str, object] | None
     return edits or None
 
 
+def _rule(approval: Approval, message: Decide, uses: int) -> Rule:
+    if approval.kind != "call" or uses < 1:
+        raise Refused(f"--always {uses} makes no rule: it is for the next calls, 1 or more, that are as this one is")
+    return Rule(
+        id=uuid4().hex[:8],
+        tool=approval.tool,
+        arguments={**approval.arguments, **(message.arguments or {})},
+        by=message.by,
+        added=time.time(),
+        uses=uses,
+        agent=approval.agent,
+        identity=message.identity,
+    )
+
+
 def _then(approval: Approval, message: Decide) -> str:
     given = () if message.arguments else approval.given
     left = approval.quorum - len({*given, message.by})
@@ -151,6 +173,8 @@ async def _unknown(session: Session, lost: Unknown, of: RunSummary) -> list[str]
         visible(f"outcome unknown  {lost.tool}: did it happen? {lost.reason}"),
         *_about(lost.call, of),
         visible(f"  its idempotency key: {lost.idempotency_key}"),
+        *([visible(f"  how to check: {lost.check}")] if lost.check else []),
+        *([visible(f"  what the check has found: {lost.found}")] if lost.found else []),
         *arguments(lost.arguments),
         *commands,
     ]

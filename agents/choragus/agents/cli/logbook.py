@@ -19,7 +19,7 @@ from choragus.mailbox.turn import SYSTEM_STREAM, LogEntry
 from .exit import Exit
 from .request import request
 from .session import Session
-from .text import block, chunks, duration, moment, money, page, visible
+from .text import block, chunks, counted, duration, moment, money, page, visible
 from .timeline import HEADER, Timeline
 
 PAGE = 1000
@@ -81,6 +81,8 @@ def _head(summary: RunSummary) -> list[str]:
     end = summary.ended or time.time()
     took = f"{'took' if summary.ended else 'so far'} {duration(end - summary.started)}"
     used = f"{summary.steps} steps, {summary.input_tokens} + {summary.output_tokens} tokens, {money(summary.cost_usd)}"
+    if summary.questions:
+        used += f", {counted(summary.questions, 'question')} to people"
     lines = {
         "run": f"{summary.run} of agent {summary.agent}" + (f", key {summary.key}" if summary.key else ""),
         "goal": summary.goal,

@@ -16,6 +16,7 @@ from .listing import show_runs
 from .logbook import show
 from .parking import requeue, show_parked
 from .retention import prune
+from .rule import show_rules
 from .session import Session
 from .settlement import cancel, settle
 from .verification import verify
@@ -123,6 +124,8 @@ def _add_deciding(commands: Commands) -> None:
         if approved:
             change = "run it with another value: JSON, or plain text where text was; may be repeated"
             one.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help=change)
+            again = "also let the next N calls with exactly these arguments run without a question"
+            one.add_argument("--always", metavar="N", type=int, default=0, help=again)
     one = _command(
         commands,
         "answer",
@@ -167,6 +170,7 @@ def _add_mending(commands: Commands) -> None:
     one.add_argument("run", metavar="RUN", help=RUN)
     _add_person(one)
     _add_reason(one)
+    _add_rules(commands)
     _add_forking(commands)
     _add_parking(commands)
 
@@ -271,6 +275,20 @@ def _command(
     made.set_defaults(command=command)
     made.add_argument("file", metavar="FILE", help="the database that a Runtime was opened with")
     return made
+
+
+def _add_rules(commands: Commands) -> None:
+    one = _command(
+        commands,
+        "rules",
+        show_rules,
+        "list the standing rules, or take one back",
+        "Each rule by which calls with exactly these arguments run without a question: whose it is, until\n"
+        "when, how often still. `choragus approve --always N` makes one.",
+        "choragus rules runs.db\n  choragus rules runs.db --revoke 7f3a --by mia",
+    )
+    one.add_argument("--revoke", metavar="ID", help="take this rule back")
+    _add_person(one)
 
 
 def _add_approval(one: ArgumentParser) -> None:

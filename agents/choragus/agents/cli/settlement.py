@@ -18,6 +18,11 @@ AFTER = {
     "not": "the call is run now",
     "give_up": "the run ends as failed",
 }
+AFTER_UNDO = {
+    "happened": "nothing is left to take back of it, and the unwinding goes on",
+    "not": "it is taken back now",
+    "give_up": "the unwinding ends, and what remains is left",
+}
 TOO_LATE = "the run has ended, so it stands in the logbook and changes nothing else"
 
 
@@ -40,7 +45,9 @@ async def settle(session: Session) -> Exit:
         print(line)
     message = SettleCall(call=call.call, outcome=outcome, by=by, result=session.asked.result or "")
     fate = await post(session.store, actor_id(TOOL_GATEWAY, summary.run), message)
-    return session.report(fate, f"settled by {by}: {TOO_LATE if summary.status.is_final else AFTER[outcome]}")
+    is_undo = call.call.endswith("/undo")
+    then = AFTER_UNDO[outcome] if is_undo else TOO_LATE if summary.status.is_final else AFTER[outcome]
+    return session.report(fate, f"settled by {by}: {then}")
 
 
 async def cancel(session: Session) -> Exit:

@@ -138,6 +138,11 @@ class Timeline:
         edited = f", with {as_json(data['arguments'])}" if "arguments" in data else ""
         return [Row(at, call, "approved" if approved else "denied", _by(data, "reason") + edited, whole=True)]
 
+    def _ruled(self, at: float, data: Fields) -> list[Row]:
+        return [
+            self._call(at, _text(data, "call"), "allowed", f"  (rule {_text(data, 'rule')} of {_text(data, 'by')})")
+        ]
+
     def _counted(self, at: float, data: Fields) -> list[Row]:
         given = len(msgspec.convert(data["given"], list[str]))
         return [Row(at, _text(data, "call"), "counted", f"{given} of {_whole(data, 'quorum')}, by {_text(data, 'by')}")]
@@ -155,7 +160,41 @@ class Timeline:
         return [Row(at, call, _ENDS.get(end, end), _text(data, "text"), tail)]
 
     def _unknown(self, at: float, data: Fields) -> list[Row]:
-        return [Row(at, _text(data, "call"), "unknown", f"{_text(data, 'tool')}: {_text(data, 'reason')}", whole=True)]
+        how = f"; how to check: {_text(data, 'check')}" if data.get("check") else ""
+        gist = f"{_text(data, 'tool')}: {_text(data, 'reason')}{how}"
+        return [Row(at, _text(data, "call"), "unknown", gist, whole=True)]
+
+    def _granted(self, at: float, data: Fields) -> list[Row]:
+        return [Row(at, "", "granted", f"only the tools {as_json(data.get('tools'))}", whole=True)]
+
+    def _retried(self, at: float, data: Fields) -> list[Row]:
+        gist = (
+            f"{_text(data, 'tool')}, try {_whole(data, 'attempt')}, again in {duration(_number(data, 'wait'))}: "
+            f"{_text(data, 'reason')}"
+        )
+        return [Row(at, _text(data, "call"), "failed", gist, whole=True)]
+
+    def _queued(self, at: float, data: Fields) -> list[Row]:
+        gist = f"{_text(data, 'tool')} has a long line, again in {duration(_number(data, 'wait'))}"
+        return [Row(at, _text(data, "call"), "queued", gist, whole=True)]
+
+    def _replaced(self, at: float, data: Fields) -> list[Row]:
+        gist = f"{_text(data, 'by')} stands in for {_text(data, 'tool')}: {_text(data, 'reason')}"
+        return [Row(at, _text(data, "call"), "fallback", gist, whole=True)]
+
+    def _checked(self, at: float, data: Fields) -> list[Row]:
+        return [Row(at, _text(data, "call"), "checked", f"{_text(data, 'tool')}: {_text(data, 'found')}", whole=True)]
+
+    def _unwinding(self, at: float, data: Fields) -> list[Row]:
+        return [Row(at, "", "unwinding", f"{as_json(data.get('calls'))}, by {_text(data, 'by')}", whole=True)]
+
+    def _unwound(self, at: float, data: Fields) -> list[Row]:
+        return [Row(at, "", "unwound", as_json(data.get("calls")), whole=True)]
+
+    def _stuck(self, at: float, data: Fields) -> list[Row]:
+        why = _text(data, "reason") or f"left by {_text(data, 'by')}"
+        gist = f"{why}; still to be taken back: {as_json(data.get('left'))}"
+        return [Row(at, _text(data, "call"), "stopped", gist, whole=True)]
 
     def _settled(self, at: float, data: Fields) -> list[Row]:
         said = {"happened": "it happened", "not": "it did not happen", "give_up": "give up"}
@@ -260,11 +299,22 @@ _KINDS: dict[str, Callable[[Timeline, float, Fields], list[Row]]] = {
     "reply.refused": Timeline._sent_back,
     "approval.requested": Timeline._approval,
     "approval.decided": Timeline._decided,
+    "approval.ruled": Timeline._ruled,
     "approval.counted": Timeline._counted,
     "approval.escalated": Timeline._escalated,
     "call.finished": Timeline._finished,
     "call.unknown": Timeline._unknown,
     "call.settled": Timeline._settled,
+    "run.granted": Timeline._granted,
+    "call.retried": Timeline._retried,
+    "call.queued": Timeline._queued,
+    "call.fallback": Timeline._replaced,
+    "call.checked": Timeline._checked,
+    "unwind.begun": Timeline._unwinding,
+    "unwind.ended": Timeline._unwound,
+    "unwind.stopped": Timeline._stuck,
+    "unwind.left": Timeline._stuck,
+    "unwind.refused": Timeline._word_refused,
     "approval.refused": Timeline._word_refused,
     "settle.refused": Timeline._word_refused,
     "actor.failed": Timeline._failed,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Literal
 
@@ -76,8 +75,3 @@ class Labels:
         fields = tuple(f"tool {name} {path}" for path in self.trusted)
         free = tuple(f"{FREE} {argument}" for argument in self.arguments if self.takes(argument) >= Level.INERT)
         return (*(() if "$" in self.trusted else (f"{UNTRUSTED} {name}",)), *fields, *free)
-
-    def digest(self) -> str:
-        """All of it, for the manifest."""
-        said = [sorted(self.trusted), sorted(self.arguments.items()), self.guarded, self.plans]
-        return hashlib.sha256(repr(said).encode()).hexdigest()

@@ -54,8 +54,9 @@ class Origins:
     is_open: bool = False
 
     def told(self) -> dict[str, str]:
-        """As a person is shown it."""
-        return {"the call": str(self.decision), **{name: str(origin) for name, origin in self.arguments.items()}}
+        """As a person is shown it: by path, `$` being the call itself."""
+        arguments = {f"$.{name}": str(origin) for name, origin in self.arguments.items()}
+        return {"$": str(self.decision), **arguments}
 
 
 @define

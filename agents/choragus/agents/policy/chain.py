@@ -64,7 +64,25 @@ class Chain:
     """
 
     policies: tuple[Policy, ...] = ()
+    wants_norms: bool = attrs.field(init=False, eq=False)
+    """Whether a policy compares with what earlier runs of this version did."""
+    looks_back: int = attrs.field(init=False, eq=False)
+    """How many of the run's latest calls have to be kept for the policies."""
+    follows_information: bool = attrs.field(init=False, eq=False)
+    """Whether a policy wants to know where calls and answers come from."""
     _by_stage: Mapping[Stage, tuple[Policy, ...]] = attrs.field(init=False, eq=False, repr=False)
+
+    @wants_norms.default
+    def _wanting(self) -> bool:
+        return any(getattr(policy, "wants_norms", False) for policy in self.policies)
+
+    @follows_information.default
+    def _following(self) -> bool:
+        return any(getattr(policy, "follows_information", False) for policy in self.policies)
+
+    @looks_back.default
+    def _looking(self) -> int:
+        return max([int(self.wants_norms), *(policy.looks_back for policy in self.policies)])
 
     @_by_stage.default
     def _grouped(self) -> Mapping[Stage, tuple[Policy, ...]]:
@@ -78,16 +96,6 @@ class Chain:
     def looks_at(self, stage: Stage) -> bool:
         """Whether any policy looks at the stage."""
         return bool(self._by_stage[stage])
-
-    @property
-    def looks_back(self) -> int:
-        """How many of the run's latest calls have to be kept for the policies."""
-        return max((policy.looks_back for policy in self.policies), default=0)
-
-    @property
-    def follows_information(self) -> bool:
-        """Whether any policy wants to know where calls and answers come from."""
-        return any(getattr(policy, "follows_information", False) for policy in self.policies)
 
     def rule(self, check: Check) -> Ruling:
         """What the policies say of it together."""

@@ -37,6 +37,7 @@ from .rate import RatePolicy
 from .redaction import RedactionPolicy
 from .risk import RiskPolicy
 from .rule import Condition, RulePolicy
+from .unusual import NewToolPolicy, PlanPolicy, UnusualArgumentsPolicy, UnusualSpendingPolicy
 
 RULE = (
     "name",
@@ -58,6 +59,10 @@ _SETTINGS: dict[str, tuple[Callable[..., Policy], tuple[str, ...]]] = {
     "risk": (RiskPolicy, ("read", "reversible", "irreversible")),
     "loop": (LoopPolicy, ("times", "warnings", "then", "polls")),
     "rate": (RatePolicy, ("calls", "within", "tools", "agents", "then", "name")),
+    "new-tool": (NewToolPolicy, ("then", "least", "risks")),
+    "unusual-arguments": (UnusualArgumentsPolicy, ("then", "least", "risks")),
+    "unusual-spending": (UnusualSpendingPolicy, ("then", "least")),
+    "plan": (PlanPolicy, ("then", "risks")),
     "redaction": (RedactionPolicy, ("kinds", "stages")),
     "flow": (InformationFlow, ("unplanned", "arguments", "output", "vouch")),
 }
@@ -66,8 +71,7 @@ _SETTINGS: dict[str, tuple[Callable[..., Policy], tuple[str, ...]]] = {
 def load_policies(source: str | os.PathLike[str], *, name: str = "policies") -> list[Policy]:
     """The policies of a file, or of a text with at least one line break; the file's order is kept among rules.
 
-    The built-in ones come first: risk, rate, loop, redaction, flow. Rules follow, each with a hash of its content as
-    version.
+    The built-in ones come first, rules behind them, each with a hash of its content as version.
 
     Args:
         source: a path, or the text itself.
@@ -106,7 +110,7 @@ class _Reader:
         yield from (self._rule(where, table) for where, table in tables)
         names = [str(table.get("name")) for _, table in tables]
         names += [str(table.get("name", "rate")) for _, table in self._tables("rate", many=True)]
-        names += [one for one in ("risk", "loop", "redaction", "flow") if one in self.document]
+        names += [one for one in self.document if one not in ("rate", "rule")]
         twice = [one for one, times in Counter(names).items() if times > 1]
         if twice:
             raise PolicyFault(self.place, f"two policies are named {twice[0]!r}: rename one")

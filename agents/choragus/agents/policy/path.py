@@ -34,6 +34,7 @@ class PathBoundary:
 
     A path is taken relative to the folder; one that begins with the folder itself may be given too. `..` and symbolic
     links are refused wherever they stand: each folder on the way is opened from the one before it and not by its name.
+    A file that has a second name (a hard link) is refused too, for that may stand elsewhere.
 
     >>> PathBoundary("/data").permits("../etc/passwd")
     "'..' leads out of /data"

@@ -11,7 +11,7 @@ from choragus.agents.errors import AgentFault
 
 from .check import Check, Stage
 from .decision import version_of
-from .redact import KINDS, known, redact
+from .redacted import KINDS, known, redact
 from .verdict import Deny, Rewrite, Verdict
 
 

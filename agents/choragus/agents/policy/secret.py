@@ -73,7 +73,9 @@ def secrets(text: str, start: int = 0) -> Iterator[Span]:
             yield Span(*one.span(1), "token")
     for one in _NAMED.finditer(text, start):
         is_set = one[1] != ":" or one[2] is not None
-        if _is_random(one[3]) or (is_set and one[3][0] not in "$*%" and one[3].lower() not in NOTHING):
+        if _is_random(one[3]) or (
+            is_set and one[3][0] not in "$*%" and one[3].lower() not in {*NOTHING, one[0][: len(one[3])].lower()}
+        ):
             yield Span(*one.span(3), "password")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from .redact import KINDS, known, replaced, spans
+from .redacted import KINDS, known, replaced, spans
 from .secret import PEM_HEAD, WORDS
 from .span import Span
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import partial
@@ -19,6 +20,10 @@ from .lane import Lane, Refused
 from .process import Died, FailedThere, in_process
 from .secret import Vault
 
+LINE = 128
+"""Calls that wait in line at once, over all tools: each takes up one of the 256 places that effects have, and model
+calls need some of these. Further calls are turned away, and come again."""
+
 
 class Fate(Enum):
     """Whether a call did what it was to do."""
@@ -32,12 +37,16 @@ class Fate(Enum):
 
 @frozen(kw_only=True)
 class Outcome:
-    """What became of an attempt. `text` is for the model; `retryable`: it may be tried again at no risk."""
+    """What became of an attempt. `text` is for the model; `retryable`: it may be tried again at no risk.
+
+    `is_turned_away`: it has not begun, for too many wait in line.
+    """
 
     text: str
     is_error: bool = False
     fate: Fate = Fate.DONE
     retryable: bool = False
+    is_turned_away: bool = False
 
     def scrubbed(self, vault: Vault) -> Outcome:
         """The same, without secrets and without what UTF-8 cannot carry (half a surrogate pair, say)."""
@@ -63,6 +72,8 @@ class Toolbelt:
         lane = self._lane(tool)
         if lane is None:
             return (await self._outcome(tool, arguments, where))[0].scrubbed(self.vault)
+        if not lane.has_room and sum(map(len, self._waiting.values())) >= LINE:
+            return Outcome(text=f"{tool.name} has a long line", is_error=True, fate=Fate.NOT, is_turned_away=True)
         try:
             is_probe = await self._entered(where.run, lane)
         except Refused as refused:
@@ -92,22 +103,30 @@ class Toolbelt:
 
     async def _entered(self, run: str, lane: Lane) -> bool:
         """Wait in line, unless the run ends; raises CutOff when it does, and Refused."""
+        lane.arrive()
         entering = asyncio.get_running_loop().create_task(lane.enter())
         self._waiting.setdefault(run, set()).add(entering)
+        is_in = False
         try:
             await asyncio.wait({entering})
+            is_in = not entering.cancelled() and entering.exception() is None
         except asyncio.CancelledError:
             if not entering.cancel() and not entering.cancelled() and entering.exception() is None:
+                is_in = True
                 lane.leave(entering.result(), None)
             raise
         finally:
-            if run in self._waiting:
-                self._waiting[run].discard(entering)
-                if not self._waiting[run]:
-                    del self._waiting[run]
+            lane.arrived(is_in)
+            self._leave_line(run, entering)
         if entering.cancelled():
             raise CutOff
         return entering.result()
+
+    def _leave_line(self, run: str, entering: asyncio.Task[bool]) -> None:
+        waiting = self._waiting.get(run, set())
+        waiting.discard(entering)
+        if not waiting:
+            self._waiting.pop(run, None)
 
     async def _outcome(
         self, tool: Tool, arguments: Mapping[str, object], where: ToolContext[object]
@@ -137,7 +156,7 @@ class Toolbelt:
         kwargs = tool.parse(arguments)
         if tool.options.isolation is not None:
             secrets = {name: self.vault.value(name) for name in tool.options.secrets}
-            return await in_process(tool, arguments, where, secrets)
+            return await in_process(tool, arguments, where, secrets, self.vault.without(os.environ))
         given = evolve(where, resources=self.resources, secret=partial(self._secret, tool))
         return tool.render(await tool.call(kwargs, given))
 

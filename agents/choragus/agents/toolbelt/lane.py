@@ -25,9 +25,27 @@ class Lane:
     """
 
     def __init__(self, options: Options, clock: Callable[[], float]) -> None:
+        self._most = options.concurrency
+        self._inside = self._entering = 0
         self._room = None if options.concurrency is None else asyncio.Semaphore(options.concurrency)
         self._bucket = None if options.rate is None else Bucket(options.rate, clock)
         self._circuit = None if options.breaker is None else Circuit(options.breaker, clock)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more call would begin at once."""
+        is_open = self._most is None or self._inside < self._most
+        return is_open and (self._bucket is None or self._bucket.filled() - self._entering >= 1.0)
+
+    def arrive(self) -> None:
+        """A call goes to `enter`; `arrived` follows."""
+        self._inside += 1
+        self._entering += 1
+
+    def arrived(self, is_in: bool) -> None:
+        """It is in, or it went away."""
+        self._entering -= 1
+        self._inside -= not is_in
 
     async def enter(self) -> bool:
         """Wait until a call may begin; then `leave` follows, with what this gives: whether the call is a probe.
@@ -50,6 +68,7 @@ class Lane:
 
     def leave(self, is_probe: bool, has_failed: bool | None) -> None:
         """The call is over; None: it says nothing about the tool."""
+        self._inside -= 1
         if self._room is not None:
             self._room.release()
         if self._circuit is not None:
@@ -69,11 +88,12 @@ class Bucket:
     async def take(self) -> None:
         """Take a token, once there is one."""
         async with self._line:
-            while (lacking := 1.0 - self._filled()) > 1e-9:  # noqa: ASYNC110  # a token comes with time, not by an event
+            while (lacking := 1.0 - self.filled()) > 1e-9:  # noqa: ASYNC110  # a token comes with time, not by an event
                 await asyncio.sleep(lacking * self._rate.per / self._rate.times)
             self._tokens -= 1.0
 
-    def _filled(self) -> float:
+    def filled(self) -> float:
+        """The tokens that are in it now."""
         now = self._clock()
         more = (now - self._at) * self._rate.times / self._rate.per
         self._tokens, self._at = min(float(self._rate.times), self._tokens + more), now

@@ -125,6 +125,14 @@ class Options:
     check: object = ""
     labels: Labels | None = None
 
+    def said(self) -> list[str]:
+        """What was declared, as texts that are the same in every process; of tools and functions nothing."""
+        plain = (int, str, bool, float, tuple, Retry, Rate, Breaker, Labels, type(None))
+        given = ((each.name, each.default, getattr(self, each.name)) for each in fields(type(self)))
+        return [
+            f"{name}={value!r}" for name, default, value in given if value is not default and isinstance(value, plain)
+        ]
+
 
 def checked(called: str, given: Mapping[str, object]) -> Options:
     """The options of the tool of that name.

@@ -32,9 +32,17 @@ class FailedThere(Exception):
 
 
 async def in_process(
-    tool: Tool, arguments: Mapping[str, object], context: ToolContext[object], secrets: Mapping[str, str]
+    tool: Tool,
+    arguments: Mapping[str, object],
+    context: ToolContext[object],
+    secrets: Mapping[str, str],
+    environment: Mapping[str, str],
 ) -> str:
     """The result as JSON. When the caller is cancelled, the process is killed and gone before this returns.
+
+    Args:
+        secrets: those that the tool may have.
+        environment: the variables that the process has, beside where it finds its modules.
 
     Raises:
         RuntimeError: this is such a process already.
@@ -51,7 +59,7 @@ async def in_process(
         *WORKER,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": folders, INSIDE: "1"},
+        env={**environment, "PYTHONPATH": folders, INSIDE: "1"},
         start_new_session=True,
     )
     assert process.stdin is not None

@@ -63,6 +63,10 @@ class Vault:
             text = text.replace(form, f"[secret {self._known[form]}]")
         return text
 
+    def without(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """The variables of an environment that hold none of these secrets."""
+        return {name: value for name, value in environment.items() if self.scrubbed(value) == value}
+
     def _found(self, name: str) -> object:
         source = self._source
         try:

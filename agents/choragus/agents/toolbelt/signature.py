@@ -114,13 +114,35 @@ def _result(called: str, hints: Mapping[str, object]) -> msgspec.json.Decoder[ob
     if hint in _UNCHECKED:
         return None
     try:
-        return msgspec.json.Decoder(hint)
+        decoder = msgspec.json.Decoder(hint)
+        _check_public(msgspec.inspect.type_info(hint), set())
+        return decoder
     except OF_MSGSPEC as error:
         reason = " ".join(str(error).split())
         raise ToolFault(
             f"what tool {called!r} gives back cannot be checked against its return type ({reason}): use text, numbers, "
             "lists, dictionaries, dates, enums, attrs classes or dataclasses, or `-> object` to have it unchecked"
         ) from error
+
+
+def _check_public(node: object, seen: set[object]) -> None:
+    """Refuse a class with private fields, anywhere in a type: they are not written as JSON, and so not read back.
+
+    Raises:
+        TypeError: there is one.
+    """
+    if isinstance(node, msgspec.inspect.DataclassType):
+        if node.cls in seen:
+            return
+        seen.add(node.cls)
+        for each in node.fields:
+            if each.name.startswith("_"):
+                raise TypeError(f"{node.cls.__name__} has the private field {each.name}")
+    inner = [getattr(node, name) for name in getattr(node, "__struct_fields__", ()) if name != "default"]
+    for one in inner:
+        for each in one if isinstance(one, tuple) else (one,):
+            if isinstance(each, msgspec.inspect.Type | msgspec.inspect.Field):
+                _check_public(each, seen)
 
 
 def _no_schema(called: str, error: Exception) -> ToolFault:

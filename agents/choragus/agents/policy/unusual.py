@@ -1,0 +1,180 @@
+"""Policies on behaviour that earlier runs of the same version did not show, and on leaving the plan."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from attrs import field, frozen
+
+from choragus.agents.errors import AgentFault
+
+from .check import Check, PastCall, Stage
+from .decision import Decision, check_decision, verdict_of, version_of
+from .verdict import Verdict
+
+CALL = frozenset({Stage.CALL})
+CHANGING = ("reversible", "irreversible")
+RISKS = ("read", *CHANGING)
+
+
+def _check_risks(policy: object, attribute: object, risks: tuple[str, ...]) -> None:
+    strange = [one for one in risks if one not in RISKS]
+    if strange or not risks:
+        what = repr(strange[0]) if strange else "nothing"
+        raise AgentFault(f"{type(policy).__name__}(risks={risks!r}): {what} is none of {', '.join(RISKS)}")
+
+
+def _check_least(policy: object, attribute: object, least: object) -> None:
+    if type(least) is not int or least < 2:
+        raise AgentFault(f"{type(policy).__name__}(least={least!r}) must be a whole number of runs, 2 or more")
+
+
+@frozen(kw_only=True)
+class NewToolPolicy:
+    """Objects to a tool that no earlier run of this version of the agent used.
+
+    Args:
+        then: "ask" by default.
+        least: with fewer finished runs of this version it has no opinion; 10 by default.
+        risks: the classes that it looks at; not what only reads, by default.
+    """
+
+    then: Decision = field(default="ask", validator=check_decision)
+    least: int = field(default=10, validator=_check_least)
+    risks: tuple[str, ...] = field(default=CHANGING, validator=_check_risks)
+    name: str = "new-tool"
+    stages: frozenset[Stage] = field(default=CALL, init=False)
+    looks_back: int = field(default=0, init=False)
+    wants_norms: bool = field(default=True, init=False)
+
+    @cached_property
+    def version(self) -> str:
+        """A hash of the settings."""
+        return version_of(self)
+
+    def judge(self, check: Check) -> Verdict | None:
+        """By the norms of the version."""
+        if check.norms is None or check.risk not in self.risks:
+            return None
+        why = check.norms.new_tool(check.tool, self.least)
+        return verdict_of(self.then, f"unusual: {why}") if why else None
+
+
+@frozen(kw_only=True)
+class UnusualArgumentsPolicy:
+    """Objects to arguments of another shape, size or value than earlier runs gave to the tool.
+
+    Args:
+        then: "ask" by default.
+        least: with fewer finished runs that used the tool it has no opinion; 10 by default.
+        risks: the classes that it looks at; not what only reads, by default.
+    """
+
+    then: Decision = field(default="ask", validator=check_decision)
+    least: int = field(default=10, validator=_check_least)
+    risks: tuple[str, ...] = field(default=CHANGING, validator=_check_risks)
+    name: str = "unusual-arguments"
+    stages: frozenset[Stage] = field(default=CALL, init=False)
+    looks_back: int = field(default=0, init=False)
+    wants_norms: bool = field(default=True, init=False)
+
+    @cached_property
+    def version(self) -> str:
+        """A hash of the settings."""
+        return version_of(self)
+
+    def judge(self, check: Check) -> Verdict | None:
+        """By the norms of the version."""
+        if check.norms is None or check.risk not in self.risks:
+            return None
+        why = check.norms.unusual_arguments(check.tool, check.arguments, self.least)
+        return verdict_of(self.then, f"unusual: {why}") if why else None
+
+
+@frozen(kw_only=True)
+class UnusualSpendingPolicy:
+    """Objects once per run, at its next call, when its steps or cost go beyond those of earlier runs.
+
+    Args:
+        then: "escalate" by default.
+        least: with fewer finished runs of this version it has no opinion; 10 by default.
+    """
+
+    then: Decision = field(default="escalate", validator=check_decision)
+    least: int = field(default=10, validator=_check_least)
+    name: str = "unusual-spending"
+    stages: frozenset[Stage] = field(default=CALL, init=False)
+    looks_back: int = field(default=0, init=False)
+    wants_norms: bool = field(default=True, init=False)
+
+    @cached_property
+    def version(self) -> str:
+        """A hash of the settings."""
+        return version_of(self)
+
+    def judge(self, check: Check) -> Verdict | None:
+        """By the norms of the version."""
+        if check.norms is None or check.past.objections.get(self.name):
+            return None
+        why = check.norms.unusual_spending(steps=check.step, cost_usd=check.spent.cost_usd, least=self.least)
+        return verdict_of(self.then, f"unusual: {why}") if why else None
+
+
+@frozen(kw_only=True)
+class PlanPolicy:
+    """Objects to a call that leaves the plan: a tool that it does not have, or one whose turn is over.
+
+    A plan is the order of tools that was declared for the run (`Check.planned`). Each may be called several times in a
+    row, and steps may be left out. A run without a plan cannot leave it.
+
+    Args:
+        then: "ask" by default.
+        risks: the classes that it looks at; what only reads may always come in between, by default.
+    """
+
+    then: Decision = field(default="ask", validator=check_decision)
+    risks: tuple[str, ...] = field(default=CHANGING, validator=_check_risks)
+    name: str = "plan"
+    stages: frozenset[Stage] = field(default=CALL, init=False)
+    looks_back: int = field(default=200, init=False)
+
+    @cached_property
+    def version(self) -> str:
+        """A hash of the settings."""
+        return version_of(self)
+
+    def judge(self, check: Check) -> Verdict | None:
+        """By where in the plan the run stands after the calls that ran."""
+        if check.planned is None or check.risk not in self.risks:
+            return None
+        past = (*(one for one in check.past.calls if one.result), *check.past.running)
+        at = _stands(check.planned, past)
+        if check.tool in check.planned[max(at, 0) :]:
+            return None
+        rest = ", ".join(check.planned[max(at, 0) :])
+        where = "the plan does not have it" if check.tool not in check.planned else "its turn is over"
+        return verdict_of(self.then, f"{check.tool} leaves the plan: {where}; what is left of it: {rest or 'nothing'}")
+
+
+Unexpected = NewToolPolicy | UnusualArgumentsPolicy | UnusualSpendingPolicy | PlanPolicy
+
+
+def unexpected(then: Decision = "ask", least: int = 10) -> list[Unexpected]:
+    """The policies on unexpected behaviour together, all with one verdict."""
+    return [
+        NewToolPolicy(then=then, least=least),
+        UnusualArgumentsPolicy(then=then, least=least),
+        UnusualSpendingPolicy(then=then, least=least),
+        PlanPolicy(then=then),
+    ]
+
+
+def _stands(planned: tuple[str, ...], past: tuple[PastCall, ...]) -> int:
+    """The place of the plan that the calls have come to; -1 before the first."""
+    at = -1
+    for one in past:
+        if at >= 0 and planned[at] == one.tool:
+            continue
+        later = [place for place in range(at + 1, len(planned)) if planned[place] == one.tool]
+        at = later[0] if later else at
+    return at
