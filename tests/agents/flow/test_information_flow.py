@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.agents.play import data, until
 
+from choragus.agents.agent import Agent
 from choragus.agents.errors import Denied
 from choragus.agents.flow.declaration import Labels
 from choragus.agents.flow.policy import InformationFlow
@@ -14,6 +15,7 @@ from choragus.agents.inspection import ApprovalRequested
 from choragus.agents.model import ModelReply, ModelRequest, ToolCall
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import FunctionModel
+from choragus.agents.tool import tool
 
 from .bank import (
     ALICE,
@@ -297,3 +299,39 @@ async def test_the_model_is_not_sent_the_labels() -> None:
         await (await runtime.start(agent, "Read.")).result(5)
 
     assert [line.labels for line in sent[-1].messages] == [(), (), ()]
+
+
+async def test_a_fallback_that_declares_other_labels_makes_the_result_untrusted() -> None:
+    @tool(risk="read")
+    async def ask_the_web(name: str) -> str:
+        """What strangers say."""
+        return BAIT
+
+    @tool(risk="read", labels=Labels(trusted=["$"]), fallback=ask_the_web)
+    async def account_of(name: str) -> str:
+        """The account of somebody in the address book."""
+        raise OSError("the address book is closed")
+
+    model = obedient([call("account_of", name="shop")], (), plainly)
+    agent = Agent("clerk", model=model, tools=[account_of])
+    async with Runtime(agents=[agent], policies=[FLOW]) as runtime:
+        run = await runtime.start(agent, "What is the shop's account?")
+        await run.result(5)
+
+        assert "untrusted account_of" in (await run.status()).sources
+
+
+async def test_a_call_is_judged_by_what_the_model_had_seen_and_not_by_what_came_later() -> None:
+    house = House(BAIT)
+    agent = clerk(house, obedient([call("read_mail")], (), plainly))
+
+    async with Runtime(agents=[agent], policies=[FLOW]) as runtime:
+        run = await runtime.start(agent, "What is in the mail?")
+        await run.result(5)
+        services = runtime._services
+        later = await services.origins_of_answer(run.id, "clerk", 3)
+        before = await services.origins_of_answer(run.id, "clerk", 1)
+
+    assert later is not None
+    assert before is not None
+    assert (later.decision.label.is_trusted, before.decision.label.is_trusted) == (False, True)

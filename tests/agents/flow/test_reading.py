@@ -14,7 +14,7 @@ from choragus.agents.flow.policy import InformationFlow
 from choragus.agents.flow.reading import Origins, Reading
 from choragus.agents.model import ChatMessage, ToolCall
 from choragus.agents.policy.check import Check, Stage
-from choragus.agents.policy.verdict import Allow
+from choragus.agents.policy.verdict import Allow, Deny
 
 from .bank import step, taken
 
@@ -270,6 +270,17 @@ def test_a_plan_behind_untrusted_text_is_none() -> None:
 
     assert not talk.reading.plan
     assert talk.pay(to="mallory").slot == ""
+
+
+def test_a_plan_behind_untrusted_text_is_not_even_put_to_a_person() -> None:
+    talk = Talk()
+    talk.read()
+    origins = talk.reading.origins("commit_plan", {"calls": []}, Labels(plans=True))
+    check = Check(stage=Stage.CALL, run="r", agent="a", tool="commit_plan", risk="read", origins=origins)
+
+    verdict = InformationFlow(unplanned="ask").judge(check)
+
+    assert verdict == Deny("a plan is made before anything untrusted is read")
 
 
 def test_an_error_is_untrusted_but_what_the_runtime_says_is_not() -> None:
