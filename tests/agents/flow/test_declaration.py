@@ -130,8 +130,11 @@ def test_paths_select_what_they_name() -> None:
     assert list(select(value, parse("$.none[7].x"))) == []
 
 
-def test_an_element_does_not_cover_all_elements() -> None:
-    assert not covers(parse("$[0].id"), parse("$[*].id"))
+@pytest.mark.parametrize(
+    ("pattern", "path"), [("$[0].id", "$[*].id"), ("$[*].id", "$"), ("$[*].id", "$[*]"), ("$.*", "$.~")]
+)
+def test_a_part_does_not_cover_the_whole(pattern: str, path: str) -> None:
+    assert not covers(parse(pattern), parse(path))
 
 
 @pytest.mark.parametrize("run", ["a", "a.", "1 ", "a@", "-", ":", "a:/"], ids=repr)
