@@ -46,6 +46,11 @@ async def gone(*processes: int) -> bool:
     return all(map(is_gone, processes))
 
 
+async def reaped(process: int) -> bool:
+    """Whether somebody has asked what became of it."""
+    return not Path(f"/proc/{process}").exists()
+
+
 async def written(note: Path) -> bool:
     """Whether the tool has begun, and said so."""
     return note.exists() and bool(note.read_text())
@@ -55,6 +60,8 @@ async def both_gone(note: Path) -> None:
     """Wait until the process and its child are gone."""
     worker, child = map(int, note.read_text().split())
     await in_time(lambda: gone(worker, child))
+    await in_time(lambda: reaped(worker))
+    await asyncio.sleep(0.1)  # whoever waited for it in a thread tells the event loop
 
 
 async def test_it_runs_elsewhere_and_gives_its_result_back() -> None:

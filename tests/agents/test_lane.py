@@ -85,7 +85,7 @@ async def test_a_wait_in_line_does_not_count_towards_the_timeout() -> None:
 
 
 @simulated(seeds=range(5))
-async def test_one_that_leaves_the_line_takes_nothing_with_it() -> None:
+async def test_one_that_leaves_the_line_takes_nothing_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     made, began, at_once = counting(concurrency=1, rate=Rate(1, per=0.1))
     belt = Toolbelt()
     waiting = [asyncio.ensure_future(belt.attempt(made, {}, where(str(n)))) for n in range(4)]
@@ -94,8 +94,11 @@ async def test_one_that_leaves_the_line_takes_nothing_with_it() -> None:
     waiting[1].cancel()
     waiting[2].cancel()
     await asyncio.wait(waiting)
-    await belt.attempt(made, {}, where())
+    monkeypatch.setattr("choragus.agents.toolbelt.execution.LINE", 0)
+    outcome = await belt.attempt(made, {}, where())
+    monkeypatch.undo()
 
+    assert not outcome.is_turned_away
     assert began[-1] == now() - 1.0
     assert max(at_once) == 1
 
@@ -312,3 +315,31 @@ async def test_a_risky_call_in_line_does_not_begin_when_its_run_is_cancelled() -
         lines = [event.data["text"] async for event in second.past() if event.kind == "call.finished"]
         assert lines == ["book was not called: the run ended first"]
     assert began == ["a"]
+
+
+@simulated(seeds=range(2))
+async def test_who_is_turned_away_behind_the_end_of_its_run_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = asyncio.Event()
+
+    async def attempt(*_: object) -> Outcome:
+        await gate.wait()
+        return Outcome(text="a long line", is_error=True, fate=Fate.NOT, is_turned_away=True)
+
+    monkeypatch.setattr(Toolbelt, "attempt", attempt)
+    made = tool(risk="reversible", name="nothing")(_nothing)
+    agent = scripted(calls(call(made.name)), "done", tools=[made])
+    async with Runtime(agents=[agent], clock=clock) as runtime:
+        run = await runtime.start(agent, "Go.")
+        await until(run, "call.intended")
+        await run.cancel(by="me")
+        await settled()
+        gate.set()
+
+        await eventually(run, "call.finished")
+
+        assert [line["end"] for line in await data(run, "call.finished")] == ["failed"]
+    monkeypatch.undo()
+
+
+async def _nothing() -> None:
+    """Do nothing."""

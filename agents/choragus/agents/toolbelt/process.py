@@ -6,12 +6,14 @@ import asyncio
 import os
 import signal
 import sys
+from asyncio.subprocess import Process
 from collections.abc import Mapping
 from contextlib import suppress
 
 import msgspec
 
 from choragus.agents.errors import BadArguments, BadResult, ToolError
+from choragus.agents.patience import GRACE
 
 from .context import ToolContext
 from .definition import Tool
@@ -72,11 +74,22 @@ async def in_process(
     finally:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.stdin.close()
-        await asyncio.shield(process.wait())
+        await asyncio.shield(_gone(process.stdin, process.stdout, process))
     if not told:
         raise Died(f"the process of {tool.name} ended without an answer (exit code {process.returncode})")
     return _result(tool, msgspec.json.decode(told, type=Answer))
+
+
+async def _gone(stdin: asyncio.StreamWriter, stdout: asyncio.StreamReader, process: Process) -> None:
+    """Wait until the process and its pipes are gone: what is left of them would outlive the event loop."""
+    stdin.close()
+    await process.wait()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(GRACE):
+            await stdout.read()
+            with suppress(BrokenPipeError, ConnectionResetError):
+                await stdin.wait_closed()
+    await asyncio.sleep(0)
 
 
 def _order(
