@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anyio
 import pytest
 from tests.agents.play import data, until
 
 from choragus.agents.agent import Agent
+from choragus.agents.cli import main
 from choragus.agents.errors import Denied
 from choragus.agents.flow.declaration import Labels
 from choragus.agents.flow.policy import InformationFlow
@@ -335,3 +337,18 @@ async def test_a_call_is_judged_by_what_the_model_had_seen_and_not_by_what_came_
     assert later is not None
     assert before is not None
     assert (later.decision.label.is_trusted, before.decision.label.is_trusted) == (False, True)
+
+
+def test_s3_show_prints_the_sources_of_an_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "runs.db"
+
+    async def play() -> str:
+        agent = clerk(House(BAIT), obedient([call("read_mail")], (), plainly))
+        async with Runtime(file, agents=[agent], policies=[FLOW]) as runtime:
+            run = await runtime.start(agent, "What is in the mail?")
+            await run.result(5)
+            return run.id
+
+    main(["show", str(file), anyio.run(play)])
+
+    assert "untrusted read_mail" in capsys.readouterr().out
