@@ -67,7 +67,7 @@ class GuardrailState:
     budget: Budget = attrs.field(factory=Budget)
     petitions: Petitions = attrs.field(factory=Petitions)
     past: list[PastCall] = attrs.field(factory=list)
-    hindsight: Hindsight = attrs.field(factory=Hindsight)
+    hindsight: Hindsight | None = None
     over: bool = False
     slots: dict[str, str] = attrs.field(factory=dict)
 
@@ -137,7 +137,7 @@ class Guardrail(
         )
         ruling = self.services.policies(message.agent).rule(check)
         said = _said(ruling)
-        self.state.hindsight.note_ruling(ruling)
+        self._hindsight.note_ruling(ruling)
         self.log(
             "text.judged",
             stage=stage.value,
@@ -167,7 +167,7 @@ class Guardrail(
             at=self.now,
         )
         self.state.past = [*self.state.past, ended][-most:] if most else []
-        self.state.hindsight.end(message.call, message.tool, ran=bool(message.result))
+        self._hindsight.end(message.call, message.tool, ran=bool(message.result))
 
     @handle
     def ended(self, message: RunEnded) -> None:
@@ -180,9 +180,7 @@ class Guardrail(
     def _teach(self, agent: str) -> None:
         """Let later runs of this version know what this one did."""
         spent = self.state.budget.spent
-        learnt = LearnRun(
-            run=self.key, figures=self.state.hindsight.figures, steps=spent.steps, cost_usd=spent.cost_usd
-        )
+        learnt = LearnRun(run=self.key, figures=self._hindsight.figures, steps=spent.steps, cost_usd=spent.cost_usd)
         self.tell_at(actor_id(BASELINE, self.services.manifest(agent).hash), learnt)
 
     # Spending.
@@ -200,8 +198,15 @@ class Guardrail(
     # Judging.
 
     @property
+    def _hindsight(self) -> Hindsight:
+        """Made when a policy is there that may want it."""
+        if self.state.hindsight is None:
+            self.state.hindsight = Hindsight()
+        return self.state.hindsight
+
+    @property
     def _past(self) -> Past:
-        seen = self.state.hindsight
+        seen = self.state.hindsight or Hindsight()
         return Past(tuple(self.state.past), tuple(seen.running), seen.objections)
 
     async def _check_of_call(self, message: JudgeCall, norms: Norms | None) -> Check:
@@ -236,10 +241,11 @@ class Guardrail(
         if said == "allow" and self.services.asks(message.agent, message.tool):
             said = "wait"
         arguments = dict(ruling.check.arguments)
-        self.state.hindsight.note_ruling(ruling)
-        if said != "deny":
-            chain = self.services.policies(message.agent)
-            self.state.hindsight.begin(chain, message.call, message.tool, arguments, self.now)
+        chain = self.services.policies(message.agent)
+        if chain.policies:
+            self._hindsight.note_ruling(ruling)
+        if chain.policies and said != "deny":
+            self._hindsight.begin(chain, message.call, message.tool, arguments, self.now)
         changed = arguments != message.arguments
         self._log_call(message, said, ruling.verdict.reason, policy=ruling.policy, version=ruling.version)
         if changed and said != "deny":

@@ -134,8 +134,8 @@ def test_values_themselves_are_not_kept() -> None:
 
 
 def test_norms_stay_small() -> None:
-    big = {f"field{n}": {"deep": {"er": {"still": {"more": "x"}}}} for n in range(200)}
-    runs = [run(*((f"tool{n}", big) for n in range(150)), ("many", {"v": f"{k}"})) for k in range(3)]
+    big = {f"field{n}": {"deep": {"er": {"still": {"more": "x"}}}} for n in range(50)}
+    runs = [run(*((f"tool{n}", big) for n in range(120)), ("many", {"v": f"{k}"})) for k in range(2)]
     norms = learnt(*runs, *(run(("tool1", {"v": str(n)})) for n in range(100)))
 
     assert len(norms.tools) <= MOST_TOOLS

@@ -23,7 +23,7 @@ def _more(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.recursive(ATOMS, _more, max_leaves=5), st.text("abc.1", max_size=6))
 def test_it_matches_what_pythons_own_matches(pattern: str, text: str) -> None:
     assert Pattern(pattern).matches(text) == (re.fullmatch(pattern, text, re.DOTALL | re.ASCII) is not None)

@@ -133,7 +133,14 @@ def test_a_redirect_is_relative_and_keeps_https() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://example.org/", "HTTP://EXAMPLE.org:80/x#y", "https://8.8.8.8/", "https://[2606:4700::1111]/"]
+    "url",
+    [
+        "https://example.org/",
+        "HTTP://EXAMPLE.org:80/x#y",
+        "https://8.8.8.8/",
+        "https://[2606:4700::1111]/",
+        "https://[::ffff:8.8.8.8]/",
+    ],
 )
 def test_a_public_url_is_pinned(url: str) -> None:
     assert BOUNDARY.check(url).address

@@ -18,7 +18,8 @@ class Policy(Protocol):
     """A rule. It is asked at each of its stages, gets all it may need in the check, and keeps nothing between two.
 
     `version` is another whenever the rule says anything else; both stand beside each ruling in the logbook, and in the
-    run's manifest. `looks_back` is how many of the run's latest calls it wants to see.
+    run's manifest. `looks_back` is how many of the run's latest calls it wants to see. Two more may be there:
+    `wants_norms` when it compares with earlier runs (`Check.norms`), `is_default` as `Chain` has it.
     """
 
     @property
