@@ -66,6 +66,7 @@ async def test_a_run_asks_a_person_at_a_ceiling_and_goes_on_when_it_is_raised(po
         (requested,) = await data(run, "approval.requested")
         (raised,) = await data(run, "limit.raised")
     assert (asked.tool, asked.arguments, status) == ("raise_limit", {"cost_usd": 0.5}, Status.WAITING)
+    assert (asked.agent, asked.answers()["approve"]) == ("clerk", "the ceiling is raised to this, and the run goes on")
     assert requested["kind"] == ("escalation" if policy == "escalate" else "ceiling")
     assert (raised["by"], raised["limits"]) == ("ann", {"cost_usd": 1.0})
 
@@ -417,6 +418,23 @@ async def test_a_degraded_run_answers_once_more_without_tools_and_within_its_cei
         (line,) = await data(run, "run.degraded")
     assert (summary.status, summary.steps, summary.degraded) == (Status.COMPLETED, 3, True)
     assert line["limit"] == "steps"
+
+
+@simulated(seeds=range(3))
+async def test_a_run_whose_time_is_up_gives_its_last_answer_behind_it() -> None:
+    now = 1_000_000.0
+
+    def model(request: ModelRequest) -> ModelReply | str:
+        nonlocal now
+        now += 100
+        return calls(call("look", at="x")) if request.tools else "As far as I came."
+
+    agent = answering(model, tools=tools(Ledger()), limits=Limits(wall_seconds=50, at_limit="degrade"))
+    async with Runtime(agents=[agent], clock=lambda: now) as runtime:
+        run = await runtime.start(agent, "Go.")
+
+        assert await run.result(timeout=5) == "As far as I came."
+        assert (await run.status()).degraded
 
 
 @simulated(seeds=range(3))

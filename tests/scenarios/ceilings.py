@@ -85,6 +85,9 @@ def payer(notes: Notes) -> Agent:
 async def _worked(runtime: Runtime, first: Run, under: Agent) -> str:
     """The sub-run's result; it is paused, with the run above, and gone on with."""
     id = run_id(under.name, f"{first.id}/child")
+    async for event in first.events():
+        if event.kind == "approval.requested":
+            break
     if not (await first.status()).status.is_final:
         await first.pause(by="mia")
         await runtime.start(under, "Look.", key="child", parent=first)

@@ -149,6 +149,7 @@ class SetLimits:
 
     limits: Limits
     started: float
+    agent: str = ""
     parent: str = ""
     ledgers: tuple[str, ...] = ()
 

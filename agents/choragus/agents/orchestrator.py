@@ -17,6 +17,7 @@ from choragus.mailbox.citation import FORKED
 from choragus.mailbox.errors import CorruptRecord
 from choragus.mailbox.turn import SYSTEM_STREAM
 
+from .approval import CEILING
 from .control import ChildEnded, Drawn, LimitsRaised, PauseRun, ResumeRun, StartChild
 from .errors import AgentError
 from .fork import ForkPoint, fork_point, is_fork, origin, taken
@@ -44,7 +45,6 @@ from .message import (
 )
 from .model import ChatMessage, ToolCall
 from .nesting import Nesting
-from .petition import CEILING
 from .policy.check import Stage
 from .reasoning import LAST
 from .state import Draft, Halt, OpenCall, Phase, RunState, Status
@@ -175,7 +175,13 @@ class Orchestrator(
         self.log("run.manifest", hash=state.manifest, identity=identity.as_dict())
         self.tell(
             GUARDRAIL,
-            SetLimits(limits=state.limits, started=self.now, parent=state.parent, ledgers=state.ledgers),
+            SetLimits(
+                limits=state.limits,
+                started=self.now,
+                agent=state.agent,
+                parent=state.parent,
+                ledgers=state.ledgers,
+            ),
         )
         if granted is not None:
             state.granted = granted

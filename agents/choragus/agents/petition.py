@@ -14,9 +14,6 @@ from .question import fault
 DEADLINE = "deadline"
 """Who decides when nobody has in time."""
 
-CEILING = "ceiling-"
-"""How the subject of a question about a ceiling begins."""
-
 
 class Kind(Enum):
     """What is asked of the person."""

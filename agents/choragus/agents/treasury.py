@@ -15,7 +15,7 @@ from choragus.actors.actor import M
 from choragus.actors.dispatch import handle
 from choragus.mailbox.address import ActorId, actor_id
 
-from .approval import arguments_hash
+from .approval import CEILING, arguments_hash
 from .budget import Budget, Claim, Refusal
 from .ceiling import proposal
 from .control import CallJudged, Draw, Drawn, Hold, LimitsRaised, Serve
@@ -23,7 +23,7 @@ from .decision import Deciding
 from .errors import LimitFault
 from .ledger import account
 from .message import GUARDRAIL, ORCHESTRATOR, TOOL_GATEWAY, Decide, JudgeCall, Reserve, SetLimits, Spend, Verdict
-from .petition import CEILING, Kind, Petition, Petitions
+from .petition import Kind, Petition, Petitions
 from .policy.check import PastCall
 from .spending import NOTHING, Excess, Spent
 
@@ -44,6 +44,7 @@ class Purse:
     budget: Budget = attrs.field(factory=Budget)
     petitions: Petitions = attrs.field(factory=Petitions)
     over: bool = False
+    agent: str = ""
     parent: str = ""
     ledgers: tuple[str, ...] = ()
     ascents: dict[str, Ascent] = attrs.field(factory=dict)
@@ -63,7 +64,8 @@ class Treasury(Deciding[P, M]):
     def set_limits(self, message: SetLimits) -> None:
         """The run begins."""
         self.state.budget.begin(message.limits, message.started)
-        self.state.parent, self.state.ledgers = message.parent, message.ledgers
+        state = self.state
+        state.agent, state.parent, state.ledgers = message.agent, message.parent, message.ledgers
 
     @handle
     def reserve(self, message: Reserve) -> Verdict:
@@ -289,7 +291,9 @@ class Treasury(Deciding[P, M]):
                 subject=subject,
                 kind=kind,
                 asker=GUARDRAIL,
+                agent=state.agent,
                 tool=tool,
+                level=1 if kind is Kind.ESCALATION else 0,
                 arguments=arguments,
                 hash=arguments_hash(self.key, subject, tool, arguments),
                 reason=excess.reason,
