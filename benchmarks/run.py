@@ -2,7 +2,8 @@
 
     python benchmarks/run.py [--quick] [--only SECTION,...] [--folder DIR]
 
-The sections: actors, scale, peers, durable, herd, durable-peers, example, imports, approval, policies.
+The sections: actors, scale, peers, durable, herd, durable-peers, example, imports, approval, policies,
+agentdojo (minutes; only where AgentDojo is installed).
 
 Both sides of a ratio are measured in the same run, in turns; absolute figures are medians and depend on the machine and
 on what else it does. On Linux `chrt -f 10 python benchmarks/run.py` gives calmer ones.
@@ -34,6 +35,7 @@ from benchmarks import (
     peers,
     policy_rate,
 )
+from benchmarks.dojo import section as agentdojo
 from benchmarks.figure import Section
 
 SECTIONS = (
@@ -46,6 +48,7 @@ SECTIONS = (
     "example",
     "imports",
     "approval",
+    "agentdojo",
     "policies",
 )
 
@@ -89,6 +92,8 @@ def measure(name: str, folder: Path, quick: bool) -> Section:
             return audit_cost.section(folder, quick)
         case "imports":
             return import_time.section(folder, quick)
+        case "agentdojo":
+            return agentdojo.section(folder, quick)
         case "policies":
             return policy_rate.section(quick)
         case _:

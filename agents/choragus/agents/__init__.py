@@ -30,6 +30,9 @@ from .errors import (
     UnknownRun,
     Waiting,
 )
+from .flow.committing import commit_plan
+from .flow.declaration import Labels
+from .flow.policy import InformationFlow
 from .holding import HeldRun
 from .inspection import ApprovalRequested, OutcomeUnknown, RunEvent, RunSummary, Unknown
 from .keeping import Unwound
@@ -71,7 +74,9 @@ __all__ = [
     "FunctionModel",
     "Held",
     "HeldRun",
+    "InformationFlow",
     "KeptRun",
+    "Labels",
     "Ledger",
     "LedgerSummary",
     "LimitFault",
@@ -116,6 +121,7 @@ __all__ = [
     "Webhook",
     "approvals_app",
     "ask_person",
+    "commit_plan",
     "run_sync",
     "tool",
     "verify_signature",

@@ -7,6 +7,7 @@ from choragus.actors.dispatch import handle, reply
 from choragus.actors.message import AskFailed
 
 from .ending import Ending, R
+from .flow.label import RUNTIME
 from .message import ORCHESTRATOR, Decided, JudgeText, Verdict
 from .model import ChatMessage
 from .policy.check import Stage
@@ -24,7 +25,9 @@ class Drafting(Ending[R, M]):
             return
         if isinstance(verdict, AskFailed):
             self._end(Status.DENIED, f"{verdict.actor}: {verdict.reason}; without the guardrail nothing goes on")
-        elif verdict.wait:
+            return
+        self.state.sources = verdict.sources
+        if verdict.wait:
             pass  # CallWaits says so, and the decision comes as Decided
         elif verdict.allowed:
             self._passed(draft, draft.text if verdict.text is None else verdict.text)
@@ -75,6 +78,7 @@ class Drafting(Ending[R, M]):
             agent=state.agent,
             step=state.step,
             text=draft.text,
+            upto=state.upto,
         )
         self.ask_guardrail(judged, then=self.judged, about=judged.subject)
 
@@ -94,4 +98,4 @@ class Drafting(Ending[R, M]):
         self.state.draft = None
         self.log("reply.refused", step=self.state.step, stage=draft.stage, reason=why)
         said = (ChatMessage("assistant", draft.text),) if draft.text else ()
-        self._perceive(*said, ChatMessage("user", f"Your {draft.stage} does not pass: {why}"))
+        self._perceive(*said, ChatMessage("user", f"Your {draft.stage} does not pass: {why}", labels=(RUNTIME,)))

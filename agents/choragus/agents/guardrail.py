@@ -61,9 +61,13 @@ def _in_parts(fields: Fields) -> Fields:
 @stored("choragus.guardrail_state", version=2, upcasters={1: _in_parts})
 @attrs.define
 class GuardrailState(Purse):
-    """What may be spent, what waits for a person, and the latest calls as far as policies look back."""
+    """What may be spent, what waits for a person, and the latest calls as far as policies look back.
+
+    `slots` says what the calls of the latest reply have taken of the plan, when a policy follows information.
+    """
 
     hindsight: Hindsight | None = None
+    slots: dict[str, str] = attrs.field(factory=dict)
 
 
 class Guardrail(
@@ -104,7 +108,9 @@ class Guardrail(
         """What the policies say of a call for which there is room; one that waits for a person keeps its money."""
         chain = self.services.policies(message.agent)
         norms = await self.services.norms(self.key, message.agent) if chain.wants_norms else None
-        ruled = await self._carry_out(message, chain.rule(self._check_of_call(message, norms)))
+        ruling = chain.rule(await self._check_of_call(message, norms))
+        ruled = await self._carry_out(message, ruling)
+        self._note_slot(message, ruling, ruled)
         if not ruled.wait or not message.cost_usd:
             used = Spent(tool_calls=1, cost_usd=message.cost_usd if ruled.allowed else 0.0)
             self.settle_claim(call_token(message.call), used, quiet=not message.cost_usd)
@@ -118,6 +124,9 @@ class Guardrail(
     async def judge_text(self, message: JudgeText) -> Verdict:
         """Judge what the run is told, says or reads."""
         stage = Stage(message.stage)
+        origins = None
+        if stage is Stage.OUTPUT:
+            origins = await self.services.origins_of_answer(self.key, message.agent, message.upto)
         check = Check(
             stage=stage,
             run=self.key,
@@ -129,6 +138,7 @@ class Guardrail(
             is_error=message.is_error,
             past=self._past,
             now=self.now,
+            origins=origins,
             spent=self.state.budget.spent,
         )
         ruling = self.services.policies(message.agent).rule(check)
@@ -147,7 +157,8 @@ class Guardrail(
         if said == "wait":
             await self._petition_for_text(message, ruling)
         text = ruling.check.text if ruling.rewritten else None
-        return self._answer(ruling, said, text=text)
+        sources = () if origins is None else tuple(sorted(origins.decision.label.sources))
+        return attrs.evolve(self._answer(ruling, said, text=text), sources=sources)
 
     @handle
     def settled(self, message: CallSettled) -> None:
@@ -193,7 +204,9 @@ class Guardrail(
         seen = self.state.hindsight or Hindsight()
         return Past(tuple(self.state.past), tuple(seen.running), seen.objections)
 
-    def _check_of_call(self, message: JudgeCall, norms: Norms | None) -> Check:
+    async def _check_of_call(self, message: JudgeCall, norms: Norms | None) -> Check:
+        taken = [slot for call, slot in self.state.slots.items() if _step(call) == _step(message.call)]
+        origins = await self.services.origins_of_call(self.key, message, taken)
         return Check(
             stage=Stage.CALL,
             run=self.key,
@@ -206,9 +219,17 @@ class Guardrail(
             text=message.reason,
             past=self._past,
             now=self.now,
+            origins=origins,
             spent=self.state.budget.spent,
             norms=norms,
         )
+
+    def _note_slot(self, message: JudgeCall, ruling: Ruling, verdict: Verdict) -> None:
+        """Keep what calls of this reply take of the plan: the next one is judged before their results are there."""
+        origins = ruling.check.origins
+        if origins is not None and origins.slot and (verdict.allowed or verdict.wait):
+            same = {call: slot for call, slot in self.state.slots.items() if _step(call) == _step(message.call)}
+            self.state.slots = {**same, message.call: origins.slot}
 
     async def _carry_out(self, message: JudgeCall, ruling: Ruling) -> Verdict:
         said = _said(ruling)
@@ -274,6 +295,7 @@ class Guardrail(
                 said=message.reason,
                 text=text,
                 options=options,
+                origins=ruling.check.origins.told() if ruling.check.origins is not None else {},
                 level=_level(ruling),
             )
         )
@@ -294,6 +316,10 @@ class Guardrail(
                 level=_level(ruling),
             )
         )
+
+
+def _step(call: str) -> str:
+    return call.partition(".")[0]
 
 
 def _said(ruling: Ruling) -> str:

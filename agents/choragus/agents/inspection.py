@@ -29,7 +29,8 @@ class RunSummary:
     """A run as lists show it. Times are seconds since the epoch, `ended` 0.0 while it goes on.
 
     `achieved` is the latest that a run said that a limit ended, `degraded` tells of a last answer at a limit, `paused`
-    of who holds it and why, `parent` of the run that it is a sub-run of. `questions` is how often it had to wait for a
+    of who holds it and why, `parent` of the run that it is a sub-run of. `sources` are those of its answer, when a
+    policy follows information: an `untrusted` one may have steered it. `questions` is how often it had to wait for a
     person.
     """
 
@@ -53,6 +54,7 @@ class RunSummary:
     degraded: bool = False
     paused: str = ""
     parent: str = ""
+    sources: tuple[str, ...] = ()
     questions: int = 0
 
     @property

@@ -160,7 +160,7 @@ class Verdict:
     """What the guardrail says: allowed, denied with the reason, or `wait`, and then a Decided follows.
 
     `ends`: the run ends with this. With `arguments` or `text` that passes instead of what was asked about. `limit`
-    names the ceiling that left no room.
+    names the ceiling that left no room. `sources` are those of an answer, when a policy follows information.
     """
 
     allowed: bool
@@ -170,6 +170,7 @@ class Verdict:
     arguments: dict[str, object] | None = None
     text: str | None = None
     limit: str = ""
+    sources: tuple[str, ...] = ()
 
 
 @stored("choragus.reserve")
@@ -204,7 +205,10 @@ class Spend:
 @stored("choragus.judge_call")
 @attrs.frozen(kw_only=True)
 class JudgeCall(Request[Verdict]):
-    """May this call run? Its arguments fit the tool's schema; `reason` is what the model said beside the call."""
+    """May this call run? Its arguments fit the tool's schema; `reason` is what the model said beside the call.
+
+    `upto` is how much of the conversation the model had seen.
+    """
 
     call: str
     tool: str
@@ -215,6 +219,7 @@ class JudgeCall(Request[Verdict]):
     step: int = 0
     reason: str = ""
     cost_usd: float = 0.0
+    upto: int = 0
 
 
 @stored("choragus.judge_text")
@@ -231,6 +236,7 @@ class JudgeText(Request[Verdict]):
     call: str = ""
     tool: str = ""
     is_error: bool = False
+    upto: int = 0
 
 
 @stored("choragus.call_settled")
@@ -292,9 +298,9 @@ class RunEnded:
 class RunCall:
     """Carry out one call of the model; `call` is the runtime's own id for it, unique within the run.
 
-    `reason` is what the model said beside its calls; `parallel` how many calls of the run may be under way at a time,
-    0 for any number. `granted` names the tools of which this step may use one, beside
-    what the agent and the run may; None: all of them.
+    `reason` is what the model said beside its calls, `upto` how much of the conversation it had seen; `parallel` how
+    many calls of the run may be under way at a time, 0 for any number. `granted` names the tools of which this step may
+    use one, beside what the agent and the run may; None: all of them.
     """
 
     call: str
@@ -304,6 +310,7 @@ class RunCall:
     reason: str = ""
     parallel: int = 0
     granted: tuple[str, ...] | None = None
+    upto: int = 0
 
 
 @stored("choragus.grant_tools")

@@ -80,7 +80,8 @@ class ChatMessage:
     """One line of the conversation, in the order in which the model sees it.
 
     A `user` line has text. An `assistant` line has text, calls or both. A `tool` line is the result of the call
-    `call_id` of the tool `name`; `is_error` says that the text tells what went wrong.
+    `call_id` of the tool `name`; `is_error` says that the text tells what went wrong. `labels` say where it came from,
+    as far as that is known beside the role: those that the tool declared when it was called.
     """
 
     role: Literal["user", "assistant", "tool"]
@@ -89,6 +90,7 @@ class ChatMessage:
     call_id: str = ""
     name: str = ""
     is_error: bool = False
+    labels: tuple[str, ...] = ()
 
 
 @frozen

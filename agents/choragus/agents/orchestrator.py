@@ -259,6 +259,7 @@ class Orchestrator(
                     step=state.step,
                     reason=state.text[:SHOWN],
                     parallel=state.limits.parallel or 0,
+                    upto=state.upto,
                 )
                 self.tell(TOOL_GATEWAY, asked)
 
@@ -267,7 +268,14 @@ class Orchestrator(
         self._enter(Phase.UPDATE)
         asked = ChatMessage("assistant", state.text, tuple(call.asked for call in state.calls))
         results = (
-            ChatMessage("tool", call.text, call_id=call.asked.id, name=call.asked.name, is_error=call.is_error)
+            ChatMessage(
+                "tool",
+                call.text,
+                call_id=call.asked.id,
+                name=call.asked.name,
+                is_error=call.is_error,
+                labels=self.services.labels(state.agent, call.asked.name),
+            )
             for call in state.calls
         )
         self._perceive(asked, *results)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from .flow.declaration import Labels
 from .tool import tool
 
 MOST = 10_000
@@ -15,7 +16,7 @@ MOST = 10_000
 Option = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
-@tool(risk="read")
+@tool(risk="read", labels=Labels(trusted=["$"]))
 def ask_person(
     question: Annotated[
         str, Meta(min_length=1, max_length=4_000, description="One question, with all it takes to answer it.")

@@ -15,18 +15,21 @@ from .agent import Agent
 from .approver import Approvals
 from .baseline import read_norms
 from .errors import BadArguments, Held, ModelError
+from .flow.declaration import READS, Labels
+from .flow.label import RUNTIME
+from .flow.reading import Origin, Origins, Reading
 from .herald import Hook
 from .holding import OnChange, objection
 from .ledger import Ledger
 from .manifest import Manifest, manifest
-from .message import CallModel, CallTool, ModelFailed, ModelReplied, ToolReturned
+from .message import CallModel, CallTool, JudgeCall, ModelFailed, ModelReplied, ToolReturned
 from .model import ChatMessage, ModelRequest, Usage, bound
 from .patience import TookTooLong, within
 from .policy.chain import Chain, Policy
 from .policy.norms import Norms
 from .question import ask_person
 from .stream import conversation_stream
-from .tool import Tool, ToolContext
+from .tool import Risk, Tool, ToolContext
 from .toolbelt.execution import Fate, Toolbelt
 
 PAGE = 500
@@ -53,6 +56,7 @@ class Services:
     hook: Hook | None = None
     opened: float = attrs.field(init=False)
     _heard: dict[str, list[ChatMessage]] = attrs.field(factory=dict, init=False)
+    _readings: dict[str, Reading] = attrs.field(factory=dict, init=False)
     _chains: dict[str, Chain] = attrs.field(factory=dict, init=False)
     _norms: dict[str, Norms | None] = attrs.field(factory=dict, init=False)
 
@@ -113,6 +117,47 @@ class Services:
         """How the agent's questions are put to people; of an agent that is not here as by default."""
         return self.agents[agent].approvals if agent in self.agents else Approvals()
 
+    def labels(self, agent: str, tool: str) -> tuple[str, ...]:
+        """The labels to keep with a result of the agent's tool, when a policy follows information.
+
+        What comes back from a tool that there is not is the runtime's own word. A fallback that declares other labels
+        than its tool makes the result untrusted, for it may be the fallback's.
+        """
+        if not self.policies(agent).follows_information:
+            return ()
+        granted = self.tool(agent, tool)
+        if granted is None:
+            return (RUNTIME,)
+        labels = granted.labels or Labels()
+        if isinstance(granted.fallback, Tool) and granted.fallback.labels != granted.labels:
+            labels = Labels(arguments=labels.arguments)
+        is_open = granted.risk is Risk.READ and not (labels.guarded or labels.plans)
+        return (*labels.stored(tool), READS) if is_open else labels.stored(tool)
+
+    async def origins_of_call(self, run: str, message: JudgeCall, taken: Collection[str]) -> Origins | None:
+        """Where a call comes from, when a policy of its agent wants to know and it is one that matters.
+
+        Args:
+            taken: what calls of the same reply have taken of the plan.
+        """
+        if not self.policies(message.agent).follows_information:
+            return None
+        granted = self.tool(message.agent, message.tool)
+        if granted is None:
+            return None
+        labels = granted.labels or Labels()
+        if granted.risk is Risk.READ and not (labels.guarded or labels.plans):
+            return None
+        reading = await self._reading(run, message.agent, message.upto)
+        return reading.origins(message.tool, message.arguments, labels, taken)
+
+    async def origins_of_answer(self, run: str, agent: str, upto: int) -> Origins | None:
+        """Where an answer comes from, when a policy wants to know."""
+        if not self.policies(agent).follows_information:
+            return None
+        context = (await self._reading(run, agent, upto)).context
+        return Origins(decision=Origin(context, "written by the model after what it has read"))
+
     def policies(self, agent: str) -> Chain:
         """What is judged by in the agent's runs; of an agent that is not here the runtime's own policies."""
         if agent not in self._chains:
@@ -145,6 +190,8 @@ class Services:
         """
         who = self.agent(agent)
         messages = tuple((await self._conversation(run, upto))[:upto])
+        if self.policies(agent).follows_information:  # labels are not the model's to read, nor to pay for
+            messages = tuple(attrs.evolve(each, labels=()) if each.labels else each for each in messages)
         if final:
             return ModelRequest(who.last_model.name, who.prompt.text, (*messages, ChatMessage("user", final)), ())
         schemas = tuple(tool.schema for tool in who.tools if granted is None or tool.name in granted)
@@ -210,6 +257,14 @@ class Services:
             ended=self.clock(),
         )
 
+    async def _reading(self, run: str, agent: str, upto: int) -> Reading:
+        reading = self._readings.get(run)
+        if reading is None or reading.read > upto:
+            reading = self._readings[run] = Reading(self.agent(agent).prompt.text)
+        for message in (await self._conversation(run, upto))[reading.read : upto]:
+            reading.take(message)
+        return reading
+
     async def _conversation(self, run: str, upto: int) -> list[ChatMessage]:
         heard = self._heard.setdefault(run, [])
         while len(heard) < upto:
@@ -224,6 +279,7 @@ class Services:
     def forget(self, run: str) -> None:
         """The run has ended: keep nothing of it in memory."""
         self._heard.pop(run, None)
+        self._readings.pop(run, None)
         self._norms.pop(run, None)
         self.toolbelt.forget(run)
 

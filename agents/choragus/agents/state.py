@@ -121,6 +121,7 @@ class RunState:
     room: int | None = None
     children: dict[str, bool] = attrs.field(factory=dict)
     granted: tuple[str, ...] | None = None
+    sources: tuple[str, ...] = ()
     questions: int = 0
 
     @property
@@ -168,5 +169,6 @@ class RunState:
             "degraded": bool(self.final) and self.status is Status.COMPLETED,
             "paused": "; ".join(self.paused.values()),
             "parent": self.parent,
+            **({"sources": list(self.sources)} if self.sources else {}),
             **self.figures(),
         }

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
 from .errors import ToolFault
+from .flow.declaration import Labels
 from .model import ToolSchema
 from .toolbelt.companion import check_constant, check_of, check_undo, fallback_of
 from .toolbelt.context import ToolContext as ToolContext
@@ -42,6 +43,7 @@ class ToolOptions(TypedDict, total=False):
     undo: Tool | Callable[..., object] | None
     check: Tool | str
     cost_usd: float
+    labels: Labels | None
 
 
 @overload
@@ -111,6 +113,8 @@ def tool(
         check: how a person finds out whether an interrupted call happened: a text, or a read-only tool that takes
             `key`, the idempotency key.
         cost_usd: what each call costs; set aside before it and counted against `Limits(cost_usd=...)`.
+        labels: Labels(...), what in its result can be trusted, and what its arguments take of what cannot; see
+            `docs/information-flow.md`.
 
     Raises:
         ToolFault: at declaration, when any of this does not hold.

@@ -90,6 +90,7 @@ class ToolGateway(
             step=call.step,
             reason=message.reason,
             cost_usd=tool.options.cost_usd,
+            upto=message.upto,
         )
         self.ask_guardrail(judged, then=self.judged, about=call.id)
 

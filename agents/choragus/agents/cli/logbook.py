@@ -90,6 +90,8 @@ def _head(summary: RunSummary) -> list[str]:
         "started": f"{moment(summary.started)}, {took}",
         "used": used,
     }
+    if summary.sources:
+        lines["answer"] = "from " + ", ".join(summary.sources)
     room = page() - HEAD
     return [
         f"{name if number == 0 else '':<{HEAD}}{piece}"

@@ -69,11 +69,17 @@ class Chain:
     """Whether a policy compares with what earlier runs of this version did."""
     looks_back: int = attrs.field(init=False, eq=False)
     """How many of the run's latest calls have to be kept for the policies."""
+    follows_information: bool = attrs.field(init=False, eq=False)
+    """Whether a policy wants to know where calls and answers come from."""
     _by_stage: Mapping[Stage, tuple[Policy, ...]] = attrs.field(init=False, eq=False, repr=False)
 
     @wants_norms.default
     def _wanting(self) -> bool:
         return any(getattr(policy, "wants_norms", False) for policy in self.policies)
+
+    @follows_information.default
+    def _following(self) -> bool:
+        return any(getattr(policy, "follows_information", False) for policy in self.policies)
 
     @looks_back.default
     def _looking(self) -> int:

@@ -7,6 +7,7 @@ from enum import Enum
 
 from attrs import field, frozen
 
+from choragus.agents.flow.reading import Origins
 from choragus.agents.spending import Spent
 
 from .norms import Norms
@@ -69,6 +70,7 @@ class Check:
         text: the goal, the reply, the result as JSON or the answer; at CALL what the model said beside the call.
         is_error: at RESULT, whether the text tells of an error.
         now: seconds since the epoch.
+        origins: where the call (at CALL) or the answer (at OUTPUT) comes from, when a policy follows information.
         spent: what the run has used by now.
         norms: what earlier runs of this version of the agent did, for policies with `wants_norms`; None without any.
         planned: the tools of the run's plan in their order, when it has one.
@@ -86,6 +88,7 @@ class Check:
     is_error: bool = False
     past: Past = field(factory=Past)
     now: float = 0.0
+    origins: Origins | None = None
     spent: Spent = field(factory=Spent)
     norms: Norms | None = None
     planned: tuple[str, ...] | None = None

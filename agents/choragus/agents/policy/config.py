@@ -26,6 +26,7 @@ import msgspec
 from attrs import frozen
 
 from choragus.agents.errors import AgentFault, PolicyFault
+from choragus.agents.flow.policy import InformationFlow
 
 from .chain import Policy
 from .check import Stage
@@ -63,6 +64,7 @@ _SETTINGS: dict[str, tuple[Callable[..., Policy], tuple[str, ...]]] = {
     "unusual-spending": (UnusualSpendingPolicy, ("then", "least")),
     "plan": (PlanPolicy, ("then", "risks")),
     "redaction": (RedactionPolicy, ("kinds", "stages")),
+    "flow": (InformationFlow, ("unplanned", "arguments", "output", "vouch")),
 }
 
 

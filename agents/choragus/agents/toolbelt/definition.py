@@ -15,6 +15,7 @@ from attrs import field, frozen
 
 from choragus.actors.thread import in_thread
 from choragus.agents.errors import BadArguments, BadResult, WrongResult
+from choragus.agents.flow.declaration import Labels
 from choragus.agents.model import ToolSchema
 
 from .context import ToolContext
@@ -67,6 +68,11 @@ class Tool:
     _arguments: type[msgspec.Struct] = field(repr=False)
     _result: msgspec.json.Decoder[object] | None = field(default=None, repr=False)
     _source: str = field(repr=False)
+
+    @property
+    def labels(self) -> Labels | None:
+        """What it says about the flow of information, if it says anything."""
+        return self.options.labels
 
     @property
     def parameters(self) -> tuple[str, ...]:

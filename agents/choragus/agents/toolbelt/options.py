@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from attrs import Attribute, field, fields, frozen
 
 from choragus.agents.errors import ToolFault
+from choragus.agents.flow.declaration import Labels
 from choragus.supervision.backoff import Backoff
 
 LARGEST_ARGUMENTS = 1_000_000
@@ -123,10 +124,11 @@ class Options:
     undo: object = None
     check: object = ""
     cost_usd: float = 0.0
+    labels: Labels | None = None
 
     def said(self) -> list[str]:
         """What was declared, as texts that are the same in every process; of tools and functions nothing."""
-        plain = (int, str, bool, float, tuple, Retry, Rate, Breaker, type(None))
+        plain = (int, str, bool, float, tuple, Retry, Rate, Breaker, Labels, type(None))
         given = ((each.name, each.default, getattr(self, each.name)) for each in fields(type(self)))
         return [
             f"{name}={value!r}" for name, default, value in given if value is not default and isinstance(value, plain)
@@ -155,6 +157,8 @@ def checked(called: str, given: Mapping[str, object]) -> Options:
     cost = options.cost_usd
     if isinstance(cost, bool) or not (isinstance(cost, int | float) and 0 <= cost < math.inf):
         raise _fault(called, "cost_usd", cost, "dollars, 0 or more and finite")
+    if not isinstance(options.labels, Labels | None):
+        raise _fault(called, "labels", options.labels, "Labels(trusted=[...], arguments={...}), or None")
     if options.isolation not in (None, "process"):
         raise _fault(called, "isolation", options.isolation, "'process', or None")
     if not isinstance(options.secrets, tuple) or not all(isinstance(one, str) and one for one in options.secrets):
