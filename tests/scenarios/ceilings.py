@@ -79,7 +79,7 @@ def payer(notes: Notes) -> Agent:
         notes.note(f"paid for {context.run}")
         return "paid"
 
-    return attrs.evolve(spender("payer", notes, 1, Limits(cost_usd=0.45)), tools=[pay])
+    return attrs.evolve(spender("payer", notes, 1, Limits(cost_usd=0.45)), tools=[pay], delegates=["look"])
 
 
 async def _worked(runtime: Runtime, first: Run, under: Agent) -> str:
