@@ -14,7 +14,7 @@ import traceback
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
-import choragus.agents  # noqa: F401
+import choragus.agents
 import choragus.supervision  # noqa: F401  # both are there for the scripts
 
 
