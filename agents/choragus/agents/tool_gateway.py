@@ -20,6 +20,7 @@ from .call import SETTLED, Call, End, GatewayState, Stage
 from .calling import retry_timer
 from .control import CallJudged, Hold
 from .errors import WrongResult
+from .flow.label import RUNTIME
 from .message import (
     GUARDRAIL,
     ORCHESTRATOR,
@@ -276,7 +277,7 @@ class ToolGateway(
             self.state.bad_calls += 1
             self.tell(GUARDRAIL, Spend(token=f"bad-{call}", spent=Spent(bad_calls=1)))
         self.log("call.refused", call=call, reason=refusal.reason, rule=refusal.rule.value)
-        self.tell(ORCHESTRATOR, CallFinished(call=call, text=refusal.reason, is_error=True))
+        self.tell(ORCHESTRATOR, CallFinished(call=call, text=refusal.reason, is_error=True, whose=RUNTIME))
 
     def _deny(self, call: Call, verdict: Verdict) -> None:
         self.finish(call, End.DENIED, f"denied: {verdict.reason}")
