@@ -284,8 +284,12 @@ class Orchestrator(
 
 def _named(step: int, calls: Sequence[ToolCall]) -> Iterator[ToolCall]:
     """The calls with an id each: a model that gives none, or one twice, could not tell their results apart."""
-    seen: set[str] = set()
+    given, seen = {call.id for call in calls}, {""}
     for number, call in enumerate(calls, start=1):
-        id = call.id if call.id and call.id not in seen else f"call-{step}.{number}"
+        id = call.id
+        if id in seen:
+            id = f"call-{step}.{number}"
+            while id in given:
+                id += "'"
         seen.add(id)
         yield attrs.evolve(call, id=id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import anyio
@@ -95,6 +96,35 @@ async def test_what_the_runtime_refuses_is_its_own_word_and_steers_nothing() -> 
         await run.result(5)
 
     assert house.done == [f"pay {ALICE} 1"]
+
+
+async def test_s1_a_model_cannot_pass_one_calls_result_for_anothers_by_its_ids() -> None:
+    house = House("the bill")
+    own = (
+        planning(
+            step("mail", "read_mail"),
+            step("account", "account_of", name="shop"),
+            step("bill", "pay", to=taken("account", "$"), amount=1),
+        ),
+        call("read_mail"),
+        (
+            ToolCall("call-3.3", "account_of", {"name": "mallory"}),
+            ToolCall("x", "read_mail", {}),
+            ToolCall("x", "account_of", {"name": "shop"}),
+        ),
+        call("pay", to=MALLORY, amount=1),
+    )
+    house.accounts["mallory"] = MALLORY
+    agent = clerk(house, obedient(own, (), plainly))
+
+    async with Runtime(agents=[agent], policies=[FLOW]) as runtime:
+        run = await runtime.start(agent, "Pay the shop.")
+        async with asyncio.timeout(5):
+            async for event in run.events():
+                if isinstance(event, ApprovalRequested):
+                    await event.approval.deny(by="mia")
+
+    assert house.done == []
 
 
 async def test_without_the_policy_the_injection_gets_what_it_wants() -> None:
