@@ -108,9 +108,9 @@ class ToolGateway(
 
     @handle
     def judged_at_last(self, message: CallJudged) -> None:
-        """The guardrail's word on a call that had to wait for room in the budget."""
+        """The guardrail's word on a call that had to wait for room in the budget; nobody else's counts."""
         call = self.state.call(message.call, Stage.WAITING)
-        if call is not None:
+        if call is not None and self.hears(GUARDRAIL):
             self._take(call, message.verdict)
 
     @handle
@@ -130,7 +130,9 @@ class ToolGateway(
 
     @handle
     def decided(self, message: Decided) -> None:
-        """A person has decided about a call that waited."""
+        """A person has decided about a call that waited, as the guardrail says; nobody else's word counts."""
+        if not self.hears(GUARDRAIL):
+            return
         judged = self.state.call(message.call.removeprefix(RESULT), Stage.RETURNED)
         if judged is not None and judged.result is not None:
             why = f"{judged.tool} has run, but {message.by} withheld its result"
