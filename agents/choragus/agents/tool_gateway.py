@@ -90,7 +90,7 @@ class ToolGateway(
             agent=call.agent,
             step=call.step,
             reason=message.reason,
-            cost_usd=tool.options.cost_usd,
+            cost_usd=tool.cost_usd,
             upto=message.upto,
         )
         self.ask_guardrail(judged, then=self.judged, about=call.id)
