@@ -8,8 +8,10 @@ from collections.abc import Callable
 import attrs
 import pytest
 
+from choragus.actors.testing import clock
 from choragus.actors.testing.simulation import simulated
-from choragus.agents.errors import AgentError, LimitFault, LimitReached
+from choragus.agents.approver import Approvals
+from choragus.agents.errors import AgentError, DecisionRefused, LimitFault, LimitReached
 from choragus.agents.limits import Limits
 from choragus.agents.model import ModelReply, ModelRequest, Usage
 from choragus.agents.run import Run
@@ -69,6 +71,36 @@ async def test_a_run_asks_a_person_at_a_ceiling_and_goes_on_when_it_is_raised(po
     assert (asked.agent, asked.answers()["approve"]) == ("clerk", "the ceiling is raised to this, and the run goes on")
     assert requested["kind"] == ("escalation" if policy == "escalate" else "ceiling")
     assert (raised["by"], raised["limits"]) == ("ann", {"cost_usd": 1.0})
+
+
+@pytest.mark.parametrize(("policy", "who"), [("ask", "ann"), ("escalate", "cfo")])
+@simulated(seeds=range(3))
+async def test_only_who_decides_for_the_agent_raises_a_ceiling(policy: str, who: str) -> None:
+    limits = Limits(cost_usd=0.25, at_limit=policy)  # type: ignore[arg-type]  # one of the two
+    agent = scripted(*looking(3), "done", tools=tools(Ledger()), limits=limits)
+    agent = attrs.evolve(agent, approvals=Approvals(chain=["ann", "cfo"]))
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Go.")
+        await ceiling(run)
+        (asked,) = await run.pending()
+
+        with pytest.raises(DecisionRefused, match=f"it is put to {who}"):
+            await asked.approve(by="mallory")
+
+        await asked.approve(by=who)
+        assert await run.result(timeout=5) == "done"
+
+
+@simulated(seeds=range(1))
+async def test_a_ceiling_that_nobody_raises_in_time_ends_the_run() -> None:
+    limits = Limits(cost_usd=0.25, at_limit="ask")
+    agent = scripted(*looking(3), "done", tools=tools(Ledger()), limits=limits)
+    agent = attrs.evolve(agent, approvals=Approvals(within=60))
+    async with Runtime(agents=[agent], clock=clock) as runtime:
+        run = await runtime.start(agent, "Go.")
+
+        with pytest.raises(LimitReached, match="deadline did not raise it: nobody decided within 60 s"):
+            await run.result(timeout=600)
 
 
 @simulated(seeds=range(3))

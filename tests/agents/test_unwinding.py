@@ -16,10 +16,14 @@ from choragus.agents.agent import Agent
 from choragus.agents.errors import AgentError, Cancelled, Failed, ToolFault
 from choragus.agents.keeping import Unwound
 from choragus.agents.limits import Limits
+from choragus.agents.message import TOOL_GATEWAY, UnwindRun
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 from choragus.agents.tool import Tool, ToolContext, tool
 from choragus.agents.toolbelt.options import Retry
+from choragus.mailbox.address import actor_id
+from choragus.mailbox.codec import encode
+from choragus.mailbox.turn import Envelope
 
 from .play import Mortal, call, calls, data, eventually, live, scripted, until
 from .unwound import PARTS
@@ -490,3 +494,21 @@ async def test_a_process_that_is_killed_while_it_takes_back_goes_on(line: str, t
     assert len(ended) == 3
     assert {one.split()[2] for one in ended} == {"1.1/undo", "1.2/undo", "1.3/undo"}
     assert out.count(b"undo") == 3
+
+
+@simulated(seeds=range(1))
+async def test_s37_only_people_take_back() -> None:
+    world = World()
+    agent = booker(world)
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Book.")
+        async for _ in run.events():
+            pass
+        gateway = actor_id(TOOL_GATEWAY, run.id)
+        message = encode(UnwindRun(by="mia"))
+        await runtime.store.append([Envelope(id="f", receiver=gateway, sender="an.actor/f", record=message, key="f")])
+
+        await eventually(run, "unwind.refused")
+
+        (refused,) = await data(run, "unwind.refused")
+    assert (refused["reason"], world.undone) == ("an.actor/f is an actor, and only people take back", [])

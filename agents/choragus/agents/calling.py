@@ -12,6 +12,7 @@ from choragus.supervision.backoff import Backoff
 from .approval import approval_id, short_hash
 from .attention import of_unknown
 from .call import Call, End, GatewayState, Stage
+from .flow.label import MIXED, OWN, RUNTIME
 from .message import GUARDRAIL, ORCHESTRATOR, CallFinished, CallSettled, CallTool, CallWaits, RetryCall, ToolReturned
 from .part import Part
 from .service import idempotency_key
@@ -157,7 +158,8 @@ class Caller(Part[G, M], Generic[G, M]):
             self.undone(call)
         if self.state.over:
             return
-        self.tell(ORCHESTRATOR, CallFinished(call=call.id, text=text, is_error=end.is_error))
+        whose = RUNTIME if end is End.DENIED else MIXED if _stood_in(call, end) else OWN
+        self.tell(ORCHESTRATOR, CallFinished(call=call.id, text=text, is_error=end.is_error, whose=whose))
         if self.services.policies(call.agent).looks_back:
             self._tell_settled(call, end, text)
         self.begin_next()
@@ -209,7 +211,7 @@ class Caller(Part[G, M], Generic[G, M]):
     def _told(self, call: Call, end: End, text: str) -> str:
         """What the model is told: the result, marked when it is not the tool's own, and cut when it is too long."""
         tool = self.services.tool(call.agent, call.tool)
-        if call.role == "fallback" and not end.is_error:
+        if _stood_in(call, end):
             by = tool.fallback.name if tool is not None and isinstance(tool.fallback, Tool) else "a value"
             text = f"[{call.why}; {by} stands in for it:]\n{text}"
         most = None if tool is None else tool.options.max_result
@@ -240,6 +242,11 @@ class Caller(Part[G, M], Generic[G, M]):
 def retry_timer(call: str) -> str:
     """The name of the timer that runs a call again."""
     return f"retry-{call}"
+
+
+def _stood_in(call: Call, end: End) -> bool:
+    """Whether the result is not the tool's own; what that had said stands before it."""
+    return call.role == "fallback" and not end.is_error
 
 
 def _chance(run: str, call: Call) -> float:

@@ -7,6 +7,7 @@ import attrs
 from choragus.actors.message import Request
 from choragus.mailbox.codec import stored
 
+from .flow.label import OWN
 from .limits import Limits
 from .model import ChatMessage, ToolCall
 from .spending import NOTHING, Spent
@@ -75,11 +76,16 @@ class Perceived:
 @stored("choragus.call_finished")
 @attrs.frozen(kw_only=True)
 class CallFinished:
-    """A tool call has its result, or the reason why there is none, as the model will read it."""
+    """A tool call has its result, or the reason why there is none, as the model will read it.
+
+    `whose` word that is: the tool's "own"; the "runtime"'s, for the call never ran; "mixed", with what the tool said
+    before another stood in for it.
+    """
 
     call: str
     text: str
     is_error: bool = False
+    whose: str = OWN
 
 
 @stored("choragus.call_waits")
@@ -144,7 +150,7 @@ class Perceive:
 class SetLimits:
     """The run's ceilings, when its clock began, and which accounts its spending counts in besides its own.
 
-    `parent` is the run that it is a sub-run of, or empty; `ledgers` are names.
+    `parent` is the run that it is a sub-run of, or empty; `ledgers` are names. `agent` says who is asked at a ceiling.
     """
 
     limits: Limits
@@ -152,6 +158,7 @@ class SetLimits:
     agent: str = ""
     parent: str = ""
     ledgers: tuple[str, ...] = ()
+    agent: str = ""
 
 
 @stored("choragus.verdict")

@@ -126,6 +126,7 @@ class Orchestrator(
         if self._is_over or call is None:
             return
         call.done, call.text, call.is_error, call.waits = True, message.text, message.is_error, ""
+        call.whose = message.whose
         self._enter(Phase.CHECK, call=call.id, tool=call.asked.name, is_error=call.is_error)
         if all(one.done for one in self.state.calls):
             self._update()
@@ -274,7 +275,7 @@ class Orchestrator(
                 call_id=call.asked.id,
                 name=call.asked.name,
                 is_error=call.is_error,
-                labels=self.services.labels(state.agent, call.asked.name),
+                labels=self.services.labels(state.agent, call.asked.name, call.whose),
             )
             for call in state.calls
         )
@@ -283,8 +284,12 @@ class Orchestrator(
 
 def _named(step: int, calls: Sequence[ToolCall]) -> Iterator[ToolCall]:
     """The calls with an id each: a model that gives none, or one twice, could not tell their results apart."""
-    seen: set[str] = set()
+    given, seen = {call.id for call in calls}, {""}
     for number, call in enumerate(calls, start=1):
-        id = call.id if call.id and call.id not in seen else f"call-{step}.{number}"
+        id = call.id
+        if id in seen:
+            id = f"call-{step}.{number}"
+            while id in given:
+                id += "'"
         seen.add(id)
         yield attrs.evolve(call, id=id)

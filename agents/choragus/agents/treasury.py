@@ -52,6 +52,7 @@ class Purse:
     asked: int = 0
     paused: bool = False
     past: list[PastCall] = attrs.field(factory=list)
+    agent: str = ""
 
 
 P = TypeVar("P", bound=Purse)
@@ -100,6 +101,7 @@ class Treasury(Deciding[P, M]):
             del self.state.ascents[token]
             self.state.above[token] = ascent.granted
             await self._tell_claimant(ascent.claim, message.verdict)
+            await self._serve()  # a call that is judged has settled, and others may wait for what it had set aside
         else:
             above = f"{message.by}: {message.verdict.reason}"
             await self._sent_down(ascent, Excess(message.by, above))
@@ -271,7 +273,7 @@ class Treasury(Deciding[P, M]):
     def _give_back(self, token: str) -> None:
         """The claim has come to nothing."""
         ascent = self.state.ascents.pop(token, None)
-        self.state.budget.reserved.pop(token, None)
+        self.state.budget.put_back(token, ascent.claim if ascent else None)
         for one in ascent.granted if ascent else self.state.above.pop(token, ()):
             self.tell_at(one, Spend(token=f"{self.key}/{token}", spent=NOTHING))
 

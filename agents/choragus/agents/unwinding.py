@@ -13,6 +13,7 @@ from choragus.actors.dispatch import handle
 from .call import Call, GatewayState, Stage, Unwinding
 from .calling import Caller, G
 from .message import UndoNext, UnwindRun
+from .sender import from_outside
 from .stream import SHOWN, results_stream
 from .toolbelt.companion import RESULT
 
@@ -46,7 +47,8 @@ class Unwinder(Caller[G, M], Generic[G, M]):
     @handle
     def unwind(self, message: UnwindRun) -> str:
         """Begin, or go on after it was given up; what cannot be begun is said and changes nothing."""
-        refusal = self._why_not(self.state)
+        actor = "" if from_outside(self._turn.sender) else f"{self._turn.sender} is an actor, and only people take back"
+        refusal = actor or self._why_not(self.state)
         if refusal:
             self.log("unwind.refused", by=message.by, reason=refusal)
             return refusal
