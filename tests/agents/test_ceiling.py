@@ -9,7 +9,8 @@ import attrs
 import pytest
 
 from choragus.actors.testing.simulation import simulated
-from choragus.agents.errors import AgentError, LimitFault, LimitReached
+from choragus.agents.approver import Approvals
+from choragus.agents.errors import AgentError, DecisionRefused, LimitFault, LimitReached
 from choragus.agents.limits import Limits
 from choragus.agents.model import ModelReply, ModelRequest, Usage
 from choragus.agents.run import Run
@@ -68,6 +69,26 @@ async def test_a_run_asks_a_person_at_a_ceiling_and_goes_on_when_it_is_raised(po
     assert (asked.tool, asked.arguments, status) == ("raise_limit", {"cost_usd": 0.5}, Status.WAITING)
     assert requested["kind"] == ("escalation" if policy == "escalate" else "ceiling")
     assert (raised["by"], raised["limits"]) == ("ann", {"cost_usd": 1.0})
+
+
+@pytest.mark.parametrize(("policy", "who"), [("ask", "mia"), ("escalate", "boss")])
+@simulated(seeds=range(1))
+async def test_a_ceiling_is_put_to_those_who_decide_for_the_agent(policy: str, who: str) -> None:
+    limits = Limits(steps=2, at_limit=policy)  # type: ignore[arg-type]  # one of the two
+    approvals = Approvals(within=60, default="escalate", chain=["mia", "boss"])
+    agent = attrs.evolve(scripted(*looking(3), "done", tools=tools(Ledger()), limits=limits), approvals=approvals)
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Go.")
+        await ceiling(run)
+        (asked,) = await run.pending()
+
+        with pytest.raises(DecisionRefused, match=f"'eve' may not decide about call ceiling-1: it is put to {who}"):
+            await run.approve(asked, by="eve")
+
+        await run.approve(asked, by=who)
+        assert await run.result(timeout=5) == "done"
+    assert (asked.agent, asked.step, asked.approvers) == ("clerk", 2, (who,))
+    assert asked.due == asked.asked + 60
 
 
 @simulated(seeds=range(3))

@@ -144,13 +144,15 @@ class Perceive:
 class SetLimits:
     """The run's ceilings, when its clock began, and which accounts its spending counts in besides its own.
 
-    `parent` is the run that it is a sub-run of, or empty; `ledgers` are names.
+    `parent` is the run that it is a sub-run of, or empty; `ledgers` are names. `agent` says whose questions about
+    ceilings these are, and so who answers them.
     """
 
     limits: Limits
     started: float
     parent: str = ""
     ledgers: tuple[str, ...] = ()
+    agent: str = ""
 
 
 @stored("choragus.verdict")

@@ -175,7 +175,13 @@ class Orchestrator(
         self.log("run.manifest", hash=state.manifest, identity=identity.as_dict())
         self.tell(
             GUARDRAIL,
-            SetLimits(limits=state.limits, started=self.now, parent=state.parent, ledgers=state.ledgers),
+            SetLimits(
+                limits=state.limits,
+                started=self.now,
+                parent=state.parent,
+                ledgers=state.ledgers,
+                agent=state.agent,
+            ),
         )
         if granted is not None:
             state.granted = granted

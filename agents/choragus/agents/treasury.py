@@ -51,6 +51,7 @@ class Purse:
     asked: int = 0
     paused: bool = False
     past: list[PastCall] = attrs.field(factory=list)
+    agent: str = ""
 
 
 P = TypeVar("P", bound=Purse)
@@ -63,7 +64,7 @@ class Treasury(Deciding[P, M]):
     def set_limits(self, message: SetLimits) -> None:
         """The run begins."""
         self.state.budget.begin(message.limits, message.started)
-        self.state.parent, self.state.ledgers = message.parent, message.ledgers
+        self.state.parent, self.state.ledgers, self.state.agent = message.parent, message.ledgers, message.agent
 
     @handle
     def reserve(self, message: Reserve) -> Verdict:
@@ -289,10 +290,13 @@ class Treasury(Deciding[P, M]):
                 subject=subject,
                 kind=kind,
                 asker=GUARDRAIL,
+                agent=state.agent,
                 tool=tool,
                 arguments=arguments,
                 hash=arguments_hash(self.key, subject, tool, arguments),
                 reason=excess.reason,
+                step=state.budget.spent.steps,
+                level=1 if kind is Kind.ESCALATION else 0,
             )
         )
 
