@@ -36,7 +36,7 @@ from .policy.chain import Ruling
 from .policy.check import Check, Past, PastCall, Stage
 from .policy.norms import Norms
 from .policy.verdict import Allow, Ask, Deny, End, Escalate, Rewrite
-from .question import asked
+from .question import ASKED, asked
 from .spending import Spent
 from .treasury import Purse, Treasury, call_token
 
@@ -289,7 +289,7 @@ class Guardrail(
                 risk=message.risk,
                 arguments=arguments,
                 hash=arguments_hash(self.key, message.call, message.tool, arguments),
-                reason=ruling.verdict.reason,
+                reason=ASKED if is_question and isinstance(ruling.verdict, Allow) else ruling.verdict.reason,
                 approvers=_approvers(ruling),
                 step=message.step,
                 said=message.reason,

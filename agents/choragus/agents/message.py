@@ -158,7 +158,6 @@ class SetLimits:
     agent: str = ""
     parent: str = ""
     ledgers: tuple[str, ...] = ()
-    agent: str = ""
 
 
 @stored("choragus.verdict")

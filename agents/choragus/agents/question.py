@@ -13,6 +13,9 @@ from .tool import tool
 MOST = 10_000
 """Characters that an answer may have."""
 
+ASKED = "the model asks, and reads the answer"
+"""Why a person is asked, where no policy says."""
+
 Option = Annotated[str, Meta(min_length=1, max_length=200)]
 
 

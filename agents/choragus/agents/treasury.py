@@ -52,7 +52,6 @@ class Purse:
     asked: int = 0
     paused: bool = False
     past: list[PastCall] = attrs.field(factory=list)
-    agent: str = ""
 
 
 P = TypeVar("P", bound=Purse)
@@ -299,6 +298,8 @@ class Treasury(Deciding[P, M]):
                 arguments=arguments,
                 hash=arguments_hash(self.key, subject, tool, arguments),
                 reason=excess.reason,
+                step=state.budget.spent.steps,
+                level=1 if kind is Kind.ESCALATION else 0,
             )
         )
 

@@ -9,11 +9,13 @@ from uuid import uuid4
 
 import attrs
 
-from choragus.agents.approval import Approval, as_fields
+from choragus.agents.approval import CEILING, Approval, as_fields
 from choragus.agents.inspection import RunSummary, Unknown, approvals, runs, unknowns
+from choragus.agents.limits import CEILINGS
 from choragus.agents.message import GUARDRAIL, TOOL_GATEWAY, Decide, SettleCall
+from choragus.agents.question import fault
 from choragus.agents.rulebook import MAIN, RULEBOOK, AddRule, Rule
-from choragus.agents.visit import post, recorded
+from choragus.agents.visit import Fate, Recorded, post, recorded
 from choragus.mailbox.address import actor_id
 
 from .exit import Exit, Refused
@@ -47,12 +49,14 @@ async def decide(session: Session) -> Exit:
     approved: bool = session.asked.approved
     approval = await _named(session)
     edits = _edits(approval, session.asked.set) if approved else None
+    if approval.kind == "question" and approved:
+        raise Refused(f"{approval.id} is a question: {session.command('answer', approval.id, 'TEXT')}")
     message = _decision(session, approval, approved, arguments=edits)
     print(visible(f"call {approval.call} of run {approval.run}: {approval.tool or approval.kind}"))
     shown = arguments({**approval.arguments, **(edits or {})}) if approval.tool else block([approval.text], page())
     print("\n".join(shown))
-    rule = _rule(approval, message, session.asked.always) if approved and session.asked.always else None
-    fate = await post(session.store, actor_id(GUARDRAIL, approval.run), message)
+    rule = _rule(approval, message, session.asked.always) if approved and session.asked.always is not None else None
+    fate = await _post(session, approval, message)
     code = session.report(fate, f"{_said(message)}: {_then(approval, message)}")
     if rule is None or code:
         return code
@@ -65,10 +69,12 @@ async def answer(session: Session) -> Exit:
     approval = await _named(session)
     if approval.kind != "question":
         raise Refused(f"{approval.id} asks for a decision, not for an answer: approve it or deny it")
+    if wrong := fault(session.asked.text, approval.options):
+        raise Refused(wrong)
     message = _decision(session, approval, True, answer=session.asked.text)
     for line in block([approval.text], page()):
         print(line)
-    fate = await post(session.store, actor_id(GUARDRAIL, approval.run), message)
+    fate = await _post(session, approval, message)
     return session.report(fate, f"answered by {message.by}: the model reads it, and the run goes on")
 
 
@@ -78,8 +84,9 @@ async def _named(session: Session) -> Approval:
     approval = session.pick(session.asked.approval, named, "approval", "approvals")
     session.check_alive(await session.run(approval.run), "decide")
     _check_seen(session, approval, session.asked.seen)
-    if earlier := await _recorded(session, approval):
-        raise Refused(f"approval {approval.id} is already {_said(earlier)}: {session.later}")
+    earlier = await _recorded(session, approval)
+    if earlier and (session.by in [one.by for one in earlier] or not _missing(approval, earlier)):
+        raise Refused(f"approval {approval.id} is already {_said(earlier[-1])}: {session.later}")
     return approval
 
 
@@ -110,8 +117,10 @@ def _edits(approval: Approval, given: Sequence[str]) -> dict[str, object] | None
     edits: dict[str, object] = {}
     for one in given:
         name, equals, text = one.partition("=")
-        if not equals:
+        if not (name and equals):
             raise Refused(f"--set {one!r} changes nothing: write --set NAME=VALUE")
+        if approval.call.startswith(CEILING) and name not in CEILINGS:
+            raise Refused(f"--set {one!r} raises nothing: {name!r} is no ceiling; those are {', '.join(CEILINGS)}")
         if isinstance(approval.arguments.get(name), str):
             edits[name] = text
             continue
@@ -151,8 +160,10 @@ async def settlement(session: Session, lost: Unknown) -> SettleCall | None:
 
 async def _approval(session: Session, approval: Approval) -> list[str]:
     lines = request(approval, time.time())
-    if earlier := await _recorded(session, approval):
-        return [*lines, visible(f"  {_said(earlier)}; {session.later}")]
+    earlier = await _recorded(session, approval)
+    lines += [visible(f"  {_said(one)}; {session.later}") for one in earlier]
+    if earlier and not _missing(approval, earlier):
+        return lines
     seen = approval.hash[:SEEN]
     yes = ("answer", "TEXT") if approval.kind == "question" else ("approve",)
     return [
@@ -186,10 +197,36 @@ def _about(call: str, of: RunSummary) -> list[str]:
     return [visible(f"  call {call} of run {of.run}, agent {of.agent}"), short(visible(f"  goal: {of.goal}"), page())]
 
 
-async def _recorded(session: Session, approval: Approval) -> Decide | None:
-    """A decision that is recorded and that no runtime has taken up yet."""
+async def _recorded(session: Session, approval: Approval) -> list[Decide]:
+    """The decisions that are recorded and that no runtime has taken up yet, the oldest first."""
     left = await recorded(session.store, actor_id(GUARDRAIL, approval.run), Decide)
-    return next((one for one in left if (one.call, one.hash) == (approval.call, approval.hash)), None)
+    return [one for one in left if (one.call, one.hash) == (approval.call, approval.hash) and _may(approval, one.by)]
+
+
+def _missing(approval: Approval, recorded: Sequence[Decide]) -> int:
+    """How many have to approve still when these decisions are taken up; one who denies is enough."""
+    if not all(one.approved for one in recorded):
+        return 0
+    return max(0, approval.quorum - len({*approval.given, *(one.by for one in recorded)}))
+
+
+def _may(approval: Approval, by: str) -> bool:
+    """Whether that person may decide. When the time is up, others may by now."""
+    lapsed = approval.due and time.time() >= approval.due
+    return not approval.approvers or by in approval.approvers or bool(lapsed)
+
+
+async def _post(session: Session, approval: Approval, message: Decide) -> Fate:
+    """Post a decision, also one that will be refused: the logbook then has who has tried.
+
+    Raises:
+        Refused: when nobody has taken it up, and whoever does will refuse it.
+    """
+    fate = await post(session.store, actor_id(GUARDRAIL, approval.run), message)
+    if isinstance(fate, Recorded) and not _may(approval, message.by):
+        who = ", ".join(approval.approvers)
+        raise Refused(f"{message.by!r} may not decide about call {approval.call}: it is put to {who}")
+    return fate
 
 
 def _check_seen(session: Session, approval: Approval, seen: str | None) -> None:
@@ -202,4 +239,5 @@ def _check_seen(session: Session, approval: Approval, seen: str | None) -> None:
 
 def _said(decision: Decide) -> str:
     why = f" ({decision.reason})" if decision.reason else ""
-    return f"{'approved' if decision.approved else 'denied'} by {decision.by}{why}"
+    done = "answered" if decision.answer is not None else "approved" if decision.approved else "denied"
+    return f"{done} by {decision.by}{why}"

@@ -80,7 +80,8 @@ def _raw(entry: LogEntry) -> str:
 def _head(summary: RunSummary) -> list[str]:
     end = summary.ended or time.time()
     took = f"{'took' if summary.ended else 'so far'} {duration(end - summary.started)}"
-    used = f"{summary.steps} steps, {summary.input_tokens} + {summary.output_tokens} tokens, {money(summary.cost_usd)}"
+    tokens = f"{summary.input_tokens} + {summary.output_tokens} tokens"
+    used = f"{counted(summary.steps, 'step')}, {tokens}, {money(summary.cost_usd)}"
     if summary.questions:
         used += f", {counted(summary.questions, 'question')} to people"
     lines = {

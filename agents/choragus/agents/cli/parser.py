@@ -128,7 +128,8 @@ def _add_deciding(commands: Commands) -> None:
             decide,
             f"{name} a call that waits",
             f"Decide about one call: {then}.\nThe decision is bound to the hash of the arguments, which are printed.",
-            f"choragus {name} runs.db 7f3a --by mia --reason 'as agreed on Monday'",
+            f"choragus {name} runs.db 7f3a --by mia --reason 'as agreed on Monday'"
+            + ("\n  choragus approve runs.db 7f3a --set amount=120.00 --always 5" if approved else ""),
         )
         one.set_defaults(approved=approved)
         _add_approval(one)
@@ -137,7 +138,7 @@ def _add_deciding(commands: Commands) -> None:
             change = "run it with another value: JSON, or plain text where text was; may be repeated"
             one.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help=change)
             again = "also let the next N calls with exactly these arguments run without a question"
-            one.add_argument("--always", metavar="N", type=int, default=0, help=again)
+            one.add_argument("--always", metavar="N", type=int, help=again)
     one = _command(
         commands,
         "answer",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from choragus.agents.control import PauseRun, ResumeRun
 from choragus.agents.message import ORCHESTRATOR
-from choragus.agents.visit import Handled, post
+from choragus.agents.visit import Handled, post, recorded
 from choragus.mailbox.address import actor_id
 
 from .exit import Exit, Refused
@@ -26,8 +26,10 @@ async def resume(session: Session) -> Exit:
     """Post that a run goes on."""
     summary = await session.run(session.asked.run)
     session.check_alive(summary, "resume")
-    message = ResumeRun(by=session.by)
-    fate = await post(session.store, actor_id(ORCHESTRATOR, summary.run), message)
+    message, receiver = ResumeRun(by=session.by), actor_id(ORCHESTRATOR, summary.run)
+    if not summary.paused and not await recorded(session.store, receiver, PauseRun):
+        raise Refused(f"run {summary.run} was not paused by itself (it goes on): there is nothing to resume")
+    fate = await post(session.store, receiver, message)
     if fate == Handled(False):
         how = f"it is {summary.paused}" if summary.paused else "it goes on"
         raise Refused(f"run {summary.run} was not paused by itself ({how}): there is nothing to resume")

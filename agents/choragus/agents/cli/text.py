@@ -102,7 +102,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], width: int, righ
     lines = [tuple(header), *(tuple(map(visible, row)) for row in rows)]
     widths = [max(columns(line[n]) for line in lines) for n in range(len(header))]
     room = max(16, width - sum(widths[:-1]) - 2 * (len(header) - 1))
-    widths[-1] = 0
+    if header[-1] not in right:
+        widths[-1] = 0
     return [
         "  ".join(
             _pad(short(cell, room) if n == len(header) - 1 else cell, widths[n], header[n] in right)

@@ -150,8 +150,11 @@ class Timeline:
         ]
 
     def _approval(self, at: float, data: Fields) -> list[Row]:
-        call = _text(data, "call")
-        return [self._call(at, call, "waits", f"  (approval {_text(data, 'approval')})")]
+        call, tail = _text(data, "call"), f"  (approval {_text(data, 'approval')})"
+        if call in self._asked:
+            return [self._call(at, call, "waits", tail)]
+        what = f"{_text(data, 'tool')} {as_json(data.get('arguments'))}: " if data.get("tool") else ""
+        return [Row(at, call, "waits", f"{what}{_text(data, 'why')}{tail}", whole=True)]
 
     def _decided(self, at: float, data: Fields) -> list[Row]:
         call, approved = _text(data, "call"), data.get("approved") is True
@@ -258,12 +261,13 @@ class Timeline:
         if str(when.date()) != self._day:
             self._day = str(when.date())
             lines.append(self._day)
-        begin = f"{position or '':>4}  {when:%H:%M:%S}  {visible(row.step):<5}  {visible(row.what):<9}  "
+        step = f"{visible(row.step):<5}  {visible(row.what)}"  # a long step takes some of the room behind it
+        begin = f"{position or '':>4}  {when:%H:%M:%S}  {step:<16}  "
         room = max(LEAST, self._width - columns(begin))
         gist, tail = visible(row.gist), visible(row.tail)
         pieces = list(chunks(gist, room)) if row.whole else [short(gist, max(LEAST, room - columns(tail)))]
         lines.append(f"{begin}{pieces[0]}{tail}".rstrip())
-        lines += [f"{'':{len(begin)}}{piece}" for piece in pieces[1:]]
+        lines += [f"{'':{len(begin)}}{piece}".rstrip() for piece in pieces[1:]]
         return lines + (block(row.below.splitlines(), self._width) if row.below else [])
 
 
