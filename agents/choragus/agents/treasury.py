@@ -299,7 +299,6 @@ class Treasury(Deciding[P, M]):
                 hash=arguments_hash(self.key, subject, tool, arguments),
                 reason=excess.reason,
                 step=state.budget.spent.steps,
-                level=1 if kind is Kind.ESCALATION else 0,
             )
         )
 
