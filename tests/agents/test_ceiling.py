@@ -14,13 +14,14 @@ from choragus.agents.approver import Approvals
 from choragus.agents.errors import AgentError, DecisionRefused, LimitFault, LimitReached
 from choragus.agents.limits import Limits
 from choragus.agents.model import ModelReply, ModelRequest, Usage
+from choragus.agents.policy import Deny, Stage
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import FunctionModel, ScriptedModel
 from choragus.agents.state import Status
 from choragus.agents.tool import tool
 
-from .play import Ledger, Mortal, answering, call, calls, data, kinds, live, scripted, soon, tools, until
+from .play import Ledger, Mortal, Rule, answering, call, calls, data, kinds, live, scripted, soon, tools, until
 
 USAGE = Usage(input_tokens=6, output_tokens=4, cost_usd=0.1)
 
@@ -450,6 +451,25 @@ async def test_a_degraded_run_answers_once_more_without_tools_and_within_its_cei
         (line,) = await data(run, "run.degraded")
     assert (summary.status, summary.steps, summary.degraded) == (Status.COMPLETED, 3, True)
     assert line["limit"] == "steps"
+
+
+@simulated(seeds=range(1))
+async def test_a_last_answer_that_does_not_pass_is_the_last_all_the_same() -> None:
+    asked: list[str] = []
+
+    def answer(request: ModelRequest) -> str:
+        asked.append(request.messages[-1].text)
+        return "rude"
+
+    limits = Limits(steps=None, tokens=None, cost_usd=None, active_seconds=0.0, at_limit="degrade")
+    agent = answering(answer, limits=limits, policies=[Rule(Stage.OUTPUT, lambda check: Deny("be polite"))])
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Go.")
+
+        with pytest.raises(LimitReached, match=r"active_seconds .*, and the last answer does not pass: .*be polite$"):
+            await run.result(timeout=5)
+
+    assert len(asked) == 1
 
 
 @simulated(seeds=range(3))

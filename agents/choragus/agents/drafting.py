@@ -97,5 +97,8 @@ class Drafting(Ending[R, M]):
         """The model reads why what it said does not pass, and answers anew; its calls are not made."""
         self.state.draft = None
         self.log("reply.refused", step=self.state.step, stage=draft.stage, reason=why)
+        if self.state.final:
+            self._end_last(f"does not pass: {why}")
+            return
         said = (ChatMessage("assistant", draft.text),) if draft.text else ()
         self._perceive(*said, ChatMessage("user", f"Your {draft.stage} does not pass: {why}", labels=(RUNTIME,)))

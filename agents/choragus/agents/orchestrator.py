@@ -46,7 +46,6 @@ from .message import (
 from .model import ChatMessage, ToolCall
 from .nesting import Nesting
 from .policy.check import Stage
-from .reasoning import LAST
 from .state import Draft, Halt, OpenCall, Phase, RunState, Status
 from .stream import SHOWN
 
@@ -240,9 +239,7 @@ class Orchestrator(
         if text and draft.stop in ("stop", "length", "tool_calls"):
             self._judge(Draft(stage=Stage.OUTPUT.value, text=text))
         else:
-            self._end(
-                Status.LIMIT, f"{self.state.final.removeprefix(LAST).strip(' ()')}, and the last answer was empty"
-            )
+            self._end_last("was empty")
 
     def _call_tools(self) -> None:
         state = self.state

@@ -82,7 +82,7 @@ class Petition:
         """
         if self.level or not self.approvers:
             self.approvers = who.group(self.level)
-        self.quorum = 1 if self.kind is Kind.QUESTION else min(who.quorum, len(self.approvers) or who.quorum)
+        self.quorum = 1 if self.kind is Kind.QUESTION else min(who.quorum, len(set(self.approvers)) or who.quorum)
         self.given = ()
         self.within = who.within or 0.0
         self.due = now + self.within if self.within else 0.0
