@@ -18,7 +18,7 @@ from choragus.agents.policy.rate import RatePolicy
 from choragus.agents.policy.redaction import RedactionPolicy
 from choragus.agents.policy.risk import RiskPolicy
 from choragus.agents.policy.schema import OutputSchema
-from choragus.agents.policy.unusual import NewToolPolicy, UnusualArgumentsPolicy, UnusualSpendingPolicy
+from choragus.agents.policy.unusual import NewToolPolicy, PlanPolicy, UnusualArgumentsPolicy, UnusualSpendingPolicy
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import Answer, ScriptedModel
 from choragus.agents.tool import tool
@@ -261,3 +261,28 @@ async def test_without_such_a_policy_nothing_is_learnt() -> None:
         await run.result(5)
 
         assert await runtime.store.views("norms") == []
+
+
+@simulated(seeds=range(2))
+async def test_a_call_that_leaves_the_declared_order_does_not_run() -> None:
+    ran: list[str] = []
+
+    @tool(risk="reversible")
+    async def find() -> str:
+        """Find."""
+        ran.append("find")
+        return "found"
+
+    @tool(risk="reversible")
+    async def book() -> str:
+        """Book."""
+        ran.append("book")
+        return "booked"
+
+    model = ScriptedModel([*[calls(call(name)) for name in ("find", "book", "find")], "done"])
+    policy = PlanPolicy(order=["find", "book"], then="deny")
+    agent = Agent("clerk", model=model, tools=[find, book], policies=[policy])
+    async with Runtime(agents=[agent]) as runtime:
+        await (await runtime.start(agent, "Go.")).result(5)
+
+    assert ran == ["find", "book"]

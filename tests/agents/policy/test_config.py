@@ -10,6 +10,7 @@ from choragus.agents.errors import PolicyFault
 from choragus.agents.policy.chain import Chain
 from choragus.agents.policy.check import Check, Stage
 from choragus.agents.policy.config import load_policies
+from choragus.agents.policy.unusual import PlanPolicy
 from choragus.agents.policy.verdict import Allow, Ask, Deny, End, Escalate, Verdict
 
 from .checks import calling, saying
@@ -228,3 +229,7 @@ def test_what_is_wrong_is_said_with_its_place(text: str, error: str) -> None:
 def test_a_file_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load_policies(tmp_path / "none.toml")
+
+
+def test_a_plan_has_an_order() -> None:
+    assert load_policies('[plan]\norder = ["find", "pay"]\n') == [PlanPolicy(order=["find", "pay"])]

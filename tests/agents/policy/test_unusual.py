@@ -86,6 +86,16 @@ def test_a_call_out_of_turn_or_outside_leaves_the_plan() -> None:
     assert planned("look", "find", risk="read") is None
 
 
+def test_a_policy_with_an_order_needs_no_plan_of_the_run() -> None:
+    policy = PlanPolicy(order=["find", "book"], then="deny")
+
+    assert policy.judge(calling("book", risk="reversible", past=after(did("find")))) is None
+    assert isinstance(policy.judge(calling("pay", risk="irreversible")), Deny)
+    assert policy.version != PlanPolicy(then="deny").version
+
+
 def test_a_wrong_setting_is_refused() -> None:
+    with pytest.raises(AgentFault, match=r"^PlanPolicy\(order='find'\) names no tools: give a list of names"):
+        PlanPolicy(order="find")
     with pytest.raises(AgentFault, match=r"^NewToolPolicy\(least=1\) must be a whole number of runs, 2 or more"):
         NewToolPolicy(least=1)

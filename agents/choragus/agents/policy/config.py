@@ -62,7 +62,7 @@ _SETTINGS: dict[str, tuple[Callable[..., Policy], tuple[str, ...]]] = {
     "new-tool": (NewToolPolicy, ("then", "least", "risks")),
     "unusual-arguments": (UnusualArgumentsPolicy, ("then", "least", "risks")),
     "unusual-spending": (UnusualSpendingPolicy, ("then", "least")),
-    "plan": (PlanPolicy, ("then", "risks")),
+    "plan": (PlanPolicy, ("order", "then", "risks")),
     "redaction": (RedactionPolicy, ("kinds", "stages")),
     "flow": (InformationFlow, ("unplanned", "arguments", "output", "vouch")),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 
 from attrs import field, frozen
@@ -27,6 +28,15 @@ def _check_risks(policy: object, attribute: object, risks: tuple[str, ...]) -> N
 def _check_least(policy: object, attribute: object, least: object) -> None:
     if type(least) is not int or least < 2:
         raise AgentFault(f"{type(policy).__name__}(least={least!r}) must be a whole number of runs, 2 or more")
+
+
+def _as_order(order: Iterable[str]) -> Iterable[str]:
+    return order if isinstance(order, str) else tuple(order)  # a text is left for the check
+
+
+def _check_order(policy: object, attribute: object, order: object) -> None:
+    if not isinstance(order, tuple) or not all(isinstance(one, str) and one for one in order):
+        raise AgentFault(f"PlanPolicy(order={order!r}) names no tools: give a list of names, such as ['find', 'pay']")
 
 
 @frozen(kw_only=True)
@@ -124,14 +134,19 @@ class UnusualSpendingPolicy:
 class PlanPolicy:
     """Objects to a call that leaves the plan: a tool that it does not have, or one whose turn is over.
 
-    A plan is the order of tools that was declared for the run (`Check.planned`). Each may be called several times in a
+    A plan is an order of tools, the run's own (`Check.planned`) or else `order`. Each may be called several times in a
     row, and steps may be left out. A run without a plan cannot leave it.
 
+    >>> PlanPolicy(order=["find", "book", "pay"]).order
+    ('find', 'book', 'pay')
+
     Args:
+        order: the names of the tools, the first to be called first.
         then: "ask" by default.
         risks: the classes that it looks at; what only reads may always come in between, by default.
     """
 
+    order: tuple[str, ...] = field(default=(), validator=_check_order, converter=_as_order)
     then: Decision = field(default="ask", validator=check_decision)
     risks: tuple[str, ...] = field(default=CHANGING, validator=_check_risks)
     name: str = "plan"
@@ -145,14 +160,15 @@ class PlanPolicy:
 
     def judge(self, check: Check) -> Verdict | None:
         """By where in the plan the run stands after the calls that ran."""
-        if check.planned is None or check.risk not in self.risks:
+        planned = self.order or None if check.planned is None else check.planned
+        if planned is None or check.risk not in self.risks:
             return None
         past = (*(one for one in check.past.calls if one.result), *check.past.running)
-        at = _stands(check.planned, past)
-        if check.tool in check.planned[max(at, 0) :]:
+        at = _stands(planned, past)
+        if check.tool in planned[max(at, 0) :]:
             return None
-        rest = ", ".join(check.planned[max(at, 0) :])
-        where = "the plan does not have it" if check.tool not in check.planned else "its turn is over"
+        rest = ", ".join(planned[max(at, 0) :])
+        where = "the plan does not have it" if check.tool not in planned else "its turn is over"
         return verdict_of(self.then, f"{check.tool} leaves the plan: {where}; what is left of it: {rest or 'nothing'}")
 
 
