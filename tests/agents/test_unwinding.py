@@ -206,6 +206,40 @@ async def test_a_person_says_how_it_goes_on(word: str, undone: list[str], done: 
     assert done == [] or world.undone[-1] == "flight"
 
 
+@pytest.mark.parametrize("how", ["is cut off", "gives back rubbish"])
+@simulated(seeds=range(1))
+async def test_an_undo_that_may_have_happened_and_was_given_up_does_not_just_run_again(how: str) -> None:
+    undone: list[str] = []
+
+    @tool(risk="reversible", timeout=0.05)
+    async def cancel(what: str) -> None:
+        """Cancel."""
+        undone.append(what)
+        if how == "is cut off":
+            await asyncio.sleep(3600)
+        return 5  # type: ignore[return-value]  # the mistake under test
+
+    @tool(risk="reversible", undo=cancel)
+    async def book(what: str) -> str:
+        """Book."""
+        return what
+
+    agent = scripted(calls(call("book", what="car")), tools=[book], limits=Limits(steps=1))
+    async with Runtime(agents=[agent], clock=clock) as runtime:
+        run = await ended(runtime, agent)
+        await run.unwind(by="mia")
+        await run.settle("1.1/undo", "give_up", by="mia")
+        await eventually(run, "unwind.left")
+
+        again = await run.unwind(by="mia")
+
+        assert (again.left, undone) == (("1.1/undo",), ["car"])
+        assert "it was given up when it may have happened" in again.stopped
+        await run.settle("1.1/undo", "happened", by="mia")
+        assert (await run.unwind(by="mia")).over
+    assert undone == ["car"]
+
+
 @simulated(seeds=range(2))
 async def test_an_undo_that_is_cut_off_stops_it_too() -> None:
     @tool(risk="reversible", timeout=0.05)

@@ -254,6 +254,7 @@ class ToolGateway(
 
     def _lost(self, call: Call, why: str) -> None:
         if call.undoes:
+            call.may_have = True
             self.stick(call, why)
         else:
             self.unknown(call, why)
@@ -295,6 +296,7 @@ class ToolGateway(
         if result.fate != "not" or call.may_have:
             self.remember_undo(call, "" if result.is_error else result.text, is_sure=result.fate == "done")
         if call.undoes and result.is_error:
+            call.may_have = call.may_have or result.fate != "not"
             self.stick(call, result.text)
             return
         passed = self.replaces(call, result) if result.is_error else result

@@ -80,6 +80,8 @@ class Unwinder(Caller[G, M], Generic[G, M]):
         elif not record.is_sure:
             why = f"call {record.call} ({record.tool}) was cut off: nobody knows whether there is anything to take back"
             self.stick(call, why)
+        elif call.id in self.state.doubtful and not call.repeatable:
+            self.stick(call, "it was given up when it may have happened: nobody knows whether it has to run again")
         else:
             self.begin(call)
 
@@ -116,6 +118,8 @@ class Unwinder(Caller[G, M], Generic[G, M]):
         unwinding = self.state.unwinding
         assert unwinding is not None
         del self.state.calls[call.id]
+        if call.may_have and call.id not in self.state.doubtful:
+            self.state.doubtful.append(call.id)
         unwinding.stopped, unwinding.over = f"{by} gave up on {call.id}", True
         self.log("unwind.left", call=call.id, by=by, left=unwinding.left[::-1])
         self._show()
