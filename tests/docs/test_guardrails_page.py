@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from choragus.agents.policy import load_policies
+from choragus.agents.policy.config import _SETTINGS
+
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "guardrails.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", PAGE, flags=re.DOTALL)
 
@@ -27,3 +30,15 @@ def test_block_prints_what_the_page_says(block: str, printed: str, tmp_path: Pat
 
 def test_every_python_block_is_followed_by_its_output() -> None:
     assert PAGE.count("```python") == len(BLOCKS) > 0
+
+
+def test_the_sections_of_a_file_have_the_keys_and_defaults_of_the_page() -> None:
+    rows = re.findall(r"^\| (`\[.*?\]`) \| (.*) \|$", PAGE, flags=re.MULTILINE)
+    told = {name: set(re.findall(r"`(\w+)\b", keys)) for names, keys in rows for name in re.findall(r"[\w-]+", names)}
+
+    assert told == {name: set(keys) for name, (_, keys) in _SETTINGS.items()}
+    for names, keys in rows:
+        for name in re.findall(r"[\w-]+", names):
+            head = "[[rate]]\ncalls = 1\nwithin = 1\n" if name == "rate" else f"[{name}]\n"
+            defaults = "\n".join(re.findall(r"`(\w+ = [^`]+)`", keys))
+            assert load_policies(f"{head}{defaults}\n") == load_policies(head), name
