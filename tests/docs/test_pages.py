@@ -17,7 +17,7 @@ BLOCKS = {
     for name, page in PAGES.items()
     if (found := re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", page, flags=re.DOTALL))
 }
-PARTS = {"limits": 1}
+PARTS = {"limits": 0}
 """How many blocks of a page stand for a part of a program."""
 
 
