@@ -140,6 +140,7 @@ class Caller(Part[G, M], Generic[G, M]):
         del self.state.calls[call.id]
         text = self._told(call, end, text)
         text = f"{text}\n{call.note}" if call.note else text
+        whose = RUNTIME if end is End.DENIED else MIXED if _stood_in(call, end) else OWN
         self.log(
             "call.finished",
             call=call.id,
@@ -151,6 +152,7 @@ class Caller(Part[G, M], Generic[G, M]):
             text=text[:SHOWN],
             started=started or call.since or self.now,
             ended=ended or self.now,
+            **({} if whose == OWN else {"whose": whose}),
         )
         if not call.effect:
             self._not_counted(call)
@@ -158,7 +160,6 @@ class Caller(Part[G, M], Generic[G, M]):
             self.undone(call)
         if self.state.over:
             return
-        whose = RUNTIME if end is End.DENIED else MIXED if _stood_in(call, end) else OWN
         self.tell(ORCHESTRATOR, CallFinished(call=call.id, text=text, is_error=end.is_error, whose=whose))
         if self.services.policies(call.agent).looks_back:
             self._tell_settled(call, end, text)

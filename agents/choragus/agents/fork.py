@@ -17,8 +17,6 @@ from choragus.mailbox.codec import Record, decode, decode_as, tag_of
 from choragus.mailbox.store import Store
 
 from .errors import AgentFault, NotForkable, UnknownRun
-from .flow.declaration import PLAN
-from .flow.label import MIXED, OWN, RUNTIME
 from .history import Called, Fate, Standing
 from .inspection import RunSummary, find_run
 from .limits import Limits
@@ -230,7 +228,7 @@ async def _answer(store: Store, run: str, standing: Standing) -> _Answer | None:
             run, f"what the model was told after step {standing.step} is not there: see `choragus verify`"
         )
     calls = [
-        OpenCall(call.id, asked, True, line.text, line.is_error, whose=_whose(line))
+        OpenCall(call.id, asked, True, line.text, line.is_error)
         for call, asked, line in zip(standing.calls, said[0].calls, said[1:], strict=False)
     ]
     return _Answer(said[0].text, tuple(calls))
@@ -255,13 +253,6 @@ def _with_result(call: OpenCall, result: CallFinished | None) -> OpenCall:
     return attrs.evolve(call, done=True, text=result.text, is_error=result.is_error, whose=result.whose)
 
 
-def _whose(line: ChatMessage) -> str:
-    """Whose word a result is, by its labels: what declares nothing to be trusted is taken for mixed."""
-    if line.labels == (RUNTIME,):
-        return RUNTIME
-    return OWN if any(label == PLAN or label.startswith("tool ") for label in line.labels) else MIXED
-
-
 def _taken_over(run: str, standing: Standing, call: Called, answer: _Answer) -> OpenCall:
     """The call as the fork has it."""
     known = next(one for one in answer.calls if one.id == call.id)
@@ -275,9 +266,9 @@ def _taken_over(run: str, standing: Standing, call: Called, answer: _Answer) -> 
             )
             return OpenCall(call.id, known.asked, True, text, True)
         case Fate.FINISHED if known.done:
-            return OpenCall(call.id, known.asked, True, known.text, known.is_error, whose=known.whose)
+            return OpenCall(call.id, known.asked, True, known.text, known.is_error, whose=call.whose)
         case Fate.FINISHED if len(call.text) < SHOWN:
-            return OpenCall(call.id, known.asked, True, call.text, call.is_error, whose=MIXED)
+            return OpenCall(call.id, known.asked, True, call.text, call.is_error, whose=call.whose)
         case _:
             raise NotForkable(run, f"the run ended before the result of call {call.id} was kept: fork it before that")
 
