@@ -98,7 +98,7 @@ async def settle(run: Run, world: World, rng: random.Random) -> None:
             happened = True  # there is nothing to take back
         outcome = "give_up" if rng.random() < 0.05 else "happened" if happened else "not"
         with suppress(AgentError):
-            await run.settle(one.call, outcome, by="mia")
+            await run.settle(one, outcome, by="mia")
 
 
 async def hold(run: Run, world: World) -> None:
@@ -113,9 +113,10 @@ async def hold(run: Run, world: World) -> None:
 
 async def people(story: Story, runtime: Runtime, run: Run) -> None:
     """Look in every second until all has ended."""
-    rng = story.rng
+    rng, seconds = story.rng, 0
     await run.resume(by="mia")  # perhaps they died while it was paused
     while any(not one.status.is_final for one in await runtime.runs()):
+        seconds += 1
         for approval in await runtime.pending():
             if rng.random() < 0.8:
                 await decide(approval, rng)
@@ -123,7 +124,7 @@ async def people(story: Story, runtime: Runtime, run: Run) -> None:
             await settle(await runtime.run(one.run), story.world, rng)
         if rng.random() < 0.03:
             await hold(run, story.world)
-        if rng.random() < 0.02:
+        if rng.random() < 0.02 and seconds < 30:  # later it would free one who waits in vain
             await run.cancel(by="mia")
         await asyncio.sleep(1)
 

@@ -79,6 +79,11 @@ class Call:
     undoes: str = ""
     note: str = ""
 
+    @property
+    def shown_attempt(self) -> str:
+        """Which attempt, also of those of its fallback."""
+        return f"{self.role}/{self.attempt}"
+
 
 @attrs.define
 class Unwinding:

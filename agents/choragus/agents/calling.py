@@ -172,7 +172,9 @@ class Caller(Part[G, M], Generic[G, M]):
         tool = self.tool_of(call)
         check = "" if tool is None else tool.check
         how = check if isinstance(check, str) else f"{check.name} looks it up by its key"
-        self.log("call.unknown", call=call.id, tool=call.tool, arguments=call.arguments, reason=why, check=how)
+        key = idempotency_key(self.key, call.id, call.role)
+        shown = {"idempotency_key": key, "attempt": call.shown_attempt, "check": how}
+        self.log("call.unknown", call=call.id, tool=call.tool, arguments=call.arguments, reason=why, **shown)
         self.raise_attention(call, why, check=how)
         self.wait(call, "outcome unknown")
         self.begin_next()
@@ -182,7 +184,7 @@ class Caller(Part[G, M], Generic[G, M]):
                 agent=call.agent,
                 call=call.id,
                 tool=call.tool,
-                arguments={"key": idempotency_key(self.key, call.id, call.role)},
+                arguments={"key": key},
                 role=f"{call.role}/check" if call.role else "check",
             )
             self.effect("tool", request, then=self.looked_up, on_interrupt=OnInterrupt.RERUN, about=call.id)
@@ -199,6 +201,7 @@ class Caller(Part[G, M], Generic[G, M]):
             "reason": why,
             "check": check,
             "found": found,
+            "attempt": call.shown_attempt,
         }
         self.view("attention", approval_id(self.key, call.id), body, scope=self.key, sort=self.now)
         self.announce(of_unknown(self.key, call.id, call.tool, self.now))

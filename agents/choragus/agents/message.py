@@ -366,12 +366,14 @@ class SettleCall(Request[str]):
     """A person says what became of a call of unknown outcome. The reply is why not, or empty.
 
     `outcome` is `happened` (with its `result`, as JSON or text), `not` (run it again) or `give_up` (end the run).
+    `attempt` is the one that they looked into; empty: whichever it is.
     """
 
     call: str
     outcome: str
     by: str
     result: str = ""
+    attempt: str = ""
 
 
 @stored("choragus.undo_next")

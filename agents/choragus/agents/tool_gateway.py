@@ -264,6 +264,8 @@ class ToolGateway(
             return f"{self._turn.sender} is an actor, and only people settle"
         if call is None:
             return f"call {message.call} of run {self.key} has no unknown outcome to settle: see `choragus show`"
+        if message.attempt not in ("", call.shown_attempt):
+            return f"call {message.call} of run {self.key} has run again since: look again, and settle it anew"
         if message.outcome not in SETTLED:
             return f"outcome {message.outcome!r} is none of {', '.join(SETTLED)}"
         tool = None if call.undoes or message.outcome != "happened" else self.tool_of(call)
