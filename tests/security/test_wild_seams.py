@@ -225,6 +225,10 @@ def judge_run(one: RunSummary, book: list[tuple[str, Fields]], world: World) -> 
     asked = {str(data["call"]): data for kind, data in book if kind == "call.requested"}
     asked |= {str(data["call"]): data for kind, data in book if kind == "call.rewritten"}
     asked |= {call: data for call, data in said.items() if data.get("arguments")}
+    needed = {str(data["call"]): data["quorum"] for kind, data in book if kind == "approval.requested"}
+    for call, data in said.items():
+        if cast(int, needed.get(call, 1)) > 1 and data.get("approved"):
+            assert len(set(cast("list[str]", data["given"]))) == needed[call], f"{call} had too few voices: {data}"
     mine = [(name, key.partition("/")[2], value) for name, key, value in world.done if key.startswith(f"{one.run}/")]
     granted = {"look", "book", "pay"} if one.parent else {"look", "book", "reserve", "hold", "pay", "delegate"}
     for name, call, value in mine:
