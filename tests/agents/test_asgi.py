@@ -195,6 +195,7 @@ YES = {"decision": "approve", "hash": "{hash}"}
         pytest.param({**YES, "reason": "x" * 10_001}, 422, "unfit", id="a reason too long"),
         pytest.param({**YES, "reason": "\ud800"}, 422, "unfit", id="half a letter"),
         pytest.param({**YES, "answer": "yes"}, 409, "refused", id="an answer to no question"),
+        pytest.param({**YES, "decision": "answer"}, 422, "unfit", id="an answer without its text"),
         pytest.param({**YES, "answer": 5}, 422, "unfit", id="an answer that is no text"),
     ],
 )

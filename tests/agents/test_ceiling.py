@@ -8,18 +8,20 @@ from collections.abc import Callable
 import attrs
 import pytest
 
+from choragus.actors.testing import clock
 from choragus.actors.testing.simulation import simulated
 from choragus.agents.approver import Approvals
 from choragus.agents.errors import AgentError, DecisionRefused, LimitFault, LimitReached
 from choragus.agents.limits import Limits
 from choragus.agents.model import ModelReply, ModelRequest, Usage
+from choragus.agents.policy import Deny, Stage
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import FunctionModel, ScriptedModel
 from choragus.agents.state import Status
 from choragus.agents.tool import tool
 
-from .play import Ledger, Mortal, answering, call, calls, data, kinds, live, scripted, soon, tools, until
+from .play import Ledger, Mortal, Rule, answering, call, calls, data, kinds, live, scripted, soon, tools, until
 
 USAGE = Usage(input_tokens=6, output_tokens=4, cost_usd=0.1)
 
@@ -67,28 +69,39 @@ async def test_a_run_asks_a_person_at_a_ceiling_and_goes_on_when_it_is_raised(po
         (requested,) = await data(run, "approval.requested")
         (raised,) = await data(run, "limit.raised")
     assert (asked.tool, asked.arguments, status) == ("raise_limit", {"cost_usd": 0.5}, Status.WAITING)
+    assert (asked.agent, asked.answers()["approve"]) == ("clerk", "the ceiling is raised to this, and the run goes on")
     assert requested["kind"] == ("escalation" if policy == "escalate" else "ceiling")
     assert (raised["by"], raised["limits"]) == ("ann", {"cost_usd": 1.0})
 
 
-@pytest.mark.parametrize(("policy", "who"), [("ask", "mia"), ("escalate", "boss")])
-@simulated(seeds=range(1))
-async def test_a_ceiling_is_put_to_those_who_decide_for_the_agent(policy: str, who: str) -> None:
-    limits = Limits(steps=2, at_limit=policy)  # type: ignore[arg-type]  # one of the two
-    approvals = Approvals(within=60, default="escalate", chain=["mia", "boss"])
-    agent = attrs.evolve(scripted(*looking(3), "done", tools=tools(Ledger()), limits=limits), approvals=approvals)
+@pytest.mark.parametrize(("policy", "who"), [("ask", "ann"), ("escalate", "cfo")])
+@simulated(seeds=range(3))
+async def test_only_who_decides_for_the_agent_raises_a_ceiling(policy: str, who: str) -> None:
+    limits = Limits(cost_usd=0.25, at_limit=policy)  # type: ignore[arg-type]  # one of the two
+    agent = scripted(*looking(3), "done", tools=tools(Ledger()), limits=limits)
+    agent = attrs.evolve(agent, approvals=Approvals(chain=["ann", "cfo"]))
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Go.")
         await ceiling(run)
         (asked,) = await run.pending()
 
-        with pytest.raises(DecisionRefused, match=f"'eve' may not decide about call ceiling-1: it is put to {who}"):
-            await run.approve(asked, by="eve")
+        with pytest.raises(DecisionRefused, match=f"it is put to {who}"):
+            await asked.approve(by="mallory")
 
-        await run.approve(asked, by=who)
+        await asked.approve(by=who)
         assert await run.result(timeout=5) == "done"
-    assert (asked.agent, asked.step, asked.approvers) == ("clerk", 2, (who,))
-    assert asked.due == asked.asked + 60
+
+
+@simulated(seeds=range(1))
+async def test_a_ceiling_that_nobody_raises_in_time_ends_the_run() -> None:
+    limits = Limits(cost_usd=0.25, at_limit="ask")
+    agent = scripted(*looking(3), "done", tools=tools(Ledger()), limits=limits)
+    agent = attrs.evolve(agent, approvals=Approvals(within=60))
+    async with Runtime(agents=[agent], clock=clock) as runtime:
+        run = await runtime.start(agent, "Go.")
+
+        with pytest.raises(LimitReached, match="deadline did not raise it: nobody decided within 60 s"):
+            await run.result(timeout=600)
 
 
 @simulated(seeds=range(3))
@@ -438,6 +451,42 @@ async def test_a_degraded_run_answers_once_more_without_tools_and_within_its_cei
         (line,) = await data(run, "run.degraded")
     assert (summary.status, summary.steps, summary.degraded) == (Status.COMPLETED, 3, True)
     assert line["limit"] == "steps"
+
+
+@simulated(seeds=range(1))
+async def test_a_last_answer_that_does_not_pass_is_the_last_all_the_same() -> None:
+    asked: list[str] = []
+
+    def answer(request: ModelRequest) -> str:
+        asked.append(request.messages[-1].text)
+        return "rude"
+
+    limits = Limits(steps=None, tokens=None, cost_usd=None, active_seconds=0.0, at_limit="degrade")
+    agent = answering(answer, limits=limits, policies=[Rule(Stage.OUTPUT, lambda check: Deny("be polite"))])
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Go.")
+
+        with pytest.raises(LimitReached, match=r"active_seconds .*, and the last answer does not pass: .*be polite$"):
+            await run.result(timeout=5)
+
+    assert len(asked) == 1
+
+
+@simulated(seeds=range(3))
+async def test_a_run_whose_time_is_up_gives_its_last_answer_behind_it() -> None:
+    now = 1_000_000.0
+
+    def model(request: ModelRequest) -> ModelReply | str:
+        nonlocal now
+        now += 100
+        return calls(call("look", at="x")) if request.tools else "As far as I came."
+
+    agent = answering(model, tools=tools(Ledger()), limits=Limits(wall_seconds=50, at_limit="degrade"))
+    async with Runtime(agents=[agent], clock=lambda: now) as runtime:
+        run = await runtime.start(agent, "Go.")
+
+        assert await run.result(timeout=5) == "As far as I came."
+        assert (await run.status()).degraded
 
 
 @simulated(seeds=range(3))

@@ -7,6 +7,7 @@ import pytest
 
 from choragus.agents.cli.exit import Exit
 from choragus.agents.ledger import Ledger
+from choragus.agents.limits import Limits
 from choragus.agents.runtime import Runtime
 from choragus.agents.state import Status
 
@@ -81,3 +82,32 @@ async def test_ledgers_prints_what_is_spent(file: str, capsys: Printed) -> None:
 async def test_a_file_without_ledgers_says_so(waiting: str, capsys: Printed) -> None:
     assert await command("ledgers", waiting) == Exit.OK
     assert capsys.readouterr().out == f"no ledgers in {waiting}\n"
+
+
+async def test_a_ceiling_is_raised_from_the_command_line(file: str, capsys: Printed) -> None:
+    agent = attrs.evolve(clerk(), limits=Limits(steps=1, at_limit="ask"))
+    async with Runtime(file, agents=[agent]) as runtime:
+        await start(runtime, agent)
+
+        listed = await command("approvals", file)
+        id = capsys.readouterr().out.split()[0]
+        raised = await command("approve", file, id, "--set", "steps=9", "--by", "mia")
+
+        run = await runtime.run(RUN)
+        async for event in run.events():
+            if event.kind == "limit.raised":
+                break
+    assert (listed, raised, event.data["limits"], event.data["by"]) == (Exit.OK, Exit.OK, {"steps": 9}, "mia")
+
+
+async def test_what_a_person_is_shown_of_a_ceiling(file: str, capsys: Printed) -> None:
+    agent = attrs.evolve(clerk(), limits=Limits(steps=1, at_limit="ask"))
+    async with Runtime(file, agents=[agent]) as runtime:
+        await start(runtime, agent)
+
+    await command("approvals", file)
+
+    printed = capsys.readouterr().out
+    assert "raise_limit: the run is at a ceiling, may it have more? Asked" in printed
+    assert "  because: steps is limited to 1, 1 are used and 1 more were asked for" in printed
+    assert '  | "steps": 2\n  approve: the ceiling is raised to this, and the run goes on\n' in printed

@@ -117,8 +117,8 @@ async def test_a_ceiling_is_no_call_that_runs() -> None:
 
     lines = request(one, 0.0)
 
-    assert lines[0].startswith("1  raise_limit: may the ceiling be raised? Asked ")
-    assert "  approve: the ceiling is raised to exactly this, and the run goes on" in lines
+    assert lines[0].startswith("1  raise_limit: the run is at a ceiling, may it have more? Asked ")
+    assert "  approve: the ceiling is raised to this, and the run goes on" in lines
 
 
 async def test_origins_are_shown_beside_the_arguments() -> None:

@@ -226,6 +226,21 @@ async def test_a_quorum_counts_each_person_once() -> None:
 
 
 @simulated(seeds=range(1))
+async def test_a_person_whom_a_policy_names_twice_is_one_of_a_quorum() -> None:
+    paid: Paid = []
+    names = Rule(Stage.CALL, lambda check: Ask("look", approvers=("ann", "ann")))
+    agent = payer(paid, approvals=Approvals(chain=[("ann", "bob")], quorum=2), policies=(names,))
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Pay.")
+        approval = await question(run)
+
+        await approval.approve(by="ann")
+
+        await run.result(5)
+    assert len(paid) == 1
+
+
+@simulated(seeds=range(1))
 async def test_two_who_follow_the_events_see_what_the_other_has_changed() -> None:
     paid: Paid = []
     agent = payer(paid, approvals=Approvals(quorum=2))

@@ -196,4 +196,4 @@ async def test_the_command_line_shows_an_unwinding_that_stopped(
     assert "outcome unknown  undo-book: did it happen? 1.1/undo: undo-book failed: OSError: no line; behind" in out
     assert 'granted    only the tools ["book"]' in out
     assert 'unwinding  ["1.1/undo"], by mia' in out
-    assert "stopped    undo-book failed: OSError: no line; still to be" in out
+    assert "1.1/undo  stopped  undo-book failed: OSError: no line; still to be" in out

@@ -18,7 +18,7 @@ from choragus.agents.model import ModelReply, Usage
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import FunctionModel
-from choragus.agents.tool import tool
+from choragus.agents.tool import Tool, tool
 from choragus.supervision.errors import SystemFailed
 
 from .play import Ledger as Tools
@@ -214,6 +214,53 @@ async def test_a_ceiling_of_a_ledger_can_be_tried_again() -> None:
 
         assert await run.result(timeout=5) == "worked"
     assert (asked.tool, asked.arguments) == ("try_again", {})
+
+
+def dear(done: list[int]) -> Tool:
+    """A tool that costs 0.40."""
+
+    @tool(risk="reversible", cost_usd=0.4)
+    async def buy(n: int) -> str:
+        """Buy."""
+        done.append(n)
+        return "bought"
+
+    return buy
+
+
+@pytest.mark.parametrize(("limit", "bought"), [(0.5, [1]), (0.8, [1, 2])])
+@simulated(seeds=range(3))
+async def test_calls_that_wait_for_what_others_have_set_aside_are_served_when_the_ledger_has_answered(
+    limit: float, bought: list[int]
+) -> None:
+    done: list[int] = []
+    both = calls(call("buy", "a", n=1), call("buy", "b", n=2))
+    agent = scripted(both, "done", tools=[dear(done)], limits=Limits(cost_usd=limit))
+    async with Runtime(agents=[agent], ledgers=[Ledger("acme", cost_usd=9)]) as runtime:
+        run = await runtime.start(agent, "Go.", ledgers=["acme"])
+
+        assert await run.result(timeout=5) == "done"
+
+        (seen,) = await runtime.ledgers()
+    assert sorted(done) == bought
+    assert (seen.cost_usd, seen.reserved_usd) == (0.4 * len(bought), 0)
+
+
+@simulated(seeds=range(1))
+async def test_a_call_that_a_ledger_refused_and_that_is_tried_again_is_one_call() -> None:
+    done: list[int] = []
+    limits = Limits(per_tool={"buy": 1}, at_limit="ask")
+    agent = scripted(calls(call("buy", n=1)), "done", tools=[dear(done)], limits=limits)
+    async with Runtime(agents=[agent], ledgers=[Ledger("acme", cost_usd=0.1)]) as runtime:
+        run = await runtime.start(agent, "Go.", ledgers=["acme"])
+        await soon(run.pending)
+        (asked,) = await run.pending()
+        runtime._services.ledgers["acme"] = Ledger("acme", cost_usd=5)  # type: ignore[index]  # the program of tomorrow
+
+        await asked.approve(by="ann")
+
+        assert await run.result(timeout=5) == "done"
+    assert done == [1]
 
 
 @pytest.mark.parametrize(

@@ -91,12 +91,13 @@ async def test_s40_a_pause_during_a_model_call_lets_it_end_and_makes_none_of_its
         gate.open.set()
         await until(run, "model.replied")
         await asyncio.sleep(1)
-        before = list(ledger.done)
+        before, lines = list(ledger.done), await kinds(run)
 
         await run.resume(by="ann")
 
         assert await run.result(timeout=5) == "done"
     assert (before, ledger.calls()) == ([], ["1.1"])
+    assert "call.requested" not in lines, "nobody is asked about calls of a run that is paused"
 
 
 @simulated(seeds=range(5))

@@ -11,13 +11,15 @@ from choragus.actors.testing.loop import clock
 from choragus.actors.testing.simulation import simulated
 from choragus.agents.agent import Agent
 from choragus.agents.errors import Cancelled, ToolError, ToolFault
+from choragus.agents.flow.declaration import Labels
+from choragus.agents.limits import Limits
 from choragus.agents.model import ModelRequest
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import Answer
 from choragus.agents.tool import Risk, Tool, ToolContext, tool
 from choragus.agents.toolbelt.options import Breaker, Retry
 
-from .play import Mortal, answering, call, calls, data, kinds, live, once, until
+from .play import Mortal, answering, call, calls, data, kinds, live, once, scripted, until
 
 RETRY = Retry(times=2, first=1.0, most=30.0, jitter=0.0)
 
@@ -319,6 +321,55 @@ def other(town: str) -> str:
 def test_a_fallback_that_cannot_stand_in_is_refused(fallback: object, message: str) -> None:
     with pytest.raises(ToolFault, match=message):
         failing_weather(fallback=fallback)
+
+
+@tool(risk="read", labels=Labels(guarded=True, arguments={"city": "named"}))
+def page(city: str) -> str:
+    """Fetch the page of a city."""
+    return city
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        pytest.param(
+            None, r"'page' of tool 'weather' is guarded and its tool is not: .*Labels\(guarded=True\)$", id="guard"
+        ),
+        pytest.param(
+            Labels(guarded=True, arguments={"city": "any"}),
+            "'page' of tool 'weather' takes 'city' up to 'named', its tool up to 'any': give both the same$",
+            id="argument",
+        ),
+    ],
+)
+def test_a_fallback_that_would_take_what_nobody_looked_at_is_refused(labels: Labels | None, message: str) -> None:
+    with pytest.raises(ToolFault, match=message):
+        failing_weather(fallback=page, labels=labels)
+
+
+@simulated(seeds=range(2))
+async def test_what_a_fallback_costs_is_set_aside_with_its_tool() -> None:
+    bought: list[str] = []
+
+    @tool(risk="reversible", cost_usd=0.6)
+    async def buy(what: str) -> str:
+        """Buy."""
+        bought.append(what)
+        return "bought"
+
+    @tool(risk="reversible", cost_usd=0.3, fallback=buy)
+    async def borrow(what: str) -> str:
+        """Borrow."""
+        raise ToolError("nobody lends it")
+
+    asked = calls(call("borrow", "a", what="book")), calls(call("borrow", "b", what="pen"))
+    agent = scripted(*asked, "done", tools=[borrow], limits=Limits(cost_usd=1.0))
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Go.")
+        await run.result(5)
+
+        assert ((await run.status()).outcome, bought) == ("done", ["book"])
+        assert [one["cost_usd"] for one in await data(run, "budget.spent") if "call" in str(one["token"])] == [0.9]
 
 
 # Crashes.

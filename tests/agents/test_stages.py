@@ -34,7 +34,7 @@ async def decide(run: Run, *, approve: bool) -> None:
         await run.deny(approval, by="mia", reason="not like this")
 
 
-@simulated()
+@simulated(seeds=range(3))
 async def test_a_goal_that_is_denied_ends_its_run_before_the_model_sees_it() -> None:
     who = agent(rule=Rule(Stage.INPUT, lambda check: Deny(f"no {check.text}")))
     async with Runtime(agents=[who]) as runtime:
@@ -46,7 +46,7 @@ async def test_a_goal_that_is_denied_ends_its_run_before_the_model_sees_it() -> 
     assert "model.replied" not in await kinds(run)
 
 
-@simulated()
+@simulated(seeds=range(3))
 async def test_a_goal_may_be_rewritten() -> None:
     rule = Rule(Stage.INPUT, lambda check: Rewrite(text=check.text.replace("4711", "[pin]")))
     who = answering(lambda request: request.messages[-1].text, policies=[rule])
@@ -58,7 +58,7 @@ async def test_a_goal_may_be_rewritten() -> None:
     assert answer == "my pin is [pin]"
 
 
-@simulated()
+@simulated(seeds=range(3))
 async def test_a_reply_that_is_denied_makes_no_call_and_is_answered_anew() -> None:
     ledger = Ledger()
     rule = Rule(Stage.REPLY, lambda check: Deny("say please") if "now" in check.text else None)
@@ -71,7 +71,7 @@ async def test_a_reply_that_is_denied_makes_no_call_and_is_answered_anew() -> No
     assert (answer, ledger.done) == ("please", [])
 
 
-@simulated()
+@simulated(seeds=range(3))
 async def test_arguments_may_be_rewritten_and_are_checked_again() -> None:
     ledger = Ledger()
     rule = Rule(Stage.CALL, lambda check: Rewrite(arguments={"at": "harbour"}))
@@ -91,7 +91,7 @@ async def test_arguments_may_be_rewritten_and_are_checked_again() -> None:
     assert "rewritten by rule: bad arguments for tool 'look'" in str(refused["text"])
 
 
-@simulated()
+@simulated(seeds=range(3))
 async def test_a_policy_that_raises_denies() -> None:
     ledger = Ledger()
 
@@ -108,7 +108,7 @@ async def test_a_policy_that_raises_denies() -> None:
     assert (judged["verdict"], judged["policy"], judged["version"]) == ("deny", "rule", "7")
 
 
-@simulated()
+@simulated(seeds=range(3))
 async def test_a_policy_may_allow_what_cannot_be_undone() -> None:
     ledger = Ledger()
     rule = Rule(Stage.CALL, lambda check: Allow("small") if check.arguments["amount"] == 5 else None)
@@ -121,7 +121,7 @@ async def test_a_policy_may_allow_what_cannot_be_undone() -> None:
     assert ledger.calls() == ["1.1"]
 
 
-@simulated()
+@simulated(seeds=range(3))
 async def test_a_policy_may_end_the_run_at_a_call() -> None:
     who = agent(calls(call("look", at="sea")), "done", rule=Rule(Stage.CALL, lambda check: End("enough")))
     async with Runtime(agents=[who]) as runtime:
@@ -131,7 +131,7 @@ async def test_a_policy_may_end_the_run_at_a_call() -> None:
             await run.result(5)
 
 
-@simulated()
+@simulated(seeds=range(3))
 @pytest.mark.parametrize("stage", [Stage.RESULT, Stage.OUTPUT, Stage.REPLY])
 async def test_a_person_may_be_asked_at_every_stage(stage: Stage, tmp_path: Path) -> None:
     rule = Rule(stage, lambda check: Ask("look at this") if "sea" in check.text else None)
@@ -144,7 +144,7 @@ async def test_a_person_may_be_asked_at_every_stage(stage: Stage, tmp_path: Path
         assert await run.result(5) == "sea"
 
 
-@simulated()
+@simulated(seeds=range(3))
 async def test_a_result_may_be_withheld_or_rewritten() -> None:
     def model(request: ModelRequest) -> Answer:
         read = [line.text for line in request.messages if line.role == "tool"]
@@ -162,7 +162,7 @@ async def test_a_result_may_be_withheld_or_rewritten() -> None:
     assert answer == 'look has run, but its result is withheld: private; "SEEN SEA"'
 
 
-@simulated()
+@simulated(seeds=range(3))
 async def test_an_answer_that_is_denied_is_given_anew_and_can_be_forked_behind() -> None:
     rule = Rule(Stage.OUTPUT, lambda check: None if check.text.isdigit() else Deny("only digits"))
     who = agent("five", "5", rule=rule)
@@ -177,7 +177,7 @@ async def test_an_answer_that_is_denied_is_given_anew_and_can_be_forked_behind()
     assert (answer, again) == ("5", "5")
 
 
-@simulated()
+@simulated(seeds=range(3))
 async def test_policies_that_look_back_see_the_latest_calls() -> None:
     seen: list[tuple[int, bool]] = []
 
@@ -197,7 +197,7 @@ async def test_policies_that_look_back_see_the_latest_calls() -> None:
     assert seen == [(0, False), (1, False), (2, True), (2, False)]
 
 
-@simulated()
+@simulated(seeds=range(3))
 async def test_a_fork_from_a_reply_that_was_refused_asks_the_model_anew() -> None:
     ledger = Ledger()
     rule = Rule(Stage.REPLY, lambda check: Deny("say please") if "now" in check.text else None)
@@ -213,7 +213,7 @@ async def test_a_fork_from_a_reply_that_was_refused_asks_the_model_anew() -> Non
     assert (answers, ledger.done) == ({"please"}, [])
 
 
-@simulated()
+@simulated(seeds=range(3))
 async def test_a_fork_has_its_goal_judged_too() -> None:
     rule = Rule(Stage.INPUT, lambda check: Ask("a goal") if check.text == "go" else None)
     who = agent("done", rule=rule)

@@ -12,6 +12,7 @@ import pytest
 from choragus.actors.testing.simulation import simulated
 from choragus.agents.agent import Agent
 from choragus.agents.approval import arguments_hash
+from choragus.agents.checkpoint import Before
 from choragus.agents.errors import AgentError, AgentFault, Cancelled, LimitReached, UnknownRun
 from choragus.agents.guardrail import Guardrail
 from choragus.agents.ledger import Ledger as Account
@@ -391,10 +392,58 @@ async def test_s12_a_sub_run_has_no_tool_that_the_run_above_was_denied() -> None
         run = await runtime.start(agent, "Go.", tools=["look", "pay"])
 
         with pytest.raises(
-            AgentError, match=r"^a sub-run of run .* cannot have book: that run was narrowed to look, pay$"
+            AgentError,
+            match=r"cannot have book, for it reaches look, pay: that run was narrowed, and grants only shrink$",
         ):
             await runtime.start(agent, "Go.", parent=run, tools=["look", "book"])
         child = await runtime.start(agent, "Go.", parent=run)
 
         (granted,) = await data(child, "run.granted")
     assert granted["tools"] == ["look", "pay"]
+
+
+@simulated(seeds=range(2))
+async def test_s11_an_agent_gets_nothing_done_by_another_that_it_may_not_do_itself() -> None:
+    """The clerk may look. It has a cashier pay for it: the cashier's own right to pay does not count there."""
+    ledger = Ledger()
+    look, book, _, pay = tools(ledger)
+    waits = scripted(calls(call("book", what="x")), "done", tools=[look, book], name="clerk")
+    waits = attrs.evolve(waits, checkpoints=[Before("book")])
+    cashier = scripted(calls(call("pay", amount=5)), "sorry", tools=[pay], name="cashier")
+    async with Runtime(agents=[waits, cashier]) as runtime:
+        run = await runtime.start(waits, "Go.")
+        alone = await runtime.start(cashier, "Pay.")
+        await until(alone, "approval.requested")
+
+        with pytest.raises(AgentError, match=r"cannot have pay, for it reaches look, book: .*Agent\(delegates="):
+            await runtime.start(cashier, "Pay.", parent=run, tools=["pay"])
+        below = await runtime.start(cashier, "Pay.", parent=run)
+
+        assert await below.result(timeout=5) == "sorry"
+        (refused,) = await data(below, "call.refused")
+    assert str(refused["reason"]).startswith("the tool 'pay' is not granted here")
+    assert ledger.done == []
+
+
+@simulated(seeds=range(2))
+async def test_what_an_agent_may_delegate_runs_below_it_and_below_that() -> None:
+    ledger = Ledger()
+    look, book, _, pay = tools(ledger)
+    top = attrs.evolve(boss(Limits(), name="top"), tools=(look, pay), delegates=("book",))
+    between = attrs.evolve(boss(Limits(), name="between"), tools=(pay,), delegates=("book", "reserve"))
+    under = scripted(calls(call("book", what="room")), "done", tools=[book], name="under")
+    async with Runtime(agents=[top, between, under]) as runtime:
+        run = await runtime.start(top, "Go.")
+        child = await runtime.start(between, "Go.", parent=run)
+        grandchild = await runtime.start(under, "Go.", parent=child)
+
+        assert await grandchild.result(timeout=5) == "done"
+        (granted,) = await data(child, "run.granted")
+    assert granted["tools"] == ["pay", "book"]
+    assert ledger.calls() == ["1.1"]
+
+
+@pytest.mark.parametrize("names", ["book", [5], [""], None])
+def test_delegates_that_are_no_names_are_refused(names: object) -> None:
+    with pytest.raises(AgentFault, match=r"the delegates of agent 'boss' are .*: give a list of names of tools"):
+        attrs.evolve(boss(Limits()), delegates=names)  # type: ignore[arg-type]  # the fault that is tested

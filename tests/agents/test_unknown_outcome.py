@@ -8,7 +8,7 @@ import pytest
 
 from choragus.actors.testing.simulation import simulated
 from choragus.agents.agent import Agent
-from choragus.agents.errors import AgentError, Failed
+from choragus.agents.errors import AgentError, Failed, ToolError
 from choragus.agents.inspection import OutcomeUnknown
 from choragus.agents.message import TOOL_GATEWAY, SettleCall
 from choragus.agents.run import Run
@@ -87,6 +87,61 @@ async def test_settled_as_not_happened_it_is_run_with_the_same_key() -> None:
 
         assert await run.result(timeout=5) == "done"
     assert keys == [f"{run.id}/1.1"] * 2
+
+
+@simulated(seeds=range(1))
+async def test_a_word_on_one_attempt_is_none_on_the_next() -> None:
+    """Two people have looked, and both found nothing; the first has it run again, and that one may have happened."""
+    keys: list[str] = []
+
+    @tool(risk="irreversible", timeout=0.05)
+    async def pay(*, context: ToolContext) -> str:
+        """Pay."""
+        keys.append(context.idempotency_key)
+        await asyncio.sleep(3600)
+        return "paid"
+
+    agent = once(pay)
+    async with Runtime(agents=[agent]) as runtime:
+        run = await _unknown_by_timeout(runtime, agent)
+        (shown,) = await run.unknown()
+        await run.settle(shown, "not", by="ann")
+        await eventually(run, "call.unknown", times=2)
+
+        with pytest.raises(AgentError, match="has run again since: look again, and settle it anew"):
+            await run.settle(shown, "not", by="ben")
+
+        (now,) = await run.unknown()
+        await run.settle(now, "happened", by="ben")
+        assert await run.result(timeout=5) == "done"
+    assert len(keys) == 2
+
+
+@simulated(seeds=range(1))
+async def test_an_interrupted_fallback_is_looked_for_by_its_own_key() -> None:
+    keys: list[str] = []
+
+    @tool(risk="reversible", timeout=0.05)
+    async def slow(*, context: ToolContext) -> str:
+        """Take its place, slowly."""
+        keys.append(context.idempotency_key)
+        await asyncio.sleep(3600)
+        return ""
+
+    @tool(risk="reversible", fallback=slow)
+    async def fast() -> str:
+        """Fail."""
+        raise ToolError("no")
+
+    agent = once(fast)
+    async with Runtime(agents=[agent]) as runtime:
+        run = await _unknown_by_timeout(runtime, agent)
+        (shown,) = await run.unknown()
+        events = [event.unknown async for event in run.past() if isinstance(event, OutcomeUnknown)]
+
+    assert (
+        [shown.idempotency_key, *(one.idempotency_key for one in events)] == [f"{run.id}/1.1/fallback"] * 2 == keys * 2
+    )
 
 
 @simulated(seeds=range(3))

@@ -16,10 +16,14 @@ from choragus.agents.agent import Agent
 from choragus.agents.errors import AgentError, Cancelled, Failed, ToolFault
 from choragus.agents.keeping import Unwound
 from choragus.agents.limits import Limits
+from choragus.agents.message import TOOL_GATEWAY, UnwindRun
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 from choragus.agents.tool import Tool, ToolContext, tool
 from choragus.agents.toolbelt.options import Retry
+from choragus.mailbox.address import actor_id
+from choragus.mailbox.codec import encode
+from choragus.mailbox.turn import Envelope
 
 from .play import Mortal, call, calls, data, eventually, live, scripted, until
 from .unwound import PARTS
@@ -200,6 +204,40 @@ async def test_a_person_says_how_it_goes_on(word: str, undone: list[str], done: 
     assert world.undone == undone
     assert len(set(world.keys)) == 3
     assert done == [] or world.undone[-1] == "flight"
+
+
+@pytest.mark.parametrize("how", ["is cut off", "gives back rubbish"])
+@simulated(seeds=range(1))
+async def test_an_undo_that_may_have_happened_and_was_given_up_does_not_just_run_again(how: str) -> None:
+    undone: list[str] = []
+
+    @tool(risk="reversible", timeout=0.05)
+    async def cancel(what: str) -> None:
+        """Cancel."""
+        undone.append(what)
+        if how == "is cut off":
+            await asyncio.sleep(3600)
+        return 5  # type: ignore[return-value]  # the mistake under test
+
+    @tool(risk="reversible", undo=cancel)
+    async def book(what: str) -> str:
+        """Book."""
+        return what
+
+    agent = scripted(calls(call("book", what="car")), tools=[book], limits=Limits(steps=1))
+    async with Runtime(agents=[agent], clock=clock) as runtime:
+        run = await ended(runtime, agent)
+        await run.unwind(by="mia")
+        await run.settle("1.1/undo", "give_up", by="mia")
+        await eventually(run, "unwind.left")
+
+        again = await run.unwind(by="mia")
+
+        assert (again.left, undone) == (("1.1/undo",), ["car"])
+        assert "it was given up when it may have happened" in again.stopped
+        await run.settle("1.1/undo", "happened", by="mia")
+        assert (await run.unwind(by="mia")).over
+    assert undone == ["car"]
 
 
 @simulated(seeds=range(2))
@@ -490,3 +528,21 @@ async def test_a_process_that_is_killed_while_it_takes_back_goes_on(line: str, t
     assert len(ended) == 3
     assert {one.split()[2] for one in ended} == {"1.1/undo", "1.2/undo", "1.3/undo"}
     assert out.count(b"undo") == 3
+
+
+@simulated(seeds=range(1))
+async def test_s37_only_people_take_back() -> None:
+    world = World()
+    agent = booker(world)
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Book.")
+        async for _ in run.events():
+            pass
+        gateway = actor_id(TOOL_GATEWAY, run.id)
+        message = encode(UnwindRun(by="mia"))
+        await runtime.store.append([Envelope(id="f", receiver=gateway, sender="an.actor/f", record=message, key="f")])
+
+        await eventually(run, "unwind.refused")
+
+        (refused,) = await data(run, "unwind.refused")
+    assert (refused["reason"], world.undone) == ("an.actor/f is an actor, and only people take back", [])

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import anyio
 import attrs
 from tests.agents.cli_clerk import leave_waiting
+from tests.agents.guarded import leave_guarded
 
 from choragus.mailbox.schema import MIGRATIONS
 from choragus.mailbox.sqlite import SqliteStore
@@ -49,3 +50,4 @@ def make(name: str, write: Callable[[Path], Awaitable[None]]) -> None:
 if __name__ == "__main__":
     make("mailbox/golden/store", fill)
     make("agents/golden/runs", leave_waiting)
+    make("agents/golden/guarded", leave_guarded)

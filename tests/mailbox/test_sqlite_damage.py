@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 from random import Random
 
+import anyio
 import attrs
 import pytest
 
@@ -93,22 +95,45 @@ def batches() -> list[Batch]:
     ]
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A filled file that is only ever copied."""
+    path = tmp_path_factory.mktemp("filled") / "runs.db"
+    anyio.run(_fill, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def beginnings_gone(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy without the beginnings of its streams: batch 1 has lost all its entries, batch 2 those of run/2."""
+    path = tmp_path_factory.mktemp("pruned") / "runs.db"
+    shutil.copy(filled, path)
+    anyio.run(_prune, path)
+    return path
+
+
 @pytest.fixture
-async def path(tmp_path: Path) -> Path:
+def path(filled: Path, tmp_path: Path) -> Path:
     """A filled file that nobody has open."""
-    path = tmp_path / "runs.db"
+    return Path(shutil.copy(filled, tmp_path / "runs.db"))
+
+
+@pytest.fixture
+def pruned(beginnings_gone: Path, tmp_path: Path) -> Path:
+    """That without the beginnings of its streams."""
+    return Path(shutil.copy(beginnings_gone, tmp_path / "runs.db"))
+
+
+async def _fill(path: Path) -> None:
     store = await SqliteStore.open(path, synchronous="NORMAL")
     await store.claim("a", 30.0, 0.0)
     for batch in batches():
         assert isinstance(await store.commit(batch), Committed)
     await store.release("a")
     await store.close()
-    return path
 
 
-@pytest.fixture
-async def pruned(path: Path) -> Path:
-    """The file without the beginnings of its streams: batch 1 has lost all its entries, batch 2 those of run/2."""
+async def _prune(path: Path) -> None:
     store = await SqliteStore.open(path, synchronous="NORMAL")
     claim = await store.claim("b", 30.0, 0.0)
     await store.commit(attrs.evolve(BATCH, node="b", fence=claim.fence, cursors={"export": 7}))
@@ -116,7 +141,6 @@ async def pruned(path: Path) -> Path:
     assert await store.prune(pruning) == Pruned(entries=3, done=True)
     await store.release("b")
     await store.close()
-    return path
 
 
 async def problems(path: Path) -> str:

@@ -79,12 +79,15 @@ def payer(notes: Notes) -> Agent:
         notes.note(f"paid for {context.run}")
         return "paid"
 
-    return attrs.evolve(spender("payer", notes, 1, Limits(cost_usd=0.45)), tools=[pay])
+    return attrs.evolve(spender("payer", notes, 1, Limits(cost_usd=0.45)), tools=[pay], delegates=["look"])
 
 
 async def _worked(runtime: Runtime, first: Run, under: Agent) -> str:
     """The sub-run's result; it is paused, with the run above, and gone on with."""
     id = run_id(under.name, f"{first.id}/child")
+    async for event in first.events():
+        if event.kind == "approval.requested":
+            break
     if not (await first.status()).status.is_final:
         await first.pause(by="mia")
         await runtime.start(under, "Look.", key="child", parent=first)

@@ -11,8 +11,10 @@ from .ceilings import asking, tree
 
 pytestmark = pytest.mark.timeout(180)
 
-PAUSED = INTERRUPTIONS | {"run.paused", "run.resumed"}
-"""The host pauses and resumes anew."""
+MONEY = {"budget.reserved", "budget.spent", "ledger.reserved", "ledger.spent"}
+
+PAUSED = INTERRUPTIONS | MONEY | {"run.paused", "run.resumed"}
+"""The host pauses and resumes anew, and a paused run gives back what it has set aside, to set it aside again."""
 
 
 async def test_a_ceiling_that_asks_survives_crashes() -> None:

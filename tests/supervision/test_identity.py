@@ -158,7 +158,7 @@ async def test_r47_order_holds_per_sender_and_receiver() -> None:
                 assert numbers == list(range(MESSAGES))
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(4))
 async def test_r47_order_holds_on_the_way_to_durable_actors_and_through_their_retries() -> None:
     SEEN.clear()
     region = Region(Durable, attempts=2, backoff=Backoff(first=1, most=1))

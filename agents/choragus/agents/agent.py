@@ -28,6 +28,10 @@ def _as_tuple(tools: Iterable[Tool]) -> tuple[Tool, ...]:
     return tuple(tools) if isinstance(tools, Iterable) else tools
 
 
+def _as_names(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(names) if isinstance(names, Iterable) and not isinstance(names, str) else names  # type: ignore[return-value]  # checked below
+
+
 def _as_policies(policies: Iterable[Policy]) -> tuple[Policy, ...]:
     return tuple(policies) if isinstance(policies, Iterable) else policies
 
@@ -49,6 +53,8 @@ class Agent:
         model: what answers.
         prompt: what the model is told before the goal; a text stands for a Prompt.
         tools: what it may call, each made by @tool. Nothing else can be called.
+        delegates: names of tools that its sub-runs may have though it does not call them itself. What is neither among
+            its tools nor named here no run below one of its runs can call.
         limits: the ceilings of each run; see Limits for those there are by default.
         cheaper: the model that gives the last answer where `Limits(at_limit="degrade")`; by default `model`.
         policies: what judges its goal, replies, calls, results and answer, behind the runtime's own policies.
@@ -63,6 +69,7 @@ class Agent:
     model: Model = field(kw_only=True)
     prompt: Prompt = field(kw_only=True, default=Prompt(""), converter=_as_prompt)
     tools: tuple[Tool, ...] = field(kw_only=True, default=(), converter=_as_tuple)
+    delegates: tuple[str, ...] = field(kw_only=True, default=(), converter=_as_names)
     limits: Limits = field(kw_only=True, factory=Limits)
     policies: tuple[Policy, ...] = field(kw_only=True, default=(), converter=_as_policies)
     cheaper: Model | None = field(kw_only=True, default=None)
@@ -75,6 +82,7 @@ class Agent:
         if self.cheaper is not None:
             _check_model(self.name, self.cheaper)
         _check_tools(self.name, self.tools)
+        _check_delegates(self.name, self.delegates)
         check_policies(f"the policies of agent {self.name!r}", self.policies)
         if not isinstance(self.prompt, Prompt):
             raise AgentFault(f"the prompt of agent {self.name!r} is {self.prompt!r}: give a str or a Prompt")
@@ -82,6 +90,11 @@ class Agent:
             raise AgentFault(f"the limits of agent {self.name!r} are {self.limits!r}: give Limits(...)")
         _check_approvals(self.name, self.approvals, self.tools)
         check_checkpoints(self.name, self.checkpoints, (tool.name for tool in self.tools))
+
+    @property
+    def reach(self) -> tuple[str, ...]:
+        """The names of all tools that its runs, and those below them, may call."""
+        return tuple(dict.fromkeys([*(tool.name for tool in self.tools), *self.delegates]))
 
     @property
     def every_policy(self) -> tuple[Policy, ...]:
@@ -97,6 +110,11 @@ class Agent:
 def _check_name(name: object) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise AgentFault(f"{name!r} is no name for an agent: give 1 to 64 letters, digits, '_', '.' or '-'")
+
+
+def _check_delegates(agent: str, delegates: object) -> None:
+    if not isinstance(delegates, tuple) or not all(isinstance(name, str) and name for name in delegates):
+        raise AgentFault(f"the delegates of agent {agent!r} are {delegates!r}: give a list of names of tools")
 
 
 def _check_model(agent: str, model: object) -> None:

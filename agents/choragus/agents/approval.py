@@ -12,13 +12,14 @@ import msgspec
 from .errors import AgentError
 from .message import Decide
 
+CEILING = "ceiling-"
+"""How the subject of a question about a ceiling begins."""
+
 T = TypeVar("T")
 
 RENDERING = "1"
 """The version of what is shown of an approval; it stands in the logbook beside each decision."""
 
-CEILING = "ceiling-"
-"""How the subject of a question about a ceiling begins."""
 
 LONGEST = 10_000
 """Characters that a reason may have; a name may have 200."""
@@ -228,8 +229,10 @@ def _answers(one: Approval) -> dict[str, str]:
         told["answer"] = "the model reads the answer, and goes on"
         told["deny"] = "the model is told that nobody answers, with your reason, and goes on"
     elif one.call.startswith(CEILING):
-        told["approve"] = "the ceiling is raised to exactly this, and the run goes on"
-        told["deny"] = "the ceiling stays, and the run ends at it"
+        then = "the ceiling is raised to this" if one.arguments else "it is tried again"
+        left = one.quorum - len(one.given)
+        told["approve"] = f"{then}, and the run goes on" if left <= 1 else f"counted; {left} of you have to approve"
+        told["deny"] = "the run gets no more: it ends, with what it has achieved, or the model goes on without the call"
     elif one.tool:
         left = one.quorum - len(one.given)
         then = f"{one.tool} runs once with exactly these arguments ({one.risk or 'risk not known'})"

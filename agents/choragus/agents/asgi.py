@@ -118,6 +118,8 @@ class ApprovalsApp:
     async def _decide(self, approval: Approval, asked: Mapping[str, object], by: str, scope: Scope) -> object:
         if approval.hash != asked["hash"]:
             raise Problem(409, "changed", f"approval {approval.id} is not what that hash is of: look at it again")
+        if asked["decision"] == "answer" and asked.get("answer") is None:
+            raise Problem(422, "unfit", "decision 'answer' comes without an answer: send its text in `answer`")
         identity = {"method": "asgi", "client": _client(scope)}
         try:
             decision = approval.decision(

@@ -121,6 +121,12 @@ class Budget:
         if claim.judge is not None:
             self.calls[claim.judge.tool] = self.calls.get(claim.judge.tool, 0) + 1
 
+    def put_back(self, token: str, claim: Claim | None) -> None:
+        """What was reserved is free again; a call whose claim has come to nothing is counted when it is made."""
+        self.reserved.pop(token, None)
+        if claim is not None and claim.judge is not None:
+            self.calls[claim.judge.tool] -= 1
+
     def spend(self, token: str, spent: Spent) -> Spent:
         """What was reserved under the token is spent, or given back; the change to what is spent."""
         self.reserved.pop(token, None)

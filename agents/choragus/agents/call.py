@@ -79,6 +79,11 @@ class Call:
     undoes: str = ""
     note: str = ""
 
+    @property
+    def shown_attempt(self) -> str:
+        """Which attempt, also of those of its fallback."""
+        return f"{self.role}/{self.attempt}"
+
 
 @attrs.define
 class Unwinding:
@@ -101,8 +106,8 @@ class GatewayState:
 
     `granted` are the tools that the run was narrowed to; None: it was not. `counts` says how often a tool was called
     that may only be called so often, `bad_calls` how many calls were refused for what the model wrote. `undoable` are
-    the calls that would take others back, in the order in which these ended. `parallel` calls run at a time, 0 for any
-    number.
+    the calls that would take others back, in the order in which these ended; `doubtful` are those of them that may have
+    happened when they were given up. `parallel` calls run at a time, 0 for any number.
     """
 
     calls: dict[str, Call] = attrs.field(factory=dict)
@@ -114,6 +119,7 @@ class GatewayState:
     unwinding: Unwinding | None = None
     paused: bool = False
     parallel: int = 0
+    doubtful: list[str] = attrs.field(factory=list)
 
     def may_begin(self, call: Call) -> bool:
         """Whether the call may run now, or has to wait: for others, or for the run to go on."""

@@ -12,6 +12,7 @@ from choragus.supervision.backoff import Backoff
 from .approval import approval_id, short_hash
 from .attention import of_unknown
 from .call import Call, End, GatewayState, Stage
+from .flow.label import MIXED, OWN, RUNTIME
 from .message import GUARDRAIL, ORCHESTRATOR, CallFinished, CallSettled, CallTool, CallWaits, RetryCall, ToolReturned
 from .part import Part
 from .service import idempotency_key
@@ -139,6 +140,7 @@ class Caller(Part[G, M], Generic[G, M]):
         del self.state.calls[call.id]
         text = self._told(call, end, text)
         text = f"{text}\n{call.note}" if call.note else text
+        whose = RUNTIME if end is End.DENIED else MIXED if _stood_in(call, end) else OWN
         self.log(
             "call.finished",
             call=call.id,
@@ -150,6 +152,7 @@ class Caller(Part[G, M], Generic[G, M]):
             text=text[:SHOWN],
             started=started or call.since or self.now,
             ended=ended or self.now,
+            **({} if whose == OWN else {"whose": whose}),
         )
         if not call.effect:
             self._not_counted(call)
@@ -157,7 +160,7 @@ class Caller(Part[G, M], Generic[G, M]):
             self.undone(call)
         if self.state.over:
             return
-        self.tell(ORCHESTRATOR, CallFinished(call=call.id, text=text, is_error=end.is_error))
+        self.tell(ORCHESTRATOR, CallFinished(call=call.id, text=text, is_error=end.is_error, whose=whose))
         if self.services.policies(call.agent).looks_back:
             self._tell_settled(call, end, text)
         self.begin_next()
@@ -169,7 +172,9 @@ class Caller(Part[G, M], Generic[G, M]):
         tool = self.tool_of(call)
         check = "" if tool is None else tool.check
         how = check if isinstance(check, str) else f"{check.name} looks it up by its key"
-        self.log("call.unknown", call=call.id, tool=call.tool, arguments=call.arguments, reason=why, check=how)
+        key = idempotency_key(self.key, call.id, call.role)
+        shown = {"idempotency_key": key, "attempt": call.shown_attempt, "check": how}
+        self.log("call.unknown", call=call.id, tool=call.tool, arguments=call.arguments, reason=why, **shown)
         self.raise_attention(call, why, check=how)
         self.wait(call, "outcome unknown")
         self.begin_next()
@@ -179,7 +184,7 @@ class Caller(Part[G, M], Generic[G, M]):
                 agent=call.agent,
                 call=call.id,
                 tool=call.tool,
-                arguments={"key": idempotency_key(self.key, call.id, call.role)},
+                arguments={"key": key},
                 role=f"{call.role}/check" if call.role else "check",
             )
             self.effect("tool", request, then=self.looked_up, on_interrupt=OnInterrupt.RERUN, about=call.id)
@@ -196,6 +201,7 @@ class Caller(Part[G, M], Generic[G, M]):
             "reason": why,
             "check": check,
             "found": found,
+            "attempt": call.shown_attempt,
         }
         self.view("attention", approval_id(self.key, call.id), body, scope=self.key, sort=self.now)
         self.announce(of_unknown(self.key, call.id, call.tool, self.now))
@@ -209,7 +215,7 @@ class Caller(Part[G, M], Generic[G, M]):
     def _told(self, call: Call, end: End, text: str) -> str:
         """What the model is told: the result, marked when it is not the tool's own, and cut when it is too long."""
         tool = self.services.tool(call.agent, call.tool)
-        if call.role == "fallback" and not end.is_error:
+        if _stood_in(call, end):
             by = tool.fallback.name if tool is not None and isinstance(tool.fallback, Tool) else "a value"
             text = f"[{call.why}; {by} stands in for it:]\n{text}"
         most = None if tool is None else tool.options.max_result
@@ -240,6 +246,11 @@ class Caller(Part[G, M], Generic[G, M]):
 def retry_timer(call: str) -> str:
     """The name of the timer that runs a call again."""
     return f"retry-{call}"
+
+
+def _stood_in(call: Call, end: End) -> bool:
+    """Whether the result is not the tool's own; what that had said stands before it."""
+    return call.role == "fallback" and not end.is_error
 
 
 def _chance(run: str, call: Call) -> float:

@@ -8,7 +8,7 @@ from choragus.actors.message import AskFailed
 
 from .ending import Ending, R
 from .flow.label import RUNTIME
-from .message import ORCHESTRATOR, Decided, JudgeText, Verdict
+from .message import GUARDRAIL, ORCHESTRATOR, Decided, JudgeText, Verdict
 from .model import ChatMessage
 from .policy.check import Stage
 from .state import Draft, Phase, Status
@@ -38,9 +38,9 @@ class Drafting(Ending[R, M]):
 
     @handle
     def decided(self, message: Decided) -> None:
-        """A person has decided about a draft."""
+        """A person has decided about a draft, as the guardrail says; nobody else's word counts."""
         draft = self.state.draft
-        if self._is_over or draft is None or message.call != self._subject(draft):
+        if self._is_over or draft is None or message.call != self._subject(draft) or not self.hears(GUARDRAIL):
             return
         why = f"denied by {message.by}" + (f": {message.reason}" if message.reason else "")
         if message.approved:
@@ -97,5 +97,8 @@ class Drafting(Ending[R, M]):
         """The model reads why what it said does not pass, and answers anew; its calls are not made."""
         self.state.draft = None
         self.log("reply.refused", step=self.state.step, stage=draft.stage, reason=why)
+        if self.state.final:
+            self._end_last(f"does not pass: {why}")
+            return
         said = (ChatMessage("assistant", draft.text),) if draft.text else ()
         self._perceive(*said, ChatMessage("user", f"Your {draft.stage} does not pass: {why}", labels=(RUNTIME,)))

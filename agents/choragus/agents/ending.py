@@ -26,6 +26,12 @@ from .model import ChatMessage
 from .part import Part
 from .state import Phase, RunState, Status
 
+LAST = (
+    "A limit of this run is reached. This is your last answer, and you can call no tools any more: answer with what "
+    "you have, and say what is missing."
+)
+"""What the model is told in a run's last call, with the limit behind it."""
+
 R = TypeVar("R", bound=RunState)
 
 
@@ -88,6 +94,11 @@ class Ending(Part[R, M]):
         self._end_family()
         self._show()
         self._turn.after_commit(lambda: self.services.forget(self.key))
+
+    def _end_last(self, why: str) -> None:
+        """What was to be the run's last answer is none: there is no other."""
+        limit = self.state.final.removeprefix(LAST).removeprefix(" (").removesuffix(")")
+        self._end(Status.LIMIT, f"{limit}, and the last answer {why}")
 
     def _show(self) -> None:
         self.view("run", self.key, self.state.row(self.key), sort=self.state.started)

@@ -250,7 +250,7 @@ async def _ledgers(store: Store, state: RunState | None) -> tuple[str, ...]:
 def _with_result(call: OpenCall, result: CallFinished | None) -> OpenCall:
     if call.done or result is None:
         return call
-    return attrs.evolve(call, done=True, text=result.text, is_error=result.is_error)
+    return attrs.evolve(call, done=True, text=result.text, is_error=result.is_error, whose=result.whose)
 
 
 def _taken_over(run: str, standing: Standing, call: Called, answer: _Answer) -> OpenCall:
@@ -266,9 +266,9 @@ def _taken_over(run: str, standing: Standing, call: Called, answer: _Answer) -> 
             )
             return OpenCall(call.id, known.asked, True, text, True)
         case Fate.FINISHED if known.done:
-            return OpenCall(call.id, known.asked, True, known.text, known.is_error)
+            return OpenCall(call.id, known.asked, True, known.text, known.is_error, whose=call.whose)
         case Fate.FINISHED if len(call.text) < SHOWN:
-            return OpenCall(call.id, known.asked, True, call.text, call.is_error)
+            return OpenCall(call.id, known.asked, True, call.text, call.is_error, whose=call.whose)
         case _:
             raise NotForkable(run, f"the run ended before the result of call {call.id} was kept: fork it before that")
 

@@ -11,6 +11,7 @@ import msgspec
 from choragus.mailbox.citation import FORKED
 from choragus.mailbox.turn import LogEntry
 
+from .flow.label import OWN, RUNTIME
 from .state import Phase
 
 Fields: TypeAlias = dict[str, object]
@@ -36,7 +37,7 @@ class Fate(Enum):
 
 @attrs.define(kw_only=True)
 class Called:
-    """A call of the step. `text` is the beginning of its result, as the logbook repeats it."""
+    """A call of the step. `text` is the beginning of its result, as the logbook has it, and `whose` word that is."""
 
     id: str
     tool: str
@@ -44,6 +45,7 @@ class Called:
     effect: str = ""
     text: str = ""
     is_error: bool = False
+    whose: str = OWN
 
 
 @attrs.define(kw_only=True)
@@ -112,8 +114,10 @@ class Standing:
             call.fate, call.effect = Fate.BEGUN, str(fields["effect"])
         elif kind == "call.refused":
             call.fate, call.text, call.is_error = Fate.FINISHED, str(fields["reason"]), True
+            call.whose = RUNTIME
         else:
             call.fate, call.text, call.is_error = Fate.FINISHED, str(fields["text"]), bool(fields["is_error"])
+            call.whose = str(fields.get("whose", OWN))
 
 
 def _is_end(kind: str, fields: Fields) -> bool:

@@ -67,7 +67,8 @@ class RunSummary:
 class Unknown:
     """A call whose outcome nobody knows, or one that was to take another back and did not; a person settles it.
 
-    `check` says how to find out, as the tool declares it; `found` is what its own look has given, as JSON.
+    `check` says how to find out, as the tool declares it; `found` is what its own look has given, as JSON. `attempt` is
+    the attempt that nobody knows about: another one is another question.
     """
 
     run: str
@@ -78,6 +79,7 @@ class Unknown:
     reason: str
     check: str = ""
     found: str = ""
+    attempt: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -161,7 +163,7 @@ def event(run: str, entry: LogEntry) -> RunEvent:
     data: dict[str, object] = msgspec.json.decode(entry.body)
     common = {"position": entry.position, "kind": entry.kind, "at": entry.at, "data": data}
     if entry.kind == "call.unknown":
-        told = {**data, "run": run, "idempotency_key": f"{run}/{data['call']}"}
+        told = {"idempotency_key": f"{run}/{data['call']}", **data, "run": run}  # the key of older files
         return OutcomeUnknown(**common, unknown=_picked(Unknown, told))  # type: ignore[arg-type]  # the four fields above
     if entry.kind not in ASKING:
         return RunEvent(**common)  # type: ignore[arg-type]  # the four fields above

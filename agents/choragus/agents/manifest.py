@@ -58,6 +58,7 @@ class Manifest:
     prompt: str
     tools: tuple[ToolIdentity, ...]
     limits: Limits
+    delegates: tuple[str, ...] = ()
     policies: tuple[PolicyIdentity, ...] = ()
     cheaper: ModelIdentity | None = None
     approvals: Approvals = field(factory=Approvals)
@@ -87,6 +88,7 @@ def manifest(agent: Agent, common: Sequence[Policy] = ()) -> Manifest:
         prompt=agent.prompt.digest,
         tools=tuple(_identity(each) for each in sorted(agent.tools, key=lambda each: each.name)),
         limits=agent.limits,
+        delegates=tuple(sorted(agent.delegates)),
         cheaper=_model(agent.name, agent.cheaper),
         policies=tuple(PolicyIdentity(each.name, each.version) for each in (*common, *agent.every_policy)),
         approvals=agent.approvals,

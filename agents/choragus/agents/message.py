@@ -7,6 +7,7 @@ import attrs
 from choragus.actors.message import Request
 from choragus.mailbox.codec import stored
 
+from .flow.label import OWN
 from .limits import Limits
 from .model import ChatMessage, ToolCall
 from .spending import NOTHING, Spent
@@ -75,11 +76,16 @@ class Perceived:
 @stored("choragus.call_finished")
 @attrs.frozen(kw_only=True)
 class CallFinished:
-    """A tool call has its result, or the reason why there is none, as the model will read it."""
+    """A tool call has its result, or the reason why there is none, as the model will read it.
+
+    `whose` word that is: the tool's "own"; the "runtime"'s, for the call never ran; "mixed", with what the tool said
+    before another stood in for it.
+    """
 
     call: str
     text: str
     is_error: bool = False
+    whose: str = OWN
 
 
 @stored("choragus.call_waits")
@@ -144,15 +150,14 @@ class Perceive:
 class SetLimits:
     """The run's ceilings, when its clock began, and which accounts its spending counts in besides its own.
 
-    `parent` is the run that it is a sub-run of, or empty; `ledgers` are names. `agent` says whose questions about
-    ceilings these are, and so who answers them.
+    `parent` is the run that it is a sub-run of, or empty; `ledgers` are names. `agent` says who is asked at a ceiling.
     """
 
     limits: Limits
     started: float
+    agent: str = ""
     parent: str = ""
     ledgers: tuple[str, ...] = ()
-    agent: str = ""
 
 
 @stored("choragus.verdict")
@@ -361,12 +366,14 @@ class SettleCall(Request[str]):
     """A person says what became of a call of unknown outcome. The reply is why not, or empty.
 
     `outcome` is `happened` (with its `result`, as JSON or text), `not` (run it again) or `give_up` (end the run).
+    `attempt` is the one that they looked into; empty: whichever it is.
     """
 
     call: str
     outcome: str
     by: str
     result: str = ""
+    attempt: str = ""
 
 
 @stored("choragus.undo_next")

@@ -48,14 +48,18 @@ class Nesting(Pausing[R, M]):
             self.log("child.ended", **attrs.asdict(message))
 
     def beginning(self, message: StartChild) -> StartRun:
-        """With what a sub-run begins: the depth that is left, and no tool that this run was denied."""
+        """With what a sub-run begins: the depth that is left, and no tool that this run could not call or delegate."""
         state = self.state
         room = None if state.room is None else state.room - 1
-        tools = message.start.tools
-        if state.granted is not None:
-            own = [tool.name for tool in self.services.agent(message.start.agent).tools]
-            tools = narrowed(state.granted, own if tools is None else tools)
+        asked = message.start.tools
+        tools = narrowed(self._reach, self.services.agent(message.start.agent).reach if asked is None else asked)
         return attrs.evolve(message.start, parent=self.key, room=room, tools=tools)
+
+    @property
+    def _reach(self) -> tuple[str, ...]:
+        """The tools that this run, and those below it, may call."""
+        state = self.state
+        return self.services.agent(state.agent).reach if state.granted is None else state.granted
 
     def _no_child(self, message: StartChild) -> Verdict | None:
         if self._is_over:
@@ -66,11 +70,14 @@ class Nesting(Pausing[R, M]):
                 "raise it with Limits(depth=...)"
             )
             return Verdict(allowed=False, reason=reason, limit="depth")
-        wider = set(message.start.tools or ()) - set(self.state.granted or ())
-        if self.state.granted is not None and wider:
-            reason = (
-                f"a sub-run of run {self.key} cannot have {', '.join(sorted(wider))}: that run was narrowed to "
-                f"{', '.join(self.state.granted) or 'no tools'}"
+        wider = set(message.start.tools or ()) - set(self._reach)
+        if wider:
+            has = ", ".join(self._reach) or "no tools"
+            how = (
+                f"name it in Agent(delegates=[...]) of {self.state.agent!r}"
+                if self.state.granted is None
+                else "that run was narrowed, and grants only shrink"
             )
+            reason = f"a sub-run of run {self.key} cannot have {', '.join(sorted(wider))}, for it reaches {has}: {how}"
             return Verdict(allowed=False, reason=reason)
         return None

@@ -17,6 +17,7 @@ from choragus.mailbox.citation import FORKED
 from choragus.mailbox.errors import CorruptRecord
 from choragus.mailbox.turn import SYSTEM_STREAM
 
+from .approval import CEILING
 from .control import ChildEnded, Drawn, LimitsRaised, PauseRun, ResumeRun, StartChild
 from .errors import AgentError
 from .fork import ForkPoint, fork_point, is_fork, origin, taken
@@ -44,9 +45,7 @@ from .message import (
 )
 from .model import ChatMessage, ToolCall
 from .nesting import Nesting
-from .petition import CEILING
 from .policy.check import Stage
-from .reasoning import LAST
 from .state import Draft, Halt, OpenCall, Phase, RunState, Status
 from .stream import SHOWN
 
@@ -126,6 +125,7 @@ class Orchestrator(
         if self._is_over or call is None:
             return
         call.done, call.text, call.is_error, call.waits = True, message.text, message.is_error, ""
+        call.whose = message.whose
         self._enter(Phase.CHECK, call=call.id, tool=call.asked.name, is_error=call.is_error)
         if all(one.done for one in self.state.calls):
             self._update()
@@ -178,9 +178,9 @@ class Orchestrator(
             SetLimits(
                 limits=state.limits,
                 started=self.now,
+                agent=state.agent,
                 parent=state.parent,
                 ledgers=state.ledgers,
-                agent=state.agent,
             ),
         )
         if granted is not None:
@@ -239,9 +239,7 @@ class Orchestrator(
         if text and draft.stop in ("stop", "length", "tool_calls"):
             self._judge(Draft(stage=Stage.OUTPUT.value, text=text))
         else:
-            self._end(
-                Status.LIMIT, f"{self.state.final.removeprefix(LAST).strip(' ()')}, and the last answer was empty"
-            )
+            self._end_last("was empty")
 
     def _call_tools(self) -> None:
         state = self.state
@@ -274,7 +272,7 @@ class Orchestrator(
                 call_id=call.asked.id,
                 name=call.asked.name,
                 is_error=call.is_error,
-                labels=self.services.labels(state.agent, call.asked.name),
+                labels=self.services.labels(state.agent, call.asked.name, call.whose),
             )
             for call in state.calls
         )
@@ -283,8 +281,12 @@ class Orchestrator(
 
 def _named(step: int, calls: Sequence[ToolCall]) -> Iterator[ToolCall]:
     """The calls with an id each: a model that gives none, or one twice, could not tell their results apart."""
-    seen: set[str] = set()
+    given, seen = {call.id for call in calls}, {""}
     for number, call in enumerate(calls, start=1):
-        id = call.id if call.id and call.id not in seen else f"call-{step}.{number}"
+        id = call.id
+        if id in seen:
+            id = f"call-{step}.{number}"
+            while id in given:
+                id += "'"
         seen.add(id)
         yield attrs.evolve(call, id=id)

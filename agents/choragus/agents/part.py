@@ -43,6 +43,10 @@ class Part(DurableActor[S, M], Generic[S, M]):
         """Send to the actor of this run that is named by its type."""
         self.tell_at(actor_id(part, self.key), message)
 
+    def hears(self, part: str) -> bool:
+        """Whether the message in hand is from the actor of this run that is named by its type."""
+        return self._turn.sender == actor_id(part, self.key)
+
     def announce(self, item: Attention) -> None:
         """Tell people, if the runtime has whom to tell."""
         if self.services.hook is not None:

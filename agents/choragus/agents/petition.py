@@ -14,9 +14,6 @@ from .question import fault
 DEADLINE = "deadline"
 """Who decides when nobody has in time."""
 
-CEILING = "ceiling-"
-"""How the subject of a question about a ceiling begins."""
-
 
 class Kind(Enum):
     """What is asked of the person."""
@@ -85,7 +82,7 @@ class Petition:
         """
         if self.level or not self.approvers:
             self.approvers = who.group(self.level)
-        self.quorum = 1 if self.kind is Kind.QUESTION else min(who.quorum, len(self.approvers) or who.quorum)
+        self.quorum = 1 if self.kind is Kind.QUESTION else min(who.quorum, len(set(self.approvers)) or who.quorum)
         self.given = ()
         self.within = who.within or 0.0
         self.due = now + self.within if self.within else 0.0

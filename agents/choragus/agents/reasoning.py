@@ -11,7 +11,7 @@ from choragus.mailbox.turn import OnInterrupt
 
 from .control import Drawn, LimitsRaised
 from .drafting import Drafting
-from .ending import R
+from .ending import LAST, R
 from .message import (
     GUARDRAIL,
     CallModel,
@@ -34,12 +34,6 @@ MODEL_TRIES = 4
 
 RETRY = 1.0
 """Seconds before the second of these calls; then twice as many each time: 1, 2 and 4."""
-
-LAST = (
-    "A limit of this run is reached. This is your last answer, and you can call no tools any more: answer with what "
-    "you have, and say what is missing."
-)
-"""What the model is told in a run's last call, with the limit behind it."""
 
 
 class Reasoning(Drafting[R, M]):

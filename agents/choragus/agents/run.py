@@ -131,21 +131,24 @@ class Run:
         """
         await self._own(approval).deny(by=by, reason=reason)
 
-    async def settle(self, call: str, outcome: str, *, by: str, result: str = "") -> None:
+    async def settle(self, call: str | Unknown, outcome: str, *, by: str, result: str = "") -> None:
         """Say what became of a call of unknown outcome.
 
         Args:
-            call: as in `unknown()`.
+            call: one of `unknown()`, or its number. One of these is settled as it was shown: when it has run again
+                since, the word is refused, for it was about another attempt.
             outcome: `happened` (with its `result`), `not` (it is run now), or `give_up` (the run ends).
 
         Raises:
             ValueError: for another outcome, or when `by` is empty.
-            AgentError: when the call is not of unknown outcome.
+            AgentError: when the call is not of unknown outcome, or not any more the one that was shown.
         """
         if outcome not in ("happened", "not", "give_up"):
             raise ValueError(f"outcome={outcome!r} is none of 'happened', 'not', 'give_up'")
         _check_named(by)
-        refusal = await self._desk.gateway(self.id).ask(SettleCall(call=call, outcome=outcome, by=by, result=result))
+        id, attempt = (call, "") if isinstance(call, str) else (call.call, call.attempt)
+        word = SettleCall(call=id, outcome=outcome, by=by, result=result, attempt=attempt)
+        refusal = await self._desk.gateway(self.id).ask(word)
         if refusal:
             raise AgentError(refusal)
 

@@ -16,7 +16,7 @@ from .approver import Approvals
 from .baseline import read_norms
 from .errors import BadArguments, Held, ModelError
 from .flow.declaration import READS, Labels
-from .flow.label import RUNTIME
+from .flow.label import MIXED, OWN, RUNTIME
 from .flow.reading import Origin, Origins, Reading
 from .herald import Hook
 from .holding import OnChange, objection
@@ -117,19 +117,19 @@ class Services:
         """How the agent's questions are put to people; of an agent that is not here as by default."""
         return self.agents[agent].approvals if agent in self.agents else Approvals()
 
-    def labels(self, agent: str, tool: str) -> tuple[str, ...]:
+    def labels(self, agent: str, tool: str, whose: str = OWN) -> tuple[str, ...]:
         """The labels to keep with a result of the agent's tool, when a policy follows information.
 
-        What comes back from a tool that there is not is the runtime's own word. A fallback that declares other labels
-        than its tool makes the result untrusted, for it may be the fallback's.
+        What comes back from a tool that there is not, or from a call that never ran, is the runtime's own word. Where
+        another stood in for the tool, whatever that declares, the failure's text is there too: it is untrusted.
         """
         if not self.policies(agent).follows_information:
             return ()
         granted = self.tool(agent, tool)
-        if granted is None:
+        if granted is None or whose == RUNTIME:
             return (RUNTIME,)
         labels = granted.labels or Labels()
-        if isinstance(granted.fallback, Tool) and granted.fallback.labels != granted.labels:
+        if whose == MIXED:
             labels = Labels(arguments=labels.arguments)
         is_open = granted.risk is Risk.READ and not (labels.guarded or labels.plans)
         return (*labels.stored(tool), READS) if is_open else labels.stored(tool)

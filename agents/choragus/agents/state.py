@@ -8,6 +8,7 @@ import attrs
 
 from choragus.mailbox.codec import stored
 
+from .flow.label import OWN
 from .limits import Limits
 from .model import ToolCall
 from .spending import Spent
@@ -48,7 +49,7 @@ class Status(Enum):
 
 @attrs.define
 class OpenCall:
-    """A call of the current step: what was asked, its result once it is there, what it waits for."""
+    """A call of the current step: what was asked, its result once it is there, whose word it is, what it waits for."""
 
     id: str
     asked: ToolCall
@@ -56,6 +57,7 @@ class OpenCall:
     text: str = ""
     is_error: bool = False
     waits: str = ""
+    whose: str = OWN
 
 
 @attrs.define(kw_only=True)

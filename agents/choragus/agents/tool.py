@@ -11,7 +11,7 @@ from typing import Literal, ParamSpec, TypedDict, TypeVar, Unpack, overload
 from .errors import ToolFault
 from .flow.declaration import Labels
 from .model import ToolSchema
-from .toolbelt.companion import check_constant, check_of, check_undo, fallback_of
+from .toolbelt.companion import check_constant, check_flow, check_of, check_undo, fallback_of
 from .toolbelt.context import ToolContext as ToolContext
 from .toolbelt.definition import Constant, FunctionTool
 from .toolbelt.definition import Risk as Risk
@@ -169,6 +169,8 @@ def _made(
     )
     if isinstance(made.fallback, Constant):
         check_constant(made, made.fallback)
+    elif made.fallback is not None:
+        check_flow(made, made.fallback)
     return made
 
 

@@ -20,6 +20,7 @@ from .call import SETTLED, Call, End, GatewayState, Stage
 from .calling import retry_timer
 from .control import CallJudged, Hold
 from .errors import WrongResult
+from .flow.label import RUNTIME
 from .message import (
     GUARDRAIL,
     ORCHESTRATOR,
@@ -89,7 +90,7 @@ class ToolGateway(
             agent=call.agent,
             step=call.step,
             reason=message.reason,
-            cost_usd=tool.options.cost_usd,
+            cost_usd=tool.cost_usd,
             upto=message.upto,
         )
         self.ask_guardrail(judged, then=self.judged, about=call.id)
@@ -107,9 +108,9 @@ class ToolGateway(
 
     @handle
     def judged_at_last(self, message: CallJudged) -> None:
-        """The guardrail's word on a call that had to wait for room in the budget."""
+        """The guardrail's word on a call that had to wait for room in the budget; nobody else's counts."""
         call = self.state.call(message.call, Stage.WAITING)
-        if call is not None:
+        if call is not None and self.hears(GUARDRAIL):
             self._take(call, message.verdict)
 
     @handle
@@ -129,7 +130,9 @@ class ToolGateway(
 
     @handle
     def decided(self, message: Decided) -> None:
-        """A person has decided about a call that waited."""
+        """A person has decided about a call that waited, as the guardrail says; nobody else's word counts."""
+        if not self.hears(GUARDRAIL):
+            return
         judged = self.state.call(message.call.removeprefix(RESULT), Stage.RETURNED)
         if judged is not None and judged.result is not None:
             why = f"{judged.tool} has run, but {message.by} withheld its result"
@@ -251,6 +254,7 @@ class ToolGateway(
 
     def _lost(self, call: Call, why: str) -> None:
         if call.undoes:
+            call.may_have = True
             self.stick(call, why)
         else:
             self.unknown(call, why)
@@ -260,6 +264,8 @@ class ToolGateway(
             return f"{self._turn.sender} is an actor, and only people settle"
         if call is None:
             return f"call {message.call} of run {self.key} has no unknown outcome to settle: see `choragus show`"
+        if message.attempt not in ("", call.shown_attempt):
+            return f"call {message.call} of run {self.key} has run again since: look again, and settle it anew"
         if message.outcome not in SETTLED:
             return f"outcome {message.outcome!r} is none of {', '.join(SETTLED)}"
         tool = None if call.undoes or message.outcome != "happened" else self.tool_of(call)
@@ -276,7 +282,7 @@ class ToolGateway(
             self.state.bad_calls += 1
             self.tell(GUARDRAIL, Spend(token=f"bad-{call}", spent=Spent(bad_calls=1)))
         self.log("call.refused", call=call, reason=refusal.reason, rule=refusal.rule.value)
-        self.tell(ORCHESTRATOR, CallFinished(call=call, text=refusal.reason, is_error=True))
+        self.tell(ORCHESTRATOR, CallFinished(call=call, text=refusal.reason, is_error=True, whose=RUNTIME))
 
     def _deny(self, call: Call, verdict: Verdict) -> None:
         self.finish(call, End.DENIED, f"denied: {verdict.reason}")
@@ -292,6 +298,7 @@ class ToolGateway(
         if result.fate != "not" or call.may_have:
             self.remember_undo(call, "" if result.is_error else result.text, is_sure=result.fate == "done")
         if call.undoes and result.is_error:
+            call.may_have = call.may_have or result.fate != "not"
             self.stick(call, result.text)
             return
         passed = self.replaces(call, result) if result.is_error else result

@@ -15,7 +15,7 @@ from choragus.actors.actor import M
 from choragus.actors.dispatch import handle
 from choragus.mailbox.address import ActorId, actor_id
 
-from .approval import arguments_hash
+from .approval import CEILING, arguments_hash
 from .budget import Budget, Claim, Refusal
 from .ceiling import proposal
 from .control import CallJudged, Draw, Drawn, Hold, LimitsRaised, Serve
@@ -23,7 +23,7 @@ from .decision import Deciding
 from .errors import LimitFault
 from .ledger import account
 from .message import GUARDRAIL, ORCHESTRATOR, TOOL_GATEWAY, Decide, JudgeCall, Reserve, SetLimits, Spend, Verdict
-from .petition import CEILING, Kind, Petition, Petitions
+from .petition import Kind, Petition, Petitions
 from .policy.check import PastCall
 from .spending import NOTHING, Excess, Spent
 
@@ -44,6 +44,7 @@ class Purse:
     budget: Budget = attrs.field(factory=Budget)
     petitions: Petitions = attrs.field(factory=Petitions)
     over: bool = False
+    agent: str = ""
     parent: str = ""
     ledgers: tuple[str, ...] = ()
     ascents: dict[str, Ascent] = attrs.field(factory=dict)
@@ -51,7 +52,6 @@ class Purse:
     asked: int = 0
     paused: bool = False
     past: list[PastCall] = attrs.field(factory=list)
-    agent: str = ""
 
 
 P = TypeVar("P", bound=Purse)
@@ -64,7 +64,8 @@ class Treasury(Deciding[P, M]):
     def set_limits(self, message: SetLimits) -> None:
         """The run begins."""
         self.state.budget.begin(message.limits, message.started)
-        self.state.parent, self.state.ledgers, self.state.agent = message.parent, message.ledgers, message.agent
+        state = self.state
+        state.agent, state.parent, state.ledgers = message.agent, message.parent, message.ledgers
 
     @handle
     def reserve(self, message: Reserve) -> Verdict:
@@ -99,6 +100,7 @@ class Treasury(Deciding[P, M]):
             del self.state.ascents[token]
             self.state.above[token] = ascent.granted
             await self._tell_claimant(ascent.claim, message.verdict)
+            await self._serve()  # a call that is judged has settled, and others may wait for what it had set aside
         else:
             above = f"{message.by}: {message.verdict.reason}"
             await self._sent_down(ascent, Excess(message.by, above))
@@ -270,7 +272,7 @@ class Treasury(Deciding[P, M]):
     def _give_back(self, token: str) -> None:
         """The claim has come to nothing."""
         ascent = self.state.ascents.pop(token, None)
-        self.state.budget.reserved.pop(token, None)
+        self.state.budget.put_back(token, ascent.claim if ascent else None)
         for one in ascent.granted if ascent else self.state.above.pop(token, ()):
             self.tell_at(one, Spend(token=f"{self.key}/{token}", spent=NOTHING))
 
@@ -292,11 +294,11 @@ class Treasury(Deciding[P, M]):
                 asker=GUARDRAIL,
                 agent=state.agent,
                 tool=tool,
+                level=1 if kind is Kind.ESCALATION else 0,
                 arguments=arguments,
                 hash=arguments_hash(self.key, subject, tool, arguments),
                 reason=excess.reason,
                 step=state.budget.spent.steps,
-                level=1 if kind is Kind.ESCALATION else 0,
             )
         )
 

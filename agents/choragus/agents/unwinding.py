@@ -13,6 +13,7 @@ from choragus.actors.dispatch import handle
 from .call import Call, GatewayState, Stage, Unwinding
 from .calling import Caller, G
 from .message import UndoNext, UnwindRun
+from .sender import from_outside
 from .stream import SHOWN, results_stream
 from .toolbelt.companion import RESULT
 
@@ -46,7 +47,8 @@ class Unwinder(Caller[G, M], Generic[G, M]):
     @handle
     def unwind(self, message: UnwindRun) -> str:
         """Begin, or go on after it was given up; what cannot be begun is said and changes nothing."""
-        refusal = self._why_not(self.state)
+        actor = "" if from_outside(self._turn.sender) else f"{self._turn.sender} is an actor, and only people take back"
+        refusal = actor or self._why_not(self.state)
         if refusal:
             self.log("unwind.refused", by=message.by, reason=refusal)
             return refusal
@@ -78,6 +80,8 @@ class Unwinder(Caller[G, M], Generic[G, M]):
         elif not record.is_sure:
             why = f"call {record.call} ({record.tool}) was cut off: nobody knows whether there is anything to take back"
             self.stick(call, why)
+        elif call.id in self.state.doubtful and not call.repeatable:
+            self.stick(call, "it was given up when it may have happened: nobody knows whether it has to run again")
         else:
             self.begin(call)
 
@@ -114,6 +118,8 @@ class Unwinder(Caller[G, M], Generic[G, M]):
         unwinding = self.state.unwinding
         assert unwinding is not None
         del self.state.calls[call.id]
+        if call.may_have and call.id not in self.state.doubtful:
+            self.state.doubtful.append(call.id)
         unwinding.stopped, unwinding.over = f"{by} gave up on {call.id}", True
         self.log("unwind.left", call=call.id, by=by, left=unwinding.left[::-1])
         self._show()

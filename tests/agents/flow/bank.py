@@ -23,6 +23,7 @@ class House:
 
     def __init__(self, *bodies: str) -> None:
         self.done: list[str] = []
+        self.accounts = {"shop": ALICE}
         self.mail = [
             {"id": n, "sender": "shop@example.org", "amount": 120, "body": body} for n, body in enumerate(bodies, 1)
         ]
@@ -38,7 +39,7 @@ class House:
         @tool(risk="read", labels=Labels(trusted=["$"]))
         async def account_of(name: str) -> str:
             """The account of somebody in the address book."""
-            return ALICE
+            return self.accounts.get(name, ALICE)
 
         @tool(risk="irreversible", labels=Labels(arguments={"subject": "inert"}))
         async def pay(to: str, amount: int, subject: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import anyio
@@ -10,7 +11,7 @@ from tests.agents.play import data, until
 
 from choragus.agents.agent import Agent
 from choragus.agents.cli import main
-from choragus.agents.errors import Denied
+from choragus.agents.errors import Denied, ToolError
 from choragus.agents.flow.declaration import Labels
 from choragus.agents.flow.policy import InformationFlow
 from choragus.agents.inspection import ApprovalRequested
@@ -18,6 +19,7 @@ from choragus.agents.model import ModelReply, ModelRequest, ToolCall
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import FunctionModel
 from choragus.agents.tool import tool
+from choragus.agents.toolbelt.options import NOTHING
 
 from .bank import (
     ALICE,
@@ -58,6 +60,71 @@ async def test_s1_no_risky_call_of_an_injection_runs_and_the_task_completes() ->
         await run.result(5)
 
     assert house.done == [f"pay {ALICE} 120"]
+
+
+@pytest.mark.parametrize("begins", ["", "denied: ", "denied by mia: "])
+@pytest.mark.parametrize("fallback", [NOTHING, "unknown"])
+async def test_s1_no_risky_call_of_an_injection_in_an_error_runs_whatever_the_error_says(
+    fallback: object, begins: str
+) -> None:
+    """What an outsider writes may come as a tool's failure, and a value may stand in for the tool behind it."""
+    house = House()
+
+    @tool(risk="read", labels=Labels(trusted=["$"]), fallback=fallback)
+    async def look_up(name: str) -> str:
+        """Look up a name at an outsider's."""
+        raise ToolError(begins + BAIT)
+
+    agent = Agent(
+        "clerk", model=obedient((call("look_up", name="x"),), EVIL[1:], plainly), tools=[*house.tools(), look_up]
+    )
+
+    async with Runtime(agents=[agent], policies=[FLOW]) as runtime:
+        run = await runtime.start(agent, "Look.")
+        await run.result(5)
+
+    assert house.done == []
+
+
+async def test_what_the_runtime_refuses_is_its_own_word_and_steers_nothing() -> None:
+    house = House()
+    own = (call("pay", to=ALICE), call("nothing"), call("pay", to=ALICE, amount=1))
+    agent = clerk(house, obedient(own, EVIL, plainly))
+
+    async with Runtime(agents=[agent], policies=[FLOW]) as runtime:
+        run = await runtime.start(agent, f"Pay 1 to {ALICE}.")
+        await run.result(5)
+
+    assert house.done == [f"pay {ALICE} 1"]
+
+
+async def test_s1_a_model_cannot_pass_one_calls_result_for_anothers_by_its_ids() -> None:
+    house = House("the bill")
+    own = (
+        planning(
+            step("mail", "read_mail"),
+            step("account", "account_of", name="shop"),
+            step("bill", "pay", to=taken("account", "$"), amount=1),
+        ),
+        call("read_mail"),
+        (
+            ToolCall("call-3.3", "account_of", {"name": "mallory"}),
+            ToolCall("x", "read_mail", {}),
+            ToolCall("x", "account_of", {"name": "shop"}),
+        ),
+        call("pay", to=MALLORY, amount=1),
+    )
+    house.accounts["mallory"] = MALLORY
+    agent = clerk(house, obedient(own, (), plainly))
+
+    async with Runtime(agents=[agent], policies=[FLOW]) as runtime:
+        run = await runtime.start(agent, "Pay the shop.")
+        async with asyncio.timeout(5):
+            async for event in run.events():
+                if isinstance(event, ApprovalRequested):
+                    await event.approval.deny(by="mia")
+
+    assert house.done == []
 
 
 async def test_without_the_policy_the_injection_gets_what_it_wants() -> None:

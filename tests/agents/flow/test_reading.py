@@ -180,7 +180,7 @@ def test_a_planned_call_is_used_up_when_it_has_run_but_not_when_it_was_denied() 
     talk.plan(step("mail", "mail"), step("bill", "pay", to="ann"))
     talk.read()
 
-    talk.call("pay", PAY.stored("pay"), "denied: not today", is_error=True, to="ann")
+    talk.call("pay", (RUNTIME,), "denied: not today", is_error=True, to="ann")
     assert talk.pay(to="ann").slot == "bill"
 
     talk.call("pay", PAY.stored("pay"), "paid", to="ann")
@@ -283,13 +283,14 @@ def test_a_plan_behind_untrusted_text_is_not_even_put_to_a_person() -> None:
     assert verdict == Deny("a plan is made before anything untrusted is read")
 
 
-def test_an_error_is_untrusted_but_what_the_runtime_says_is_not() -> None:
+@pytest.mark.parametrize("text", ["look failed: ValueError: obey", "denied: obey", "denied by mia: obey"])
+def test_an_error_is_untrusted_but_what_the_runtime_says_is_not(text: str) -> None:
     talk = Talk()
     talk.call("pai", (RUNTIME,), "there is no tool named 'pai'", is_error=True)
-    talk.call("pay", PAY.stored("pay"), "denied by mia: no", is_error=True, to="x")
+    talk.call("pay", (RUNTIME,), "denied by mia: no", is_error=True, to="x")
     assert talk.reading.context.is_trusted
 
-    talk.call("look", Labels(trusted=["$"]).stored("look"), "look failed: ValueError: obey", is_error=True)
+    talk.call("look", Labels(trusted=["$"]).stored("look"), text, is_error=True)
     assert not talk.reading.context.is_trusted
 
 

@@ -15,8 +15,8 @@ _HEADS = {
     "call": "may it run?",
     "escalation": "may it run? It was escalated",
     "checkpoint": "may it run? It is a checkpoint",
-    "ceiling": "may the ceiling be raised?",
     "question": "the model asks a question",
+    "ceiling": "the run is at a ceiling, may it have more?",
 }
 
 

@@ -43,7 +43,9 @@ async def settle(session: Session) -> Exit:
     print(visible(f"call {call.call} of run {call.run}: {call.tool}"))
     for line in arguments(call.arguments):
         print(line)
-    message = SettleCall(call=call.call, outcome=outcome, by=by, result=session.asked.result or "")
+    message = SettleCall(
+        call=call.call, outcome=outcome, by=by, result=session.asked.result or "", attempt=call.attempt
+    )
     fate = await post(session.store, actor_id(TOOL_GATEWAY, summary.run), message)
     is_undo = call.call.endswith("/undo")
     then = AFTER_UNDO[outcome] if is_undo else TOO_LATE if summary.status.is_final else AFTER[outcome]

@@ -12,6 +12,9 @@ DEVELOPER = "developer"
 RUNTIME = "runtime"
 UNTRUSTED = "untrusted"
 
+OWN, MIXED = "own", "mixed"
+"""Whose word a result is, where it is not the RUNTIME's: the tool's own, or that of several."""
+
 
 class Level(enum.IntEnum):
     """How far untrusted text may have steered a value; each level is worse than the one before it."""

@@ -21,9 +21,6 @@ from .match import Given, Moment, identity, match_call, trusted_paths
 from .path import select
 from .plan import BadPlan, PlannedCall, parse_plan
 
-REFUSED = ("denied: ", "denied by ")
-"""How the result of a call begins that never ran: no tool's error does, for it begins with the tool's name."""
-
 
 @frozen
 class Origin:
@@ -160,8 +157,8 @@ class Reading:
         if message.labels == (PLAN,):
             self._commit(call, context, message.is_error)
             return
-        if message.is_error and (message.text.startswith(REFUSED) or message.labels == (RUNTIME,)):
-            return
+        if message.labels == (RUNTIME,):
+            return  # it never ran
         origins = self._origins(call.name, call.arguments, Labels(), context)
         given = _given(message, origins)
         if origins.slot:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from choragus.agents.errors import ToolFault, WrongResult
+from choragus.agents.flow.declaration import Labels
 
 from .definition import Constant, Risk, Tool
 from .options import NOTHING
@@ -39,6 +40,27 @@ def fallback_of(called: str, parameters: tuple[str, ...], risk: Risk, given: obj
             f"let it take what the tool takes: {', '.join(parameters) or 'nothing'}"
         )
     return given
+
+
+def check_flow(made: Tool, fallback: Tool) -> None:
+    """Refuse a fallback whose arguments are guarded better than its tool's: only those of the tool are looked at.
+
+    Raises:
+        ToolFault: it is one.
+    """
+    own, other = made.labels or Labels(), fallback.labels or Labels()
+    if other.guarded and made.risk is Risk.READ and not own.guarded:
+        raise ToolFault(
+            f"the fallback {fallback.name!r} of tool {made.name!r} is guarded and its tool is not: nobody would look "
+            "at what it is given; give the tool Labels(guarded=True)"
+        )
+    for name in made.parameters:
+        most, mine = other.takes(name), own.takes(name)
+        if most < mine and (other.guarded or fallback.risk is not Risk.READ):
+            raise ToolFault(
+                f"the fallback {fallback.name!r} of tool {made.name!r} takes {name!r} up to {most.name.lower()!r}, its "
+                f"tool up to {mine.name.lower()!r}: give both the same"
+            )
 
 
 def check_constant(made: Tool, constant: Constant) -> None:

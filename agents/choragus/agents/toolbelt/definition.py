@@ -85,6 +85,11 @@ class Tool:
         return self.risk is Risk.READ or (self.risk is Risk.REVERSIBLE and self.idempotent)
 
     @property
+    def cost_usd(self) -> float:
+        """Dollars that a call costs at most: its own, and those of what stands in for it when it has failed."""
+        return self.options.cost_usd + (self.fallback.options.cost_usd if isinstance(self.fallback, Tool) else 0.0)
+
+    @property
     def companions(self) -> tuple[Tool, ...]:
         """The tools that help this one: what stands in for it, undoes it, and looks whether it happened."""
         return tuple(one for one in (self.fallback, self.undo, self.check) if isinstance(one, Tool))

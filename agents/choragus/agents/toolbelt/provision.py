@@ -31,12 +31,12 @@ def check_grant(agent: Agent, names: Iterable[str] | None) -> tuple[str, ...] | 
     """The names of tools that a run of the agent is narrowed to, None for all.
 
     Raises:
-        AgentFault: a name is that of none of its tools, or the names are one text.
+        AgentFault: a name is that of none of its tools and delegates, or the names are one text.
     """
     if names is None:
         return None
     granted = (names,) if isinstance(names, str) else tuple(names)
-    known = [tool.name for tool in agent.tools]
+    known = agent.reach
     if isinstance(names, str):
         raise AgentFault(f"tools={names!r} is one text: give a list of names, such as [{names!r}]")
     for name in granted:

@@ -1,0 +1,48 @@
+"""The blocks of the pages run as they stand and print what the page says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+FORKED = Path(__file__).with_name("forked.py")
+PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md"))}
+BLOCKS = {
+    name: found
+    for name, page in PAGES.items()
+    if (found := re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", page, flags=re.DOTALL))
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_blocks_print_what_the_page_says(name: str, tmp_path: Path) -> None:
+    scripts: list[Path] = []
+    for number, (block, _) in enumerate(BLOCKS[name]):
+        script = tmp_path / str(number) / "block.py"
+        script.parent.mkdir()
+        script.write_text(block, encoding="utf-8")
+        scripts.append(script)
+
+    done = subprocess.run(
+        [sys.executable, FORKED, *scripts], cwd=tmp_path, capture_output=True, timeout=60, check=False
+    )
+
+    for script, (_, printed) in zip(scripts, BLOCKS[name], strict=True):
+        told = Path(f"{script}.err").read_text(encoding="utf-8")
+        assert Path(f"{script}.out").read_text(encoding="utf-8") == printed, told
+    assert done.returncode == 0, done.stderr
+
+
+def test_these_pages_teach_by_examples() -> None:
+    taught = {"actors", "guardrails", "information-flow", "limits", "mailboxes", "supervision", "tools"}
+    assert set(BLOCKS) >= taught
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_every_python_block_is_followed_by_its_output(name: str) -> None:
+    assert PAGES[name].count("```python") == len(BLOCKS[name])
