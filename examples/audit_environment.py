@@ -90,6 +90,8 @@ def main() -> int:
     parser.add_argument("--trace", action="store_true", help="print the run's OpenTelemetry spans")
     options = parser.parse_args()
     root = (options.path or Path(sysconfig.get_path("purelib"))).resolve()
+    if not 0 <= options.pace <= 3600:
+        return failed(f"--pace {options.pace:g} is no time to think: give 0 to 3600 seconds", 2)
     if not root.is_dir():
         return failed(f"--path {root} is no folder: give the site-packages folder of a Python environment", 2)
     if not any(entry.suffix in (".dist-info", ".egg-info") for entry in root.iterdir()):

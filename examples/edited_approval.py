@@ -68,8 +68,8 @@ async def second_day(path: Path) -> None:
     needed = anyio.Event()
 
     async def hook(item: Attention) -> None:
-        print(f"tuesday: {item.what.partition(':')[0]}")
         needed.set()
+        print(f"tuesday: {item.what.partition(':')[0]}")
 
     async with Runtime(path, agents=[clerk], attention=hook) as runtime:
         await needed.wait()

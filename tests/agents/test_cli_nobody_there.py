@@ -84,6 +84,18 @@ async def test_what_answers_no_question_is_refused_at_once(
     assert await command("answer", file, asked.id, "W2", "--by", "mia") == Exit.OK
 
 
+async def test_the_goal_of_what_waits_is_not_cut(file: str, capsys: Printed) -> None:
+    goal = "Pay " + " ".join(f"A-{number}" for number in range(100))
+    async with Runtime(file, agents=[agent := payer([])]) as runtime:
+        await question(await runtime.start(agent, goal))
+
+    await command("approvals", file)
+
+    first, _, rest = capsys.readouterr().out.partition("  goal: ")[2].partition("\n")
+    more = [line.removeprefix("  : ") for line in rest.splitlines() if line.startswith("  : ")]
+    assert "".join([first, *more]) == goal
+
+
 async def test_an_answer_that_waits_is_told_as_one(file: str, capsys: Printed) -> None:
     asked = await _left(file, asker())
     await command("answer", file, asked.id, "W2", "--by", "mia")

@@ -155,6 +155,14 @@ def test_a_denied_filing_leaves_the_report_and_completes(tree: Path, out: Path) 
     assert (filed(out), (out / "audit-report.md").exists()) == ([], True)
 
 
+@pytest.mark.parametrize("pace", ["-1", "nan", "inf"])
+def test_a_pace_that_is_no_time_is_refused(tree: Path, out: Path, pace: str) -> None:
+    ended = run([*line(tree, out), "--pace", pace])
+
+    assert (ended.returncode, out.exists()) == (2, False)
+    assert ended.stderr == f"audit: --pace {pace} is no time to think: give 0 to 3600 seconds\n"
+
+
 @pytest.mark.parametrize("path", ["nowhere", "tree/alpha/core.py"])
 def test_a_path_that_is_no_folder_is_refused(tree: Path, out: Path, path: str) -> None:
     ended = run(line(tree.parent / path, out))

@@ -21,7 +21,7 @@ from choragus.mailbox.address import actor_id
 from .exit import Exit, Refused
 from .request import arguments, request, wrapped
 from .session import Session
-from .text import block, page, short, visible
+from .text import block, page, visible
 
 SEEN = 8
 """Digits of the arguments' hash that bind a decision to what was listed."""
@@ -194,7 +194,7 @@ async def _unknown(session: Session, lost: Unknown, of: RunSummary) -> list[str]
 
 
 def _about(call: str, of: RunSummary) -> list[str]:
-    return [visible(f"  call {call} of run {of.run}, agent {of.agent}"), short(visible(f"  goal: {of.goal}"), page())]
+    return [visible(f"  call {call} of run {of.run}, agent {of.agent}"), *wrapped(f"goal: {of.goal}")]
 
 
 async def _recorded(session: Session, approval: Approval) -> list[Decide]:

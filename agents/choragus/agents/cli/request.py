@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from choragus.agents.approval import Approval
 
-from .text import GOES_ON, as_json, block, chunks, duration, moment, money, page, short, visible
+from .text import GOES_ON, as_json, block, chunks, duration, moment, money, page, visible
 
 _HEADS = {
     "call": "may it run?",
@@ -27,7 +27,7 @@ def request(one: Approval, now: float) -> list[str]:
     return [
         visible(f"{one.id}  {what}: {_head(one)}. Asked {moment(one.asked)}, {age} ago".replace("?.", "?")),
         visible(f"  call {one.call} of run {one.run}, agent {one.agent}, step {one.step}"),
-        short(visible(f"  goal: {one.goal}"), page()),
+        *wrapped(f"goal: {one.goal}"),
         *(wrapped(f"because: {one.why}") if one.why else []),
         *wrapped(_figures(one)),
         *_voters(one),

@@ -273,7 +273,7 @@ class Timeline:
 
 def _opened(at: float, data: Fields) -> list[Row]:
     how = "in order" if data.get("clean") else "uncleanly: killed, or crashed"
-    return [Row(at, "", "reopened", f"by a new process; the one before ended {how}")]
+    return [Row(at, "", "reopened", f"by a new process; the one before ended {how}", whole=True)]
 
 
 def _by(data: Fields, reason: str) -> str:
