@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from choragus.actors.testing.simulation import simulated
@@ -9,7 +10,7 @@ from choragus.agents.agent import Agent
 from choragus.agents.checkpoint import After, Before, BeforeAnswer, BeforeStep, Checkpoint
 from choragus.agents.errors import AgentFault, DecisionRefused
 from choragus.agents.manifest import manifest
-from choragus.agents.policy import Deny, Stage
+from choragus.agents.policy import Deny, Rewrite, Stage
 from choragus.agents.question import ask_person
 from choragus.agents.runtime import Runtime
 from choragus.agents.tool import tool
@@ -51,6 +52,19 @@ async def test_a_person_answers_freely_when_there_are_no_options() -> None:
         await approval.answer('the "next" one', by="mia")
 
         assert await run.result(5) == r'"the \"next\" one"'
+
+
+@simulated(seeds=range(1))
+async def test_an_answer_is_judged_as_a_result_before_the_model_reads_it() -> None:
+    hides = Rule(Stage.RESULT, lambda check: Rewrite(text="[hidden]") if "4711" in check.text else None)
+    agent = attrs.evolve(asker(), policies=(hides,))
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Plan.")
+        approval = await question(run)
+
+        await approval.answer("my card is 4711", by="mia")
+
+        assert await run.result(5) == "[hidden]"
 
 
 @simulated(seeds=range(1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import attrs
 import pytest
 
 from choragus.actors.testing.simulation import simulated
@@ -11,6 +12,7 @@ from choragus.agents.agent import Agent
 from choragus.agents.errors import AgentError, Failed, ToolError
 from choragus.agents.inspection import OutcomeUnknown
 from choragus.agents.message import TOOL_GATEWAY, SettleCall
+from choragus.agents.policy import Rewrite, Stage
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 from choragus.agents.tool import ToolContext, tool
@@ -18,7 +20,20 @@ from choragus.mailbox.address import actor_id
 from choragus.mailbox.codec import encode
 from choragus.mailbox.turn import Envelope
 
-from .play import Mortal, data, eventually, interrupted, killed_while_it_runs, kinds, live, once, sleeper, soon, until
+from .play import (
+    Mortal,
+    Rule,
+    data,
+    eventually,
+    interrupted,
+    killed_while_it_runs,
+    kinds,
+    live,
+    once,
+    sleeper,
+    soon,
+    until,
+)
 
 
 async def _unknown_by_timeout(runtime: Runtime, agent: Agent) -> Run:
@@ -87,6 +102,19 @@ async def test_settled_as_not_happened_it_is_run_with_the_same_key() -> None:
 
         assert await run.result(timeout=5) == "done"
     assert keys == [f"{run.id}/1.1"] * 2
+
+
+@simulated(seeds=range(1))
+async def test_what_a_person_says_was_the_result_is_judged_as_a_result() -> None:
+    hides = Rule(Stage.RESULT, lambda check: Rewrite(text="[hidden]") if "4711" in check.text else None)
+    agent = attrs.evolve(once(sleeper("reversible")), policies=(hides,))
+    async with Runtime(agents=[agent]) as runtime:
+        run = await _unknown_by_timeout(runtime, agent)
+
+        await run.settle("1.1", "happened", by="me", result='"card 4711"')
+
+        assert await run.result(timeout=5) == "done"
+        assert [(one["end"], one["text"]) for one in await data(run, "call.finished")] == [("settled", "[hidden]")]
 
 
 @simulated(seeds=range(1))

@@ -186,7 +186,7 @@ async def judge(story: Story) -> None:
     ) as runtime:
         runs = await runtime.runs()
         books = {one.run: await logbook(runtime, one) for one in runs}
-        (ledger,) = await runtime.ledgers() or (None,)
+        ledgers = await runtime.ledgers()
     assert (await story.store.verify()).problems == ()
     for one in runs:
         judge_run(one, books[one.run], story.world)
@@ -195,7 +195,8 @@ async def judge(story: Story) -> None:
     raised = [cast(Fields, data["limits"]).get("cost_usd") for _, data in books[boss.run] if _ == "limit.raised"]
     limits = [story.boss.limits.cost_usd, *(cast("float", one) for one in raised if one is not None)]
     assert spent <= max(one for one in limits if one is not None), f"{spent} spent, allowed {limits}"
-    if ledger is not None:
+    assert ledgers or not spent, f"{spent} spent, and no ledger knows"
+    for ledger in ledgers:
         assert (ledger.reserved_usd, ledger.waiting) == (0, 0), f"{ledger} leaks"
         assert spent <= ledger.cost_usd <= cast(float, ACME.cost_usd), f"{spent} spent, the ledger has {ledger}"
     used = [data for book in books.values() for kind, data in book if kind == "approval.ruled"]
@@ -225,6 +226,10 @@ def judge_run(one: RunSummary, book: list[tuple[str, Fields]], world: World) -> 
     asked = {str(data["call"]): data for kind, data in book if kind == "call.requested"}
     asked |= {str(data["call"]): data for kind, data in book if kind == "call.rewritten"}
     asked |= {call: data for call, data in said.items() if data.get("arguments")}
+    needed = {str(data["call"]): data["quorum"] for kind, data in book if kind == "approval.requested"}
+    for call, data in said.items():
+        if cast(int, needed.get(call, 1)) > 1 and data.get("approved"):
+            assert len(set(cast("list[str]", data["given"]))) == needed[call], f"{call} had too few voices: {data}"
     mine = [(name, key.partition("/")[2], value) for name, key, value in world.done if key.startswith(f"{one.run}/")]
     granted = {"look", "book", "pay"} if one.parent else {"look", "book", "reserve", "hold", "pay", "delegate"}
     for name, call, value in mine:

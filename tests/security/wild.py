@@ -14,7 +14,7 @@ from choragus.agents.agent import Agent
 from choragus.agents.approver import Approvals
 from choragus.agents.errors import AgentError, ModelError, ToolError
 from choragus.agents.flow.policy import InformationFlow
-from choragus.agents.limits import AT_LIMIT, Limits
+from choragus.agents.limits import AtLimit, Limits
 from choragus.agents.model import ModelReply, ModelRequest, ToolCall, Usage
 from choragus.agents.policy import Allow, Ask, Check, Deny, Policy, Rewrite, Stage, Verdict
 from choragus.agents.question import ask_person
@@ -26,6 +26,13 @@ from choragus.agents.toolbelt.options import Retry
 COSTS = {"look": 0.0, "book": 0.05, "reserve": 0.02, "hold": 0.03, "pay": 0.1, "delegate": 0.0}
 CENT = Usage(input_tokens=50, output_tokens=20, cost_usd=0.01)
 MOST = Usage(input_tokens=100, output_tokens=50, cost_usd=0.02)
+AT: list[dict[str, AtLimit]] = [
+    {},
+    {"*": "ask"},
+    {"*": "escalate"},
+    {"*": "degrade"},
+    {"cost_usd": "ask", "*": "degrade"},
+]
 RETRY = Retry(times=2, first=0.5, most=2.0)
 
 
@@ -127,7 +134,21 @@ def wild_tools(world: World) -> list[Tool]:
 
 def wild_model(world: World, seed: str) -> FunctionModel:
     """Asks for whatever there is and whatever there is not; the same request gets the same answer."""
-    names = ["look", "look", "book", "book", "reserve", "pay", "pay", "delegate", "ask_person", "hold", "cancel", ""]
+    names = [
+        "look",
+        "look",
+        "book",
+        "book",
+        "book",
+        "reserve",
+        "reserve",
+        "pay",
+        "pay",
+        "delegate",
+        "ask_person",
+        "hold",
+        "",
+    ]
 
     def answer(request: ModelRequest) -> Answer:
         said = sum(line.role == "assistant" for line in request.messages)
@@ -175,13 +196,13 @@ def wild_limits(rng: random.Random) -> Limits:
     """Ceilings that are reached."""
     return Limits(
         steps=rng.randint(2, 7),
-        cost_usd=rng.choice([0.08, 0.3, 1.0]),
+        cost_usd=rng.choice([0.08, 0.12, 0.4]),
         tool_calls=rng.choice([None, 3, 8]),
         per_tool=rng.choice([{}, {"pay": 1}, {"book": 2, "look": 1}]),
         parallel=rng.choice([None, 1, 2]),
         bad_calls=rng.choice([1, 20]),
         depth=rng.choice([0, 1, 2]),
-        at_limit=rng.choice([*AT_LIMIT, {"cost_usd": "ask", "*": "degrade"}]),  # type: ignore[list-item]  # both are
+        at_limit=rng.choice(AT),
     )
 
 

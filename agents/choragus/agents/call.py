@@ -58,7 +58,7 @@ class Call:
     `attempt` counts those that were begun, `turned_away` those that found the line too long; `may_have`: one before may
     have done what it was to do. `role` says which tool beside `tool` runs, as in CallTool, and `why` what the tool
     itself had to say when its fallback runs, or why the outcome is unknown. `undoes` is the call that this one takes
-    back. `note` is what the model is told beside the result.
+    back. `note` is what the model is told beside the result; `settled`: a person has said what that is.
     """
 
     id: str
@@ -78,6 +78,7 @@ class Call:
     why: str = ""
     undoes: str = ""
     note: str = ""
+    settled: bool = False
 
     @property
     def shown_attempt(self) -> str:

@@ -143,7 +143,7 @@ class ToolGateway(
         if call is None:
             return
         if message.answer is not None:
-            self.finish(call, End.RETURNED, json.encode(message.answer).decode())
+            self._look_at(call, _said(json.encode(message.answer).decode(), self.now))
         elif message.approved:
             if message.arguments is not None:
                 call.arguments = message.arguments
@@ -226,7 +226,8 @@ class ToolGateway(
         if message.outcome == "happened":
             tool = self.tool_of(call) if message.result else None
             self.remember_undo(call, "" if tool is None else tool.as_result(message.result), is_sure=True)
-            self.finish(call, End.SETTLED, message.result or "done, as a person has confirmed")
+            call.settled = True
+            self._look_at(call, _said(message.result or "done, as a person has confirmed", self.now))
         elif message.outcome == "give_up":
             self._give_up(call, message.by)
         elif self.state.over and not call.undoes:
@@ -294,7 +295,7 @@ class ToolGateway(
         self.tell(ORCHESTRATOR, GiveUpRun(part=actor_id(GUARDRAIL, self.key), reason=reason))
 
     def _came_back(self, call: Call, result: ToolReturned) -> None:
-        """It came to its last end: the guardrail looks at what it gave back, if any policy does."""
+        """It came to its last end."""
         if result.fate != "not" or call.may_have:
             self.remember_undo(call, "" if result.is_error else result.text, is_sure=result.fate == "done")
         if call.undoes and result.is_error:
@@ -302,9 +303,11 @@ class ToolGateway(
             self.stick(call, result.text)
             return
         passed = self.replaces(call, result) if result.is_error else result
-        if passed is None:
-            return
-        result = passed
+        if passed is not None:
+            self._look_at(call, passed)
+
+    def _look_at(self, call: Call, result: ToolReturned) -> None:
+        """The guardrail looks at what the model is to read as the call's result, if any policy does."""
         if self.state.over or not self.services.policies(call.agent).looks_at(policy.Stage.RESULT):
             call.result = result
             self._pass_on(call, result.text, result.is_error)
@@ -327,7 +330,7 @@ class ToolGateway(
         """The model reads this as the call's result."""
         result = call.result
         assert result is not None
-        end = End.FAILED if is_error else End.RETURNED
+        end = End.FAILED if is_error else End.SETTLED if call.settled else End.RETURNED
         self.finish(call, end, text, started=result.started, ended=result.ended)
 
     def _give_up(self, call: Call, by: str) -> None:
@@ -341,3 +344,8 @@ class ToolGateway(
         self.finish(call, End.FAILED, reason)
         if not over:
             self.tell(ORCHESTRATOR, GiveUpRun(part=self.id, reason=reason))
+
+
+def _said(text: str, now: float) -> ToolReturned:
+    """What a person says in a tool's place."""
+    return ToolReturned(text=text, is_error=False, started=now, ended=now)

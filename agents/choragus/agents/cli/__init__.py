@@ -15,8 +15,9 @@ from choragus.agents.errors import AgentError
 from choragus.mailbox.errors import ChoragusError, CorruptRecord, StoreError
 from choragus.mailbox.sqlite import SqliteStore
 
+from .command import Command
 from .exit import Exit
-from .parser import Command, parser
+from .parser import parser
 from .session import Session
 from .text import visible
 

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter, _SubParsersAction
-from collections.abc import Awaitable, Callable
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from importlib.metadata import PackageNotFoundError, version
-from typing import TypeAlias
 
 from .accounting import show_ledgers
 from .approval import answer, decide, show_approvals
-from .backing import back_up
-from .compaction import compact
-from .exit import Exit
+from .command import RUN, Commands, add_person, add_reason, command
 from .forking import fork
 from .listing import show_runs
 from .logbook import show
-from .parking import requeue, show_parked
 from .pausing import pause, resume
-from .retention import prune
 from .rule import show_rules
-from .session import Session
 from .settlement import cancel, settle
-from .verification import verify
-
-Command: TypeAlias = Callable[[Session], Awaitable[Exit]]
-Commands: TypeAlias = "_SubParsersAction[ArgumentParser]"
+from .unwinding import unwind
+from .upkeep import add_keeping, add_parking
 
 DESCRIPTION = """\
 Look into a file of agent runs, and decide what waits for a person.
@@ -50,8 +41,6 @@ exit codes:
 
 `choragus COMMAND --help` explains a command and gives an example."""
 
-RUN = "the run's id, or the beginning of it when no other run begins so"
-
 
 def parser() -> ArgumentParser:
     """The parser; it puts the command's function into `command`."""
@@ -67,12 +56,12 @@ def parser() -> ArgumentParser:
     _add_reading(commands)
     _add_deciding(commands)
     _add_mending(commands)
-    _add_keeping(commands)
+    add_keeping(commands)
     return top
 
 
 def _add_reading(commands: Commands) -> None:
-    _command(
+    command(
         commands,
         "runs",
         show_runs,
@@ -80,7 +69,7 @@ def _add_reading(commands: Commands) -> None:
         "One line for each run: its state, what it used, since when; and what it waits for.",
         "choragus runs runs.db",
     )
-    one = _command(
+    one = command(
         commands,
         "show",
         show,
@@ -94,7 +83,7 @@ def _add_reading(commands: Commands) -> None:
     one.add_argument("--json", action="store_true", help="the raw entries, as JSON lines")
     one.add_argument("-f", "--follow", action="store_true", help="go on printing until the run ends")
 
-    _command(
+    command(
         commands,
         "ledgers",
         show_ledgers,
@@ -106,7 +95,7 @@ def _add_reading(commands: Commands) -> None:
 
 
 def _add_deciding(commands: Commands) -> None:
-    listed = _command(
+    listed = command(
         commands,
         "approvals",
         show_approvals,
@@ -122,7 +111,7 @@ def _add_deciding(commands: Commands) -> None:
         ("approve", True, "the call runs with exactly these arguments"),
         ("deny", False, "the call does not run; the model reads the reason and goes on"),
     ):
-        one = _command(
+        one = command(
             commands,
             name,
             decide,
@@ -133,13 +122,13 @@ def _add_deciding(commands: Commands) -> None:
         )
         one.set_defaults(approved=approved)
         _add_approval(one)
-        _add_reason(one)
+        add_reason(one)
         if approved:
             change = "run it with another value: JSON, or plain text where text was; may be repeated"
             one.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help=change)
             again = "also let the next N calls with exactly these arguments run without a question"
             one.add_argument("--always", metavar="N", type=int, help=again)
-    one = _command(
+    one = command(
         commands,
         "answer",
         answer,
@@ -152,7 +141,7 @@ def _add_deciding(commands: Commands) -> None:
 
 
 def _add_mending(commands: Commands) -> None:
-    one = _command(
+    one = command(
         commands,
         "settle",
         settle,
@@ -175,8 +164,8 @@ def _add_mending(commands: Commands) -> None:
         metavar="TEXT",
         help="with --happened: what the call gave back, as JSON or text; else just that it is done",
     )
-    _add_person(one)
-    one = _command(
+    add_person(one)
+    one = command(
         commands,
         "cancel",
         cancel,
@@ -185,16 +174,27 @@ def _add_mending(commands: Commands) -> None:
         "choragus cancel runs.db 5f2c --by mia --reason 'wrong week'",
     )
     one.add_argument("run", metavar="RUN", help=RUN)
-    _add_person(one)
-    _add_reason(one)
+    add_person(one)
+    add_reason(one)
+    one = command(
+        commands,
+        "unwind",
+        unwind,
+        "take back what a run has done",
+        "Take back what the calls of a run have done that ended without a result, the last first: each call\n"
+        "whose tool says how. The process that owns the file does it, or the next one that opens it.",
+        "choragus unwind runs.db 5f2c --by mia",
+    )
+    one.add_argument("run", metavar="RUN", help=RUN)
+    add_person(one)
     _add_pausing(commands)
     _add_rules(commands)
     _add_forking(commands)
-    _add_parking(commands)
+    add_parking(commands)
 
 
 def _add_pausing(commands: Commands) -> None:
-    one = _command(
+    one = command(
         commands,
         "pause",
         pause,
@@ -204,9 +204,9 @@ def _add_pausing(commands: Commands) -> None:
         "choragus pause runs.db 5f2c --by mia --reason 'odd orders'",
     )
     one.add_argument("run", metavar="RUN", help=RUN)
-    _add_person(one)
-    _add_reason(one)
-    one = _command(
+    add_person(one)
+    add_reason(one)
+    one = command(
         commands,
         "resume",
         resume,
@@ -215,11 +215,11 @@ def _add_pausing(commands: Commands) -> None:
         "choragus resume runs.db 5f2c --by mia",
     )
     one.add_argument("run", metavar="RUN", help=RUN)
-    _add_person(one)
+    add_person(one)
 
 
 def _add_forking(commands: Commands) -> None:
-    one = _command(
+    one = command(
         commands,
         "fork",
         fork,
@@ -237,91 +237,8 @@ def _add_forking(commands: Commands) -> None:
     one.add_argument("--by", metavar="NAME", help="who forks; the login name by default")
 
 
-def _add_parking(commands: Commands) -> None:
-    _command(
-        commands,
-        "parked",
-        show_parked,
-        "list the messages that could not be handled",
-        "A message that its receiver fails on again and again is parked, so that it blocks nothing. Mend\n"
-        "the cause, then requeue it.",
-        "choragus parked runs.db",
-    )
-    one = _command(
-        commands,
-        "requeue",
-        requeue,
-        "put a parked message back",
-        "Put a parked message at the end of its mailbox, as if it had just been sent.",
-        "choragus requeue runs.db 3fa9c1d2\n  choragus requeue runs.db choragus.memory/5f2c9a1b7d3e "
-        "'choragus.orchestrator/5f2c9a1b7d3e#4'",
-    )
-    one.add_argument("parked", metavar="ID", help="as in `choragus parked`, or its beginning; or the receiver")
-    one.add_argument("message", metavar="MESSAGE", nargs="?", help="with a receiver: the message's id")
-    one = _command(
-        commands,
-        "verify",
-        verify,
-        "check that the file is what was written",
-        "Check every digest, every hash chain and the database itself. Prints one problem to a line and\n"
-        "exits with 1 when there are any.",
-        "choragus verify runs.db",
-    )
-    one.add_argument("--pruned", action="store_true", help="also list what was pruned, and when")
-
-
-def _add_keeping(commands: Commands) -> None:
-    one = _command(
-        commands,
-        "backup",
-        back_up,
-        "copy the file while it is in use",
-        "Copy the file as of one moment, also while a process owns it. The copy appears under its name when\n"
-        "it is complete and on disk, and opens by itself; what exists is not overwritten.",
-        "choragus backup runs.db runs-2026-11-22.db",
-    )
-    one.add_argument("target", metavar="TARGET", help="the copy's name; nothing of that name may exist")
-    one = _command(
-        commands,
-        "prune",
-        prune,
-        "take away runs that ended long ago",
-        "Take away what is left of runs that ended long ago: logbook, conversation, states, kept replies.\n"
-        "A tombstone stays for each, which `choragus verify` accepts and reports, and the key of the run\n"
-        "stays taken. Runs that go on or wait for a person are kept. The owner goes on beside it.",
-        "choragus prune runs.db --older-than 30d --dry-run",
-    )
-    age = "how long a run is kept after its end: a number with s, m, h, d or w, such as 30d"
-    one.add_argument("--older-than", metavar="AGE", type=_age, required=True, help=age)
-    one.add_argument("--dry-run", action="store_true", help="only say what would go")
-    _command(
-        commands,
-        "compact",
-        compact,
-        "give the room of pruned runs back",
-        "Write the file anew without the room that pruning has left in it. Nobody may own the file, and\n"
-        "the disk needs as much room again while it works.",
-        "choragus compact runs.db",
-    )
-
-
-def _command(
-    commands: Commands, name: str, command: Command, summary: str, description: str, example: str
-) -> ArgumentParser:
-    made = commands.add_parser(
-        name,
-        help=summary,
-        description=description,
-        epilog=f"an example:\n  {example}",
-        formatter_class=RawDescriptionHelpFormatter,
-    )
-    made.set_defaults(command=command)
-    made.add_argument("file", metavar="FILE", help="the database that a Runtime was opened with")
-    return made
-
-
 def _add_rules(commands: Commands) -> None:
-    one = _command(
+    one = command(
         commands,
         "rules",
         show_rules,
@@ -331,29 +248,13 @@ def _add_rules(commands: Commands) -> None:
         "choragus rules runs.db\n  choragus rules runs.db --revoke 7f3a --by mia",
     )
     one.add_argument("--revoke", metavar="ID", help="take this rule back")
-    _add_person(one)
+    add_person(one)
 
 
 def _add_approval(one: ArgumentParser) -> None:
     one.add_argument("approval", metavar="ID", help="as in `choragus approvals`, or the beginning of it")
     one.add_argument("--seen", metavar="HASH", help="as listed; refuse when the arguments are others by now")
-    _add_person(one)
-
-
-def _add_person(one: ArgumentParser) -> None:
-    one.add_argument("--by", metavar="NAME", help="who decides; the login name by default")
-
-
-def _add_reason(one: ArgumentParser) -> None:
-    one.add_argument("--reason", metavar="TEXT", default="", help="why; it stands in the logbook")
-
-
-def _age(text: str) -> float:
-    """Seconds."""
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-    if not text[:-1].isdecimal() or text[-1:] not in units:
-        raise ArgumentTypeError(f"{text!r} is no age: give a number with s, m, h, d or w, such as 30d")
-    return int(text[:-1]) * units[text[-1]]
+    add_person(one)
 
 
 def _version() -> str:
