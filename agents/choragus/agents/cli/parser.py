@@ -159,7 +159,11 @@ def _add_mending(commands: Commands) -> None:
         ("--give-up", "give_up", "it cannot be found out: end the run as failed"),
     ):
         ways.add_argument(option, dest="outcome", action="store_const", const=outcome, help=meaning)
-    one.add_argument("--result", metavar="TEXT", help="with --happened: what the call gave back, as JSON or text")
+    one.add_argument(
+        "--result",
+        metavar="TEXT",
+        help="with --happened: what the call gave back, as JSON or text; else just that it is done",
+    )
     add_person(one)
     one = command(
         commands,
