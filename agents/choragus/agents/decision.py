@@ -128,7 +128,7 @@ class Deciding(Part[S, M], Generic[S, M]):
         self.clock()
         self._announce(asked, "approval.requested")
         self.tell(ORCHESTRATOR, CallWaits(call=asked.subject, reason=_waits_for(asked)))
-        self._turn.after_commit(lambda: self.services.forget(self.key))
+        self._turn.after_commit(lambda: self.services.rest(self.key))
 
     def drop_petitions(self) -> None:
         """Nothing waits any longer."""
