@@ -9,10 +9,12 @@ import sys
 import time
 from pathlib import Path
 
+import attrs
 import pytest
 
 from choragus.actors.testing import clock
 from choragus.actors.testing.simulation import simulated
+from choragus.agents.checkpoint import After
 from choragus.agents.errors import Cancelled, Paused
 from choragus.agents.limits import Limits
 from choragus.agents.model import ModelRequest
@@ -115,8 +117,14 @@ async def test_a_question_to_a_person_sends_no_call_out_of_the_line() -> None:
         await asyncio.sleep(5)
         return what
 
-    step = calls(call("work", "a", what="a"), call("work", "b", what="b"), call("pay", amount=1))
-    agent = scripted(step, "done", tools=[work, tools(Ledger())[3]])
+    @tool(risk="read")
+    async def see() -> str:
+        """See."""
+        await asyncio.sleep(1)
+        return "seen"
+
+    step = calls(call("work", "a", what="a"), call("work", "b", what="b"), call("see"))
+    agent = attrs.evolve(scripted(step, "done", tools=[work, see]), checkpoints=(After("see"),))
     async with Runtime(agents=[agent], clock=clock) as runtime:
         run = await runtime.start(agent, "Go.")
         await asyncio.sleep(20)
