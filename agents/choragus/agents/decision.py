@@ -172,6 +172,7 @@ class Deciding(Part[S, M], Generic[S, M]):
             text=asked.said,
             past=Past(tuple(self.state.past)),
             now=self.now,
+            spent=self.state.budget.spent,
         )
         ruling = self.services.policies(asked.agent).rule(check)
         if ruling.rewritten:
