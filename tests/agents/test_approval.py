@@ -248,6 +248,25 @@ async def test_s35_an_approval_of_arguments_that_have_changed_is_refused() -> No
         assert (await run.pending(), paid) == ([approval], [])
 
 
+@simulated(seeds=range(1))
+async def test_an_edit_is_judged_with_what_the_run_has_spent() -> None:
+    def frugal(check: Check) -> Verdict | None:
+        most = Decimal(100) if check.spent.steps else Decimal(1000)
+        return Deny("too much by now") if Decimal(str(check.arguments.get("amount", 0))) > most else None
+
+    paid: Paid = []
+    lines = (calls(call("pay", invoice="A-17", amount="50.00")),)
+    agent = payer(paid, *lines, policies=(Rule(Stage.CALL, frugal),))
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Pay.")
+        approval = await question(run)
+
+        with pytest.raises(DecisionRefused, match="rule denies these arguments: too much by now"):
+            await approval.approve(by="mia", arguments={"amount": "120.00"})
+
+    assert paid == []
+
+
 @stored("test.forge")
 @attrs.frozen
 class Forge:

@@ -9,9 +9,12 @@ import sys
 import time
 from pathlib import Path
 
+import attrs
 import pytest
 
+from choragus.actors.testing import clock
 from choragus.actors.testing.simulation import simulated
+from choragus.agents.checkpoint import After
 from choragus.agents.errors import Cancelled, Paused
 from choragus.agents.limits import Limits
 from choragus.agents.model import ModelRequest
@@ -78,6 +81,59 @@ async def test_s40_a_pause_during_a_tool_call_lets_it_end_and_starts_nothing_new
     assert (held.status, held.paused) == (Status.PAUSED, "paused by ann: odd")
     assert lines.count("model.replied") == 1
     assert lines.count("budget.reserved") == 2, "of the first model call, and of the tool call"
+
+
+@simulated(seeds=range(3))
+async def test_s40_a_call_that_waits_in_line_does_not_begin_while_the_run_is_paused() -> None:
+    began: list[str] = []
+
+    @tool(risk="read", concurrency=1)
+    async def work(what: str) -> str:
+        """Work."""
+        began.append(what)
+        await asyncio.sleep(5)
+        return what
+
+    agent = scripted(calls(call("work", "a", what="a"), call("work", "b", what="b")), "done", tools=[work])
+    async with Runtime(agents=[agent], clock=clock) as runtime:
+        run = await runtime.start(agent, "Go.")
+        await asyncio.sleep(1)
+
+        await run.pause(by="mia")
+
+        await asyncio.sleep(60)
+        held = list(began)
+        await run.resume(by="mia")
+        assert await run.result(timeout=60) == "done"
+        ends = [one["end"] for one in await data(run, "call.finished")]
+    assert (len(held), sorted(began), ends) == (1, ["a", "b"], ["returned"] * 2)
+
+
+@simulated(seeds=range(3))
+async def test_a_question_to_a_person_sends_no_call_out_of_the_line() -> None:
+    @tool(risk="read", concurrency=1)
+    async def work(what: str) -> str:
+        """Work."""
+        await asyncio.sleep(5)
+        return what
+
+    @tool(risk="read")
+    async def see() -> str:
+        """See."""
+        await asyncio.sleep(1)
+        return "seen"
+
+    step = calls(call("work", "a", what="a"), call("work", "b", what="b"), call("see"))
+    agent = attrs.evolve(scripted(step, "done", tools=[work, see]), checkpoints=(After("see"),))
+    async with Runtime(agents=[agent], clock=clock) as runtime:
+        run = await runtime.start(agent, "Go.")
+        await asyncio.sleep(20)
+        (asked,) = await run.pending()
+        await asked.approve(by="mia")
+
+        assert await run.result(timeout=60) == "done"
+        assert "call.queued" not in await kinds(run)
+        assert [one["end"] for one in await data(run, "call.finished")] == ["returned"] * 3
 
 
 @simulated(seeds=range(5))

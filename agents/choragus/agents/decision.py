@@ -128,7 +128,7 @@ class Deciding(Part[S, M], Generic[S, M]):
         self.clock()
         self._announce(asked, "approval.requested")
         self.tell(ORCHESTRATOR, CallWaits(call=asked.subject, reason=_waits_for(asked)))
-        self._turn.after_commit(lambda: self.services.forget(self.key))
+        self._turn.after_commit(lambda: self.services.rest(self.key))
 
     def drop_petitions(self) -> None:
         """Nothing waits any longer."""
@@ -172,6 +172,7 @@ class Deciding(Part[S, M], Generic[S, M]):
             text=asked.said,
             past=Past(tuple(self.state.past)),
             now=self.now,
+            spent=self.state.budget.spent,
         )
         ruling = self.services.policies(asked.agent).rule(check)
         if ruling.rewritten:

@@ -277,11 +277,15 @@ class Services:
         return heard
 
     def forget(self, run: str) -> None:
-        """The run has ended: keep nothing of it in memory."""
+        """The run has ended: keep nothing of it in memory, and begin nothing that waits in line."""
+        self.rest(run)
+        self.toolbelt.forget(run)
+
+    def rest(self, run: str) -> None:
+        """The run waits, perhaps for days: what was read of it can be read again."""
         self._heard.pop(run, None)
         self._readings.pop(run, None)
         self._norms.pop(run, None)
-        self.toolbelt.forget(run)
 
 
 def _unless_unknown(most: Usage | str) -> Usage:

@@ -115,8 +115,13 @@ class ToolGateway(
 
     @handle
     def hold(self, message: Hold) -> None:
-        """Begin no call while the run is paused; what is under way ends. Those that may run begin behind it."""
+        """Begin no call while the run is paused; what is under way ends, and what waits in line leaves it.
+
+        Those that may run begin behind it.
+        """
         self.state.paused = message.paused
+        if message.paused:
+            self._turn.after_commit(lambda: self.services.toolbelt.forget(self.key))
         self.begin_next()
 
     def _take(self, call: Call, verdict: Verdict) -> None:

@@ -80,7 +80,8 @@ class Toolbelt:
             text = f"{tool.name} was not called, for it has failed too often: try it again in {refused.again:.3g} s"
             return Outcome(text=text, is_error=True, fate=Fate.NOT)
         except CutOff:
-            return Outcome(text=f"{tool.name} was not called: the run ended first", is_error=True, fate=Fate.NOT)
+            text = f"{tool.name} was not called: the run ended first"
+            return Outcome(text=text, is_error=True, fate=Fate.NOT, is_turned_away=True)
         failed: bool | None = None
         try:
             outcome, failed = await self._outcome(tool, arguments, where)
@@ -89,7 +90,7 @@ class Toolbelt:
         return outcome.scrubbed(self.vault)
 
     def forget(self, run: str) -> None:
-        """The run has ended: those of its calls that wait for their turn do not begin."""
+        """The run has ended, or is held: its calls that wait for their turn do not begin, and may come again."""
         for waiting in self._waiting.pop(run, ()):
             waiting.cancel()
 
