@@ -11,17 +11,10 @@ from choragus.actors.testing.loop import clock, settled
 from choragus.actors.testing.simulation import simulated
 from choragus.agents import reasoning
 from choragus.agents import service as services
+from choragus.agents.errand import ModelReplied
 from choragus.agents.errors import Cancelled, Failed, LimitReached, ModelError
 from choragus.agents.limits import Limits
-from choragus.agents.message import (
-    ORCHESTRATOR,
-    CallFinished,
-    CallWaits,
-    GiveUpRun,
-    ModelReplied,
-    Perceived,
-    RetryModel,
-)
+from choragus.agents.message import ORCHESTRATOR, CallFinished, CallWaits, GiveUpRun, Perceived, RetryModel
 from choragus.agents.model import ModelReply, ModelRequest, ToolCall, Usage
 from choragus.agents.orchestrator import Orchestrator
 from choragus.agents.runtime import Runtime

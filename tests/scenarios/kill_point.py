@@ -19,7 +19,7 @@ from typing import Literal, TypeAlias
 import attrs
 
 from choragus.actors.effect import EffectContext
-from choragus.agents.message import CallModel, CallTool
+from choragus.agents.errand import CallModel, CallTool
 from choragus.agents.service import Services
 from choragus.mailbox import batch as writing
 from choragus.mailbox.sqlite import SqliteStore

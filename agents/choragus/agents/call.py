@@ -8,7 +8,7 @@ import attrs
 
 from choragus.mailbox.codec import stored
 
-from .message import ToolReturned
+from .errand import ToolReturned
 
 SETTLED = ("happened", "not", "give_up")
 """What a person may say of a call of unknown outcome."""

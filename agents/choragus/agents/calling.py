@@ -12,8 +12,9 @@ from choragus.supervision.backoff import Backoff
 from .approval import approval_id, short_hash
 from .attention import of_unknown
 from .call import Call, End, GatewayState, Stage
+from .errand import CallTool, ToolReturned
 from .flow.label import MIXED, OWN, RUNTIME
-from .message import GUARDRAIL, ORCHESTRATOR, CallFinished, CallSettled, CallTool, CallWaits, RetryCall, ToolReturned
+from .message import GUARDRAIL, ORCHESTRATOR, CallFinished, CallSettled, CallWaits, RetryCall
 from .part import Part
 from .service import idempotency_key
 from .stream import SHOWN, results_stream

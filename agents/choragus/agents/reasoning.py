@@ -12,17 +12,8 @@ from choragus.mailbox.turn import OnInterrupt
 from .control import Drawn, LimitsRaised
 from .drafting import Drafting
 from .ending import LAST, R
-from .message import (
-    GUARDRAIL,
-    CallModel,
-    ModelFailed,
-    ModelReplied,
-    Reserve,
-    RetryModel,
-    Spend,
-    Verdict,
-    WallReached,
-)
+from .errand import CallModel, ModelFailed, ModelReplied
+from .message import GUARDRAIL, Reserve, RetryModel, Spend, Verdict, WallReached
 from .model import Usage
 from .policy.check import Stage
 from .spending import NOTHING, Spent

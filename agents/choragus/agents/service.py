@@ -14,6 +14,7 @@ from choragus.mailbox.store import Store
 from .agent import Agent
 from .approver import Approvals
 from .baseline import read_norms
+from .errand import CallModel, CallTool, ModelFailed, ModelReplied, ToolReturned
 from .errors import BadArguments, Held, ModelError
 from .flow.declaration import READS, Labels
 from .flow.label import MIXED, OWN, RUNTIME
@@ -22,7 +23,7 @@ from .herald import Hook
 from .holding import OnChange, objection
 from .ledger import Ledger
 from .manifest import Manifest, manifest
-from .message import CallModel, CallTool, JudgeCall, ModelFailed, ModelReplied, ToolReturned
+from .message import JudgeCall
 from .model import ChatMessage, ModelRequest, Usage, bound
 from .patience import TookTooLong, within
 from .policy.chain import Chain, Policy

@@ -19,6 +19,7 @@ from .attention import unknown_id
 from .call import SETTLED, Call, End, GatewayState, Stage
 from .calling import retry_timer
 from .control import CallJudged, Hold
+from .errand import ToolReturned
 from .errors import WrongResult
 from .flow.label import RUNTIME
 from .message import (
@@ -37,7 +38,6 @@ from .message import (
     RunEnded,
     SettleCall,
     Spend,
-    ToolReturned,
     UndoNext,
     UnwindRun,
     Verdict,

@@ -1,0 +1,94 @@
+"""What the effects of a run are asked to do outside of its turns, and what they bring back: model and tool calls."""
+
+from __future__ import annotations
+
+import attrs
+
+from choragus.mailbox.codec import stored
+
+from .model import ToolCall
+
+
+@stored("choragus.call_model")
+@attrs.frozen(kw_only=True)
+class CallModel:
+    """Complete the conversation up to a position; its text is not repeated here.
+
+    With `final` it is the run's last call, without tools, and the model is told that sentence. `granted` names the
+    tools that the model is shown; None: all of the agent's.
+    """
+
+    run: str
+    agent: str
+    step: int
+    upto: int
+    final: str = ""
+    granted: tuple[str, ...] | None = None
+
+
+@stored("choragus.model_replied")
+@attrs.frozen(kw_only=True)
+class ModelReplied:
+    """The model's answer, what it used, and when the call began and ended (seconds since the epoch)."""
+
+    text: str
+    calls: tuple[ToolCall, ...]
+    stop: str
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    started: float
+    ended: float
+
+
+@stored("choragus.model_failed")
+@attrs.frozen(kw_only=True)
+class ModelFailed:
+    """The model failed; `retryable` says whether the same request may succeed later.
+
+    `cut_off`: it was given up on, and nobody knows what it has cost.
+    """
+
+    reason: str
+    retryable: bool
+    started: float
+    ended: float
+    cut_off: bool = False
+
+
+@stored("choragus.call_tool")
+@attrs.frozen(kw_only=True)
+class CallTool:
+    """Run a tool with arguments that were checked and allowed.
+
+    `role` is empty, or says that it is not the tool itself but its `fallback`, `undo` or `check`, or the `undo` of its
+    fallback as `fallback/undo`. `attempt` counts from 1.
+    """
+
+    run: str
+    agent: str
+    call: str
+    tool: str
+    arguments: dict[str, object]
+    role: str = ""
+    attempt: int = 1
+
+
+@stored("choragus.tool_returned")
+@attrs.frozen(kw_only=True)
+class ToolReturned:
+    """A tool's result as JSON, or with `is_error` what went wrong, and when the call began and ended.
+
+    `unknown`: it was cut off in the middle, and nobody knows what it did. `fate` says whether it did what it was to do:
+    done, not, maybe; `retryable`, whether it may be tried again at no risk. `is_turned_away`: it has not begun, for too
+    many calls wait in line, and is to come again.
+    """
+
+    text: str
+    is_error: bool
+    unknown: bool = False
+    fate: str = "done"
+    retryable: bool = False
+    is_turned_away: bool = False
+    started: float
+    ended: float
