@@ -22,7 +22,7 @@ from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 
 from .people_play import Paid, asker, payer, question
-from .play import data
+from .play import data, once, sleeper, soon
 
 JSON = "application/json"
 
@@ -321,3 +321,73 @@ async def test_the_endpoint_works_behind_a_real_server() -> None:
 def test_the_limits_are_small() -> None:
     assert asgi.LARGEST <= 65_536
     assert asgi.DEEPEST <= 32
+
+
+@asynccontextmanager
+async def lost() -> AsyncIterator[tuple[ApprovalsApp, Run, dict[str, object]]]:
+    """A payment of unknown outcome, as the endpoint shows it."""
+    async with Runtime(agents=[once(sleeper("irreversible"))], clock=clock) as runtime:
+        run = await runtime.start(once_of(runtime), "Go.")
+        await (await question(run)).approve(by="mia")
+        await soon(run.unknown)
+        app = approvals_app(runtime, by_header)
+        listed = (await ask(app, "GET", "/unknown")).body["unknown"]
+        assert isinstance(listed, list)
+        yield app, run, listed[0]
+
+
+def once_of(runtime: Runtime) -> Agent:
+    """Its only agent."""
+    (agent,) = runtime._agents.values()
+    return agent
+
+
+def word(shown: dict[str, object], **other: object) -> dict[str, object]:
+    """That it happened, of what was shown."""
+    return {**{name: shown[name] for name in ("run", "call", "attempt")}, "outcome": "happened", **other}
+
+
+@simulated(seeds=range(3))
+async def test_a_call_of_unknown_outcome_is_settled_by_who_is_known() -> None:
+    async with lost() as (app, run, shown):
+        nobody = await ask(app, "POST", "/unknown", word(shown), user="")
+        settled = await ask(app, "POST", "/unknown", word(shown, result='"paid"'))
+
+        assert await run.result(5) == "done"
+        (entry,) = await data(run, "call.settled")
+        again = await ask(app, "POST", "/unknown", word(shown))
+    assert [one.status for one in (nobody, settled, again)] == [401, 200, 404]
+    assert (entry["by"], entry["outcome"], entry["result"]) == ("mia", "happened", '"paid"')
+    assert again.body["type"] == "urn:choragus:not-unknown"
+
+
+@pytest.mark.parametrize(
+    ("other", "status", "kind"),
+    [
+        ({"attempt": "another"}, 409, "changed"),
+        ({"outcome": "perhaps"}, 422, "unfit"),
+        ({"outcome": 5}, 422, "unfit"),
+        ({"call": "9.9"}, 404, "not-unknown"),
+        ({"run": "nobody"}, 404, "not-unknown"),
+        ({"by": "boss"}, 422, "unfit"),
+    ],
+)
+@simulated(seeds=range(1))
+async def test_what_is_said_of_something_else_settles_nothing(other: dict[str, object], status: int, kind: str) -> None:
+    async with lost() as (app, run, shown):
+        refused = await ask(app, "POST", "/unknown", word(shown, **other))
+
+        assert (refused.status, refused.body["type"]) == (status, f"urn:choragus:{kind}")
+        assert len(await run.unknown()) == 1
+
+
+@simulated(seeds=range(1))
+async def test_a_word_without_what_was_shown_settles_nothing() -> None:
+    async with lost() as (app, run, shown):
+        refused = await ask(app, "POST", "/unknown", {"run": shown["run"], "call": shown["call"], "outcome": "not"})
+
+        assert (refused.status, refused.body["detail"]) == (
+            422,
+            "attempt is missing: send run, call and attempt as shown, and the outcome",
+        )
+        assert len(await run.unknown()) == 1

@@ -15,7 +15,9 @@ import attrs
 
 from .approval import Approval, as_fields
 from .attention import Attention
-from .errors import DecisionRefused, Held
+from .errors import AgentError, DecisionRefused, Held
+from .inspection import Unknown
+from .run import Run
 
 Scope: TypeAlias = MutableMapping[str, object]
 Message: TypeAlias = MutableMapping[str, object]
@@ -36,6 +38,7 @@ _TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 FIELDS = {"decision", "hash", "arguments", "answer", "reason"}
 DECISIONS = ("approve", "deny", "answer")
+SETTLING = {"run", "call", "attempt", "outcome", "result"}
 
 
 class Decisions(Protocol):
@@ -44,6 +47,10 @@ class Decisions(Protocol):
     async def pending(self) -> list[Approval]: ...
 
     async def attention(self) -> list[Attention]: ...
+
+    async def unknown(self) -> list[Unknown]: ...
+
+    async def run(self, id: str) -> Run: ...
 
 
 class Problem(Exception):
@@ -94,11 +101,15 @@ class ApprovalsApp:
                 return await self._decide(await self._find(id), asked, by, scope)
             case "GET", ["attention"]:
                 return {"attention": [attrs.asdict(one) for one in await self.runtime.attention()]}
-            case _, ["approvals"] | ["approvals", _] | ["attention"]:
-                allowed = "GET, POST" if len(place) == 2 else "GET"
+            case "GET", ["unknown"]:
+                return {"unknown": [attrs.asdict(one) for one in await self.runtime.unknown()]}
+            case "POST", ["unknown"]:
+                return await self._settle(_settlement(await _body(scope, receive)), by)
+            case _, ["approvals"] | ["approvals", _] | ["attention"] | ["unknown"]:
+                allowed = "GET, POST" if len(place) == 2 or place == ["unknown"] else "GET"
                 raise Problem(405, "method", f"{method} is not for this: use {allowed}", allow=allowed)
             case _:
-                raise Problem(404, "not-found", "there are /approvals, /approvals/{id} and /attention")
+                raise Problem(404, "not-found", "there are /approvals, /approvals/{id}, /attention and /unknown")
 
     async def _who(self, scope: Scope) -> str:
         given = self.identify(scope)
@@ -140,13 +151,31 @@ class ApprovalsApp:
             raise Problem(409, "held", str(error)) from None
         return {"approval": approval.id, "decision": asked["decision"], "by": by}
 
+    async def _settle(self, asked: Mapping[str, str], by: str) -> object:
+        run, call = asked["run"], asked["call"]
+        found = next((one for one in await self.runtime.unknown() if (one.run, one.call) == (run, call)), None)
+        if found is None:
+            raise Problem(404, "not-unknown", f"call {call[:80]!r} of run {run[:80]!r} is not of unknown outcome")
+        if found.attempt != asked["attempt"]:
+            raise Problem(409, "changed", f"call {found.call} of run {found.run} has run again: look at it again")
+        try:
+            settled = await self.runtime.run(run)
+            await settled.settle(found, asked["outcome"], by=by, result=asked.get("result", ""))
+        except ValueError as error:
+            raise Problem(422, "unfit", str(error)) from None
+        except AgentError as error:
+            raise Problem(409, "refused", str(error)) from None
+        return {"run": run, "call": call, "outcome": asked["outcome"], "by": by}
+
 
 def approvals_app(runtime: Decisions, identify: Identify) -> ApprovalsApp:
     """An ASGI application for what waits for people in a runtime.
 
     `GET /approvals`, `GET /approvals/{id}`, `GET /attention`; and `POST /approvals/{id}` with the JSON object
     `{"decision": "approve" | "deny" | "answer", "hash": ...}`, where `hash` is that of the approval as it was shown,
-    and beside it `arguments` (those to be changed), `answer`, `reason`. Errors are problem documents (RFC 9457).
+    and beside it `arguments` (those to be changed), `answer`, `reason`. `GET /unknown` lists the calls of unknown
+    outcome, and `POST /unknown` settles one: `{"run": ..., "call": ..., "attempt": ..., "outcome": "happened" | "not"
+    | "give_up"}`, as they were shown, and beside it `result`. Errors are problem documents (RFC 9457).
 
     Mount it behind your own authentication, over TLS, and guard it against forged requests of a browser as you do all
     else: a decision has to be `application/json`, which a form cannot send.
@@ -186,8 +215,8 @@ async def _received(receive: Receive) -> bytes:
     return bytes(body)
 
 
-def _decision(body: bytes) -> dict[str, object]:
-    """The decision that a body holds, as far as its form goes."""
+def _object(body: bytes, fields: set[str]) -> dict[str, object]:
+    """The object that a body holds, with none but these fields."""
     if _depth(body) > DEEPEST:
         raise Problem(422, "too-deep", f"the body is nested deeper than {DEEPEST}")
     try:
@@ -195,9 +224,23 @@ def _decision(body: bytes) -> dict[str, object]:
     except ValueError:
         raise Problem(400, "no-json", "the body is no JSON") from None
     if not isinstance(asked, dict) or not all(isinstance(name, str) for name in asked):
-        raise Problem(422, "unfit", f"the body is no object: send one with {', '.join(sorted(FIELDS))}")
-    if unknown := set(asked) - FIELDS:
-        raise Problem(422, "unfit", f"{min(unknown)[:80]!r} is unknown: there are {', '.join(sorted(FIELDS))}")
+        raise Problem(422, "unfit", f"the body is no object: send one with {', '.join(sorted(fields))}")
+    if unknown := set(asked) - fields:
+        raise Problem(422, "unfit", f"{min(unknown)[:80]!r} is unknown: there are {', '.join(sorted(fields))}")
+    return asked
+
+
+def _settlement(body: bytes) -> dict[str, str]:
+    """What a body says of a call of unknown outcome, as far as its form goes."""
+    asked = _object(body, SETTLING)
+    if missing := SETTLING - {"result"} - set(asked):
+        raise Problem(422, "unfit", f"{min(missing)} is missing: send run, call and attempt as shown, and the outcome")
+    return {name: _text(asked, name) or "" for name in asked}
+
+
+def _decision(body: bytes) -> dict[str, object]:
+    """The decision that a body holds, as far as its form goes."""
+    asked = _object(body, FIELDS)
     if asked.get("decision") not in DECISIONS:
         raise Problem(422, "unfit", f"decision must be one of {', '.join(DECISIONS)}")
     if not isinstance(asked.get("hash"), str):

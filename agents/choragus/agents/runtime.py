@@ -32,7 +32,7 @@ from .errors import AgentError
 from .fork import check_fork, fork_id, parent, standing_at
 from .herald import Herald, Hook, Teller, keep_telling
 from .holding import HeldRun, OnChange, held_runs
-from .inspection import RunSummary, approvals, find_run, runs
+from .inspection import RunSummary, Unknown, approvals, find_run, runs, unknowns
 from .ledger import Ledger, check_ledgers, ledgers_by_name
 from .limits import Limits
 from .manifest import manifest
@@ -280,6 +280,10 @@ class Runtime(Steering):
     async def pending(self) -> list[Approval]:
         """What waits for a person in any run, oldest first: decide by the approval's `approve`, `deny` or `answer`."""
         return await approvals(self.store, desk=self._desk)
+
+    async def unknown(self) -> list[Unknown]:
+        """The calls of unknown outcome in any run, oldest first: settle each by its run's `settle`."""
+        return await unknowns(self.store)
 
     async def attention(self) -> list[Attention]:
         """All that needs a person now: approvals, questions, unknown outcomes, parked messages, held runs."""
