@@ -110,7 +110,7 @@ async def trial(
         "assistant",
         model=FunctionModel(model, max_output_tokens=10**6),
         tools=[*world.tools(), commit_plan],
-        limits=Limits(steps=200),
+        limits=Limits(steps=200, tokens=None, cost_usd=None, tool_calls=None),
     )
     async with Runtime(agents=[agent], policies=[POLICY]) as runtime:
         run = await runtime.start(agent, task.PROMPT)

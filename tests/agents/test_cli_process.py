@@ -198,7 +198,7 @@ def test_ctrl_c_is_quiet(tmp_path: Path) -> None:
             pass
         follower.send_signal(signal.SIGINT)
 
-        assert follower.communicate(timeout=5.0) == ("", "")
+        assert follower.communicate(timeout=20.0) == ("", "")
         assert follower.returncode == Exit.INTERRUPTED
 
 
