@@ -142,6 +142,14 @@ class Perceive:
     additions: tuple[ChatMessage, ...]
 
 
+@stored("choragus.take_over")
+@attrs.frozen
+class TakeOver(Request[bool]):
+    """Append what a fork takes over; the reply is when it stands."""
+
+    additions: tuple[ChatMessage, ...]
+
+
 # To the guardrail.
 
 

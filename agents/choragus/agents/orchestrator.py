@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from choragus.actors.dispatch import handle
+from choragus.actors.dispatch import handle, reply
+from choragus.actors.message import AskFailed
+from choragus.mailbox.address import actor_id
 from choragus.mailbox.citation import FORKED
 from choragus.mailbox.errors import CorruptRecord
 from choragus.mailbox.turn import SYSTEM_STREAM
@@ -41,10 +43,12 @@ from .message import (
     RunCall,
     SetLimits,
     StartRun,
+    TakeOver,
     WallReached,
 )
 from .model import ChatMessage, ToolCall
 from .nesting import Nesting
+from .part import PATIENCE
 from .policy.check import Stage
 from .state import Draft, Halt, OpenCall, Phase, RunState, Status
 from .stream import SHOWN
@@ -202,7 +206,21 @@ class Orchestrator(
             return
         state.step, state.upto, state.text = point.step, len(point.conversation), point.text
         state.calls = list(point.calls)
-        self.tell(MEMORY, Perceive(0, point.conversation))
+        self._enter(Phase.PERCEIVE)
+        self._show()
+        memory = actor_id(MEMORY, self.key)
+        self.ask_at(memory, TakeOver(point.conversation), then=self.taken_over, about=str(state.step), timeout=PATIENCE)
+
+    @reply
+    async def taken_over(self, stands: bool | AskFailed) -> None:
+        """The conversation of a fork stands, so that whoever judges its open calls can read it."""
+        state = self.state
+        if self._is_over:
+            return
+        if isinstance(stands, AskFailed):
+            self._end(Status.FAILED, f"{stands.actor}: {stands.reason}")
+            return
+        await self.committed()
         if all(call.done for call in state.calls):
             self._update()
         elif any(call.done for call in state.calls):
@@ -210,7 +228,7 @@ class Orchestrator(
         else:
             asked = tuple(call.asked for call in state.calls)
             state.calls = []
-            self._judge(Draft(stage=Stage.REPLY.value, text=point.text, calls=asked, stop="tool_calls"))
+            self._judge(Draft(stage=Stage.REPLY.value, text=state.text, calls=asked, stop="tool_calls"))
 
     def _perceive(self, *additions: ChatMessage) -> None:
         self.state.step += 1

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import anyio
 import pytest
-from tests.agents.play import data, until
+from tests.agents.play import data, kinds, until
 
+from choragus.actors.testing.simulation import simulated
 from choragus.agents.agent import Agent
 from choragus.agents.cli import main
 from choragus.agents.errors import Denied, ToolError
@@ -125,6 +126,20 @@ async def test_s1_a_model_cannot_pass_one_calls_result_for_anothers_by_its_ids()
                     await event.approval.deny(by="mia")
 
     assert house.done == []
+
+
+@simulated(seeds=range(6))
+async def test_a_fork_is_judged_when_what_it_takes_over_can_be_read() -> None:
+    house = House("the bill")
+    agent = clerk(house, obedient((call("read_mail"), call("pay", to=ALICE, amount=1)), (), plainly))
+    async with Runtime(agents=[agent], policies=[InformationFlow(unplanned="ask")]) as runtime:
+        run = await runtime.start(agent, "Pay.")
+        await until(run, "approval.requested")
+
+        fork = await runtime.fork(run.id)
+
+        await until(fork, "approval.requested")
+        assert "actor.failed" not in await kinds(fork)
 
 
 async def test_without_the_policy_the_injection_gets_what_it_wants() -> None:
