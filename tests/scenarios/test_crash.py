@@ -76,11 +76,11 @@ def test_a_kill_after_a_result_or_a_host_message_loses_and_doubles_nothing(range
 
 
 def test_a_kill_at_a_random_instant_loses_and_doubles_nothing(range_: Range) -> None:
-    assert range_.sweep(instants(range_, 6)).faults == ()
+    assert range_.sweep(instants(range_, 4)).faults == ()
 
 
 def test_a_second_kill_in_the_recovery_loses_and_doubles_nothing(range_: Range) -> None:
-    outcome = range_.sweep(pairs(range_, 4))
+    outcome = range_.sweep(pairs(range_, 3))
 
     assert outcome.faults == ()
     assert any(trial.kills == 2 for trial in outcome.trials)
