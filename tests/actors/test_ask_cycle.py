@@ -79,7 +79,7 @@ def now() -> float:
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_a_circle_fails_at_once_with_the_chain(size: int) -> None:
     async with crowd() as system:
         circle = await links(system, "abcde"[:size])
@@ -94,7 +94,7 @@ async def test_a_circle_fails_at_once_with_the_chain(size: int) -> None:
         assert now() == 0
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_a_circle_through_one_of_several_open_asks_is_found() -> None:
     async with crowd() as system:
         a, b, c, d = await links(system, "abcd")
@@ -107,7 +107,7 @@ async def test_a_circle_through_one_of_several_open_asks_is_found() -> None:
         assert cycle.chain == ("t/b", "t/a", "t/b")
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_a_circle_with_one_who_is_busy_is_found() -> None:
     """a's ask waits in b's mailbox while b, busy with something else, asks a."""
     async with crowd() as system:
@@ -142,7 +142,7 @@ async def test_the_cycle_is_raised_at_the_call() -> None:
     assert caught == [("t/self", "t/self")]
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_asks_in_a_diamond_are_no_circle() -> None:
     async with crowd() as system:
         a, b, c, d = await links(system, "abcd")
@@ -152,7 +152,7 @@ async def test_asks_in_a_diamond_are_no_circle() -> None:
         assert both == ["a b d c d", "c d", "d"]
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_asks_of_the_host_are_no_circle() -> None:
     async with crowd() as system:
         a, b = await links(system, "ab")
@@ -162,7 +162,7 @@ async def test_asks_of_the_host_are_no_circle() -> None:
         assert answers == ["a b", "b", "a b"]
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_an_ask_by_a_task_that_a_handler_left_behind_is_no_circle() -> None:
     class Leaves(Link):
         @handle
@@ -189,7 +189,7 @@ async def test_an_ask_by_a_task_that_a_handler_left_behind_is_no_circle() -> Non
 
 
 @pytest.mark.parametrize("busy", [False, True])
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_an_ask_that_nobody_awaits_is_no_circle_once_its_handler_has_ended(busy: bool) -> None:
     class Forgets(Link):
         @handle
@@ -209,7 +209,7 @@ async def test_an_ask_that_nobody_awaits_is_no_circle_once_its_handler_has_ended
         assert await open_[0] == "b forgotten"
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_an_ask_that_has_timed_out_is_no_circle() -> None:
     class Patient(Link):
         @handle
@@ -287,7 +287,7 @@ async def test_a_handler_that_asks_for_ever_keeps_no_replies() -> None:
     assert sizes[0] <= 64
 
 
-@simulated(seeds=range(50))
+@simulated(seeds=range(25))
 async def test_of_any_asks_at_random_none_waits_for_its_timeout() -> None:
     """Whatever they ask each other, somebody hears of the circle, and all others get an answer or that failure."""
     async with crowd() as system:

@@ -268,7 +268,7 @@ class Open(Actor[Opened | Send]):
         return f"{self.sent} {message.text} by {self.link_name}"
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_what_is_stashed_until_it_is_ready_is_handled_in_order_before_the_rest() -> None:
     async with System(clock=clock) as system:
         connection = await system.spawn(Connection)

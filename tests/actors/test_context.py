@@ -100,7 +100,7 @@ def mark_in_pipe(subject: Subject) -> None:
 
 @pytest.mark.parametrize("what", [mark, mark_and_fail, mark_in_pipe])
 @pytest.mark.parametrize("kind", [Do, DoLater])
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_what_a_handler_sets_reaches_no_other_message(
     kind: type[Do] | type[DoLater], what: Callable[[Subject], object]
 ) -> None:
@@ -238,7 +238,7 @@ def tasks_cancellations(subject: Subject) -> int:
 
 
 @pytest.mark.parametrize("kind", [Do, DoLater])
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_a_worker_that_a_handler_cancelled_runs_nothing_more(kind: type[Do] | type[DoLater]) -> None:
     async with crowd() as system:
         one, other = await spawn(system), await spawn(system, name="other")
@@ -248,7 +248,7 @@ async def test_a_worker_that_a_handler_cancelled_runs_nothing_more(kind: type[Do
         assert await asyncio.gather(*asks) == ["clean", 0] * 3
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_after_a_worker_has_retired_the_rest_is_handled_at_once_and_in_order() -> None:
     order: list[int] = []
     async with crowd() as system:
@@ -262,7 +262,7 @@ async def test_after_a_worker_has_retired_the_rest_is_handled_at_once_and_in_ord
         assert asyncio.get_running_loop().time() == 0
 
 
-@simulated(seeds=range(40))
+@simulated(seeds=range(20))
 async def test_a_worker_that_is_cancelled_just_as_it_is_woken_leaves_no_mail_behind() -> None:
     async with crowd() as system:
         one = await spawn(system)
@@ -278,7 +278,7 @@ async def test_a_worker_that_is_cancelled_just_as_it_is_woken_leaves_no_mail_beh
 
 
 @pytest.mark.parametrize("late", [0.0, 1.0])
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_a_cancellation_that_comes_when_the_handler_is_over_hangs_nothing(late: float) -> None:
     def cancel_later(subject: Subject) -> None:
         task = asyncio.current_task()

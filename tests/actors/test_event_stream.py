@@ -276,7 +276,7 @@ async def test_a_stream_loses_the_oldest_and_counts_them() -> None:
     assert stream.lost == 3
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_several_readers_share_a_stream_and_all_end_with_it() -> None:
     events = Events()
     stream = events.stream(DeadLetter)
@@ -297,7 +297,7 @@ async def test_several_readers_share_a_stream_and_all_end_with_it() -> None:
     assert sorted(got, key=repr) == LETTERS
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_a_reader_that_is_cancelled_takes_nothing_with_it() -> None:
     events = Events()
     stream = events.stream(DeadLetter)

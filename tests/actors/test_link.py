@@ -96,7 +96,7 @@ async def test_who_fails_by_a_link_names_both_and_carries_the_cause() -> None:
         assert (broken.actor, broken.failed, str(broken.__cause__)) == ("top/a", "top/b", "no")
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_a_failure_goes_along_a_chain_of_links() -> None:
     async with Group(8) as group:
         await group.link("ab", "bc", "cd", "de", "ef", "fg", "gh")
@@ -106,7 +106,7 @@ async def test_a_failure_goes_along_a_chain_of_links() -> None:
         assert group.failed == list("abcdefgh")
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_a_circle_of_links_fails_each_member_once() -> None:
     async with Group(4) as group:
         await group.link("ab", "bc", "cd", "da", "ac", "ba")
@@ -116,7 +116,7 @@ async def test_a_circle_of_links_fails_each_member_once() -> None:
         assert sorted(group.failed) == list("abcd")
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_a_restart_undoes_the_link() -> None:
     async with Group(2) as group:
         await group.link("ab")
@@ -224,7 +224,7 @@ async def test_linking_a_durable_actor_is_refused() -> None:
         assert isinstance(failed.value.__cause__, TypeError)
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_a_failure_of_both_at_once_is_one_failure_of_each() -> None:
     """The news that waits for an incarnation which fails by itself is not for the next one."""
 
@@ -250,7 +250,7 @@ async def test_a_failure_of_both_at_once_is_one_failure_of_each() -> None:
     assert sorted(failed) == ["top/a", "top/b"]
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_linked_siblings_that_are_restarted_together_fail_once() -> None:
     async with Group(3, OneForAll(max_restarts=5, within=60)) as group:
         await group.link("ab", "bc")

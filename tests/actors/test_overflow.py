@@ -114,7 +114,7 @@ async def test_an_infinite_mailbox_takes_everything(overflow: Overflow) -> None:
         assert len(desk.log) == 20_500
 
 
-@simulated(seeds=range(30))
+@simulated(seeds=range(15))
 async def test_the_bound_holds_at_every_moment_whoever_comes() -> None:
     async with held(3) as desk:
         most = 0
@@ -147,7 +147,7 @@ async def test_the_bound_holds_at_every_moment_whoever_comes() -> None:
 # WAIT.
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_whoever_waits_longest_is_let_in_first_sends_and_asks_alike() -> None:
     async with held(1) as desk:
         fill(desk, 1)
@@ -163,7 +163,7 @@ async def test_whoever_waits_longest_is_let_in_first_sends_and_asks_alike() -> N
         assert desk.log == ["0", "w0", "w1", "w2", "w3", "w4", "w5"]
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_nobody_overtakes_those_who_wait() -> None:
     async with held(1) as desk:
         fill(desk, 1)
@@ -212,7 +212,7 @@ async def test_an_ask_that_is_cancelled_while_it_waits_for_room_is_never_deliver
         assert desk.log == ["0", "behind"]
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_a_send_cancelled_as_it_is_let_in_is_either_through_or_never_delivered() -> None:
     async with held(1) as desk:
         fill(desk, 1)

@@ -50,7 +50,7 @@ async def sender(system: System, name: str) -> Ref[Go | Fill]:
     return await system.spawn(Sender, name=name, mailbox=1, restart=Restart.TEMPORARY)
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_a_send_to_oneself_without_room_fails_at_once() -> None:
     async with System(clock=clock) as system:
         a = await sender(system, "a")
@@ -63,7 +63,7 @@ async def test_a_send_to_oneself_without_room_fails_at_once() -> None:
         assert asyncio.get_running_loop().time() == pytest.approx(0.1)
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_two_that_wait_for_room_in_each_other_fail_at_once() -> None:
     async with System(clock=clock) as system:
         a, b = await sender(system, "a"), await sender(system, "b")
@@ -74,7 +74,7 @@ async def test_two_that_wait_for_room_in_each_other_fail_at_once() -> None:
         assert asyncio.get_running_loop().time() == pytest.approx(0.1)
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_a_send_that_waits_for_who_is_merely_busy_goes_on() -> None:
     async with System(clock=clock) as system:
         a, b = await sender(system, "a"), await sender(system, "b")

@@ -158,7 +158,7 @@ async def test_the_task_of_a_pipe_can_be_cancelled() -> None:
     assert await run(Do(begin)) == ([], [])
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_what_waits_when_the_incarnation_ends_is_cancelled() -> None:
     ended: list[str] = []
 
@@ -174,7 +174,7 @@ async def test_what_waits_when_the_incarnation_ends_is_cancelled() -> None:
     assert (got, ended) == ([], ["cancelled"])
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_what_has_come_when_the_incarnation_ends_is_not_for_the_next() -> None:
     class Frail(Worker):
         @handle
@@ -193,7 +193,7 @@ async def test_what_has_come_when_the_incarnation_ends_is_not_for_the_next() -> 
     assert got == []
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_what_had_no_time_to_begin_leaves_no_warning() -> None:
     def begin_and_fail(worker: Worker) -> None:
         worker.pipe_to_self(later("never"), Got)

@@ -449,7 +449,7 @@ async def test_a_keyed_message_keeps_its_place_before_those_that_come_after_it()
         assert await hop.ask(Read()) == ["0first", "0second"]
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_order_holds_whatever_is_in_memory_or_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbox, "WINDOW", 3)
     store = Gated()
@@ -465,7 +465,7 @@ async def test_order_holds_whatever_is_in_memory_or_on_disk(monkeypatch: pytest.
         assert texts == [f"0:{number}" for number in range(30)]
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_an_actor_that_is_undone_while_it_is_ready_waits_for_what_is_kept_of_it() -> None:
     class Busy(Gated):
         refused = 0

@@ -215,7 +215,7 @@ async def scenario(*, rounds: int = 1, acts: int = 12, depth: int = 2, harm: flo
     return store.unexplained
 
 
-@simulated(seeds=range(30))
+@simulated(seeds=range(15))
 async def test_each_message_is_handled_once_and_nothing_leaves_too_early() -> None:
     await scenario()
 

@@ -56,7 +56,7 @@ async def workers(system: System, *names: str, mailbox: int = 100) -> list[Ref[W
     return [await system.spawn(Worker, name=name, restart=Restart.TEMPORARY, mailbox=mailbox) for name in names]
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_each_in_turn_and_one_that_has_ended_is_passed_over() -> None:
     async with System() as system:
         router = Router(await workers(system, "a", "b", "c"))
@@ -101,7 +101,7 @@ async def test_all_of_one_key_go_to_one_member_in_order() -> None:
     assert all(probe.messages == list(dict.fromkeys(probe.messages)) * 4 for probe in probes)
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_when_all_have_ended_it_is_as_a_dead_ref() -> None:
     async with System() as system:
         events = watch(system)
@@ -131,7 +131,7 @@ async def test_a_chosen_member_without_room_says_so() -> None:
         await router.send(Work("waited"))
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_a_broadcast_reaches_all_but_those_without_room() -> None:
     async with System() as system:
         events = watch(system)

@@ -163,7 +163,7 @@ async def test_an_actor_that_floods_itself_starves_no_others_in_any_order() -> N
         assert await asyncio.gather(*(other.ask(Ping()) for other in others for _ in range(5))) == [1] * 50
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_handlers_that_wait_block_nobody_in_any_order() -> None:
     gate = asyncio.Event()
     async with System(clock=clock) as system:

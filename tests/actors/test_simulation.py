@@ -248,7 +248,7 @@ async def test_a_test_runs_in_simulated_time(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_failing_seed_is_named_and_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
-    @simulated(seeds=range(100))
+    @simulated(seeds=range(50))
     async def broken() -> None:
         note: list[str] = []
         await three(note)

@@ -71,7 +71,7 @@ def watchers(ref: Ref[Quote | Seen | Fail]) -> int:
     return len(ref.cell.annex.watchers)
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_every_subscriber_gets_what_is_published_in_order() -> None:
     async with System() as system:
         topic = system.topic(Quote, "quotes")
@@ -99,7 +99,7 @@ async def test_subscribing_twice_is_once_and_unsubscribing_ends_it() -> None:
     assert probe.messages == [Quote(1)]
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_a_full_subscriber_loses_its_message_and_the_others_get_it() -> None:
     async with System() as system:
         events = watch(system)
@@ -119,7 +119,7 @@ async def test_a_full_subscriber_loses_its_message_and_the_others_get_it() -> No
         assert [await ref.ask(Seen()) for ref in (full, other)] == [[1], [1, 2]]
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_a_subscriber_that_ends_is_removed_and_leaves_nothing() -> None:
     async with System() as system:
         topic = Topic(Quote)
@@ -149,7 +149,7 @@ async def test_a_stopped_actor_cannot_subscribe() -> None:
         assert len(topic) == 0
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_a_restart_keeps_the_subscription() -> None:
     tree = Supervisor(name="top", strategy=OneForOne(5), children=[Child(Watcher, name="watcher")])
     async with System(tree=tree) as system:
@@ -175,7 +175,7 @@ class Regular(Watcher):
         self.topic.subscribe(self.own_ref)
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_one_that_subscribes_itself_at_every_start_subscribes_once() -> None:
     topic = Topic(Quote)
     tree = Supervisor(name="top", strategy=OneForOne(5), children=[Child(Regular, name="one", args=(topic,))])

@@ -114,17 +114,17 @@ async def test_a_timer_that_has_rung_and_waits_can_be_cancelled() -> None:
     assert await run(timer("a", 1), ticker("b", 1), Hold(2), cancel("a"), cancel("b")) == []
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_r43_a_timer_of_the_old_incarnation_never_rings() -> None:
     assert await run(timer("a", 1), ticker("b", 1), Hold(0.5, fails=True)) == []
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_r43_a_ring_that_waits_is_not_for_the_next_incarnation() -> None:
     assert await run(timer("a", 1), ticker("b", 1), Hold(2, fails=True)) == []
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_r43_a_timer_of_the_same_name_in_the_next_incarnation_is_another() -> None:
     assert await run(timer("a", 1, "old"), Hold(2, fails=True), timer("a", 3, "new")) == [(5, "new")]
 
@@ -264,7 +264,7 @@ async def test_a_bad_time_leaves_the_timer_of_that_name_as_it_was() -> None:
     assert await run(timer("a", 1), Do(try_)) == [(1, "a")]
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_r43_a_parents_restart_stops_its_children_first_and_waits_for_the_slow() -> None:
     events: list[str] = []
 

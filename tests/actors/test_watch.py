@@ -94,7 +94,7 @@ async def end(system: System, name: str) -> None:
     await system.supervisor().stop_child(name)
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_r41_each_watcher_gets_exactly_one_terminated() -> None:
     seen: list[Terminated] = []
     async with System(clock=clock) as system:
@@ -122,7 +122,7 @@ async def test_r41_who_is_dead_already_is_told_at_once() -> None:
         assert [one.ref for one in seen] == [mortal]
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_r41_terminated_goes_before_the_messages_that_wait() -> None:
     seen: list[Terminated] = []
     gate, late = asyncio.Event(), asyncio.Event()
@@ -159,7 +159,7 @@ async def test_r41_ends_are_told_in_their_order() -> None:
     assert [one.ref.path for one in seen] == ["b", "c", "a"]
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_r41_unwatching_suppresses_a_terminated_that_waits() -> None:
     seen: list[Terminated] = []
     async with System(clock=clock) as system:
@@ -211,7 +211,7 @@ async def test_r41_watching_again_after_unwatching_is_told_once() -> None:
     assert len(seen) == 1
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_r41_a_restart_is_no_termination() -> None:
     seen: list[Terminated] = []
     async with System(tree=tree(Child(Timed, name="mortal")), clock=clock) as system:
@@ -223,7 +223,7 @@ async def test_r41_a_restart_is_no_termination() -> None:
         assert seen == []
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_r41_going_down_with_a_sibling_is_no_termination() -> None:
     seen: list[Terminated] = []
     both = Supervisor(
@@ -240,7 +240,7 @@ async def test_r41_going_down_with_a_sibling_is_no_termination() -> None:
         assert seen == []
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_r41_a_name_used_again_can_be_watched_again() -> None:
     seen: list[Terminated] = []
     async with System(clock=clock) as system:
@@ -254,7 +254,7 @@ async def test_r41_a_name_used_again_can_be_watched_again() -> None:
     assert [one.ref.path for one in seen] == ["mortal"] * 3
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_r41_a_child_that_its_supervisor_started_again_can_be_watched_again() -> None:
     """A static child keeps its ref when it is stopped and started on request."""
     seen: list[Terminated] = []
@@ -300,7 +300,7 @@ async def test_r41_unwatching_leaves_nothing_behind() -> None:
         assert watchers_of(mortal) == 0
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_r41_a_watchers_restart_keeps_its_watches() -> None:
     seen: list[Terminated] = []
     async with System(tree=tree(Child(Watcher, name="watcher", args=(seen,))), clock=clock) as system:
@@ -316,7 +316,7 @@ async def test_r41_a_watchers_restart_keeps_its_watches() -> None:
     assert len(seen) == 1
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_r41_a_watchers_restart_keeps_a_terminated_that_waits() -> None:
     seen: list[Terminated] = []
 
@@ -340,7 +340,7 @@ async def test_r41_a_watchers_restart_keeps_a_terminated_that_waits() -> None:
     assert len(seen) == 1
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_r41_one_watches_across_two_systems_of_a_loop() -> None:
     seen: list[Terminated] = []
     async with System(clock=clock) as here:
@@ -354,7 +354,7 @@ async def test_r41_one_watches_across_two_systems_of_a_loop() -> None:
         assert [one.exit.reason for one in seen] == [Reason.SHUTDOWN]
 
 
-@simulated(seeds=range(30))
+@simulated(seeds=range(15))
 async def test_r41_who_is_just_being_stopped_is_told_of_once() -> None:
     seen: list[Terminated] = []
     async with System(clock=clock) as system:
@@ -369,7 +369,7 @@ async def test_r41_who_is_just_being_stopped_is_told_of_once() -> None:
         assert len(seen) == 1
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_r41_who_is_just_being_started_can_be_watched() -> None:
     seen: list[Terminated] = []
     hello: list[Ref[Never]] = []
@@ -393,7 +393,7 @@ async def test_r41_who_is_just_being_started_can_be_watched() -> None:
         assert [(one.exit.reason, str(one.exit.error)) for one in seen] == [(Reason.FAILED, "no")]
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_r41_a_name_is_free_when_its_end_is_told() -> None:
     """Whoever is told of an end may start another under that name."""
     respawned: list[str] = []

@@ -9,7 +9,7 @@ from choragus.actors.testing.simulation import simulated
 from choragus.agents.patience import within
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_work_that_is_cancelled_before_its_first_step_is_closed() -> None:
     """Else Python says that it was never awaited. Whether it was depends on which of two tasks goes first."""
     work = asyncio.sleep(60)

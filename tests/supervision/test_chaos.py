@@ -10,7 +10,7 @@ from choragus.actors.testing.simulation import simulated
 from .chaos import play
 
 
-@simulated(seeds=range(40))
+@simulated(seeds=range(20))
 async def test_chaos_leaves_every_tree_whole() -> None:
     world = await play(running().seed)
 

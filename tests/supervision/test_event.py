@@ -70,7 +70,7 @@ async def crash(system: System, times: int) -> list[Event]:
     return events
 
 
-@simulated(seeds=range(10))
+@simulated(seeds=range(5))
 async def test_a_supervisor_that_gives_up_says_why_and_the_one_above_that_it_runs_again() -> None:
     async with System(tree=tree(OFTEN), clock=clock) as system:
         events = await crash(system, 2)

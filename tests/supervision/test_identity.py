@@ -104,7 +104,7 @@ class Durable(DurableActor[Steps, Step], name="test.identity.durable"):
         self.state.seen.append(f"{message.sender}/{message.number}")
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_r39_a_volatile_actor_keeps_ref_and_mailbox_and_does_not_see_the_crashed_message_again() -> None:
     log = Log()
     tree = Supervisor(name="top", strategy=OFTEN, children=[Child(Receiver, name="a", args=(log,))])
@@ -118,7 +118,7 @@ async def test_r39_a_volatile_actor_keeps_ref_and_mailbox_and_does_not_see_the_c
         assert [(made, step.number) for _, made, step in log.seen] == [(1, 0), (1, 1), (2, 2), (3, 3), (3, 4), (4, 5)]
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_r39_a_durable_actor_gets_the_message_again_and_parks_it_after_the_limit() -> None:
     SEEN.clear()
     store = MemoryStore()
@@ -141,7 +141,7 @@ async def test_r39_a_durable_actor_gets_the_message_again_and_parks_it_after_the
         assert "failed 3 times, last with ValueError: 1" in parked.reason
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_r47_order_holds_per_sender_and_receiver() -> None:
     log = Log()
     receivers = [Child(Receiver, name=name, args=(log,)) for name in "ab"]

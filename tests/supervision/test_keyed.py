@@ -123,7 +123,7 @@ def dead_letters(events: list[object]) -> list[object]:
     return [event.message for event in events if isinstance(event, DeadLetter)]
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_the_first_message_starts_it_and_idleness_stops_it() -> None:
     story = Story()
     async with System() as system:
@@ -141,7 +141,7 @@ async def test_the_first_message_starts_it_and_idleness_stops_it() -> None:
         assert system.find(Session, "Session/alice").path == alice.path
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_messages_at_the_same_time_start_it_once() -> None:
     story = Story()
     story.start = 1.0
@@ -160,7 +160,7 @@ async def test_messages_at_the_same_time_start_it_once() -> None:
         assert Counter(story.heard) == {"x": 5, "told": 1, "sent": 1}
 
 
-@simulated(seeds=range(60))
+@simulated(seeds=range(30))
 async def test_nothing_is_lost_doubled_or_overtaken_while_actors_come_and_go() -> None:
     """Senders pause for about as long as it takes to be passivated; stops and starts take time."""
     story = Story()
@@ -206,7 +206,7 @@ async def test_nothing_is_lost_doubled_or_overtaken_while_actors_come_and_go() -
         assert len(sessions) == 0
 
 
-@simulated(seeds=range(60))
+@simulated(seeds=range(30))
 async def test_every_message_has_an_addressee_while_actors_fail_end_and_cannot_be_started() -> None:
     """Told: heard, or a dead letter, or the one that it failed on. Asked: ends in time. Then all comes to rest."""
     story = Story()
@@ -260,7 +260,7 @@ async def test_every_message_has_an_addressee_while_actors_fail_end_and_cannot_b
         assert await asyncio.gather(*(sessions.ref(key).ask(Say("")) for key in "xy")) == [1, 1]
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_what_comes_while_it_goes_is_for_the_next_in_order() -> None:
     story = Story()
     story.stop = 2.0
@@ -280,7 +280,7 @@ async def test_what_comes_while_it_goes_is_for_the_next_in_order() -> None:
 
 @pytest.mark.parametrize("where", ["bad", "bad_init"])
 def test_one_that_cannot_be_started_fails_the_asker_and_the_next_tries_anew(where: str) -> None:
-    @simulated()
+    @simulated(seeds=range(4))
     async def run() -> None:
         story = Story()
         setattr(story, where, ValueError("no database"))
@@ -303,7 +303,7 @@ def test_one_that_cannot_be_started_fails_the_asker_and_the_next_tries_anew(wher
     run()
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_a_failed_start_takes_no_place() -> None:
     story = Story()
     story.bad = ValueError("no database")
@@ -317,7 +317,7 @@ async def test_a_failed_start_takes_no_place() -> None:
         assert await sessions.ref("d").ask(Say("x")) == 1
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_those_who_wait_for_a_start_and_what_was_told_keep_their_order() -> None:
     story = Story()
     story.start = 1.0
@@ -337,7 +337,7 @@ async def test_those_who_wait_for_a_start_and_what_was_told_keep_their_order() -
         assert story.heard == [str(number) for number in range(9)]
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_what_still_waits_for_room_when_it_ends_is_for_the_next() -> None:
     story = Story()
     story.start = 1.0
@@ -370,7 +370,7 @@ class Brief(Actor[Leave]):
         self.stop()
 
 
-@simulated(seeds=range(40))
+@simulated(seeds=range(20))
 async def test_one_that_ends_at_its_first_message_is_not_started_again_for_nothing() -> None:
     Brief.starts = 0
     async with System() as system:
@@ -395,7 +395,7 @@ async def test_one_that_ignores_its_start_is_not_there() -> None:
         assert len(sessions) == 0
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_a_crash_is_a_restart_and_the_mail_is_kept() -> None:
     story = Story()
     async with System() as system:
@@ -409,7 +409,7 @@ async def test_a_crash_is_a_restart_and_the_mail_is_kept() -> None:
         assert story.lines == ["+alice", "+alice"]
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_a_temporary_one_is_gone_after_a_failure_and_started_anew() -> None:
     story = Story()
     async with System() as system:
@@ -422,7 +422,7 @@ async def test_a_temporary_one_is_gone_after_a_failure_and_started_anew() -> Non
             assert await alice.ask(Say("x")) == 1
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_one_that_ends_itself_is_started_by_the_next_message() -> None:
     story = Story()
     story.stop = 1.0
@@ -436,7 +436,7 @@ async def test_one_that_ends_itself_is_started_by_the_next_message() -> None:
         assert story.lines == ["+alice", "-alice", "+alice"]
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_one_more_than_allowed_stops_the_longest_idle_first() -> None:
     story = Story()
     story.stop = 1.0
@@ -452,7 +452,7 @@ async def test_one_more_than_allowed_stops_the_longest_idle_first() -> None:
         assert story.most == 2
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_when_all_are_busy_one_more_is_refused_at_the_call() -> None:
     story = Story()
     async with System() as system:
@@ -469,7 +469,7 @@ async def test_when_all_are_busy_one_more_is_refused_at_the_call() -> None:
         assert await sessions.ref("c").ask(Say("x")) == 1
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_the_place_of_one_that_goes_can_be_taken_and_it_must_find_another_to_come_back() -> None:
     story = Story()
     story.stop = 1.0
@@ -487,7 +487,7 @@ async def test_the_place_of_one_that_goes_can_be_taken_and_it_must_find_another_
         assert story.most == 1
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_while_it_is_being_started_its_mailbox_limit_holds_and_send_waits() -> None:
     story = Story()
     story.start = 50.0
@@ -506,7 +506,7 @@ async def test_while_it_is_being_started_its_mailbox_limit_holds_and_send_waits(
         assert story.heard == ["1", "2"] + ["sent"] * 5
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_an_ask_does_not_wait_longer_than_its_timeout_for_a_start() -> None:
     story = Story()
     story.start = 3600.0
@@ -521,7 +521,7 @@ async def test_an_ask_does_not_wait_longer_than_its_timeout_for_a_start() -> Non
         assert story.heard == ["told"]
 
 
-@simulated(seeds=range(30))
+@simulated(seeds=range(15))
 async def test_whoever_gives_up_while_waiting_lets_those_behind_him_through() -> None:
     story = Story()
     story.start = 1.0
@@ -538,7 +538,7 @@ async def test_whoever_gives_up_while_waiting_lets_those_behind_him_through() ->
         assert await alice.ask(Say("after"), timeout=1.0) > 0
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_the_end_of_the_system_fails_those_who_wait_at_once() -> None:
     story = Story()
     story.start = 3600.0
@@ -559,7 +559,7 @@ async def test_the_end_of_the_system_fails_those_who_wait_at_once() -> None:
         await alice.send(Say("late"))
 
 
-@simulated(seeds=range(20))
+@simulated(seeds=range(10))
 async def test_the_end_of_the_system_while_one_goes_leaves_nobody_waiting() -> None:
     story = Story()
     story.stop = 3.0
@@ -574,7 +574,7 @@ async def test_the_end_of_the_system_while_one_goes_leaves_nobody_waiting() -> N
     assert all(isinstance(end, ActorStopped) for end in ends)
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_its_refs_outlive_a_supervisor_that_gave_up() -> None:
     story = Story()
     async with System() as system:
@@ -607,7 +607,7 @@ async def test_there_is_one_timer_for_all_and_none_while_none_is_active() -> Non
         assert (len(sessions), timers()) == (0, 0)
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_one_that_is_busy_is_not_idle() -> None:
     story = Story()
     async with System() as system:

@@ -112,7 +112,7 @@ def now() -> float:
 # Interleaving.
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_handlers_of_one_actor_never_interleave() -> None:
     """autogen-core: 20 messages to one agent run in 20 handlers at the same time."""
     async with System() as system:
@@ -124,7 +124,7 @@ async def test_handlers_of_one_actor_never_interleave() -> None:
         assert await worker.ask(Nap()) == 1
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_each_senders_messages_keep_their_order() -> None:
     """autogen-core: each message gets a task of its own, so nothing promises the order in which they are handled."""
     kept: list[Worker] = []
@@ -152,7 +152,7 @@ async def test_each_senders_messages_keep_their_order() -> None:
 # Waiting for ever.
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_the_end_does_not_wait_for_a_message_that_was_dropped() -> None:
     """autogen-core: `stop_when_idle()` hangs after an intervention handler dropped a message."""
     async with System() as system:
@@ -168,7 +168,7 @@ async def test_the_end_does_not_wait_for_a_message_that_was_dropped() -> None:
         await waits
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_a_message_to_an_actor_that_is_gone_is_an_event_and_an_ask_of_it_fails_at_once() -> None:
     """Thespian: messages silently stop arriving, and whoever asked goes on waiting."""
     async with System() as system:
@@ -185,7 +185,7 @@ async def test_a_message_to_an_actor_that_is_gone_is_an_event_and_an_ask_of_it_f
         assert (events, now() - began) == ([DeadLetter("worker", Note("a", 1))], 0.0)
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_an_ask_in_flight_ends_when_the_system_ends() -> None:
     """autogen-core: the future of a message that is in flight when the runtime stops never resolves."""
     async with System() as system:
@@ -201,7 +201,7 @@ async def test_an_ask_in_flight_ends_when_the_system_ends() -> None:
     assert now() - began <= 3.0
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_an_ask_in_flight_ends_when_the_actor_is_stopped() -> None:
     """autogen-core: the future of a message that is in flight when the runtime stops never resolves."""
     async with System() as system:
@@ -219,7 +219,7 @@ async def test_an_ask_in_flight_ends_when_the_actor_is_stopped() -> None:
         assert now() - began <= 3.0
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_asks_end_when_the_supervisor_gives_up() -> None:
     """autogen-core: the futures of messages that nobody will handle any more never resolve."""
     top = Supervisor(name="top", strategy=NEVER, children=[Child(Worker, name="worker")], restart=Restart.TEMPORARY)
@@ -236,7 +236,7 @@ async def test_asks_end_when_the_supervisor_gives_up() -> None:
         assert now() == 1.0
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_an_ask_ends_when_its_time_is_over() -> None:
     """Thespian: the timeout of an ask is ignored under load."""
     async with System() as system:
@@ -278,7 +278,7 @@ class Selfish(Actor[Outer | Inner]):
         return "inner"
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_an_actor_that_asks_itself_is_told_so_at_once() -> None:
     """xoscar: an actor that calls itself waits for its own lock."""
     async with System() as system:
@@ -290,7 +290,7 @@ async def test_an_actor_that_asks_itself_is_told_so_at_once() -> None:
         assert (told, now()) == ("AskCycle", 0.0)
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_an_actor_that_stops_itself_is_not_waited_for_by_itself() -> None:
     """pykka: an actor that stops itself and waits for its end waits for ever (issue 76)."""
     async with System() as system:
@@ -313,7 +313,7 @@ class Suicidal(Actor[Leave]):
         return "never"
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_an_actor_that_waits_for_its_supervisor_to_stop_it_is_cancelled_in_the_end() -> None:
     """pykka: an actor that stops itself and waits for its end waits for ever (issue 76)."""
     async with System() as system:
@@ -337,7 +337,7 @@ class Listener(logging.Handler):
         self.heard.append(record)
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_a_subscriber_that_raises_is_logged_and_the_others_get_the_event() -> None:
     """autogen-core: what the handler of a published message raises is swallowed."""
     listener = Listener()
@@ -362,7 +362,7 @@ async def test_a_subscriber_that_raises_is_logged_and_the_others_get_the_event()
     assert [str(error) for error in errors] == ["broken subscriber"] * 2
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_a_handler_that_fails_on_a_tell_is_an_event_and_its_supervisor_acts() -> None:
     """autogen-core: with its default settings an exception in a handler that nobody awaits is dropped (issue 4904)."""
     async with System() as system:
@@ -378,7 +378,7 @@ async def test_a_handler_that_fails_on_a_tell_is_an_event_and_its_supervisor_act
         assert restarted == Restarted("worker", 2)
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_an_actor_never_dies_silently() -> None:
     """pykka: an actor whose handler raises on a tell is gone, and nobody is told (issue 187)."""
 
@@ -398,7 +398,7 @@ async def test_an_actor_never_dies_silently() -> None:
     assert {str(error) for error in ended.value.exceptions} == {"half way"}
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_a_temporary_actor_that_fails_is_reported_and_its_askers_are_told() -> None:
     """pykka: an actor whose handler raises on a tell is gone, and nobody is told (issue 187)."""
     async with System() as system:
@@ -418,7 +418,7 @@ async def test_a_temporary_actor_that_fails_is_reported_and_its_askers_are_told(
 # State.
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_nobody_goes_on_with_half_changed_state() -> None:
     """pykka: an actor whose handler raises on an ask lives on with the state as the handler left it."""
     async with System() as system:
@@ -452,7 +452,7 @@ class Till(DurableActor[Total, Take], name="test.peers.till"):
         return self.state.amount
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_state_survives_a_crash_and_a_reopening() -> None:
     """xoscar: an actor that is recovered after its process died has lost its state."""
     store = MemoryStore()
@@ -467,7 +467,7 @@ async def test_state_survives_a_crash_and_a_reopening() -> None:
         assert await system.ref(Till, "a").ask(Take(0)) == 7
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_a_durable_message_that_always_fails_is_parked_and_whoever_asked_is_told() -> None:
     """Cloudflare Agents: a failed row is tried again for ever, or deleted with a line in the log."""
     async with System(store=MemoryStore(), actors=[Region(Till, attempts=2)], clock=clock) as system:

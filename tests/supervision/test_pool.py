@@ -60,7 +60,7 @@ def names(system: System, path: str = "crew") -> list[str]:
     return [child.name for child in system.supervisor(path).children()]
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_a_pool_starts_its_workers_and_takes_turns() -> None:
     async with System(tree=Pool(Worker, name="crew", size=3)) as system:
         crew = system.pool(Worker, "crew")
@@ -81,7 +81,7 @@ async def test_a_child_as_the_worker_gives_arguments_and_a_name() -> None:
         assert names(system, "top/crew") == ["w-1", "w-2"]
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_one_that_restarts_keeps_its_place_and_its_mail() -> None:
     slow = OneForOne(max_restarts=9, within=60.0, backoff=Backoff(first=10, most=10))
     async with System(tree=Pool(Worker, name="crew", size=2, strategy=slow)) as system:
@@ -95,7 +95,7 @@ async def test_one_that_restarts_keeps_its_place_and_its_mail() -> None:
         assert asyncio.get_running_loop().time() == 10.0
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_one_that_is_stopped_for_good_is_passed_over_until_it_is_started_again() -> None:
     async with System(tree=Pool(Worker, name="crew", size=3)) as system:
         crew = system.pool(Worker, "crew")
@@ -109,7 +109,7 @@ async def test_one_that_is_stopped_for_good_is_passed_over_until_it_is_started_a
         assert {await crew.ask(Work()) for _ in range(3)} == {"1", "2", "3"}
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_without_any_worker_it_is_as_a_dead_ref() -> None:
     worker = Child(Worker, name="w", restart=Restart.TEMPORARY)
     async with System(tree=Pool(worker, name="crew", size=2, strategy=MANY)) as system:
@@ -126,7 +126,7 @@ async def test_without_any_worker_it_is_as_a_dead_ref() -> None:
         assert [event.actor for event in events if isinstance(event, DeadLetter)] == ["crew"]
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_the_ref_outlives_a_restart_of_the_supervisor() -> None:
     top = Supervisor(name="top", strategy=MANY, children=[Pool(Worker, name="crew", size=2)])
     async with System(tree=top) as system:
@@ -140,7 +140,7 @@ async def test_the_ref_outlives_a_restart_of_the_supervisor() -> None:
         assert names(system, "top/crew") == ["Worker-1", "Worker-2"]
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_it_grows_and_the_new_ones_get_their_share() -> None:
     async with System(tree=Pool(Worker, name="crew", size=1, routing=LeastLoaded())) as system:
         crew = system.pool(Worker, "crew")
@@ -165,7 +165,7 @@ class Late(Worker):
         await asyncio.sleep(50)
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_a_new_one_that_does_not_come_up_is_never_given_anything() -> None:
     async with System(tree=Pool(Slow, name="crew")) as system:
         crew = system.pool(Slow, "crew")
@@ -178,7 +178,7 @@ async def test_a_new_one_that_does_not_come_up_is_never_given_anything() -> None
         assert names(system) == ["Slow-1"]
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_one_that_is_started_by_hand_gets_its_share_when_it_is_up() -> None:
     async with System(tree=Pool(Worker, name="crew")) as system:
         crew = system.pool(Worker, "crew")
@@ -192,7 +192,7 @@ async def test_one_that_is_started_by_hand_gets_its_share_when_it_is_up() -> Non
         assert {await crew.ask(Work()) for _ in range(2)} == {"1", "2"}
 
 
-@simulated(seeds=range(40))
+@simulated(seeds=range(20))
 async def test_nothing_is_lost_or_doubled_while_a_pool_grows_shrinks_and_fails() -> None:
     done: list[str] = []
     worker = Child(Worker, name="w", args=(done,), shutdown=1000.0)
@@ -219,7 +219,7 @@ async def test_nothing_is_lost_or_doubled_while_a_pool_grows_shrinks_and_fails()
         assert not any(isinstance(event, DeadLetter) for event in events)
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_those_that_go_finish_what_they_hold_and_get_nothing_new() -> None:
     done: list[str] = []
     worker = Child(Worker, name="w", args=(done,), shutdown=60.0)
@@ -240,7 +240,7 @@ async def test_those_that_go_finish_what_they_hold_and_get_nothing_new() -> None
         assert names(system) == ["w-1"]
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_what_still_waits_after_the_shutdown_time_is_refused() -> None:
     worker = Child(Worker, name="w", shutdown=2.5)
     async with System(tree=Pool(worker, name="crew", size=2)) as system:
@@ -255,7 +255,7 @@ async def test_what_still_waits_after_the_shutdown_time_is_refused() -> None:
         assert sum(isinstance(end, ActorStopped) for end in ends) == 1
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_resizes_are_done_one_after_the_other() -> None:
     async with System(tree=Pool(Worker, name="crew", size=4)) as system:
         crew = system.pool(Worker, "crew")
@@ -294,7 +294,7 @@ async def test_keys_go_back_to_where_they_were_when_a_pool_shrinks_and_grows_aga
         assert all(was == now for was, now in zip(before, less, strict=True) if was != "5")
 
 
-@simulated()
+@simulated(seeds=range(4))
 async def test_a_broadcast_pool_tells_all() -> None:
     done: list[str] = []
     worker = Child(Worker, name="w", args=(done,))

@@ -453,7 +453,7 @@ async def test_mail_of_a_child_whose_supervisor_cannot_come_up_again_is_refused(
         await sending
 
 
-@simulated(seeds=range(50))
+@simulated(seeds=range(25))
 async def test_r29_a_top_that_gives_up_while_the_block_is_left_is_reported() -> None:
     """Found by chaos seed 1596: whether it was depended on which of two tasks went first."""
 
