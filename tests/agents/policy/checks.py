@@ -17,7 +17,6 @@ def calling(
     risk: str = "read",
     now: float = 0.0,
     norms: Norms | None = None,
-    planned: tuple[str, ...] | None = None,
     step: int = 1,
     spent: Spent | None = None,
     **arguments: object,
@@ -35,7 +34,6 @@ def calling(
         past=past or Past(),
         now=now,
         norms=norms,
-        planned=planned,
         spent=spent or Spent(),
     )
 

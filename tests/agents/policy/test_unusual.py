@@ -64,8 +64,8 @@ def test_without_norms_or_a_plan_there_is_no_opinion(policy: NewToolPolicy) -> N
 
 def planned(tool: str, *past: str, risk: str = "reversible") -> Verdict | None:
     """A call after these, by the plan find, book, book, pay."""
-    check = calling(tool, risk=risk, past=after(*map(did, past)), planned=("find", "book", "pay"))
-    return PlanPolicy(then="deny").judge(check)
+    check = calling(tool, risk=risk, past=after(*map(did, past)))
+    return PlanPolicy(order=["find", "book", "pay"], then="deny").judge(check)
 
 
 def test_calls_in_the_order_of_the_plan_keep_to_it() -> None:

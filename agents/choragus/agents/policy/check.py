@@ -73,7 +73,6 @@ class Check:
         origins: where the call (at CALL) or the answer (at OUTPUT) comes from, when a policy follows information.
         spent: what the run has used by now.
         norms: what earlier runs of this version of the agent did, for policies with `wants_norms`; None without any.
-        planned: the tools of the run's plan in their order, when it has one.
     """
 
     stage: Stage
@@ -91,4 +90,3 @@ class Check:
     origins: Origins | None = None
     spent: Spent = field(factory=Spent)
     norms: Norms | None = None
-    planned: tuple[str, ...] | None = None

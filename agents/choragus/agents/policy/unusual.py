@@ -11,6 +11,7 @@ from choragus.agents.errors import AgentFault
 
 from .check import Check, PastCall, Stage
 from .decision import Decision, check_decision, verdict_of, version_of
+from .norms import Norms
 from .verdict import Verdict
 
 CALL = frozenset({Stage.CALL})
@@ -40,7 +41,32 @@ def _check_order(policy: object, attribute: object, order: object) -> None:
 
 
 @frozen(kw_only=True)
-class NewToolPolicy:
+class _ByNorms:
+    """What the policies have in common that know what earlier runs of this version of the agent did."""
+
+    then: Decision = field(default="ask", validator=check_decision)
+    least: int = field(default=10, validator=_check_least)
+    stages: frozenset[Stage] = field(default=CALL, init=False)
+    looks_back: int = field(default=0, init=False)
+    wants_norms: bool = field(default=True, init=False)
+
+    @cached_property
+    def version(self) -> str:
+        """A hash of the settings."""
+        return version_of(self)
+
+    def judge(self, check: Check) -> Verdict | None:
+        """By the norms of the version."""
+        why = None if check.norms is None else self._why(check, check.norms)
+        return verdict_of(self.then, f"unusual: {why}") if why else None
+
+    def _why(self, check: Check, norms: Norms) -> str | None:
+        """What is unusual about it, if anything is."""
+        raise NotImplementedError
+
+
+@frozen(kw_only=True)
+class NewToolPolicy(_ByNorms):
     """Objects to a tool that no earlier run of this version of the agent used.
 
     Args:
@@ -49,29 +75,15 @@ class NewToolPolicy:
         risks: the classes that it looks at; not what only reads, by default.
     """
 
-    then: Decision = field(default="ask", validator=check_decision)
-    least: int = field(default=10, validator=_check_least)
     risks: tuple[str, ...] = field(default=CHANGING, validator=_check_risks)
     name: str = "new-tool"
-    stages: frozenset[Stage] = field(default=CALL, init=False)
-    looks_back: int = field(default=0, init=False)
-    wants_norms: bool = field(default=True, init=False)
 
-    @cached_property
-    def version(self) -> str:
-        """A hash of the settings."""
-        return version_of(self)
-
-    def judge(self, check: Check) -> Verdict | None:
-        """By the norms of the version."""
-        if check.norms is None or check.risk not in self.risks:
-            return None
-        why = check.norms.new_tool(check.tool, self.least)
-        return verdict_of(self.then, f"unusual: {why}") if why else None
+    def _why(self, check: Check, norms: Norms) -> str | None:
+        return norms.new_tool(check.tool, self.least) if check.risk in self.risks else None
 
 
 @frozen(kw_only=True)
-class UnusualArgumentsPolicy:
+class UnusualArgumentsPolicy(_ByNorms):
     """Objects to arguments of another shape, size or value than earlier runs gave to the tool.
 
     Args:
@@ -80,29 +92,17 @@ class UnusualArgumentsPolicy:
         risks: the classes that it looks at; not what only reads, by default.
     """
 
-    then: Decision = field(default="ask", validator=check_decision)
-    least: int = field(default=10, validator=_check_least)
     risks: tuple[str, ...] = field(default=CHANGING, validator=_check_risks)
     name: str = "unusual-arguments"
-    stages: frozenset[Stage] = field(default=CALL, init=False)
-    looks_back: int = field(default=0, init=False)
-    wants_norms: bool = field(default=True, init=False)
 
-    @cached_property
-    def version(self) -> str:
-        """A hash of the settings."""
-        return version_of(self)
-
-    def judge(self, check: Check) -> Verdict | None:
-        """By the norms of the version."""
-        if check.norms is None or check.risk not in self.risks:
+    def _why(self, check: Check, norms: Norms) -> str | None:
+        if check.risk not in self.risks:
             return None
-        why = check.norms.unusual_arguments(check.tool, check.arguments, self.least)
-        return verdict_of(self.then, f"unusual: {why}") if why else None
+        return norms.unusual_arguments(check.tool, check.arguments, self.least)
 
 
 @frozen(kw_only=True)
-class UnusualSpendingPolicy:
+class UnusualSpendingPolicy(_ByNorms):
     """Objects once per run, at its next call, when its steps or cost go beyond those of earlier runs.
 
     Args:
@@ -111,31 +111,20 @@ class UnusualSpendingPolicy:
     """
 
     then: Decision = field(default="escalate", validator=check_decision)
-    least: int = field(default=10, validator=_check_least)
     name: str = "unusual-spending"
-    stages: frozenset[Stage] = field(default=CALL, init=False)
-    looks_back: int = field(default=0, init=False)
-    wants_norms: bool = field(default=True, init=False)
 
-    @cached_property
-    def version(self) -> str:
-        """A hash of the settings."""
-        return version_of(self)
-
-    def judge(self, check: Check) -> Verdict | None:
-        """By the norms of the version."""
-        if check.norms is None or check.past.objections.get(self.name):
+    def _why(self, check: Check, norms: Norms) -> str | None:
+        if check.past.objections.get(self.name):
             return None
-        why = check.norms.unusual_spending(steps=check.step, cost_usd=check.spent.cost_usd, least=self.least)
-        return verdict_of(self.then, f"unusual: {why}") if why else None
+        return norms.unusual_spending(steps=check.step, cost_usd=check.spent.cost_usd, least=self.least)
 
 
 @frozen(kw_only=True)
 class PlanPolicy:
     """Objects to a call that leaves the plan: a tool that it does not have, or one whose turn is over.
 
-    A plan is an order of tools, the run's own (`Check.planned`) or else `order`. Each may be called several times in a
-    row, and steps may be left out. A run without a plan cannot leave it.
+    The plan is `order`. Each of its tools may be called several times in a row, and steps may be left out. Without an
+    order there is nothing to leave.
 
     >>> PlanPolicy(order=["find", "book", "pay"]).order
     ('find', 'book', 'pay')
@@ -151,7 +140,11 @@ class PlanPolicy:
     risks: tuple[str, ...] = field(default=CHANGING, validator=_check_risks)
     name: str = "plan"
     stages: frozenset[Stage] = field(default=CALL, init=False)
-    looks_back: int = field(default=200, init=False)
+
+    @property
+    def looks_back(self) -> int:
+        """As far as a plan may have come; without one nothing needs to be kept."""
+        return 200 if self.order else 0
 
     @cached_property
     def version(self) -> str:
@@ -160,16 +153,15 @@ class PlanPolicy:
 
     def judge(self, check: Check) -> Verdict | None:
         """By where in the plan the run stands after the calls that ran."""
-        planned = self.order or None if check.planned is None else check.planned
-        if planned is None or check.risk not in self.risks:
+        if not self.order or check.risk not in self.risks:
             return None
         past = (*(one for one in check.past.calls if one.result), *check.past.running)
-        at = _stands(planned, past)
-        if check.tool in planned[max(at, 0) :]:
+        left = self.order[max(_stands(self.order, past), 0) :]
+        if check.tool in left:
             return None
-        rest = ", ".join(planned[max(at, 0) :])
-        where = "the plan does not have it" if check.tool not in planned else "its turn is over"
-        return verdict_of(self.then, f"{check.tool} leaves the plan: {where}; what is left of it: {rest or 'nothing'}")
+        rest = ", ".join(left)
+        where = "the plan does not have it" if check.tool not in self.order else "its turn is over"
+        return verdict_of(self.then, f"{check.tool} leaves the plan: {where}; what is left of it: {rest}")
 
 
 Unexpected = NewToolPolicy | UnusualArgumentsPolicy | UnusualSpendingPolicy | PlanPolicy
