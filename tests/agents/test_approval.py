@@ -300,7 +300,7 @@ async def test_s37_an_approval_sent_by_an_actor_is_none() -> None:
         guardrail = system.ref(Guardrail, "r")
         hash = arguments_hash("r", "1.1", "look", {})
         await guardrail.send(SetLimits(limits=Limits(), started=0.0))
-        await guardrail.ask(JudgeCall(call="1.1", tool="look", risk="irreversible", arguments={}, hash=hash))
+        await guardrail.ask(JudgeCall(call="1.1", tool="look", risk="irreversible", arguments={}))
         decision = Decide(call="1.1", approved=True, by="mia", hash=hash)
 
         await system.ref(Forger, "f").send(Forge("r", decision))

@@ -87,7 +87,7 @@ async def test_s38_an_answer_is_late_also_when_it_comes_before_the_timer_rings()
         actors=[Guardrail], resources=Services({"clerk": agent}, store, now), store=store, clock=now
     ) as system:
         guardrail = system.ref(Guardrail, "r")
-        asked = JudgeCall(call="1.1", tool="pay", risk="irreversible", arguments={}, hash=hash, agent="clerk")
+        asked = JudgeCall(call="1.1", tool="pay", risk="irreversible", arguments={}, agent="clerk")
         await guardrail.ask(asked)
         now.now += 60
 
@@ -103,7 +103,7 @@ async def test_s37_nobody_can_say_that_the_time_is_up() -> None:
     hash = arguments_hash("r", "1.1", "pay", {})
     async with System(actors=[Guardrail], resources=Services({"clerk": agent}, store), store=store) as system:
         guardrail = system.ref(Guardrail, "r")
-        asked = JudgeCall(call="1.1", tool="pay", risk="irreversible", arguments={}, hash=hash, agent="clerk")
+        asked = JudgeCall(call="1.1", tool="pay", risk="irreversible", arguments={}, agent="clerk")
         await guardrail.ask(asked)
 
         await guardrail.send(PetitionDue("1.1", 0))

@@ -78,9 +78,7 @@ async def _play(seed: int) -> None:
     services = Services({"clerk": payer([], approvals=Approvals(chain=[GROUP], quorum=2))}, store)
     async with System(actors=[Guardrail], resources=services, store=store) as system:
         guardrail = system.ref(Guardrail, "r")
-        asked = JudgeCall(
-            call="1.1", tool="pay", risk="irreversible", arguments=dict(BEGIN), hash=_hash(BEGIN), agent="clerk"
-        )
+        asked = JudgeCall(call="1.1", tool="pay", risk="irreversible", arguments=dict(BEGIN), agent="clerk")
         await guardrail.ask(asked)
         shown = [dict(BEGIN)]
         for _ in range(STEPS):

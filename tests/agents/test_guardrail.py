@@ -51,8 +51,7 @@ class Clock:
 
 def judge(number: int, risk: str = "read") -> JudgeCall:
     """A call to be judged."""
-    hash = arguments_hash("r", f"1.{number}", "look", {})
-    return JudgeCall(call=f"1.{number}", tool="look", risk=risk, arguments={}, hash=hash)
+    return JudgeCall(call=f"1.{number}", tool="look", risk=risk, arguments={})
 
 
 def alone() -> System:
@@ -115,11 +114,12 @@ async def test_a_decision_is_bound_to_the_arguments() -> None:
         guardrail = system.ref(Guardrail, "r")
         await guardrail.send(SetLimits(limits=Limits(), started=0.0))
         await guardrail.ask(judge(1, risk="irreversible"))
+        hash = arguments_hash("r", "1.1", "look", {})
 
         other = await guardrail.ask(Decide(call="1.1", approved=True, by="me", hash="of something else"))
-        seen = await guardrail.ask(Decide(call="1.1", approved=True, by="me", hash=judge(1).hash))
-        again = await guardrail.ask(Decide(call="1.1", approved=True, by="me", hash=judge(1).hash))
-        opposite = await guardrail.ask(Decide(call="1.1", approved=False, by="me", hash=judge(1).hash))
+        seen = await guardrail.ask(Decide(call="1.1", approved=True, by="me", hash=hash))
+        again = await guardrail.ask(Decide(call="1.1", approved=True, by="me", hash=hash))
+        opposite = await guardrail.ask(Decide(call="1.1", approved=False, by="me", hash=hash))
 
     assert other == "call 1.1 of run r has other arguments than those decided on: look again"
     assert seen == ""

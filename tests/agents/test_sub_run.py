@@ -11,7 +11,6 @@ import pytest
 
 from choragus.actors.testing.simulation import simulated
 from choragus.agents.agent import Agent
-from choragus.agents.approval import arguments_hash
 from choragus.agents.checkpoint import Before
 from choragus.agents.errors import AgentError, AgentFault, Cancelled, LimitReached, UnknownRun
 from choragus.agents.guardrail import Guardrail
@@ -337,8 +336,7 @@ async def test_a_fan_out_of_1000_calls_that_cost_something_overspends_by_nothing
 
 
 def _costly(number: int) -> JudgeCall:
-    hash = arguments_hash("r", f"1.{number}", "ask", {})
-    return JudgeCall(call=f"1.{number}", tool="ask", risk="read", arguments={}, hash=hash, cost_usd=0.01)
+    return JudgeCall(call=f"1.{number}", tool="ask", risk="read", arguments={}, cost_usd=0.01)
 
 
 @simulated(seeds=range(3))

@@ -172,7 +172,7 @@ class Caller(Part[G, M], Generic[G, M]):
         call.why = call.why if call.role == "fallback" else why
         tool = self.tool_of(call)
         check = "" if tool is None else tool.check
-        how = check if isinstance(check, str) else f"{check.name} looks it up by its key"
+        how = how_to_check(tool)
         key = idempotency_key(self.key, call.id, call.role)
         shown = {"idempotency_key": key, "attempt": call.shown_attempt, "check": how}
         self.log("call.unknown", call=call.id, tool=call.tool, arguments=call.arguments, reason=why, **shown)
@@ -242,6 +242,12 @@ class Caller(Part[G, M], Generic[G, M]):
             is_error=end.is_error,
         )
         self.tell(GUARDRAIL, settled)
+
+
+def how_to_check(tool: Tool | None) -> str:
+    """How a person finds out what a call of the tool has done, as it declares; empty when nobody knows."""
+    check = "" if tool is None else tool.check
+    return check if isinstance(check, str) else f"{check.name} looks it up by its key"
 
 
 def retry_timer(call: str) -> str:

@@ -228,7 +228,6 @@ class JudgeCall(Request[Verdict]):
     tool: str
     risk: str
     arguments: dict[str, object]
-    hash: str
     agent: str = ""
     step: int = 0
     reason: str = ""

@@ -132,8 +132,7 @@ class Services:
         labels = granted.labels or Labels()
         if whose == MIXED:
             labels = Labels(arguments=labels.arguments)
-        is_open = granted.risk is Risk.READ and not (labels.guarded or labels.plans)
-        return (*labels.stored(tool), READS) if is_open else labels.stored(tool)
+        return (*labels.stored(tool), READS) if _may_be_steered(granted, labels) else labels.stored(tool)
 
     async def origins_of_call(self, run: str, message: JudgeCall, taken: Collection[str]) -> Origins | None:
         """Where a call comes from, when a policy of its agent wants to know and it is one that matters.
@@ -147,7 +146,7 @@ class Services:
         if granted is None:
             return None
         labels = granted.labels or Labels()
-        if granted.risk is Risk.READ and not (labels.guarded or labels.plans):
+        if _may_be_steered(granted, labels):
             return None
         reading = await self._reading(run, message.agent, message.upto)
         return reading.origins(message.tool, message.arguments, labels, taken)
@@ -287,6 +286,11 @@ class Services:
         self._heard.pop(run, None)
         self._readings.pop(run, None)
         self._norms.pop(run, None)
+
+
+def _may_be_steered(tool: Tool, labels: Labels) -> bool:
+    """Whether a call of the tool needs no origins: it only reads, and its declaration guards nothing."""
+    return tool.risk is Risk.READ and not (labels.guarded or labels.plans)
 
 
 def _unless_unknown(most: Usage | str) -> Usage:

@@ -14,10 +14,10 @@ from choragus.mailbox.address import actor_id
 
 from . import policy
 from .admission import Refusal, admitted, narrowed, shown
-from .approval import approval_id, arguments_hash
+from .approval import approval_id
 from .attention import unknown_id
 from .call import SETTLED, Call, End, GatewayState, Stage
-from .calling import retry_timer
+from .calling import how_to_check, retry_timer
 from .control import CallJudged, Hold
 from .errand import ToolReturned
 from .errors import WrongResult
@@ -86,7 +86,6 @@ class ToolGateway(
             tool=call.tool,
             risk=tool.risk.value,
             arguments=call.arguments,
-            hash=arguments_hash(self.key, call.id, call.tool, call.arguments),
             agent=call.agent,
             step=call.step,
             reason=message.reason,
@@ -193,9 +192,7 @@ class ToolGateway(
             return
         found = result.text if isinstance(result, ToolReturned) else f"{result.error}: {result.reason}"
         self.log("call.checked", call=call.id, tool=call.tool, found=found[:SHOWN])
-        tool = self.tool_of(call)
-        name = getattr(tool.check, "name", "") if tool is not None else ""
-        self.raise_attention(call, call.why, check=f"{name} looks it up by its key", found=found[:SHOWN])
+        self.raise_attention(call, call.why, check=how_to_check(self.tool_of(call)), found=found[:SHOWN])
 
     @reply
     def result_judged(self, verdict: Verdict | AskFailed) -> None:
