@@ -9,6 +9,7 @@ from attrs import frozen
 
 from choragus.agents.model import (
     ChatMessage,
+    Image,
     ModelReply,
     ModelRequest,
     Price,
@@ -96,10 +97,19 @@ def test_a_negative_price_is_refused() -> None:
         Price(output_per_million=-0.5)
 
 
-def test_tokens_are_a_quarter_of_the_characters_of_the_json() -> None:
-    empty = len('{"text":"","calls":[],"usage":null,"stop":"stop"}')
+def test_tokens_are_a_quarter_of_the_characters_that_are_said() -> None:
+    calls = (ToolCall("1", "look", {"at": "b"}),)
 
-    assert tokens(ModelReply("x" * 400)) == math.ceil((empty + 400) / 4)
+    assert tokens(ModelReply("x" * 400)) == 100
+    said = 'x[{"id":"1","name":"look","arguments":{"at":"b"}}]'
+    assert tokens(ModelReply("x", calls)) == math.ceil(len(said) / 4)
+
+
+def test_a_picture_counts_as_many_tokens() -> None:
+    picture = Image(media_type="image/png", data=b"x" * 1_000_000)
+    request = ModelRequest("m", "", (ChatMessage("user", "look", images=(picture,)),), ())
+
+    assert tokens(request) == 1_602
 
 
 def test_tokens_count_characters_and_not_bytes() -> None:

@@ -189,7 +189,7 @@ async def test_function_reply_above_its_maximum_is_an_error() -> None:
     model = FunctionModel(lambda _: "word " * 100, name="chatty", max_output_tokens=100)
 
     with pytest.raises(
-        ModelError, match=r"^model 'chatty' answered with 138 tokens, above its max_output_tokens of 100"
+        ModelError, match=r"^model 'chatty' answered with 125 tokens, above its max_output_tokens of 100"
     ):
         await model.complete(request())
 

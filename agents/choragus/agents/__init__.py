@@ -38,7 +38,20 @@ from .inspection import ApprovalRequested, OutcomeUnknown, RunEvent, RunSummary,
 from .keeping import Unwound
 from .ledger import Ledger, LedgerSummary
 from .limits import Limits
-from .model import ChatMessage, Model, ModelReply, ModelRequest, Price, ToolCall, ToolSchema, Usage
+from .model import (
+    ChatMessage,
+    Image,
+    Model,
+    ModelReply,
+    ModelRequest,
+    OutputSchema,
+    Price,
+    StreamingModel,
+    TextDelta,
+    ToolCall,
+    ToolSchema,
+    Usage,
+)
 from .prompt import Prompt
 from .question import ask_person
 from .retention import KeptRun, Sweep
@@ -74,6 +87,7 @@ __all__ = [
     "FunctionModel",
     "Held",
     "HeldRun",
+    "Image",
     "InformationFlow",
     "KeptRun",
     "Labels",
@@ -90,6 +104,7 @@ __all__ = [
     "NotPermitted",
     "Outcome",
     "OutcomeUnknown",
+    "OutputSchema",
     "Paused",
     "PolicyFault",
     "Price",
@@ -106,7 +121,9 @@ __all__ = [
     "ScriptedModel",
     "SecretFault",
     "Status",
+    "StreamingModel",
     "Sweep",
+    "TextDelta",
     "Tool",
     "ToolCall",
     "ToolContext",

@@ -28,6 +28,10 @@ def _as_tuple(tools: Iterable[Tool]) -> tuple[Tool, ...]:
     return tuple(tools) if isinstance(tools, Iterable) else tools
 
 
+def _as_models(models: Iterable[Model]) -> tuple[Model, ...]:
+    return tuple(models) if isinstance(models, Iterable) else models
+
+
 def _as_names(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(names) if isinstance(names, Iterable) and not isinstance(names, str) else names  # type: ignore[return-value]  # checked below
 
@@ -56,6 +60,7 @@ class Agent:
         delegates: names of tools that its sub-runs may have though it does not call them itself. What is neither among
             its tools nor named here no run below one of its runs can call.
         limits: the ceilings of each run; see Limits for those there are by default.
+        fallbacks: the models that answer when `model` cannot, in this order.
         cheaper: the model that gives the last answer where `Limits(at_limit="degrade")`; by default `model`.
         policies: what judges its goal, replies, calls, results and answer, behind the runtime's own policies.
         approvals: who is asked, how long they have, and what happens when nobody decides.
@@ -72,13 +77,15 @@ class Agent:
     delegates: tuple[str, ...] = field(kw_only=True, default=(), converter=_as_names)
     limits: Limits = field(kw_only=True, factory=Limits)
     policies: tuple[Policy, ...] = field(kw_only=True, default=(), converter=_as_policies)
+    fallbacks: tuple[Model, ...] = field(kw_only=True, default=(), converter=_as_models)
     cheaper: Model | None = field(kw_only=True, default=None)
     approvals: Approvals = field(kw_only=True, factory=Approvals)
     checkpoints: tuple[Checkpoint, ...] = field(kw_only=True, default=(), converter=_as_checkpoints)
 
     def __attrs_post_init__(self) -> None:
         _check_name(self.name)
-        _check_model(self.name, self.model)
+        for model in self.models:
+            _check_model(self.name, model)
         if self.cheaper is not None:
             _check_model(self.name, self.cheaper)
         _check_tools(self.name, self.tools)
@@ -100,6 +107,11 @@ class Agent:
     def every_policy(self) -> tuple[Policy, ...]:
         """Its policies, and behind them its checkpoints."""
         return (*self.policies, Checkpoints(self.checkpoints)) if self.checkpoints else self.policies
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """What answers: first the model, then its fallbacks."""
+        return (self.model, *self.fallbacks)
 
     @property
     def last_model(self) -> Model:

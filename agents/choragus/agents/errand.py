@@ -15,7 +15,8 @@ class CallModel:
     """Complete the conversation up to a position; its text is not repeated here.
 
     With `final` it is the run's last call, without tools, and the model is told that sentence. `granted` names the
-    tools that the model is shown; None: all of the agent's.
+    tools that the model is shown; None: all of the agent's. `model` says which of the agent's models is called: its
+    place among `Agent.models`.
     """
 
     run: str
@@ -24,12 +25,16 @@ class CallModel:
     upto: int
     final: str = ""
     granted: tuple[str, ...] | None = None
+    model: int = 0
 
 
 @stored("choragus.model_replied")
 @attrs.frozen(kw_only=True)
 class ModelReplied:
-    """The model's answer, what it used, and when the call began and ended (seconds since the epoch)."""
+    """The model's answer, what it used, and when the call began and ended (seconds since the epoch).
+
+    `model` and `id` are the provider's own names for what answered and for the answer, `kept` is for the conversation.
+    """
 
     text: str
     calls: tuple[ToolCall, ...]
@@ -39,6 +44,12 @@ class ModelReplied:
     cost_usd: float
     started: float
     ended: float
+    model: str = ""
+    id: str = ""
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    kept: tuple[dict[str, object], ...] = ()
 
 
 @stored("choragus.model_failed")
@@ -46,7 +57,7 @@ class ModelReplied:
 class ModelFailed:
     """The model failed; `retryable` says whether the same request may succeed later.
 
-    `cut_off`: it was given up on, and nobody knows what it has cost.
+    `cut_off`: it was given up on, and nobody knows what it has cost. `kind` and `retry_after` are as in ModelError.
     """
 
     reason: str
@@ -54,6 +65,8 @@ class ModelFailed:
     started: float
     ended: float
     cut_off: bool = False
+    kind: str = ""
+    retry_after: float | None = None
 
 
 @stored("choragus.call_tool")

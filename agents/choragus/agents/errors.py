@@ -72,12 +72,18 @@ class ModelError(AgentError):
     Args:
         reason: what happened and what to do.
         retryable: whether the same request may succeed later. False by default.
+        kind: what went wrong, in one word: "rate_limit", "overloaded", "timeout", "connection", "server",
+            "incomplete" (the reply ended before its end), "malformed" (it cannot be read), "request" (the provider
+            refuses it as it is), "authentication", "context_length"; empty when it is none of these.
+        retry_after: the seconds that the provider asks to wait before the next try; None when it says nothing.
     """
 
-    def __init__(self, reason: str, retryable: bool = False) -> None:
-        super().__init__(reason, retryable)
+    def __init__(self, reason: str, retryable: bool = False, kind: str = "", retry_after: float | None = None) -> None:
+        super().__init__(reason, retryable, kind, retry_after)
         self.reason = reason
         self.retryable = retryable
+        self.kind = kind
+        self.retry_after = retry_after
 
     def __str__(self) -> str:
         return self.reason

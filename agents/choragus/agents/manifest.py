@@ -37,7 +37,7 @@ class PolicyIdentity:
 
 @frozen(kw_only=True)
 class ModelIdentity:
-    """A second model in a manifest."""
+    """One of the further models in a manifest."""
 
     provider: str
     model: str
@@ -61,6 +61,7 @@ class Manifest:
     delegates: tuple[str, ...] = ()
     policies: tuple[PolicyIdentity, ...] = ()
     cheaper: ModelIdentity | None = None
+    fallbacks: tuple[ModelIdentity, ...] = ()
     approvals: Approvals = field(factory=Approvals)
 
     @property
@@ -89,15 +90,14 @@ def manifest(agent: Agent, common: Sequence[Policy] = ()) -> Manifest:
         tools=tuple(_identity(each) for each in sorted(agent.tools, key=lambda each: each.name)),
         limits=agent.limits,
         delegates=tuple(sorted(agent.delegates)),
-        cheaper=_model(agent.name, agent.cheaper),
+        cheaper=None if agent.cheaper is None else _model(agent.name, agent.cheaper),
+        fallbacks=tuple(_model(agent.name, each) for each in agent.fallbacks),
         policies=tuple(PolicyIdentity(each.name, each.version) for each in (*common, *agent.every_policy)),
         approvals=agent.approvals,
     )
 
 
-def _model(agent: str, model: Model | None) -> ModelIdentity | None:
-    if model is None:
-        return None
+def _model(agent: str, model: Model) -> ModelIdentity:
     return ModelIdentity(provider=model.provider, model=model.name, settings=_settings(agent, model))
 
 

@@ -7,7 +7,8 @@ implements.
 from __future__ import annotations
 
 import math
-from typing import Literal, Protocol, TypeVar, runtime_checkable
+from collections.abc import AsyncIterator
+from typing import Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import msgspec
 from attrs import Attribute, field, frozen
@@ -15,6 +16,8 @@ from attrs import Attribute, field, frozen
 N = TypeVar("N", int, float)
 
 CHARACTERS_PER_TOKEN = 4
+TOKENS_PER_IMAGE = 1_600
+"""What a large picture takes at the providers that say so."""
 
 
 def _not_negative(owner: object, attribute: Attribute[N], value: N) -> None:
@@ -39,6 +42,9 @@ class ToolCall:
 class Usage:
     """What one model call used, or may use at most: tokens, and US dollars.
 
+    Of the input, `cached_tokens` were read from the provider's cache and `cache_write_tokens` written to it; of the
+    output, `reasoning_tokens` are none of the text. All three are contained in the other two.
+
     >>> Usage(input_tokens=900, output_tokens=100).total_tokens
     1000
     """
@@ -46,6 +52,9 @@ class Usage:
     input_tokens: int = field(default=0, validator=_not_negative)
     output_tokens: int = field(default=0, validator=_not_negative)
     cost_usd: float = field(default=0.0, validator=_not_negative)
+    cached_tokens: int = field(default=0, validator=_not_negative)
+    cache_write_tokens: int = field(default=0, validator=_not_negative)
+    reasoning_tokens: int = field(default=0, validator=_not_negative)
 
     @property
     def total_tokens(self) -> int:
@@ -75,13 +84,31 @@ class Price:
         return Usage(input_tokens=input_tokens, output_tokens=output_tokens, cost_usd=self.cost(usage))
 
 
+@frozen(kw_only=True)
+class Image:
+    """A picture in a line of the conversation: its bytes with their media type (`image/png`), or an address."""
+
+    media_type: str = ""
+    data: bytes = b""
+    url: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        if bool(self.data) == bool(self.url) or (self.data and not self.media_type.startswith("image/")):
+            raise ValueError(
+                f"Image(media_type={self.media_type!r}, url={self.url!r}) with {len(self.data)} bytes is no picture: "
+                "give data with media_type='image/...', or a url"
+            )
+
+
 @frozen
 class ChatMessage:
     """One line of the conversation, in the order in which the model sees it.
 
-    A `user` line has text. An `assistant` line has text, calls or both. A `tool` line is the result of the call
-    `call_id` of the tool `name`; `is_error` says that the text tells what went wrong. `labels` say where it came from,
-    as far as that is known beside the role: those that the tool declared when it was called.
+    A `user` line has text, images or both. An `assistant` line has text, calls or both. A `tool` line is the result of
+    the call `call_id` of the tool `name`; `is_error` says that the text tells what went wrong. `labels` say where it
+    came from, as far as that is known beside the role: those that the tool declared when it was called. `kept` is what
+    the provider wants back as it gave it with an assistant line (reasoning items, signatures): JSON objects that only
+    its own adapter reads, each with the provider's name under "provider".
     """
 
     role: Literal["user", "assistant", "tool"]
@@ -91,6 +118,8 @@ class ChatMessage:
     name: str = ""
     is_error: bool = False
     labels: tuple[str, ...] = ()
+    images: tuple[Image, ...] = ()
+    kept: tuple[dict[str, object], ...] = ()
 
 
 @frozen
@@ -103,26 +132,54 @@ class ToolSchema:
 
 
 @frozen
+class OutputSchema:
+    """What the text of the last reply must be: JSON that fits `schema`, a JSON Schema."""
+
+    name: str
+    schema: dict[str, object]
+
+
+@frozen
 class ModelRequest:
-    """All that a model is sent for one call; a model keeps nothing between two calls."""
+    """All that a model is sent for one call; a model keeps nothing between two calls.
+
+    With `output` the text of a reply without calls is to be JSON of that schema. A provider that can hold its model to
+    it does so; others are told in the instructions, and whoever asked checks the text in any case.
+    """
 
     model: str
     instructions: str
     messages: tuple[ChatMessage, ...]
     tools: tuple[ToolSchema, ...]
+    output: OutputSchema | None = None
 
 
 @frozen
 class ModelReply:
     """What the model answered; `stop` says why it ended, and `usage` is None when it was not told.
 
-    A `length` reply was cut off at the output limit, a `refusal` holds the model's own words for not answering.
+    A `length` reply was cut off at the output limit, a `refusal` holds the model's own words for not answering. `model`
+    is the id of the model that answered, as the provider says it, and `id` the provider's name for the reply; empty
+    where it says none. `kept` is for the conversation, as in ChatMessage.
     """
 
     text: str = ""
     calls: tuple[ToolCall, ...] = ()
     usage: Usage | None = None
     stop: Literal["stop", "tool_calls", "length", "refusal"] = "stop"
+    model: str = ""
+    id: str = ""
+    kept: tuple[dict[str, object], ...] = ()
+
+
+@frozen
+class TextDelta:
+    """A piece of the text of a reply that is still being written."""
+
+    text: str
+
+
+Streamed: TypeAlias = TextDelta | ModelReply
 
 
 @runtime_checkable
@@ -155,6 +212,20 @@ class Model(Protocol):
         """
 
 
+@runtime_checkable
+class StreamingModel(Model, Protocol):
+    """A model that also gives its reply piece by piece."""
+
+    def stream(self, request: ModelRequest) -> AsyncIterator[Streamed]:
+        """The pieces of the reply's text as they come, and behind them, once and last, the whole reply.
+
+        The texts of the pieces together are the reply's. Closing the iterator gives the call up.
+
+        Raises:
+            ModelError: as `complete`; also when the stream ends before the reply is complete.
+        """
+
+
 def bound(model: Model, request: ModelRequest) -> Usage | str:
     """What the model says that completing `request` may use at most, or why it says nothing."""
     try:
@@ -167,5 +238,25 @@ def bound(model: Model, request: ModelRequest) -> Usage | str:
 
 
 def tokens(value: ModelRequest | ModelReply) -> int:
-    """Tokens of a request or reply by its length: one for each 4 characters of its JSON, rounded up."""
-    return math.ceil(len(msgspec.json.encode(value).decode()) / CHARACTERS_PER_TOKEN)
+    """Tokens of a request or reply by its length: one for each 4 characters of what is said in it, rounded up.
+
+    Calls, schemas and what is kept for the provider count by their JSON, a picture as 1,600 tokens.
+    """
+    if isinstance(value, ModelReply):
+        return math.ceil((len(value.text) + _characters(value.calls)) / CHARACTERS_PER_TOKEN)
+    said = (
+        len(value.instructions) + _characters(value.tools) + (0 if value.output is None else _characters(value.output))
+    )
+    said += sum(map(_said, value.messages))
+    pictures = sum(len(message.images) for message in value.messages)
+    return math.ceil(said / CHARACTERS_PER_TOKEN) + TOKENS_PER_IMAGE * pictures
+
+
+def _said(message: ChatMessage) -> int:
+    ids = len(message.role) + len(message.call_id) + len(message.name)
+    return len(message.text) + ids + _characters(message.calls) + _characters(message.kept)
+
+
+def _characters(value: object) -> int:
+    """Characters of its JSON; none for nothing."""
+    return len(msgspec.json.encode(value).decode()) if value else 0

@@ -106,7 +106,7 @@ class Reasoning(Drafting[R, M]):
     async def _most(self, final: str) -> Spent | str:
         """What the model call may use at most, or why nobody can tell where that matters."""
         state = self.state
-        most = await self.services.estimate(self.key, state.agent, state.upto, state.granted, final)
+        most = await self.services.estimate(self._asked(final))
         if isinstance(most, Usage):
             return Spent(
                 steps=1, input_tokens=most.input_tokens, output_tokens=most.output_tokens, cost_usd=most.cost_usd
@@ -115,8 +115,7 @@ class Reasoning(Drafting[R, M]):
         return most if is_bound and state.limits.unbounded == "refuse" else Spent(steps=1)
 
     def _unbounded(self, why: str) -> str:
-        who = self.services.agent(self.state.agent)
-        model = who.last_model if self.state.final else who.model
+        model = self.services.model(self._asked(self.state.final))
         return (
             f"nobody can tell what a call of model {model.name!r} may use at most ({why}), and tokens or money are "
             "limited: give it an estimate, or let it run with Limits(unbounded='allow')"
@@ -140,17 +139,22 @@ class Reasoning(Drafting[R, M]):
             self._end(Status.LIMIT, verdict.reason)
 
     def _call_model(self) -> None:
+        asked = self._asked(self.state.final)
+        self.state.effect = self.effect(
+            "model", asked, then=self.replied, on_interrupt=OnInterrupt.RERUN, about=self._token
+        )
+
+    def _asked(self, final: str) -> CallModel:
+        """The model call of this step; with `final`, as the run's last."""
         state = self.state
-        request = CallModel(
+        return CallModel(
             run=self.key,
             agent=state.agent,
             step=state.step,
             upto=state.upto,
             granted=state.granted,
-            final=state.final,
-        )
-        state.effect = self.effect(
-            "model", request, then=self.replied, on_interrupt=OnInterrupt.RERUN, about=self._token
+            final=final,
+            model=state.model,
         )
 
     def _account(self, answer: ModelReplied) -> None:
@@ -194,7 +198,7 @@ class Reasoning(Drafting[R, M]):
 
     def _log_model(self, kind: str, answer: ModelReplied | ModelFailed, **fields: object) -> None:
         state = self.state
-        model = self.services.agent(state.agent).model
+        model = self.services.model(self._asked(state.final))
         self.log(
             kind,
             step=state.step,

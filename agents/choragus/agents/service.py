@@ -24,7 +24,7 @@ from .holding import OnChange, objection
 from .ledger import Ledger
 from .manifest import Manifest, manifest
 from .message import JudgeCall
-from .model import ChatMessage, ModelRequest, Usage, bound
+from .model import ChatMessage, Model, ModelRequest, ToolSchema, Usage, bound
 from .patience import TookTooLong, within
 from .policy.chain import Chain, Policy
 from .policy.norms import Norms
@@ -181,55 +181,61 @@ class Services:
         if reason:
             raise Held(run, reason)
 
-    async def request(
-        self, run: str, agent: str, upto: int, granted: Collection[str] | None = None, final: str = ""
-    ) -> ModelRequest:
+    def model(self, asked: CallModel) -> Model:
+        """What is called."""
+        who = self.agent(asked.agent)
+        return who.last_model if asked.final else who.models[asked.model]
+
+    async def request(self, asked: CallModel) -> ModelRequest:
         """All that the model is sent for a step, from the conversation on disk, and the tools that it is granted.
 
-        With `final`, its last call: without tools, and with that sentence behind what was said.
+        The last call of a run is without tools, and with its sentence behind what was said.
         """
-        who = self.agent(agent)
-        messages = tuple((await self._conversation(run, upto))[:upto])
-        if self.policies(agent).follows_information:  # labels are not the model's to read, nor to pay for
+        who = self.agent(asked.agent)
+        messages = tuple((await self._conversation(asked.run, asked.upto))[: asked.upto])
+        if self.policies(asked.agent).follows_information:  # labels are not the model's to read, nor to pay for
             messages = tuple(attrs.evolve(each, labels=()) if each.labels else each for each in messages)
-        if final:
-            return ModelRequest(who.last_model.name, who.prompt.text, (*messages, ChatMessage("user", final)), ())
-        schemas = tuple(tool.schema for tool in who.tools if granted is None or tool.name in granted)
-        return ModelRequest(who.model.name, who.prompt.text, messages, schemas)
+        if asked.final:
+            messages = (*messages, ChatMessage("user", asked.final))
+        return ModelRequest(self.model(asked).name, who.prompt.text, messages, _schemas(who, asked))
 
-    async def estimate(
-        self, run: str, agent: str, upto: int, granted: Collection[str] | None = None, final: str = ""
-    ) -> Usage | str:
+    async def estimate(self, asked: CallModel) -> Usage | str:
         """The most that the model call of a step may use, or why nobody can tell."""
-        who = self.agent(agent)
-        model = who.last_model if final else who.model
-        return bound(model, await self.request(run, agent, upto, granted, final))
+        return bound(self.model(asked), await self.request(asked))
 
     async def call_model(self, request: object, context: EffectContext) -> object:
         """Run a CallModel effect. A ModelError or a model that takes too long is a result; anything else is a bug."""
         assert isinstance(request, CallModel)
         started = self.clock()
-        asked = await self.request(request.run, request.agent, request.upto, request.granted, request.final)
-        who = self.agent(request.agent)
-        model = who.last_model if request.final else who.model
+        asked = await self.request(request)
+        model = self.model(request)
         try:
             reply = await within(MODEL_TIMEOUT, model.complete(asked))
         except TookTooLong:
             reason = f"{model.name} did not answer within {MODEL_TIMEOUT:g} s"
-            return ModelFailed(reason=reason, retryable=True, started=started, ended=self.clock(), cut_off=True)
+            return ModelFailed(
+                reason=reason, retryable=True, started=started, ended=self.clock(), cut_off=True, kind="timeout"
+            )
         except ModelError as error:
-            reason = self.toolbelt.vault.scrubbed(_storable(str(error)))
-            return ModelFailed(reason=reason, retryable=error.retryable, started=started, ended=self.clock())
+            return ModelFailed(
+                reason=self.toolbelt.vault.scrubbed(_storable(str(error))),
+                retryable=error.retryable,
+                started=started,
+                ended=self.clock(),
+                kind=error.kind,
+                retry_after=error.retry_after,
+            )
         usage = reply.usage or _unless_unknown(bound(model, asked))
         return ModelReplied(
             text=reply.text,
             calls=reply.calls,
             stop=reply.stop,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cost_usd=usage.cost_usd,
+            **attrs.asdict(usage),
             started=started,
             ended=self.clock(),
+            model=reply.model,
+            id=reply.id,
+            kept=reply.kept,
         )
 
     async def call_tool(self, request: object, context: EffectContext) -> object:
@@ -291,6 +297,13 @@ class Services:
 def _may_be_steered(tool: Tool, labels: Labels) -> bool:
     """Whether a call of the tool needs no origins: it only reads, and its declaration guards nothing."""
     return tool.risk is Risk.READ and not (labels.guarded or labels.plans)
+
+
+def _schemas(agent: Agent, asked: CallModel) -> tuple[ToolSchema, ...]:
+    """What the model is shown of the agent's tools."""
+    if asked.final:
+        return ()
+    return tuple(tool.schema for tool in agent.tools if asked.granted is None or tool.name in asked.granted)
 
 
 def _unless_unknown(most: Usage | str) -> Usage:

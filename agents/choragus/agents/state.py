@@ -92,7 +92,8 @@ class RunState:
     `final`: what the model is told in its last call, which has no tools. `achieved` is the latest that it said.
     `ceiling`: a person is asked to raise one. `paused` has who holds the run and why, by account. `room` is how many
     sub-runs may stand below one another under this one. `granted` are the tools that the run was
-    narrowed to; None: it was not. `children` are its sub-runs, and whether they go on.
+    narrowed to; None: it was not. `children` are its sub-runs, and whether they go on. `model` is the place
+    of the model in hand among the agent's.
     """
 
     phase: Phase = Phase.NEW
@@ -125,6 +126,7 @@ class RunState:
     granted: tuple[str, ...] | None = None
     sources: tuple[str, ...] = ()
     questions: int = 0
+    model: int = 0
 
     @property
     def open_children(self) -> tuple[str, ...]:
