@@ -22,6 +22,7 @@ from .inspection import find_run
 from .memory import Memory
 from .message import CancelRun, Decide, ForkRun, GiveUpRun, SettleCall, StartRun, UnwindRun
 from .orchestrator import Orchestrator
+from .stream import run_stream
 from .tool_gateway import ToolGateway
 
 PARTS = (Orchestrator, Memory, Guardrail, ToolGateway)
@@ -72,13 +73,14 @@ class Desk:
         return self._system.ref(ToolGateway, run)
 
     @contextmanager
-    def news(self) -> Iterator[asyncio.Event]:
-        """An event that is set whenever something was committed; for `wait`."""
-        event = self._system.kernel.reader()
+    def news(self, run: str = "") -> Iterator[asyncio.Event]:
+        """An event that is set whenever something was entered in the run's logbook, or anywhere; for `wait`."""
+        stream = run_stream(run) if run else ""
+        event = self._system.kernel.reader(stream)
         try:
             yield event
         finally:
-            self._system.kernel.reader_done(event)
+            self._system.kernel.reader_done(event, stream)
 
     async def wait(self, run: str, news: asyncio.Event) -> None:
         """Wait for news about a run that is not finished.
