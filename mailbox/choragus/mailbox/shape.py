@@ -44,12 +44,16 @@ class Looks:
     def at(self, value: object) -> bool:
         """Whether there is one in the value."""
         cls = type(value)
-        look = self._made[cls] if cls in self._made else self._of_class(cls)
+        try:
+            look = self._made[cls]
+        except KeyError:
+            look = self._of_class(cls)
         return look is not None and look(value)
 
     def _of_class(self, cls: type) -> Look | None:
-        if cls in _ATOMS or not attrs.has(cls):
-            return self._of(cls if cls in _ATOMS else object)
+        if not attrs.has(cls):
+            self._made[cls] = self._of(cls if cls in _ATOMS else object)
+            return self._made[cls]
         self._made[cls] = self._in_any  # a class that holds itself
         self._made[cls] = self._of_fields(cls)
         return self._made[cls]
@@ -99,13 +103,16 @@ def _all(parts: list[tuple[Callable[[object], object], Look]]) -> Look | None:
         return None
 
     def look(value: object) -> bool:
-        return any(found(get(value)) for get, found in parts)
+        for get, found in parts:  # noqa: SIM110  # twice as fast as any(): this runs several times in each turn
+            if found(get(value)):
+                return True
+        return False
 
     return look
 
 
 def _each(look: Look) -> Look:
-    return lambda value: any(map(look, value))  # type: ignore[call-overload]  # a list, by its annotation
+    return lambda value: bool(value) and any(map(look, value))  # type: ignore[call-overload]  # a list, by its annotation
 
 
 def _each_value(look: Look | None) -> Look | None:
