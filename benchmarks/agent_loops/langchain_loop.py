@@ -1,7 +1,8 @@
 """The loop of LangChain's agent on LangGraph, without a checkpointer or with SQLite and durability sync."""
 
 # the library is there only with the extra `peers`, so these are errors or not depending on the environment
-# mypy: disable-error-code="import-not-found,misc,no-any-unimported,arg-type,no-untyped-def,untyped-decorator,override,no-untyped-call"
+# mypy: disable-error-code="import-not-found,misc,no-any-unimported,arg-type,no-untyped-def,untyped-decorator"
+# mypy: disable-error-code="override,no-untyped-call"
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
