@@ -18,7 +18,7 @@ from cattrs.errors import BaseValidationError, StructureHandlerNotFoundError
 from cattrs.preconf.msgspec import make_converter
 
 from .errors import CorruptRecord, NotStorable, StoredFault, UnknownRecord
-from .shape import Looks, foreign, infinite
+from .shape import Looks, foreign, infinite, not_finite
 
 T = TypeVar("T")
 Fields = dict[str, object]
@@ -35,7 +35,7 @@ _encode = _converter.encoder.encode
 _FOREIGN = Looks(foreign, None, in_private=True)
 """For what msgspec would not write as cattrs has it; without any the way over dictionaries, 4 to 50 times as long, is
 not needed."""
-_INFINITE = Looks(infinite, infinite, in_private=False)
+_INFINITE = Looks(infinite, not_finite, in_private=False)
 """For floats that are NaN or infinite: JSON would keep null in their place, and that is not what was given."""
 _classes: dict[str, type] = {}
 _tags: dict[type, Encoding] = {}
@@ -103,7 +103,7 @@ def encode(value: object) -> Record:
     """
     encoding = _tags.get(type(value))
     if encoding is None:
-        if attrs.has(type(value)):
+        if type(value) is not dict and attrs.has(type(value)):
             raise NotStorable(_unregistered(type(value)))
         return Record(PLAIN, 1, _dump(value))
     return Record(encoding.tag, encoding.version, _dump(value))

@@ -7,6 +7,7 @@ class, it visits only the fields that may hold what is looked for.
 from __future__ import annotations
 
 import math
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -23,6 +24,7 @@ Look: TypeAlias = Callable[[object], bool]
 
 _ATOMS = frozenset({str, int, bool, float, type(None)})
 _LEAVES = (str, int, bytes, Enum, datetime, date, time, timedelta, Decimal, UUID, type(None))
+LARGEST = sys.float_info.max
 _SEVERAL = (list, tuple, set, frozenset)
 
 
@@ -88,8 +90,12 @@ class Looks:
         return self._in_any
 
     def _of_union(self, args: Iterable[object]) -> Look | None:
-        if all(self._of(arg) is None for arg in args):
+        looks = [look for arg in args if (look := self._of(arg)) is not None]
+        if not looks:
             return None
+        if len(looks) == 1 and set(args) == {float, type(None)}:
+            only = looks[0]
+            return lambda value: value is not None and only(value)
         return self.at
 
     def _of_items(self, args: Iterable[object]) -> Look | None:
@@ -113,6 +119,11 @@ def _all(parts: list[tuple[Callable[[object], object], Look]]) -> Look | None:
 
 def _each(look: Look) -> Look:
     return lambda value: bool(value) and any(map(look, value))  # type: ignore[call-overload]  # a list, by its annotation
+
+
+def not_finite(value: object) -> bool:
+    """Whether a float is NaN or infinite; whatever else is where a float should be."""
+    return not -LARGEST <= value <= LARGEST if type(value) is float else infinite(value)
 
 
 def _each_value(look: Look | None) -> Look | None:
