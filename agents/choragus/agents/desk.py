@@ -73,14 +73,17 @@ class Desk:
         return self._system.ref(ToolGateway, run)
 
     @contextmanager
-    def news(self, run: str = "") -> Iterator[asyncio.Event]:
-        """An event that is set whenever something was entered in the run's logbook, or anywhere; for `wait`."""
+    def news(self, run: str = "", kind: str = "") -> Iterator[asyncio.Event]:
+        """An event that is set whenever something of that kind was entered in the run's logbook; for `wait`.
+
+        Without a kind it is set for entries of any, without a run for those of all streams.
+        """
         stream = run_stream(run) if run else ""
-        event = self._system.kernel.reader(stream)
+        event = self._system.kernel.reader(stream, kind)
         try:
             yield event
         finally:
-            self._system.kernel.reader_done(event, stream)
+            self._system.kernel.reader_done(event, stream, kind)
 
     async def wait(self, run: str, news: asyncio.Event) -> None:
         """Wait for news about a run that is not finished.

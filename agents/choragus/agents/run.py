@@ -199,7 +199,7 @@ class Run:
         return attrs.evolve(approval, desk=self._desk)
 
     async def _ended(self) -> RunSummary:
-        with self._desk.news(self.id) as news:
+        with self._desk.news(self.id, "run.ended") as news:
             while True:
                 news.clear()
                 summary = await self.status()
