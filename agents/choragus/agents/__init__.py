@@ -53,6 +53,8 @@ from .model import (
     Usage,
 )
 from .prompt import Prompt
+from .provider.anthropic import AnthropicModel
+from .provider.openai import OpenAIModel
 from .question import ask_person
 from .retention import KeptRun, Sweep
 from .rulebook import Rule
@@ -71,6 +73,7 @@ __all__ = [
     "Agent",
     "AgentError",
     "AgentFault",
+    "AnthropicModel",
     "Approval",
     "ApprovalRequested",
     "Approvals",
@@ -102,6 +105,7 @@ __all__ = [
     "ModelRequest",
     "NotForkable",
     "NotPermitted",
+    "OpenAIModel",
     "Outcome",
     "OutcomeUnknown",
     "OutputSchema",

@@ -15,6 +15,7 @@ from .limits import Limits
 from .model import Model
 from .policy.chain import Policy
 from .prompt import Prompt
+from .provider.registry import model_named
 from .tool import Risk, Tool
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -28,8 +29,18 @@ def _as_tuple(tools: Iterable[Tool]) -> tuple[Tool, ...]:
     return tuple(tools) if isinstance(tools, Iterable) else tools
 
 
-def _as_models(models: Iterable[Model]) -> tuple[Model, ...]:
-    return tuple(models) if isinstance(models, Iterable) else models
+def _as_model(model: Model | str) -> Model:
+    return model_named(model) if isinstance(model, str) else model
+
+
+def _as_cheaper(model: Model | str | None) -> Model | None:
+    return model_named(model) if isinstance(model, str) else model
+
+
+def _as_models(models: Iterable[Model | str]) -> tuple[Model, ...]:
+    if isinstance(models, str):
+        raise AgentFault(f"fallbacks={models!r} is a text: give a list, such as [{models!r}]")
+    return tuple(map(_as_model, models)) if isinstance(models, Iterable) else models
 
 
 def _as_names(names: Iterable[str]) -> tuple[str, ...]:
@@ -54,7 +65,7 @@ class Agent:
 
     Args:
         name: letters, digits, `_`, `.` and `-`, at most 64. Stored runs find their agent by it.
-        model: what answers.
+        model: what answers: a Model, or the name of one, such as "openai:gpt-5-mini"; see `docs/models.md`.
         prompt: what the model is told before the goal; a text stands for a Prompt.
         tools: what it may call, each made by @tool. Nothing else can be called.
         delegates: names of tools that its sub-runs may have though it does not call them itself. What is neither among
@@ -67,18 +78,20 @@ class Agent:
         checkpoints: where a person is always asked.
 
     Raises:
-        AgentFault: a part is of a wrong type, the name is badly formed, or two tools share a name.
+        AgentFault: a part is of a wrong type, the name is badly formed, two tools share a name, or no model of that
+            name can be had.
+        ImportError: the model's provider needs an extra.
     """
 
     name: str
-    model: Model = field(kw_only=True)
+    model: Model = field(kw_only=True, converter=_as_model)
     prompt: Prompt = field(kw_only=True, default=Prompt(""), converter=_as_prompt)
     tools: tuple[Tool, ...] = field(kw_only=True, default=(), converter=_as_tuple)
     delegates: tuple[str, ...] = field(kw_only=True, default=(), converter=_as_names)
     limits: Limits = field(kw_only=True, factory=Limits)
     policies: tuple[Policy, ...] = field(kw_only=True, default=(), converter=_as_policies)
     fallbacks: tuple[Model, ...] = field(kw_only=True, default=(), converter=_as_models)
-    cheaper: Model | None = field(kw_only=True, default=None)
+    cheaper: Model | None = field(kw_only=True, default=None, converter=_as_cheaper)
     approvals: Approvals = field(kw_only=True, factory=Approvals)
     checkpoints: tuple[Checkpoint, ...] = field(kw_only=True, default=(), converter=_as_checkpoints)
 
@@ -130,13 +143,11 @@ def _check_delegates(agent: str, delegates: object) -> None:
 
 
 def _check_model(agent: str, model: object) -> None:
-    if isinstance(model, str):
-        raise AgentFault(
-            f"the model of agent {agent!r} is the text {model!r}: providers come with a later release, "
-            "pass a Model such as FunctionModel"
-        )
     if isinstance(model, type) or not isinstance(model, Model):
-        raise AgentFault(f"the model of agent {agent!r} is {model!r}: pass a Model such as FunctionModel(...)")
+        raise AgentFault(
+            f"the model of agent {agent!r} is {model!r}: pass a Model such as FunctionModel(...), or a name such as "
+            "'openai:gpt-5-mini'"
+        )
 
 
 def _check_tools(agent: str, tools: object) -> None:

@@ -21,9 +21,19 @@ TOKENS_PER_IMAGE = 1_600
 
 
 def _not_negative(owner: object, attribute: Attribute[N], value: N) -> None:
+    _check_number(owner, attribute.name, value)
+
+
+def _none_or_not_negative(owner: object, attribute: Attribute[float | None], value: float | None) -> None:
+    if value is not None:
+        _check_number(owner, attribute.name, value)
+
+
+def _check_number(owner: object, name: str, value: float) -> None:
     if not (math.isfinite(value) and value >= 0):
-        field_name = f"{type(owner).__name__}.{attribute.name}"
-        raise ValueError(f"{field_name} is {value!r}, below 0 or not finite: give a finite number, 0 or more")
+        raise ValueError(
+            f"{type(owner).__name__}.{name} is {value!r}, below 0 or not finite: give a finite number, 0 or more"
+        )
 
 
 @frozen
@@ -64,19 +74,28 @@ class Usage:
 
 @frozen(kw_only=True)
 class Price:
-    """US dollars per million tokens; free by default.
+    """US dollars per million tokens; free by default. What is read from the cache or written to it costs as other input
+    does, unless its own price is given.
 
     >>> Price(input_per_million=2.0, output_per_million=8.0).cost(Usage(input_tokens=500_000, output_tokens=250_000))
     3.0
+    >>> Price(input_per_million=2.0, cached_per_million=0.5).cost(Usage(input_tokens=1_000_000, cached_tokens=500_000))
+    1.25
     """
 
     input_per_million: float = field(default=0.0, validator=_not_negative)
     output_per_million: float = field(default=0.0, validator=_not_negative)
+    cached_per_million: float | None = field(default=None, validator=_none_or_not_negative)
+    cache_write_per_million: float | None = field(default=None, validator=_none_or_not_negative)
 
     def cost(self, usage: Usage) -> float:
         """US dollars for the tokens of `usage`; its own `cost_usd` is not looked at."""
         dollars = usage.input_tokens * self.input_per_million + usage.output_tokens * self.output_per_million
-        return dollars / 1_000_000
+        if self.cached_per_million is not None:
+            dollars += usage.cached_tokens * (self.cached_per_million - self.input_per_million)
+        if self.cache_write_per_million is not None:
+            dollars += usage.cache_write_tokens * (self.cache_write_per_million - self.input_per_million)
+        return max(0.0, dollars) / 1_000_000
 
     def priced(self, input_tokens: int, output_tokens: int) -> Usage:
         """A usage of so many tokens with its cost filled in."""

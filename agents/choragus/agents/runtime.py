@@ -38,6 +38,7 @@ from .limits import Limits
 from .manifest import manifest
 from .message import ForkRun, StartRun
 from .naming import run_id
+from .offering import check_prices, release
 from .policy.chain import Policy
 from .retention import Sweep, prune_runs
 from .rulebook import MAIN, Rulebook
@@ -169,6 +170,7 @@ class Runtime(Steering):
         finally:
             self._is_open = False
             self._desk.close()
+            await release(self._agents.values())
 
     @property
     def events(self) -> Events:
@@ -203,6 +205,7 @@ class Runtime(Steering):
         Raises:
             AgentFault: when the agent is not among the runtime's, the goal or the key is no text, a name is that of
                 none of its tools, or a ledger is not there.
+            LimitFault: when a model has no price, and the run a ceiling on money.
             LimitReached: when the parent has no depth left for a sub-run.
             Held: when the run of that key is held.
             Paused: when the runtime is paused.
@@ -212,6 +215,7 @@ class Runtime(Steering):
         self._check_open()
         drawn = check_ledgers(ledgers, self._ledgers, parent)
         granted = check_grant(agent, tools)
+        await check_prices(agent, parent is not None or bool(drawn))
         identity = manifest(agent, self._policies).hash
         if parent is not None:
             asked = StartRun(agent=agent.name, goal=goal, key=key, manifest=identity, tools=granted)

@@ -25,6 +25,7 @@ from .ledger import Ledger
 from .manifest import Manifest, manifest
 from .message import JudgeCall
 from .model import ChatMessage, Model, ModelRequest, ToolSchema, Usage, bound
+from .offering import NO_PRICE, lacks_price, may_not_cost, prepare
 from .patience import TookTooLong, within
 from .policy.chain import Chain, Policy
 from .policy.norms import Norms
@@ -201,7 +202,11 @@ class Services:
 
     async def estimate(self, asked: CallModel) -> Usage | str:
         """The most that the model call of a step may use, or why nobody can tell."""
-        return bound(self.model(asked), await self.request(asked))
+        model = self.model(asked)
+        await prepare(model)
+        if lacks_price(model) and may_not_cost(self.agent(asked.agent)):
+            return NO_PRICE
+        return bound(model, await self.request(asked))
 
     async def call_model(self, request: object, context: EffectContext) -> object:
         """Run a CallModel effect. A ModelError or a model that takes too long is a result; anything else is a bug."""
