@@ -98,9 +98,9 @@ class Adapter:
         await self._connection.ready()
         await self._tariffs.ready()
 
-    async def aclose(self) -> None:
-        """Close the client, unless it is the user's. A later call makes another."""
-        await self._connection.aclose()
+    async def release(self) -> None:
+        """Close the client once no call is under way, unless it is the user's. A later call makes another."""
+        await self._connection.release()
 
     def estimate(self, request: ModelRequest) -> Usage:
         """One token for each two bytes of the request, 1,600 for a picture, and the longest reply, at the price.

@@ -133,7 +133,7 @@ def loop_runs() -> bool:
 
 @define(eq=False)
 class _Held:
-    """A client of ours; the last call that is made with it after `aclose` closes it."""
+    """A client of ours; after `release` the last call that is made with it closes it."""
 
     client: Client
     calls: int = 0
@@ -180,7 +180,7 @@ class Connection:
             held.calls -= 1
             await held.close_if_idle()
 
-    async def aclose(self) -> None:
+    async def release(self) -> None:
         """Close this loop's client of ours, as soon as no call is under way; a later call makes another."""
         held = self._held.pop(asyncio.get_running_loop(), None)
         if held is not None and self._given is None:
