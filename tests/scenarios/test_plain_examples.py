@@ -53,12 +53,26 @@ def test_a_killed_counter_loses_nothing_and_counts_nothing_twice(tmp_path: Path)
     assert lines[-1] == "the child was told 1 to 50, and ended; on disk: 50"
 
 
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("name", [*PLAIN, "provider_loopback"])
 def test_an_example_fits_two_screens_and_stands_in_the_readme(name: str) -> None:
     text = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
 
     assert text.count("\n") <= 120
     assert f"{name}.py" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_provider_that_fails_is_told_apart_and_the_run_goes_on(tmp_path: Path) -> None:
+    pytest.importorskip("openai")
+
+    lines = printed("provider_loopback", tmp_path)
+
+    assert lines == [
+        "overloaded: may be tried again, after 1 s",
+        "incomplete: may be tried again",
+        "weather('Bergen')",
+        "Take an umbrella.",
+        "180 tokens in, 20 out, 0.0000562 dollars",
+    ]
 
 
 def test_a_ceiling_that_asks_is_raised_and_holds(tmp_path: Path) -> None:

@@ -113,7 +113,11 @@ def _responses(said: Said) -> dict[str, object]:
         output.append({"id": "rs_1", "type": "reasoning", "summary": [], "encrypted_content": "c2VjcmV0"})
     if said.text:
         kind = "refusal" if said.stop == "refusal" else "text"
-        part = {"type": "refusal" if kind == "refusal" else "output_text", kind: said.text, "annotations": []}
+        part: dict[str, object] = {
+            "type": "refusal" if kind == "refusal" else "output_text",
+            kind: said.text,
+            "annotations": [],
+        }
         output.append({"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [part]})
     for call in said.calls:
         item = {"call_id": call.id, "name": call.name, "arguments": _json(call.arguments), "status": "completed"}
@@ -185,21 +189,27 @@ def _messages_events(said: Said) -> list[dict[str, object]]:
     begun = {**whole, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
     events: list[dict[str, object]] = [{"type": "message_start", "message": begun}, {"type": "ping"}]
     for index, block in enumerate(whole["content"]):  # type: ignore[arg-type, var-annotated]  # made above
-        empty = {"thinking": {"thinking": "", "signature": ""}, "text": {"text": ""}, "tool_use": {"input": {}}}
+        empty: dict[str, dict[str, object]] = {
+            "thinking": {"thinking": "", "signature": ""},
+            "text": {"text": ""},
+            "tool_use": {"input": {}},
+        }
         start = {**block, **empty[block["type"]]}
         events.append({"type": "content_block_start", "index": index, "content_block": start})
         for delta in _deltas(block):
             events.append({"type": "content_block_delta", "index": index, "delta": delta})
         events.append({"type": "content_block_stop", "index": index})
     used = {"output_tokens": 20, "output_tokens_details": {"thinking_tokens": 5}}
-    last = {"type": "message_delta", "delta": {"stop_reason": whole["stop_reason"]}, "usage": used}
+    last: dict[str, object] = {"type": "message_delta", "delta": {"stop_reason": whole["stop_reason"]}, "usage": used}
     return [*events, last, {"type": "message_stop"}]
 
 
 def _deltas(block: dict[str, object]) -> list[dict[str, object]]:
     match block["type"]:
         case "thinking":
-            pieces = [{"type": "thinking_delta", "thinking": piece} for piece in _halves(str(block["thinking"]))]
+            pieces: list[dict[str, object]] = [
+                {"type": "thinking_delta", "thinking": piece} for piece in _halves(str(block["thinking"]))
+            ]
             return [*pieces, {"type": "signature_delta", "signature": block["signature"]}]
         case "text":
             return [{"type": "text_delta", "text": piece} for piece in _halves(str(block["text"]))]

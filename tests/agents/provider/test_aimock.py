@@ -113,8 +113,7 @@ async def test_two_hundred_loops_in_chaos_end_right_or_with_a_reason(
                 try:
                     ends[await run.result()] += 1
                 except Failed as error:
-                    assert "the model failed" in str(error)
-                    ends["failed"] += 1
+                    ends["failed" if "the model failed" in str(error) else str(error)] += 1
 
     print(dict(ends), f"{len(called)} calls")
     assert ends[ANSWER] + ends["failed"] == LOOPS

@@ -7,6 +7,7 @@ import importlib.metadata
 import importlib.util
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 
 import anyio
 import pytest
@@ -27,6 +28,8 @@ from .wired import KEY, model
 
 pytest.importorskip("openai")
 pytest.importorskip("anthropic")
+
+Until = Callable[[Callable[[], object]], Awaitable[None]]
 
 
 @pytest.fixture(autouse=True)
@@ -222,13 +225,11 @@ async def test_the_users_own_client_is_used_never_retries_and_is_not_closed(form
         await own.close()  # type: ignore[attr-defined]  # the same
 
 
-async def test_a_client_of_ours_is_closed_behind_the_last_call_and_made_again() -> None:
+async def test_a_client_of_ours_is_closed_behind_the_last_call_and_made_again(until: Until) -> None:
     async with loopback(answer("chat", PLAIN, cut=10, hangs=True), answer("chat", PLAIN)) as provider:
         used = model("chat", provider.url)
         call = asyncio.create_task(used.complete(ASKED))
-        with anyio.fail_after(5):
-            while not provider.asked:
-                await asyncio.sleep(0)
+        await until(lambda: provider.asked)
         await used.release()
         held = used._connection._held
 

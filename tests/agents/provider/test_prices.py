@@ -101,7 +101,7 @@ async def test_a_ceiling_that_is_shared_counts_too() -> None:
 
 async def test_fallbacks_and_the_cheaper_model_need_a_price_too() -> None:
     for which in ({"fallbacks": [Unpriced([])]}, {"cheaper": Unpriced([])}):
-        clerk = Agent("clerk", model=ScriptedModel(["x"]), **which)  # type: ignore[arg-type]  # models
+        clerk = Agent("clerk", model=ScriptedModel(["x"]), **which)
         async with Runtime(agents=[clerk]) as runtime:
             with pytest.raises(LimitFault, match="has no price"):
                 await runtime.start(clerk, "Go.")
