@@ -1,7 +1,7 @@
 """What a model may offer beyond its protocol: to say whether it has a price, to prepare itself, to let go of things.
 
 has_price: bool             whether anybody knows what a call costs; without the attribute somebody does
-async prepare() -> None     do before the first call what would hold up the event loop
+async prepare() -> None     do what would hold up the event loop when its price or estimate is asked for
 async release() -> None     give back what is held between calls, connections say; the next call takes it again
 """
 

@@ -43,12 +43,13 @@ Script = Callable[[Asked], Answer]
 
 @define
 class Loopback:
-    """The provider: what it was asked, and where it is."""
+    """The provider: what it was asked, where it is, and how often a client hung up while it spoke."""
 
     answer: Script
     url: str = ""
     asked: list[Asked] = field(factory=list)
     connections: int = 0
+    hung_up: int = 0
     _busy: set[asyncio.Task[None]] = field(factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -79,7 +80,11 @@ class Loopback:
         headers |= {"content-length": str(len(answer.body))} if answer.sized else {"connection": "close"}
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         writer.write(f"HTTP/1.1 {answer.status} It is so\r\n{head}\r\n".encode() + body)
-        await writer.drain()
+        try:
+            await writer.drain()
+        except ConnectionError:
+            self.hung_up += 1
+            raise
         if answer.hangs:
             await asyncio.sleep(3600)
         return answer.sized and answer.cut is None

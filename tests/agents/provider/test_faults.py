@@ -364,3 +364,4 @@ async def test_of_an_endless_error_page_only_the_beginning_is_read(format: str) 
 
     assert isinstance(error, ModelError)
     assert "an HTML page ('Oh')" in str(error)
+    assert provider.hung_up == 1

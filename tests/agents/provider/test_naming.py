@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import importlib.metadata
 import importlib.util
 import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 
 import anyio
@@ -16,7 +18,7 @@ from choragus.agents.agent import Agent
 from choragus.agents.errors import AgentFault, SecretFault
 from choragus.agents.manifest import manifest
 from choragus.agents.model import Model, Price, StreamingModel
-from choragus.agents.provider import registry
+from choragus.agents.provider import connection, registry
 from choragus.agents.provider.anthropic import AnthropicModel
 from choragus.agents.provider.openai import OpenAIModel
 from choragus.agents.provider.registry import model_named
@@ -257,22 +259,47 @@ def test_one_model_serves_one_loop_after_the_other() -> None:
     assert not used._connection._held
 
 
+async def test_within_a_loop_the_sdk_is_imported_in_a_thread_before_the_first_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    imported: list[tuple[str, bool]] = []
+
+    def watched(name: str) -> object:
+        imported.append((name.rpartition(".")[2], threading.current_thread() is threading.main_thread()))
+        return importlib.import_module(name)
+
+    monkeypatch.setattr(connection, "import_module", watched)
+    async with loopback(answer("chat", PLAIN)) as provider:
+        used = model("chat", provider.url)
+        assert imported == []
+
+        await used.complete(ASKED)
+        await used.complete(ASKED)
+        await used.release()
+
+    assert imported == [("openai_sdk", False)]
+
+
+@pytest.mark.slow
 def test_importing_the_agents_imports_no_sdk_and_a_loop_does_not_wait_for_one() -> None:
     script = """
 import sys, asyncio, os, threading
 import choragus.agents
-from choragus.agents import OpenAIModel, AnthropicModel
+from choragus.agents import OpenAIModel, ModelError, ModelRequest
 heavy = ("openai", "anthropic", "httpx2", "pydantic", "genai_prices")
 assert not [name for name in heavy if name in sys.modules], "at import"
 async def main():
-    model = OpenAIModel("m", api_key="x")
+    model = OpenAIModel("m", base_url="http://127.0.0.1:9/v1")
     assert not [name for name in heavy if name in sys.modules], "in the loop"
     beats = []
     async def beat():
         while True:
             beats.append(1); await asyncio.sleep(0.01)
     task = asyncio.create_task(beat())
-    await model.prepare()
+    try:
+        await model.complete(ModelRequest('m', '', (), ()))
+    except ModelError as error:
+        assert error.kind == 'connection', error
     task.cancel()
     assert "openai" in sys.modules and len(beats) > 3, len(beats)
 asyncio.run(main())

@@ -16,7 +16,7 @@ from choragus.agents.runtime import Runtime
 from choragus.agents.tool import Tool, ToolContext, tool
 
 from .loopback import Answer, Asked, loopback
-from .shape import FORMATS, PLAIN, Said, answer, body
+from .shape import FORMATS, PLAIN, Said, answer
 from .wired import model
 
 
@@ -39,15 +39,34 @@ def weather(called: list[str]) -> Tool:
 
 
 CALL = Said(calls=(ToolCall("call_1", "weather", {"city": "Bergen"}),))
+Line = Answer | Said | Callable[[Answer], Answer]
 
 
-async def played(
-    format: str, *answers: Answer, script: Callable[[Asked], Answer] | None = None
-) -> tuple[str, str, str]:
+def cut(whole: Answer) -> Answer:
+    """The call, but the connection breaks before its end."""
+    return attrs.evolve(whole, cut=len(whole.body) // 2)
+
+
+def broken(whole: Answer) -> Answer:
+    """The call, whole, with arguments that are not."""
+    return attrs.evolve(whole, body=whole.body.replace(b'Bergen\\"}', b"Ber"))
+
+
+async def played(format: str, *lines: Line) -> tuple[str, str, str]:
     """What became of a run: its result, the calls that were made, and all that the provider was sent last."""
     pytest.importorskip("anthropic" if format == "messages" else "openai")
     called: list[str] = []
-    async with loopback(*answers, script=script) as provider:
+    left = list(lines)
+
+    def script(asked: Asked) -> Answer:
+        line = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(line, Answer):
+            return line
+        said = line if isinstance(line, Said) else CALL
+        whole = answer(format, said, stream=bool(asked.body.get("stream")))
+        return whole if isinstance(line, Said) else line(whole)
+
+    async with loopback(script=script) as provider:
         clerk = Agent("clerk", model=model(format, provider.url), tools=[weather(called)], limits=Limits(steps=5))
         async with Runtime(agents=[clerk]) as runtime:
             run = await runtime.start(clerk, "Umbrella in Bergen?")
@@ -60,7 +79,7 @@ async def played(
 
 @pytest.mark.parametrize("format", FORMATS)
 async def test_a_tool_loop_goes_round(format: str) -> None:
-    result, called, told = await played(format, answer(format, CALL), answer(format, PLAIN))
+    result, called, told = await played(format, CALL, PLAIN)
 
     assert (result, called) == (PLAIN.text, "1.1 Bergen")
     assert "rain" in told
@@ -70,7 +89,7 @@ async def test_a_tool_loop_goes_round(format: str) -> None:
 async def test_the_model_reads_that_a_tool_it_made_up_is_not_there(format: str) -> None:
     invented = Said(calls=(ToolCall("call_1", "pay_everybody", {}),))
 
-    result, called, told = await played(format, answer(format, invented), answer(format, PLAIN))
+    result, called, told = await played(format, invented, PLAIN)
 
     assert (result, called) == (PLAIN.text, "")
     assert "pay_everybody" in told
@@ -78,25 +97,15 @@ async def test_the_model_reads_that_a_tool_it_made_up_is_not_there(format: str) 
 
 
 async def test_s45_the_run_goes_on_behind_every_fault_that_may_pass() -> None:
-    whole = answer("chat", CALL)
-    faults = (
-        Answer(status=503),
-        attrs.evolve(whole, cut=len(whole.body) - 5),
-        whole,
-        Answer(body=b"<html></html>"),
-        Answer(),
-        answer("chat", PLAIN),
-    )
+    page = Answer(body=b"<html></html>")
 
-    result, called, _ = await played("chat", *faults)
+    result, called, _ = await played("chat", Answer(status=503), cut, CALL, page, Answer(), PLAIN)
 
     assert (result, called) == (PLAIN.text, "1.1 Bergen")
 
 
 async def test_s44_broken_arguments_call_nothing_and_the_model_is_asked_again() -> None:
-    broken = json.dumps(body("chat", CALL)).replace("Bergen", "Ber").replace('\\"}', "")
-
-    result, called, _ = await played("chat", Answer(body=broken.encode()), answer("chat", CALL), answer("chat", PLAIN))
+    result, called, _ = await played("chat", broken, CALL, PLAIN)
 
     assert (result, called) == (PLAIN.text, "1.1 Bergen")
 

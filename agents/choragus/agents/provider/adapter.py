@@ -94,8 +94,7 @@ class Adapter:
         return "" if self._tariff is None else self._tariff.source
 
     async def prepare(self) -> None:
-        """Import what calls and prices need, off the event loop; the first call does it otherwise."""
-        await self._connection.ready()
+        """Look up the price off the event loop, for `has_price` and `estimate`."""
         await self._tariffs.ready()
 
     async def release(self) -> None:
