@@ -116,3 +116,27 @@ async def test_s44_the_real_wire_cut_here_and_there(format: str, stream: bool, s
 @pytest.mark.parametrize("sized", [True, False], ids=["announced", "unannounced"])
 async def test_s44_the_real_wire_cut_everywhere(format: str, stream: bool, sized: bool) -> None:
     await cut_everywhere(format, stream, sized, step=1)
+
+
+@pytest.mark.parametrize("format", ["responses", "messages"])
+async def test_s44_a_stream_without_its_last_event_is_no_reply_however_much_came(format: str) -> None:
+    cut, sdk = played(format)
+    head, _, last = streamed(format, PLAIN).rpartition(b"event: ")
+    sdk.pieces = (head,)
+
+    text, end = await ended(cut, stream=True)
+
+    assert last
+    assert text == PLAIN.text
+    assert isinstance(end, ModelError)
+    assert end.kind == "incomplete"
+
+
+async def test_a_last_event_that_says_something_else_than_its_pieces_is_malformed() -> None:
+    other, sdk = played("responses")
+    sdk.pieces = (streamed("responses", PLAIN).replace(b'delta": "Ja', b'delta": "Ne'),)
+
+    _, end = await ended(other, stream=True)
+
+    assert isinstance(end, ModelError)
+    assert (end.kind, "the pieces of its text are not the text" in str(end)) == ("malformed", True)
