@@ -67,6 +67,7 @@ def test_a_status_has_its_kind(code: int, kind: str, retryable: bool) -> None:
         (400, {"message": "This model's maximum context length is 8 tokens"}, "context_length", False),
         (400, {"error": "no such thing"}, "request", False),
         (400, {"error": {"type": "authentication_error"}}, "authentication", False),
+        (400, {"error": {"type": "invalid_request_error", "code": "tool_use_failed"}}, "malformed", True),
         (500, {"error": {"type": "invalid_request_error"}}, "server", True),
         (500, "<!DOCTYPE html><html><head><title>502 Bad Gateway</title>", "server", True),
         (500, b"\xff\xfe", "server", True),

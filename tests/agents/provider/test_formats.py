@@ -286,6 +286,34 @@ async def test_calls_that_an_endpoint_does_not_number_stay_apart() -> None:
     assert (reply.stop, reply.usage) == ("tool_calls", None)
 
 
+PARTS: list[dict[str, object]] = [{"type": "thinking", "thinking": []}, {"type": "text", "text": "Ja."}]
+
+
+@WAYS
+async def test_an_endpoint_may_give_its_text_in_parts_and_not_say_why_it_finished(stream: bool) -> None:
+    used, sdk = played("chat")
+    whole = json.dumps({"choices": [{"message": {"content": PARTS}}]}).encode()
+    pieces = f"data: {json.dumps({'choices': [{'delta': {'content': PARTS}}]})}\n\ndata: [DONE]\n\n".encode()
+    sdk.pieces = (pieces if stream else whole,)
+
+    text, reply = await ended(used, stream=stream)
+
+    assert isinstance(reply, ModelReply), reply
+    assert (text, reply.text, reply.stop) == ("Ja." if stream else "", "Ja.", "stop")
+
+
+@WAYS
+async def test_a_reply_that_the_endpoint_broke_off_is_incomplete(stream: bool) -> None:
+    used, sdk = played("chat")
+    said = Said(text="And then", stop="error")
+    sdk.pieces = (streamed("chat", said) if stream else json.dumps(body("chat", said)).encode(),)
+
+    _, error = await ended(used, stream=stream)
+
+    assert isinstance(error, ModelError)
+    assert (error.kind, error.retryable) == ("incomplete", True)
+
+
 async def test_a_turn_that_is_paused_is_incomplete() -> None:
     used, sdk = played("messages")
     sdk.pieces = (json.dumps({**body("messages", PLAIN), "stop_reason": "pause_turn"}).encode(),)

@@ -36,6 +36,7 @@ from .wire import (
 Stop = Literal["stop", "tool_calls", "length", "refusal"]
 
 _STOPS: Mapping[str, Stop] = {"length": "length", "content_filter": "refusal"}
+_BROKEN_OFF = frozenset({"error", "abort", "aborted"})
 _THOUGHTS = "reasoning_content"
 """Where some compatible endpoints put what their model thinks; with calls they want it back."""
 
@@ -80,15 +81,15 @@ class ChatFormat:
         if choice is None:
             raise malformed(f"it has no choices: {shown(as_text(body))}")
         message, reason = object_of(choice.get("message")), text_of(choice.get("finish_reason"))
-        if not reason:
-            raise incomplete("it does not say why it finished")
+        if reason in _BROKEN_OFF:
+            raise incomplete(f"it finished by {reason!r}")
         refusal = text_of(message.get("refusal"))
         stop: Stop = "refusal" if refusal else _STOPS.get(reason, "stop")
         asked = [
             {**object_of(each.get("function")), "id": each.get("id")} for each in objects(message.get("tool_calls"))
         ]
         reply = ModelReply(
-            text=text_of(message.get("content")) or refusal,
+            text=_content(message.get("content")) or refusal,
             calls=_unread(asked) if stop in ("length", "refusal") else _calls(asked),
             usage=_usage(body.get("usage")),
             stop=stop,
@@ -136,7 +137,7 @@ class ChatFormat:
 
 
 class ChatReader:
-    """See `Reader`. A stream is over with `[DONE]`; one that ends without it must have said why it finished."""
+    """See `Reader`. A stream has ended with `[DONE]`, or once it has said why it finished: some do only one of them."""
 
     def __init__(self, provider: str) -> None:
         self._provider = provider
@@ -165,7 +166,7 @@ class ChatReader:
 
     def body(self) -> Json:
         """See `Reader.body`."""
-        if not self._reason:
+        if not self._reason and not self.is_over:
             raise incomplete("the stream does not say why it finished")
         message: Body = {name: "".join(texts) for name, texts in self._texts.items()}
         message["tool_calls"] = [
@@ -176,11 +177,11 @@ class ChatReader:
 
     def _delta(self, delta: Json) -> str:
         for name, texts in self._texts.items():
-            texts.append(text_of(delta.get(name)))
+            texts.append(_content(delta.get(name)))
         for part in objects(delta.get("tool_calls")):
             self._part(part)
         # What the provider's filter says instead of an answer is the reply's text only where there is no other.
-        return text_of(delta.get("content")) or ("" if any(self._texts["content"]) else text_of(delta.get("refusal")))
+        return _content(delta.get("content")) or ("" if any(self._texts["content"]) else text_of(delta.get("refusal")))
 
     def _part(self, part: Json) -> None:
         """A piece of a call. Some endpoints number them, others only name them when they begin."""
@@ -195,6 +196,13 @@ class ChatReader:
         pieces = call["arguments"]
         assert isinstance(pieces, list)
         pieces.append(text_of(function.get("arguments")))
+
+
+def _content(value: object) -> str:
+    """The text of a message, which some endpoints give in parts, with what the model thought between them."""
+    if isinstance(value, str):
+        return value
+    return "".join(text_of(part.get("text")) for part in objects(value) if part.get("type") == "text")
 
 
 def _calls(asked: list[Body]) -> tuple[ToolCall, ...]:

@@ -38,6 +38,7 @@ _WORDS: Mapping[str, tuple[str, bool]] = {
     "not_found_error": ("request", False),
     "request_too_large": ("context_length", False),
     "context_length_exceeded": ("context_length", False),
+    "tool_use_failed": ("malformed", True),
     "string_above_max_length": ("context_length", False),
     "invalid_request_error": ("request", False),
 }
