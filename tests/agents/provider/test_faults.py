@@ -253,6 +253,16 @@ async def test_a_reply_above_the_most_bytes_is_given_up(format: str, stream: boo
     assert "max_reply_bytes=5,000" in str(error)
 
 
+async def test_a_stream_in_a_form_of_another_cloud_is_refused_and_not_tried_again() -> None:
+    other, sdk = played("messages")
+    sdk.headers, sdk.pieces = {"content-type": "application/vnd.amazon.eventstream"}, (b"\x00\x01",)
+
+    _, error = await ended(other, stream=True)
+
+    assert isinstance(error, ModelError)
+    assert (error.kind, error.retryable) == ("request", False)
+
+
 async def test_a_bug_is_not_taken_for_a_failure_of_the_provider() -> None:
     buggy, sdk = played("chat")
     sdk.fails = KeyError("a bug")

@@ -17,7 +17,7 @@ import pytest
 from choragus.agents.agent import Agent
 from choragus.agents.errors import AgentFault, SecretFault
 from choragus.agents.manifest import manifest
-from choragus.agents.model import Model, Price, StreamingModel
+from choragus.agents.model import Model, Price, StreamingModel, TextDelta
 from choragus.agents.provider import connection, registry
 from choragus.agents.provider.anthropic import AnthropicModel
 from choragus.agents.provider.openai import OpenAIModel
@@ -240,6 +240,22 @@ async def test_a_client_of_ours_is_closed_behind_the_last_call_and_made_again(un
         assert not held
         assert (await used.complete(ASKED)).text == PLAIN.text
         await used.release()
+
+
+@pytest.mark.parametrize("format", ["chat", "messages"])
+async def test_who_stops_listening_gives_the_call_up(format: str) -> None:
+    whole = answer(format, PLAIN, stream=True)
+    async with loopback(answer(format, PLAIN, stream=True, cut=len(whole.body) - 20, hangs=True)) as provider:
+        used = model(format, provider.url)
+        pieces = used.stream(ASKED)
+
+        first = await anext(pieces)
+        await pieces.aclose()  # type: ignore[attr-defined]  # an async generator
+        held = next(iter(used._connection._held.values()))
+        await used.release()
+
+    assert isinstance(first, TextDelta)
+    assert held.calls == 0
 
 
 def test_one_model_serves_one_loop_after_the_other() -> None:

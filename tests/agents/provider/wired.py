@@ -73,6 +73,7 @@ class Played:
     def __init__(self) -> None:
         self.pieces: Sequence[bytes] = ()
         self.fails: Exception | None = None
+        self.headers: Mapping[str, str] = {}
 
     async def close(self) -> None:
         """Nothing."""
@@ -89,8 +90,8 @@ class Played:
         """See `Sdk.open`."""
         return self._opened()
 
-    def headers(self, error: Exception) -> Mapping[str, str]:
-        """See `Sdk.headers`."""
+    def headers_of(self, error: Exception) -> Mapping[str, str]:
+        """See `Sdk.headers_of`."""
         return {}
 
     async def iter_bytes(self) -> AsyncIterator[bytes]:

@@ -131,6 +131,7 @@ class Adapter:
         reader, events = self._format.reader(), EventStream()
         said, head, heard = list[str](), b"", False
         async with self._opened(self._format.body(request, stream=True), stream=True) as answer:
+            _check_stream(answer)
             async with aclosing(self._bounded(answer)) as chunks:
                 async for chunk in chunks:
                     head = head or chunk
@@ -193,7 +194,7 @@ class Adapter:
             status, body = getattr(error, "status_code", 500), getattr(error, "body", None)
             if status < 400 and not began:
                 body = body or "a redirect, which is not followed"
-            return fault.of_status(who, status, sdk.headers(error), body, time.time())
+            return fault.of_status(who, status, sdk.headers_of(error), body, time.time())
         if isinstance(error, errors.timeout) or _is_of_http(error, "Timeout"):
             return ModelError(f"{who} took too long: {_told(error)}", retryable=True, kind="timeout")
         if isinstance(error, errors.transport) or _is_of_http(error, ""):
@@ -228,6 +229,14 @@ def _pieces(reader: Reader, events: EventStream, chunk: bytes) -> list[str]:
             break
         found.append(reader.take(event))
     return found
+
+
+def _check_stream(answer: Answer) -> None:
+    kind = answer.headers.get("content-type", "")
+    if "vnd.amazon.eventstream" in kind:
+        raise ModelError(
+            f"the provider streams as {kind}, which is not read here: call it without streaming", kind="request"
+        )
 
 
 async def _drained(chunks: AsyncIterator[bytes]) -> None:

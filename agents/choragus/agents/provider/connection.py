@@ -20,6 +20,10 @@ from .wire import Body
 class Answer(Protocol):
     """What the SDK gives back before it has read the body."""
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Those of the answer, found by names in any case."""
+
     def iter_bytes(self) -> AsyncIterator[bytes]:
         """The body as it comes."""
 
@@ -59,7 +63,7 @@ class Sdk(Protocol):
     def open(self, interface: str, client: Client, body: Body, stream: bool) -> AbstractAsyncContextManager[Answer]:
         """Send a request."""
 
-    def headers(self, error: Exception) -> Mapping[str, str]:
+    def headers_of(self, error: Exception) -> Mapping[str, str]:
         """Those of the answer that a status error is about."""
 
 

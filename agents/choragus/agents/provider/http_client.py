@@ -10,6 +10,9 @@ import httpx2
 ERROR_BYTES = 65_536
 """Of the body of an error; the SDKs read all of it into memory."""
 
+CONNECTS = 10.0
+"""Seconds to reach the provider, at most: a silence may be long, a way is not."""
+
 TIMEOUTS = (httpx2.TimeoutException,)
 TRANSPORT = (httpx2.TransportError, httpx2.DecodingError)
 
@@ -24,6 +27,11 @@ class ClientOptions(TypedDict):
 def client_options() -> ClientOptions:
     """How an HTTP client of ours is made."""
     return {"follow_redirects": False, "event_hooks": {"response": [_shorten]}}
+
+
+def patience(timeout: float) -> httpx2.Timeout:
+    """The longest silence, and the longest way."""
+    return httpx2.Timeout(timeout, connect=min(timeout, CONNECTS))
 
 
 class _Short(httpx2.AsyncByteStream):

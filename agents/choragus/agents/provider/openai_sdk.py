@@ -11,7 +11,7 @@ from openai.resources.chat.completions import AsyncCompletions
 from openai.resources.responses import AsyncResponses
 
 from .connection import Answer, Client, SdkErrors
-from .http_client import TIMEOUTS, TRANSPORT, client_options
+from .http_client import TIMEOUTS, TRANSPORT, client_options, patience
 from .wire import Body
 
 NO_KEY = "none"
@@ -32,7 +32,11 @@ def connect(api_key: str, base_url: str | None, timeout: float) -> Client:
     """See `Sdk.connect`."""
     http_client = openai.DefaultAsyncHttpxClient(**client_options())
     return openai.AsyncOpenAI(
-        api_key=api_key or NO_KEY, base_url=base_url, timeout=timeout, max_retries=0, http_client=http_client
+        api_key=api_key or NO_KEY,
+        base_url=base_url,
+        timeout=patience(timeout),
+        max_retries=0,
+        http_client=http_client,
     )
 
 
@@ -64,6 +68,6 @@ def open(interface: str, client: Client, body: Body, stream: bool) -> AbstractAs
     )
 
 
-def headers(error: Exception) -> Mapping[str, str]:
-    """See `Sdk.headers`."""
+def headers_of(error: Exception) -> Mapping[str, str]:
+    """See `Sdk.headers_of`."""
     return dict(error.response.headers) if isinstance(error, openai.APIStatusError) else {}
