@@ -27,10 +27,9 @@ def check(text: str, end: ModelReply | ModelError, said: Said, *, kinds: tuple[s
 
 
 @FORMAT
-@LINES
-async def test_s44_a_stream_that_is_cut_anywhere_is_incomplete_and_calls_nothing(format: str, said: Said) -> None:
+async def test_s44_a_stream_that_is_cut_anywhere_is_incomplete_and_calls_nothing(format: str) -> None:
     cut, sdk = played(format)
-    whole = streamed(format, said)
+    said, whole = CALLS, streamed(format, CALLS)
 
     for at in range(len(whole)):
         sdk.pieces = (whole[:at],)
