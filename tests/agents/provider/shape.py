@@ -12,6 +12,12 @@ from choragus.agents.model import ChatMessage, ModelReply, ModelRequest, ToolCal
 from .loopback import Answer
 
 PARAMETERS: dict[str, object] = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+CLOSED: dict[str, object] = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
 WEATHER = ToolSchema("weather", "Today's weather in a city.", PARAMETERS)
 ASKED = ModelRequest("m", "Be brief.", (ChatMessage("user", "Umbrella in Bergen?"),), (WEATHER,))
 

@@ -10,24 +10,15 @@ import pytest
 from choragus.agents.errors import ModelError
 from choragus.agents.model import ChatMessage, Image, ModelReply, ModelRequest, OutputSchema, ToolCall, Usage
 from choragus.agents.provider.chat import ChatFormat
-from choragus.agents.provider.event_stream import EventStream
 from choragus.agents.provider.messages import MessagesFormat
 from choragus.agents.provider.responses import ResponsesFormat
-from choragus.agents.provider.schema import NUMBERS_AND_LENGTHS, is_strict
 from choragus.agents.provider.wire import call_id
 
-from .shape import ASKED, CALLS, FORMATS, PLAIN, WEATHER, Said, body, streamed
+from .shape import ASKED, CALLS, CLOSED, FORMATS, PLAIN, WEATHER, Said, body, streamed
 from .wired import ended, form, played
 
 FORMAT = pytest.mark.parametrize("format", FORMATS)
 WAYS = pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
-
-CLOSED: dict[str, object] = {
-    "type": "object",
-    "properties": {"city": {"type": "string"}},
-    "required": ["city"],
-    "additionalProperties": False,
-}
 
 
 def sent(format: str, *messages: ChatMessage, output: OutputSchema | None = None) -> dict[str, object]:
@@ -226,29 +217,6 @@ def test_a_model_that_cannot_be_held_to_a_schema_is_told(told: ChatFormat | Resp
     assert "json_schema" not in text
 
 
-@pytest.mark.parametrize(
-    ("schema", "strict"),
-    [
-        (CLOSED, True),
-        ({**CLOSED, "required": []}, False),
-        ({"type": "object"}, False),
-        ({"type": "array", "items": CLOSED}, True),
-        ({"type": "array", "items": {}}, False),
-        ({"anyOf": [CLOSED, {"type": "null"}]}, True),
-        ({"oneOf": [CLOSED]}, False),
-        ({**CLOSED, "$defs": {"a": {"type": "object"}}}, False),
-        ({"type": "string"}, True),
-    ],
-)
-def test_which_schemas_are_strict(schema: dict[str, object], strict: bool) -> None:
-    assert is_strict(schema) is strict
-
-
-def test_a_provider_may_take_fewer_schemas_or_more() -> None:
-    assert is_strict({**CLOSED, "required": []}, optional=True)
-    assert not is_strict({"type": "integer", "minimum": 1}, without=NUMBERS_AND_LENGTHS)
-
-
 @pytest.mark.parametrize("id", ["call-3.1", "call-1.2'", "x" * 65, "ä"])
 def test_an_id_that_providers_refuse_is_another_on_the_wire_the_same_for_call_and_result(id: str) -> None:
     call = ToolCall(id, "weather", {})
@@ -335,17 +303,6 @@ async def test_a_last_event_without_its_items_has_those_that_came() -> None:
 
     assert isinstance(reply, ModelReply)
     assert reply.calls == CALLS.calls
-
-
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
-def test_events_are_found_however_their_lines_end_and_wherever_they_are_cut(end: str) -> None:
-    wire = end.join([": hello", "event: a", "data: 1", "data: 2", "", "data:3", "", "data: lost"]).encode()
-
-    for at in range(len(wire)):
-        stream = EventStream()
-        found = [(each.name, each.data) for each in [*stream.take(wire[:at]), *stream.take(wire[at:])]]
-
-        assert found == [("a", "1\n2"), ("", "3")]
 
 
 def test_the_estimate_bounds_the_request_and_leaves_the_bytes_of_pictures_out() -> None:
