@@ -236,6 +236,21 @@ def test_empty_lines_are_none_that_the_provider_refuses() -> None:
     ]
 
 
+def test_a_conversation_with_calls_names_their_tools_also_when_none_may_be_called() -> None:
+    lines = (
+        ChatMessage("assistant", "", CALLS.calls),
+        ChatMessage("tool", "1", call_id="call_1", name="weather"),
+        ChatMessage("tool", "2", call_id="call_2", name="weather"),
+    )
+
+    told = json.loads(json.dumps(form("messages").body(ModelRequest("m", "", lines, ()))))
+
+    assert told["tools"] == [{"name": "weather", "input_schema": {"type": "object"}}]
+    assert told["tool_choice"] == {"type": "none"}
+    assert [turn["role"] for turn in told["messages"]] == ["user", "assistant", "user"]
+    assert "tools" not in form("messages").body(ModelRequest("m", "", (ChatMessage("user", "?"),), ()))
+
+
 async def test_calls_that_an_endpoint_does_not_number_stay_apart() -> None:
     used, sdk = played("chat")
     parts = (

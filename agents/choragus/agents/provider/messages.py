@@ -78,6 +78,10 @@ class MessagesFormat:
                 {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}
                 for tool in request.tools
             ]
+        elif gone := _called(request.messages):
+            # What is called in the conversation must be among the tools; nothing of it may be called any more.
+            body["tools"] = [{"name": name, "input_schema": {"type": "object"}} for name in gone]
+            body["tool_choice"] = {"type": "none"}
         return body | options
 
     def read(self, body: Json) -> ModelReply:
@@ -121,6 +125,8 @@ class MessagesFormat:
     def _turns(self, messages: tuple[ChatMessage, ...]) -> Iterator[Body]:
         """The lines, with neighbours of one side in one message: all results of a reply must stand together."""
         side, blocks = "user", list[Json]()
+        if messages and messages[0].role == "assistant":  # the user has to speak first
+            blocks.append(_text(""))
         for message in messages:
             now = "assistant" if message.role == "assistant" else "user"
             if now != side and blocks:
@@ -258,6 +264,11 @@ def _usage(value: object) -> Usage | None:
         cache_write_tokens=written,
         reasoning_tokens=count(object_of(value.get("output_tokens_details")).get("thinking_tokens")),
     )
+
+
+def _called(messages: tuple[ChatMessage, ...]) -> list[str]:
+    """The names of the tools that were called, each once."""
+    return list(dict.fromkeys(call.name for message in messages for call in message.calls))
 
 
 def _text(text: str) -> Body:
