@@ -43,7 +43,7 @@ Script = Callable[[Asked], Answer]
 
 @define
 class Loopback:
-    """The provider: what it was asked, where it is, and how often a client hung up while it spoke."""
+    """The provider: what it was asked, where it is, and how often nobody listened to its end."""
 
     answer: Script
     url: str = ""
@@ -82,7 +82,7 @@ class Loopback:
         writer.write(f"HTTP/1.1 {answer.status} It is so\r\n{head}\r\n".encode() + body)
         try:
             await writer.drain()
-        except ConnectionError:
+        except (ConnectionError, asyncio.CancelledError):
             self.hung_up += 1
             raise
         if answer.hangs:

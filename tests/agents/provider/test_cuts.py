@@ -95,7 +95,7 @@ async def cut_everywhere(format: str, stream: bool, sized: bool, step: int) -> N
     whole = answer(format, CALLS, stream=stream)
     async with loopback(whole) as provider:
         used = model(format, provider.url)
-        with anyio.fail_after(300):
+        with anyio.fail_after(550):
             for at in range(0, len(whole.body), step):
                 await cut_at(provider, used, whole, at, stream, sized)
         await used.release()
