@@ -336,7 +336,7 @@ async def lost() -> AsyncIterator[tuple[ApprovalsApp, Run, dict[str, object]]]:
         yield app, run, listed[0]
 
 
-def once_of(runtime: Runtime) -> Agent:
+def once_of(runtime: Runtime) -> Agent[object]:
     """Its only agent."""
     (agent,) = runtime._agents.values()
     return agent

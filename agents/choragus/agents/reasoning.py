@@ -179,6 +179,8 @@ class Reasoning(Drafting[R, M]):
     def _open_end(self) -> dict[str, object]:
         """A mark that the run may go on after an answer without calls: what it says is judged first."""
         chain = self.services.policies(self.state.agent)
+        if self.services.output(self.state.agent) is not None:
+            return {"judged": True}
         return {"judged": True} if chain.looks_at(Stage.REPLY) or chain.looks_at(Stage.OUTPUT) else {}
 
     def _replied_late(self, answer: ModelReplied | ModelFailed | EffectFailed) -> None:
@@ -206,6 +208,7 @@ class Reasoning(Drafting[R, M]):
             agent=state.agent,
             model=model.name,
             provider=model.provider,
+            prompt=self.services.agent(state.agent).prompt.said(),
             started=answer.started,
             ended=answer.ended,
             **fields,
