@@ -212,7 +212,7 @@ def effect_key(request: object) -> str:
 
 def live(
     store: Store,
-    agent: Agent,
+    agent: Agent[object],
     play: Callable[[Runtime], Awaitable[T]],
     exporter: Exporter | None = None,
     clock: Callable[[], float] = time.time,
