@@ -7,6 +7,7 @@
        ├─ PolicyFault (ValueError)   a policy configured wrongly; says where
        ├─ LimitFault (ValueError)    a limit that is none
        ├─ ModelError                 a model failed; says whether to try again
+       │  └─ RealCallForbidden       it would have been a real one, in a test (`reality.py`)
        ├─ BadArguments (ValueError)  a model's arguments do not fit the tool; it is told and can mend them
        ├─ BadResult (TypeError)      a tool gave back what cannot be written as JSON
        ├─ WrongResult (TypeError)    a tool gave back what its return type does not allow

@@ -30,6 +30,7 @@ from .patience import TookTooLong, within
 from .policy.chain import Chain, Policy
 from .policy.norms import Norms
 from .question import ask_person
+from .reality import check_model_allowed
 from .stream import conversation_stream
 from .tool import Risk, Tool, ToolContext
 from .toolbelt.execution import Fate, Toolbelt
@@ -215,6 +216,7 @@ class Services:
         asked = await self.request(request)
         model = self.model(request)
         try:
+            check_model_allowed(model)
             reply = await within(MODEL_TIMEOUT, model.complete(asked))
         except TookTooLong:
             reason = f"{model.name} did not answer within {MODEL_TIMEOUT:g} s"
