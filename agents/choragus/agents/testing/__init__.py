@@ -5,6 +5,7 @@
 
 from choragus.agents.reality import RealCallForbidden, check_real_calls_allowed, forbid_real_calls
 
+from .crash import crash_everywhere
 from .interruption import INTERRUPTIONS
 from .reading import NotReadOnly, check_reads
 from .recording.drift import ReplayDrift
@@ -18,6 +19,7 @@ __all__ = [
     "ReplayDrift",
     "check_reads",
     "check_real_calls_allowed",
+    "crash_everywhere",
     "forbid_real_calls",
     "recorded",
 ]

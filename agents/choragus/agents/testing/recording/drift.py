@@ -67,7 +67,7 @@ def title(exchange: Exchange) -> str:
     """One exchange in a few words."""
     asked = exchange.asked
     if exchange.kind == "tool":
-        given = ", ".join(f"{name}={value!r}" for name, value in _mapping(asked["arguments"]).items())
+        given = ", ".join(f"{name}={value!r}" for name, value in sorted(_mapping(asked["arguments"]).items()))
         return f"tool call {asked['call']} {asked['tool']}({given})"[:WIDEST]
     messages = asked["messages"]
     assert isinstance(messages, list)
