@@ -16,7 +16,7 @@ async def test_an_agent_survives_a_crash_behind_a_payment(monkeypatch: pytest.Mo
 
     report = await crash_everywhere(clerk, "Go.", resources=Bank)
 
-    assert report.kills == 1
+    assert (report.scenario, report.kills) == ("clerk", 1)
     assert report.points["after note"] == 4
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from attrs import evolve
+from attrs import evolve, frozen
 
 from choragus.agents.agent import Agent
 from choragus.agents.run import Run
@@ -62,28 +61,29 @@ def crash_everywhere(
     Raises:
         ValueError: when a number is below its least.
     """
-    scenario = functools.partial(_played, agent=agent, goal=goal, resources=resources)
-    return crash_scenario(scenario, sample=sample, pairs=pairs, seed=seed, allowed=INTERRUPTIONS, timeout=timeout)
+    play = _Play(func=agent, goal=goal, resources=resources)
+    return crash_scenario(play, sample=sample, pairs=pairs, seed=seed, allowed=INTERRUPTIONS, timeout=timeout)
 
 
-async def _played(
-    path: Path,
-    ledger: Ledger,
-    *,
-    agent: Callable[[], Agent[object]],
-    goal: str,
-    resources: Callable[[], object] | None,
-) -> dict[str, str]:
-    """One run to its end."""
-    kept = _folder(path)
-    made = agent()
-    watched = evolve(made, tools=[_noted(tool, ledger, kept) for tool in made.tools])
-    async with Runtime(path, agents=[watched], resources=None if resources is None else resources()) as runtime:
-        run = await runtime.start(watched, goal, key=BY)
-        async for _ in run.events():
-            await _decide(run, kept)
-        summary = await run.status()
-    return {"status": summary.status.value, "outcome": summary.outcome}
+@frozen(kw_only=True)
+class _Play:
+    """The scenario: one run to its end. As with a functools.partial, it is called and found by its `func`."""
+
+    func: Callable[[], Agent[object]]
+    goal: str
+    resources: Callable[[], object] | None
+
+    async def __call__(self, path: Path, ledger: Ledger) -> dict[str, str]:
+        kept = _folder(path)
+        made = self.func()
+        agent = evolve(made, tools=[_noted(tool, ledger, kept) for tool in made.tools])
+        resources = None if self.resources is None else self.resources()
+        async with Runtime(path, agents=[agent], resources=resources) as runtime:
+            run = await runtime.start(agent, self.goal, key=BY)
+            async for _ in run.events():
+                await _decide(run, kept)
+            summary = await run.status()
+        return {"status": summary.status.value, "outcome": summary.outcome}
 
 
 async def _decide(run: Run[object], kept: Path) -> None:
