@@ -186,4 +186,4 @@ async def test_every_model_call_stands_with_its_prompt_in_the_logbook(file: Path
         "digest": made.digest,
         "template": made.template.digest,
     }
-    assert reply["prompt"] == {"name": "inline", "version": "", "digest": "213c22ed7234"}
+    assert reply["prompt"] == {"digest": "213c22ed7234"}

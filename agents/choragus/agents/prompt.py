@@ -16,6 +16,9 @@ from .errors import AgentFault
 FENCE = "+++"
 """The line before and behind the front matter of a file."""
 
+INLINE = "inline"
+"""The name of a prompt that has none."""
+
 KEYS = frozenset({"name", "version", "variables", "defaults"})
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -41,7 +44,7 @@ class Prompt:
     """
 
     text: str = field(validator=_is_text)
-    name: str = field(default="inline", validator=_is_text)
+    name: str = field(default=INLINE, validator=_is_text)
     version: str = field(default="", validator=_is_text)
     template: Template | None = field(default=None, kw_only=True, repr=False, eq=False)
 
@@ -92,9 +95,16 @@ class Prompt:
         return self
 
     def said(self) -> dict[str, object]:
-        """What the logbook says of it with each model call."""
-        told = {"name": self.name, "version": self.version, "digest": self.digest}
-        return {**told, "template": self.template.digest} if self.template else {**told}
+        """What the logbook says of it with each model call; nothing of none, of a text in code its digest only."""
+        if not self.text:
+            return {}
+        told = {
+            "digest": self.digest,
+            "name": "" if self.name == INLINE else self.name,
+            "version": self.version,
+            "template": self.template.digest if self.template else "",
+        }
+        return {name: each for name, each in told.items() if each}
 
 
 @frozen

@@ -201,6 +201,7 @@ class Reasoning(Drafting[R, M]):
     def _log_model(self, kind: str, answer: ModelReplied | ModelFailed, **fields: object) -> None:
         state = self.state
         model = self.services.model(self._asked(state.final))
+        prompt = self.services.agent(state.agent).prompt.said()
         self.log(
             kind,
             step=state.step,
@@ -208,7 +209,7 @@ class Reasoning(Drafting[R, M]):
             agent=state.agent,
             model=model.name,
             provider=model.provider,
-            prompt=self.services.agent(state.agent).prompt.said(),
+            **({"prompt": prompt} if prompt else {}),
             started=answer.started,
             ended=answer.ended,
             **fields,
