@@ -350,6 +350,11 @@ def test_a_type_that_is_none_is_refused(options: dict[str, Any], says: str) -> N
         Agent("a", model=ScriptedModel([]), **options)
 
 
+@pytest.mark.parametrize("text", ['{"total": "3"}', '{"total": 3.0}', '{"total": true}', '{"total": null}', "3", "{}"])
+def test_the_check_is_strict(text: str) -> None:
+    assert Output(Sum).fault(text)
+
+
 def test_a_deep_answer_is_a_fault_and_no_crash() -> None:
     assert Output(Tree).fault('{"name":"a","below":[' * 100_000)
 

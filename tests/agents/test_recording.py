@@ -17,7 +17,10 @@ from choragus.agents.errors import Failed, ModelError
 from choragus.agents.manifest import manifest
 from choragus.agents.model import ModelReply, ModelRequest, StreamingModel, TextDelta, ToolCall
 from choragus.agents.runtime import Runtime
+from choragus.agents.scripted import FunctionModel
 from choragus.agents.testing import Recording, ReplayDrift, forbid_real_calls, recorded
+from choragus.agents.testing.recording.exchange import Exchange
+from choragus.agents.testing.recording.file import read, write
 from choragus.agents.tool import Tool, ToolContext, tool
 
 from .play import Mortal, kinds, live
@@ -564,6 +567,27 @@ async def test_two_runs_at_once_share_a_recording(file: Path) -> None:
             told = await asyncio.gather(result(first, Shop()), result(second, Shop()))
 
             assert list(told) == ['Done: "refunded 3.5"'] * 2
+
+
+async def test_a_call_that_was_made_again_while_recording_need_not_be_made_again(file: Path) -> None:
+    """As when the process died in between: the same was asked twice, and the same was said."""
+    agent = Agent("a", model=FunctionModel(lambda _: "Yes."))
+    with Recording(file, mode="record") as recording:
+        for _ in range(2):
+            assert await result(recording.agent(agent), None) == "Yes."
+
+    assert await replay(file, agent) == "Yes."
+
+
+def test_tool_calls_between_two_model_calls_are_written_in_the_order_of_their_numbers(file: Path) -> None:
+    def of(call: str) -> Exchange:
+        return Exchange(kind="tool", asked={"call": call, "tool": "t", "arguments": {}}, answer={"result": 1})
+
+    model = Exchange(kind="model", asked={"messages": []}, answer={"reply": {}})
+
+    write(file, [of("1.10"), of("1.9"), of("1.1"), model, of("2.2"), of("2.1/undo"), of("2.1")])
+
+    assert [one.asked.get("call") for one in read(file)] == ["1.1", "1.9", "1.10", None, "2.1", "2.1/undo", "2.2"]
 
 
 def test_a_recording_that_is_not_open_says_so(file: Path) -> None:

@@ -17,6 +17,9 @@ from choragus.agents.tool import Tool, ToolContext
 from .exchange import Plain, failure_as_plain, reply_as_plain, reply_of, request_as_plain
 from .tape import Tape
 
+LATE = 0.9
+"""Of its timeout, behind which a call that is cancelled has come to it: the gateway's clock runs a little before."""
+
 
 class RecordedModel:
     """A model as an agent has it, with the same identity; while it is replayed the model itself is never called."""
@@ -127,7 +130,7 @@ async def _called(
     except BadResult as error:
         return _failure(tape, "BadResult", error.detail, kind=error.kind), error
     except asyncio.CancelledError as error:
-        is_late = loop.time() - began >= tool.timeout  # otherwise the run has ended, or the runtime is closed
+        is_late = loop.time() - began >= LATE * tool.timeout  # otherwise the run has ended, or the runtime is closed
         return (_failure(tape, "CutOff", _late(tool)) if is_late else None), error
     except Exception as error:
         name, _, said = told(error).partition(": ")
