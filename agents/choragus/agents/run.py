@@ -88,7 +88,7 @@ class Run(Generic[T_co]):
             Held: behind what there is, when this runtime does not go on with the run.
             SystemStopped: when the runtime is closed before the run has ended.
         """
-        with self._desk.news() as news:
+        with self._desk.news(self.id) as news:
             while True:
                 news.clear()
                 is_final = (await self.status()).status.is_final
@@ -201,7 +201,7 @@ class Run(Generic[T_co]):
         refusal = await self._desk.gateway(self.id).ask(UnwindRun(by=by))
         if refusal:
             raise AgentError(refusal)
-        with self._desk.news() as news:
+        with self._desk.news(self.id) as news:
             while True:
                 news.clear()
                 state = await unwound(self._desk.store, self.id)
@@ -223,7 +223,7 @@ class Run(Generic[T_co]):
         return attrs.evolve(approval, desk=self._desk)
 
     async def _ended(self) -> RunSummary:
-        with self._desk.news() as news:
+        with self._desk.news(self.id, "run.ended") as news:
             while True:
                 news.clear()
                 summary = await self.status()
