@@ -355,6 +355,19 @@ def test_the_check_is_strict(text: str) -> None:
     assert Output(Sum).fault(text)
 
 
+def _stumbles(instance: object, attribute: object, value: str) -> None:
+    raise KeyError(value)
+
+
+@attrs.frozen
+class Odd:
+    name: str = attrs.field(validator=_stumbles)
+
+
+def test_a_check_that_stumbles_over_an_answer_is_a_fault_of_the_answer() -> None:
+    assert Output(Odd).fault('{"name": "x"}') == "its check raised KeyError: 'x'"
+
+
 def test_a_deep_answer_is_a_fault_and_no_crash() -> None:
     assert Output(Tree).fault('{"name":"a","below":[' * 100_000)
 

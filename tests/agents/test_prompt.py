@@ -11,6 +11,7 @@ from attrs import evolve
 from choragus.agents.agent import Agent
 from choragus.agents.errors import AgentFault, Failed, ModelError
 from choragus.agents.manifest import manifest
+from choragus.agents.model import ModelReply
 from choragus.agents.prompt import Prompt
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import ScriptedModel
@@ -163,6 +164,17 @@ def test_text_and_template_are_the_identity_and_name_and_version_are_not(file: P
     assert identity(file, CLERK, company="Zeta") != first
     assert identity(file, CLERK.replace("{{ tone }}", "plain {{tone}}"), company="Acme") != first
     assert identity(file, CLERK.replace("{{ tone }}", "{{tone}}"), company="Acme") != first
+
+
+async def test_the_model_that_answered_stands_in_the_logbook_as_its_provider_says_it() -> None:
+    clerk = Agent("clerk", model=ScriptedModel([ModelReply("Yes.", model="big-2026-11")], name="big"))
+
+    async with Runtime(agents=[clerk]) as runtime:
+        run = await runtime.start(clerk, "Go.")
+        await run.result()
+        (reply,) = await data(run, "model.replied")
+
+    assert (reply["model"], reply["answered_by"]) == ("big", "big-2026-11")
 
 
 async def test_every_model_call_stands_with_its_prompt_in_the_logbook(file: Path) -> None:

@@ -133,8 +133,14 @@ def test_the_story_has_all_of_it() -> None:
     assert _plain()[-1] == ("clerk", "What there is.")
 
 
-@pytest.mark.parametrize("text", WILD, ids=range(len(WILD)))
+@pytest.mark.parametrize("text", WILD[2::2], ids=range(2, len(WILD), 2))
 def test_a_wild_prompt_changes_nothing_of_a_run(text: str) -> None:
+    assert _story(text) == _plain()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", WILD, ids=range(len(WILD)))
+def test_every_wild_prompt_changes_nothing_of_a_run(text: str) -> None:
     assert _story(text) == _plain()
 
 
@@ -145,8 +151,8 @@ def test_any_prompt_changes_nothing_of_a_run(text: str) -> None:
     assert _story(text.encode("utf-8", "replace").decode()) == _plain()
 
 
-@pytest.mark.parametrize("text", WILD, ids=range(len(WILD)))
-def test_a_wild_prompt_changes_only_its_own_line_of_the_identity(text: str) -> None:
-    wild, plain = (manifest(_clerk(Prompt(one))).as_dict() for one in (text, "Be brief, else."))
+def test_a_wild_prompt_changes_only_its_own_line_of_the_identity() -> None:
+    plain, *others = (manifest(_clerk(Prompt(text))).as_dict() for text in ("Be brief, else.", *WILD))
 
-    assert {key for key in wild if wild[key] != plain[key]} == {"prompt"}
+    for wild in others:
+        assert {key for key in wild if wild[key] != plain[key]} == {"prompt"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Generic, Protocol, cast, runtime_checkable
@@ -12,6 +13,7 @@ from attrs import field, frozen
 
 from .errors import AgentFault
 from .model import OutputSchema
+from .patience import told
 
 if TYPE_CHECKING:  # a default of a TypeVar is known to type checkers on 3.11, and to the interpreter from 3.13 on
     from typing_extensions import TypeVar
@@ -99,7 +101,7 @@ def schema_of(type: object) -> dict[str, object]:
         AgentFault: when none can be made of it.
     """
     try:
-        if isinstance(type, _Validating):
+        if inspect.isclass(type) and isinstance(type, _Validating):
             return type.model_json_schema()
         made: dict[str, object] = msgspec.json.schema(type)
     except Exception as error:  # pydantic has errors of its own, and a schema may come from code of the user's
@@ -113,7 +115,7 @@ def parsed(type: type[T], text: str) -> T:
     Raises:
         ValueError: when it is not of it.
     """
-    if isinstance(type, _Validating):
+    if inspect.isclass(type) and isinstance(type, _Validating):
         return cast("T", type.model_validate_json(text, strict=True))
     return msgspec.json.decode(text.encode("utf-8", "replace"), type=type, strict=True)
 
@@ -122,8 +124,10 @@ def fault_of(type: type[object], text: str) -> str:
     """What of a JSON text does not fit the type, with its path; or nothing."""
     try:
         parsed(type, text)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         return _told(error)[:LONGEST]
+    except Exception as error:  # a validator is the user's code, and the answer was what it stumbled over
+        return f"its check raised {told(error)}"[:LONGEST]
     return ""
 
 
@@ -163,8 +167,8 @@ def _told(error: Exception) -> str:
     found = getattr(error, "errors", None)
     if not callable(found):
         return str(error)
-    told = [f"{one['msg']} - at `{_path(one['loc'])}`" for one in found(include_url=False)[:FAULTS]]
-    return "; ".join(told)
+    faults = [f"{one['msg']} - at `{_path(one['loc'])}`" for one in found(include_url=False)[:FAULTS]]
+    return "; ".join(faults)
 
 
 def _path(place: tuple[object, ...]) -> str:

@@ -173,6 +173,7 @@ class Reasoning(Drafting[R, M]):
             input_tokens=answer.input_tokens,
             output_tokens=answer.output_tokens,
             cost_usd=answer.cost_usd,
+            **({"answered_by": answer.model} if answer.model else {}),
             **self._open_end(),
         )
 
