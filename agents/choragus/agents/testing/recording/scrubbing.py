@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,7 +21,7 @@ class Scrubber:
     """
 
     def __init__(self, replace: Mapping[str, str]) -> None:
-        folders = {Path.cwd(): "[cwd]", Path.home(): "[home]"}
+        folders = {Path.cwd(): "[cwd]", Path(os.path.expanduser("~")): "[home]"}
         places = {str(path): name for path, name in folders.items() if len(path.parts) > SHORTEST}
         pairs = {**places, **replace}
         self._pairs = sorted(pairs.items(), key=lambda pair: -len(pair[0]))
