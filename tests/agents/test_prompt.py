@@ -70,6 +70,14 @@ def test_an_agent_renders_its_prompt(file: Path) -> None:
     assert model.requests[0].instructions.startswith("You work for Acme, in a curt tone.")
 
 
+def test_a_prompt_that_is_rendered_is_ready_for_an_agent(file: Path) -> None:
+    rendered = Prompt.from_file(file).rendered(company="Acme", tone="curt")
+    clerk = Agent("clerk", model=ScriptedModel([]), prompt=rendered)
+
+    assert clerk.prompt == evolve(clerk, repairs=1).prompt == rendered
+    assert rendered.rendered(tone="warm").text.startswith("You work for Acme, in a warm tone.")
+
+
 def test_a_changed_agent_renders_anew(file: Path) -> None:
     clerk = Agent("clerk", model=ScriptedModel([]), prompt=Prompt.from_file(file), variables={"company": "Acme"})
 
@@ -181,7 +189,7 @@ async def test_every_model_call_stands_with_its_prompt_in_the_logbook(file: Path
     made = Prompt.from_file(file).rendered(company="Acme")
     assert made.template is not None
     script = [ModelError("busy", retryable=False)]
-    clerk = Agent("clerk", model=ScriptedModel(script), prompt=made, variables={"company": "Acme"})
+    clerk = Agent("clerk", model=ScriptedModel(script), prompt=made)
     other = Agent("other", model=ScriptedModel(["Yes."]), prompt="Be brief.")
 
     async with Runtime(agents=[clerk, other]) as runtime:

@@ -37,7 +37,7 @@ class Prompt:
 
     Two prompts of one text are the same to a run, whatever their names and versions say. `Prompt(text)` is that text,
     braces and all. A file may be a template, whose variables get their values by `Agent(variables={...})` or by
-    `rendered`; see `docs/prompts.md`.
+    `rendered`; see `docs/prompts.md`. `given` are the values that the text was made with, None before that.
 
     >>> Prompt("Be brief.").digest
     '213c22ed7234'
@@ -47,6 +47,7 @@ class Prompt:
     name: str = field(default=INLINE, validator=_is_text)
     version: str = field(default="", validator=_is_text)
     template: Template | None = field(default=None, kw_only=True, repr=False, eq=False)
+    given: Mapping[str, object] | None = field(default=None, kw_only=True, repr=False, eq=False)
 
     @classmethod
     def from_file(cls, path: str | Path) -> Prompt:
@@ -86,11 +87,12 @@ class Prompt:
         return self.with_values(values)
 
     def with_values(self, values: Mapping[str, object]) -> Prompt:
-        """`rendered`, with the values as a mapping; a text without variables stays itself."""
+        """`rendered`, with the values as a mapping; those that it was rendered with before stay where none is new."""
         if not isinstance(values, Mapping):
             raise AgentFault(f"the variables {values!r} of prompt {self.name!r} are no mapping of names to texts")
         if self.template is not None:
-            return evolve(self, text=self.template.filled(values))
+            every = {**(self.given or {}), **values}
+            return evolve(self, text=self.template.filled(every), given=every)
         Template(self.text, place=f"prompt {self.name!r}").values(values)
         return self
 

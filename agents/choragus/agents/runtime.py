@@ -258,14 +258,14 @@ class Runtime(Steering):
         self._services.check_agent(of.run, of.agent, of.manifest)
         id, there = await fork_id(self.store, of, at, key)
         if there is not None:
-            return self._as_run(id, of.agent)
+            return Run(id, self._desk, self._services.output(of.agent))
         position = (await standing_at(self.store, of.run, at)).position
         identity = manifest(self._agents[of.agent], self._policies).hash
         asked = ForkRun(run=of.run, at=position, agent=of.agent, key=key, manifest=identity, by=by, limits=limits)
         refusal = await self._desk.orchestrator(id).ask(asked)
         if refusal:
             raise AgentError(refusal)
-        return self._as_run(id, of.agent)
+        return Run(id, self._desk, self._services.output(of.agent))
 
     async def run(self, id: str) -> Run[Any]:
         """The run of that id, or of the only id that begins so; its answer is of its agent's type.
@@ -274,7 +274,7 @@ class Runtime(Steering):
             UnknownRun: when there is none.
         """
         found = await find_run(self.store, id, self.place)
-        return self._as_run(found.run, found.agent)
+        return Run(found.run, self._desk, self._services.output(found.agent))
 
     async def runs(self) -> list[RunSummary]:
         """Every run in the file, in the order of their starts."""
@@ -302,9 +302,6 @@ class Runtime(Steering):
             ValueError: when `older_than` is negative.
         """
         return await prune_runs(self.store, older_than=older_than, now=self._clock(), dry_run=dry_run)
-
-    def _as_run(self, id: str, agent: str) -> Run[Any]:
-        return Run(id, self._desk, self._agents[agent].typed if agent in self._agents else None)
 
     async def _open_store(self) -> Store:
         if self._given is not None:
