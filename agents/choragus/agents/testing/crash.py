@@ -61,12 +61,12 @@ def crash_everywhere(
     Raises:
         ValueError: when a number is below its least.
     """
-    play = _Play(func=agent, goal=goal, resources=resources)
+    play = Play(func=agent, goal=goal, resources=resources)
     return crash_scenario(play, sample=sample, pairs=pairs, seed=seed, allowed=INTERRUPTIONS, timeout=timeout)
 
 
 @frozen(kw_only=True)
-class _Play:
+class Play:
     """The scenario: one run to its end. As with a functools.partial, it is called and found by its `func`."""
 
     func: Callable[[], Agent[object]]
