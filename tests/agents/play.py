@@ -102,17 +102,17 @@ def answering(function: Callable[[ModelRequest], Answer | Awaitable[Answer]], **
     return Agent("clerk", model=FunctionModel(function), **options)  # type: ignore[arg-type]  # as Agent checks them
 
 
-async def kinds(run: Run) -> list[str]:
+async def kinds(run: Run[object]) -> list[str]:
     """The kinds of the run's logbook, in order."""
     return [event.kind async for event in run.past()]
 
 
-async def data(run: Run, kind: str) -> list[dict[str, object]]:
+async def data(run: Run[object], kind: str) -> list[dict[str, object]]:
     """The fields of the logbook's lines of a kind."""
     return [event.data async for event in run.past() if event.kind == kind]
 
 
-async def until(run: Run, kind: str) -> dict[str, object]:
+async def until(run: Run[object], kind: str) -> dict[str, object]:
     """Wait for the first line of a kind."""
     async for event in run.events():
         if event.kind == kind:
@@ -129,7 +129,7 @@ async def soon(check: Callable[[], Awaitable[object]]) -> None:
             await asyncio.sleep(0.001)
 
 
-async def eventually(run: Run, kind: str, times: int = 1) -> None:
+async def eventually(run: Run[object], kind: str, times: int = 1) -> None:
     """Wait until the logbook has so many lines of a kind, also behind the run's end."""
 
     async def written() -> bool:
@@ -212,7 +212,7 @@ def effect_key(request: object) -> str:
 
 def live(
     store: Store,
-    agent: Agent,
+    agent: Agent[object],
     play: Callable[[Runtime], Awaitable[T]],
     exporter: Exporter | None = None,
     clock: Callable[[], float] = time.time,

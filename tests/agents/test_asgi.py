@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from typing import cast
 
 import attrs
 import pytest
@@ -339,7 +340,7 @@ async def lost() -> AsyncIterator[tuple[ApprovalsApp, Run, dict[str, object]]]:
 def once_of(runtime: Runtime) -> Agent:
     """Its only agent."""
     (agent,) = runtime._agents.values()
-    return agent
+    return cast("Agent", agent)
 
 
 def word(shown: dict[str, object], **other: object) -> dict[str, object]:

@@ -91,7 +91,7 @@ def test_a_run_in_a_copy_of_a_file_in_use_waits_where_it_waited(tmp_path: Path, 
                 run = await runtime.run(RUN)
                 (approval,) = await run.pending()
                 await run.approve(approval, by="mia")
-                return await run.result(5.0)
+                return str(await run.result(5.0))
 
     assert anyio.run(copy_and_decide) == "All is paid.\nNothing is left."
     assert "waits" in told("show", str(path), RUN)

@@ -79,7 +79,7 @@ def unknown(killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> st
 
 async def _result(file: str) -> str:
     async with Runtime(file, agents=[clerk()]) as runtime:
-        return await (await runtime.run(RUN)).result(5.0)
+        return str(await (await runtime.run(RUN)).result(5.0))
 
 
 # settle
@@ -139,7 +139,7 @@ def test_an_approval_never_settles(unknown: str) -> None:
 
 async def _still(file: str) -> str:
     async with Runtime(file, agents=[clerk()]) as runtime:
-        return await (await runtime.run(RUN)).result(0.1)
+        return str(await (await runtime.run(RUN)).result(0.1))
 
 
 # beside a live process

@@ -219,7 +219,7 @@ def test_a_settlement_posted_while_no_runtime_was_open_is_taken_at_the_next_open
         await runtime.store.append([_message(TOOL_GATEWAY, id, SettleCall(call="1.1", outcome="happened", by="ann"))])
 
     async def second(runtime: Runtime) -> str:
-        return await (await runtime.run(id)).result(timeout=5)
+        return str(await (await runtime.run(id)).result(timeout=5))
 
     live(store, scripted("x", name="other"), post)
     assert live(store, agent, second) == "done"

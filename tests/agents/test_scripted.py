@@ -216,3 +216,16 @@ def test_function_needs_room_for_a_reply() -> None:
 
 def test_function_settings_name_its_maximum() -> None:
     assert FunctionModel(lambda _: "", max_output_tokens=7).settings() == {"max_output_tokens": 7}
+
+
+async def test_script_as_a_context_checks_that_it_was_said() -> None:
+    with ScriptedModel(["only"]) as model:
+        await model.complete(request())
+
+    with pytest.raises(AssertionError, match=r"left with 1 unsaid: \['only'\]"), ScriptedModel(["only"]):
+        pass
+
+
+def test_script_as_a_context_lets_another_error_through() -> None:
+    with pytest.raises(ZeroDivisionError), ScriptedModel(["never said"]):
+        raise ZeroDivisionError

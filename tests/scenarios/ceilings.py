@@ -92,7 +92,7 @@ async def _worked(runtime: Runtime, first: Run, under: Agent) -> str:
         await first.pause(by="mia")
         await runtime.start(under, "Look.", key="child", parent=first)
         await first.resume(by="mia")
-    return await (await runtime.run(id)).result()
+    return str(await (await runtime.run(id)).result())
 
 
 async def _paid(first: Run, notes: Notes) -> str:

@@ -29,6 +29,7 @@ from .errors import (
     ToolFault,
     UnknownRun,
     Waiting,
+    WrongAnswer,
 )
 from .flow.committing import commit_plan
 from .flow.declaration import Labels
@@ -140,6 +141,7 @@ __all__ = [
     "Usage",
     "Waiting",
     "Webhook",
+    "WrongAnswer",
     "approvals_app",
     "ask_person",
     "commit_plan",

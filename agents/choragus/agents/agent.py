@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Generic, cast
 
 from attrs import field, frozen
 
@@ -13,10 +15,23 @@ from .checkpoint import Checkpoint, Checkpoints, check_checkpoints
 from .errors import AgentFault
 from .limits import Limits
 from .model import Model
+from .output import Output
 from .policy.chain import Policy
 from .prompt import Prompt
 from .provider.registry import model_named
 from .tool import Risk, Tool
+
+if TYPE_CHECKING:  # a default of a TypeVar is known to type checkers on 3.11, and to the interpreter from 3.13 on
+    from typing_extensions import TypeVar
+
+    T_co = TypeVar("T_co", covariant=True, default=str)
+else:
+    from typing import TypeVar
+
+    T_co = TypeVar("T_co", covariant=True)
+
+REPAIRS = 2
+"""How often an answer that is not of its type is sent back, unless the agent says otherwise."""
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -51,13 +66,17 @@ def _as_policies(policies: Iterable[Policy]) -> tuple[Policy, ...]:
     return tuple(policies) if isinstance(policies, Iterable) else policies
 
 
+def _as_values(values: Mapping[str, str]) -> Mapping[str, str]:
+    return dict(values) if isinstance(values, Mapping) else values
+
+
 def _as_checkpoints(points: Iterable[Checkpoint]) -> tuple[Checkpoint, ...]:
     return tuple(points) if isinstance(points, Iterable) else points
 
 
 @frozen
-class Agent:
-    """An agent, put together from parts that can each be tried alone.
+class Agent(Generic[T_co]):
+    """An agent, put together from parts that can each be tried alone: an `Agent[Report]` answers with a Report.
 
     >>> from choragus.agents.scripted import ScriptedModel
     >>> Agent("helper", model=ScriptedModel(["Take one."]), prompt="Be brief.").prompt.text
@@ -76,10 +95,13 @@ class Agent:
         policies: what judges its goal, replies, calls, results and answer, behind the runtime's own policies.
         approvals: who is asked, how long they have, and what happens when nobody decides.
         checkpoints: where a person is always asked.
+        output: the type of its answers, text by default; see `docs/output.md`.
+        repairs: how often a run's answer that is not of that type is sent back (2); the next such answer fails the run.
+        variables: the values of the prompt's variables, by name.
 
     Raises:
-        AgentFault: a part is of a wrong type, the name is badly formed, two tools share a name, or no model of that
-            name can be had.
+        AgentFault: a part is of a wrong type, the name is badly formed, two tools share a name, no model of that name
+            can be had, or a variable of the prompt has no value or is none.
         ImportError: the model's provider needs an extra.
     """
 
@@ -94,6 +116,9 @@ class Agent:
     cheaper: Model | None = field(kw_only=True, default=None, converter=_as_cheaper)
     approvals: Approvals = field(kw_only=True, factory=Approvals)
     checkpoints: tuple[Checkpoint, ...] = field(kw_only=True, default=(), converter=_as_checkpoints)
+    output: type[T_co] = field(kw_only=True, default=cast("type[T_co]", str))
+    repairs: int = field(kw_only=True, default=REPAIRS)
+    variables: Mapping[str, str] = field(kw_only=True, factory=dict, converter=_as_values, eq=False)
 
     def __attrs_post_init__(self) -> None:
         _check_name(self.name)
@@ -110,6 +135,14 @@ class Agent:
             raise AgentFault(f"the limits of agent {self.name!r} are {self.limits!r}: give Limits(...)")
         _check_approvals(self.name, self.approvals, self.tools)
         check_checkpoints(self.name, self.checkpoints, (tool.name for tool in self.tools))
+        _check_output(self.name, self.output, self.repairs)
+        _ = self.typed
+        object.__setattr__(self, "prompt", self.prompt.with_values(self.variables))
+
+    @cached_property
+    def typed(self) -> Output[T_co] | None:
+        """Of what type its answers are; None for text."""
+        return None if self.output is str else Output(self.output)
 
     @property
     def reach(self) -> tuple[str, ...]:
@@ -135,6 +168,13 @@ class Agent:
 def _check_name(name: object) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise AgentFault(f"{name!r} is no name for an agent: give 1 to 64 letters, digits, '_', '.' or '-'")
+
+
+def _check_output(agent: str, output: object, repairs: object) -> None:
+    if output is None:
+        raise AgentFault(f"output=None of agent {agent!r} is no type: leave it out for answers that are text")
+    if type(repairs) is not int or repairs < 0:
+        raise AgentFault(f"repairs={repairs!r} of agent {agent!r} must be a whole number, 0 or more")
 
 
 def _check_delegates(agent: str, delegates: object) -> None:
@@ -188,13 +228,13 @@ def check_policies(which: str, policies: object) -> None:
         raise AgentFault(f"several of {which} are named {twice[0]!r}: give all but one another name")
 
 
-def agents_by_name(agents: Iterable[Agent]) -> dict[str, Agent]:
+def agents_by_name(agents: Iterable[Agent[object]]) -> dict[str, Agent[object]]:
     """The agents of a runtime.
 
     Raises:
         AgentFault: when one is none, or two share a name.
     """
-    found: dict[str, Agent] = {}
+    found: dict[str, Agent[object]] = {}
     for agent in agents:
         if not isinstance(agent, Agent):
             raise AgentFault(f"{agent!r} is no Agent: pass Runtime(agents=[Agent(...)])")
@@ -204,7 +244,7 @@ def agents_by_name(agents: Iterable[Agent]) -> dict[str, Agent]:
     return found
 
 
-def check_start(known: Mapping[str, Agent], agent: object, goal: object, key: object) -> None:
+def check_start(known: Mapping[str, Agent[object]], agent: object, goal: object, key: object) -> None:
     """Refuse to start what is none of a runtime's agents, or with a goal or key that is no text.
 
     Raises:

@@ -6,7 +6,8 @@ from choragus.actors.actor import M
 from choragus.actors.dispatch import handle, reply
 from choragus.actors.message import AskFailed
 
-from .ending import Ending, R
+from .answering import Answering
+from .ending import R
 from .flow.label import RUNTIME
 from .message import GUARDRAIL, ORCHESTRATOR, Decided, JudgeText, Verdict
 from .model import ChatMessage
@@ -14,7 +15,7 @@ from .policy.check import Stage
 from .state import Draft, Phase, Status
 
 
-class Drafting(Ending[R, M]):
+class Drafting(Answering[R, M]):
     """What of the orchestrator has drafts judged."""
 
     @reply
@@ -65,6 +66,8 @@ class Drafting(Ending[R, M]):
     def _judge(self, draft: Draft) -> None:
         """The draft passes, once the guardrail has looked at it, if any policy looks at its stage."""
         state = self.state
+        if draft.stage == Stage.OUTPUT.value and not self._fits(draft):
+            return
         if not self.services.policies(state.agent).looks_at(Stage(draft.stage)):
             self._passed(draft, draft.text)
             return
@@ -89,7 +92,7 @@ class Drafting(Ending[R, M]):
             case Stage.INPUT:
                 self._perceive(ChatMessage("user", text))
             case Stage.OUTPUT:
-                self._end(Status.COMPLETED, text)
+                self._answered(draft, text)
             case _:
                 self._act(draft, text)
 

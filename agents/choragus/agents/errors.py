@@ -7,6 +7,7 @@
        ├─ PolicyFault (ValueError)   a policy configured wrongly; says where
        ├─ LimitFault (ValueError)    a limit that is none
        ├─ ModelError                 a model failed; says whether to try again
+       │  └─ RealCallForbidden       it would have been a real one, in a test (`reality.py`)
        ├─ BadArguments (ValueError)  a model's arguments do not fit the tool; it is told and can mend them
        ├─ BadResult (TypeError)      a tool gave back what cannot be written as JSON
        ├─ WrongResult (TypeError)    a tool gave back what its return type does not allow
@@ -17,6 +18,7 @@
        ├─ Paused                     a paused runtime starts nothing
        ├─ NotForkable                a run cannot be forked there
        ├─ DecisionRefused            a person's decision that is not taken
+       ├─ WrongAnswer (ValueError)   an answer that is not of the type that its agent has now
        └─ Outcome                    why a run has no result
           ├─ LimitReached            a limit was used up
           ├─ Denied                  a person or the guardrail said no
@@ -251,6 +253,28 @@ class DecisionRefused(AgentError):
 
     def __str__(self) -> str:
         return self.reason
+
+
+class WrongAnswer(AgentError, ValueError):
+    """Raised when the answer of a completed run is not of the type that its agent has now.
+
+    Args:
+        run: the run's id.
+        type: the name of that type.
+        fault: what does not fit, with its path.
+    """
+
+    def __init__(self, run: str, type: str, fault: str) -> None:
+        super().__init__(run, type, fault)
+        self.run = run
+        self.type = type
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return (
+            f"run {self.run!r} has completed, and its answer is no {self.type}: {self.fault}: its agent has another "
+            "output= now; the answer as it was written is (await run.status()).outcome"
+        )
 
 
 class Outcome(AgentError):

@@ -32,7 +32,7 @@ class HeldRun:
 
 
 async def held_runs(
-    store: Store, agents: Mapping[str, Agent], on_change: OnChange, now: float, common: Sequence[Policy] = ()
+    store: Store, agents: Mapping[str, Agent[object]], on_change: OnChange, now: float, common: Sequence[Policy] = ()
 ) -> tuple[HeldRun, ...]:
     """The runs to hold, also those that were started and had not taken their first turn."""
     found: list[HeldRun] = []
@@ -53,7 +53,7 @@ async def held_runs(
 
 
 def objection(
-    name: str, was: str, agents: Mapping[str, Agent], on_change: OnChange, common: Sequence[Policy] = ()
+    name: str, was: str, agents: Mapping[str, Agent[object]], on_change: OnChange, common: Sequence[Policy] = ()
 ) -> str:
     """Why a run of that agent is not gone on with, or nothing; `was` is the agent's manifest when the run began."""
     agent = agents.get(name)

@@ -49,6 +49,8 @@ class Manifest:
     """The identity of an agent at one time.
 
     Tools stand in the order of their names, so their order does not matter; policies in the order in which they judge.
+    `prompt`, `template` and `output` are digests: of the prompt's text, of the template that it was made from, and of
+    the schema of the answers; the last two are empty where there is none.
     """
 
     agent: str
@@ -63,6 +65,9 @@ class Manifest:
     cheaper: ModelIdentity | None = None
     fallbacks: tuple[ModelIdentity, ...] = ()
     approvals: Approvals = field(factory=Approvals)
+    template: str = ""
+    output: str = ""
+    repairs: int = 0
 
     @property
     def hash(self) -> str:
@@ -75,7 +80,7 @@ class Manifest:
         return plain
 
 
-def manifest(agent: Agent, common: Sequence[Policy] = ()) -> Manifest:
+def manifest(agent: Agent[object], common: Sequence[Policy] = ()) -> Manifest:
     """The agent's manifest; `common` are the policies of the runtime, which stand before its own.
 
     Raises:
@@ -94,6 +99,9 @@ def manifest(agent: Agent, common: Sequence[Policy] = ()) -> Manifest:
         fallbacks=tuple(_model(agent.name, each) for each in agent.fallbacks),
         policies=tuple(PolicyIdentity(each.name, each.version) for each in (*common, *agent.every_policy)),
         approvals=agent.approvals,
+        template=agent.prompt.template.digest if agent.prompt.template else "",
+        output=agent.typed.digest if agent.typed else "",
+        repairs=agent.repairs if agent.typed else 0,
     )
 
 

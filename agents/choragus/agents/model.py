@@ -203,7 +203,10 @@ Streamed: TypeAlias = TextDelta | ModelReply
 
 @runtime_checkable
 class Model(Protocol):
-    """A language model. Without I/O it is `FunctionModel` or `ScriptedModel`; a provider's adapter is another."""
+    """A language model. Without I/O it is `FunctionModel` or `ScriptedModel`; a provider's adapter is another.
+
+    One that calls nothing real may say so by an attribute `is_real = False`: tests that forbid real calls let it pass.
+    """
 
     @property
     def name(self) -> str:

@@ -16,7 +16,7 @@ from .model import Model
 NO_PRICE = "it has no price"
 
 
-def every_model(agent: Agent) -> tuple[Model, ...]:
+def every_model(agent: Agent[object]) -> tuple[Model, ...]:
     """Those that may answer in the agent's runs."""
     return agent.models if agent.cheaper is None else (*agent.models, agent.cheaper)
 
@@ -26,7 +26,7 @@ def lacks_price(model: Model) -> bool:
     return not getattr(model, "has_price", True)
 
 
-def may_not_cost(agent: Agent) -> bool:
+def may_not_cost(agent: Agent[object]) -> bool:
     """Whether a run of the agent makes no call of a model without a price."""
     return agent.limits.cost_usd is not None and agent.limits.unbounded == "refuse"
 
@@ -38,7 +38,7 @@ async def prepare(model: Model) -> None:
         await act()
 
 
-async def check_prices(agent: Agent, shares: bool) -> None:
+async def check_prices(agent: Agent[object], shares: bool) -> None:
     """Refuse to begin a run with a ceiling on money and a model without a price.
 
     Args:
@@ -59,7 +59,7 @@ async def check_prices(agent: Agent, shares: bool) -> None:
             )
 
 
-async def release(agents: Iterable[Agent]) -> None:
+async def release(agents: Iterable[Agent[object]]) -> None:
     """Let the models of these agents give back what they hold between calls."""
     for model in {id(model): model for agent in agents for model in every_model(agent)}.values():
         act = getattr(model, "release", None)

@@ -173,12 +173,15 @@ class Reasoning(Drafting[R, M]):
             input_tokens=answer.input_tokens,
             output_tokens=answer.output_tokens,
             cost_usd=answer.cost_usd,
+            **({"answered_by": answer.model} if answer.model else {}),
             **self._open_end(),
         )
 
     def _open_end(self) -> dict[str, object]:
         """A mark that the run may go on after an answer without calls: what it says is judged first."""
         chain = self.services.policies(self.state.agent)
+        if self.services.output(self.state.agent) is not None:
+            return {"judged": True}
         return {"judged": True} if chain.looks_at(Stage.REPLY) or chain.looks_at(Stage.OUTPUT) else {}
 
     def _replied_late(self, answer: ModelReplied | ModelFailed | EffectFailed) -> None:
@@ -199,6 +202,7 @@ class Reasoning(Drafting[R, M]):
     def _log_model(self, kind: str, answer: ModelReplied | ModelFailed, **fields: object) -> None:
         state = self.state
         model = self.services.model(self._asked(state.final))
+        prompt = self.services.agent(state.agent).prompt.said()
         self.log(
             kind,
             step=state.step,
@@ -206,6 +210,7 @@ class Reasoning(Drafting[R, M]):
             agent=state.agent,
             model=model.name,
             provider=model.provider,
+            **({"prompt": prompt} if prompt else {}),
             started=answer.started,
             ended=answer.ended,
             **fields,

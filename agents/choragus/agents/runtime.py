@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -51,6 +51,8 @@ from .toolbelt.execution import Toolbelt
 from .toolbelt.provision import check_grant, check_resources, secret_names
 from .toolbelt.secret import Secrets, Vault
 from .tracer import Export, Tracer
+
+T = TypeVar("T")
 
 TRACER = "runtime/tracer"
 
@@ -100,7 +102,7 @@ class Runtime(Steering):
         self,
         path: str | Path | None = None,
         *,
-        agents: Iterable[Agent],
+        agents: Iterable[Agent[object]],
         exporter: Exporter | None = None,
         on_change: OnChange = "refuse",
         signals: bool = False,
@@ -184,14 +186,14 @@ class Runtime(Steering):
 
     async def start(
         self,
-        agent: Agent,
+        agent: Agent[T],
         goal: str,
         *,
         key: str = "",
         tools: Iterable[str] | None = None,
-        parent: Run | None = None,
+        parent: Run[object] | None = None,
         ledgers: Iterable[str] = (),
-    ) -> Run:
+    ) -> Run[T]:
         """Start a run; with a key that was used for this agent before, give back that run and start nothing.
 
         Args:
@@ -219,18 +221,18 @@ class Runtime(Steering):
         identity = manifest(agent, self._policies).hash
         if parent is not None:
             asked = StartRun(agent=agent.name, goal=goal, key=key, manifest=identity, tools=granted)
-            return await begin_child(self._desk, parent.id, asked)
+            return await begin_child(self._desk, parent.id, asked, agent.typed)
         while True:
             id = run_id(agent.name, key)
             begun = await self._desk.orchestrator(id).ask(
                 StartRun(agent=agent.name, goal=goal, key=key, manifest=identity, tools=granted, ledgers=drawn)
             )
             if begun or key:  # else another run drew the same id
-                return Run(id, self._desk)
+                return Run(id, self._desk, agent.typed)
 
     async def fork(
         self, run: str, *, at: int | None = None, key: str = "", limits: Limits | None = None, by: str = "host"
-    ) -> Run:
+    ) -> Run[Any]:
         """Begin a new run from what another was at one point of its past; that one goes on untouched.
 
         The new run has the conversation up to there, on the agent as it is now. It spends from nothing on, for what was
@@ -260,22 +262,23 @@ class Runtime(Steering):
         self._services.check_agent(of.run, of.agent, of.manifest)
         id, there = await fork_id(self.store, of, at, key)
         if there is not None:
-            return Run(id, self._desk)
+            return Run(id, self._desk, self._services.output(of.agent))
         position = (await standing_at(self.store, of.run, at)).position
         identity = manifest(self._agents[of.agent], self._policies).hash
         asked = ForkRun(run=of.run, at=position, agent=of.agent, key=key, manifest=identity, by=by, limits=limits)
         refusal = await self._desk.orchestrator(id).ask(asked)
         if refusal:
             raise AgentError(refusal)
-        return Run(id, self._desk)
+        return Run(id, self._desk, self._services.output(of.agent))
 
-    async def run(self, id: str) -> Run:
-        """The run of that id, or of the only id that begins so.
+    async def run(self, id: str) -> Run[Any]:
+        """The run of that id, or of the only id that begins so; its answer is of its agent's type.
 
         Raises:
             UnknownRun: when there is none.
         """
-        return Run((await find_run(self.store, id, self.place)).run, self._desk)
+        found = await find_run(self.store, id, self.place)
+        return Run(found.run, self._desk, self._services.output(found.agent))
 
     async def runs(self) -> list[RunSummary]:
         """Every run in the file, in the order of their starts."""

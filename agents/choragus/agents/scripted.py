@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import Self
 
 from attrs import evolve
 
@@ -29,6 +31,8 @@ class ScriptedModel:
 
     >>> model = ScriptedModel([ModelError("busy, try again", retryable=True), "It rains."])
 
+    `with ScriptedModel([...]) as model:` ends with `assert_complete`, unless another error is on its way.
+
     Args:
         replies: what to say, a text standing for a reply with that text and no calls.
         name: the model's name in the manifest and the logbook.
@@ -36,6 +40,7 @@ class ScriptedModel:
     """
 
     provider = "scripted"
+    is_real = False
 
     def __init__(
         self, replies: Sequence[Answer | Exception], *, name: str = "scripted", price: Price | None = None
@@ -74,6 +79,15 @@ class ScriptedModel:
         self._said = max(self._said, position + 1)
         return evolve(self._answers[position], usage=_used(self._price, request, self._answers[position]))
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.assert_complete()
+
     def assert_complete(self) -> None:
         """Check that the conversation came to the last line and met every exception since this instance took part.
 
@@ -108,6 +122,7 @@ class FunctionModel:
     """
 
     provider = "function"
+    is_real = False
 
     def __init__(
         self,

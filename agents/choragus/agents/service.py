@@ -24,12 +24,14 @@ from .holding import OnChange, objection
 from .ledger import Ledger
 from .manifest import Manifest, manifest
 from .message import JudgeCall
-from .model import ChatMessage, Model, ModelRequest, ToolSchema, Usage, bound
+from .model import ChatMessage, Model, ModelRequest, OutputSchema, ToolSchema, Usage, bound
 from .offering import NO_PRICE, lacks_price, may_not_cost, prepare
+from .output import Output
 from .patience import TookTooLong, within
 from .policy.chain import Chain, Policy
 from .policy.norms import Norms
 from .question import ask_person
+from .reality import check_model_allowed
 from .stream import conversation_stream
 from .tool import Risk, Tool, ToolContext
 from .toolbelt.execution import Fate, Toolbelt
@@ -48,7 +50,7 @@ class Services:
     before each agent's own, `hook` is told of what needs a person.
     """
 
-    agents: Mapping[str, Agent]
+    agents: Mapping[str, Agent[object]]
     store: Store
     clock: Callable[[], float] = time.time
     on_change: OnChange = "refuse"
@@ -66,7 +68,7 @@ class Services:
     def _now(self) -> float:
         return self.clock()
 
-    def agent(self, name: str) -> Agent:
+    def agent(self, name: str) -> Agent[object]:
         """The agent of that name.
 
         Raises:
@@ -114,6 +116,10 @@ class Services:
     async def has_rules(self, tool: str) -> bool:
         """Whether any standing rule is about the tool."""
         return bool(await self.store.views("rule", tool))
+
+    def output(self, agent: str) -> Output[object] | None:
+        """Of what type the agent's answers are; None for text."""
+        return self.agents[agent].typed if agent in self.agents else None
 
     def approvals(self, agent: str) -> Approvals:
         """How the agent's questions are put to people; of an agent that is not here as by default."""
@@ -198,7 +204,7 @@ class Services:
             messages = tuple(attrs.evolve(each, labels=()) if each.labels else each for each in messages)
         if asked.final:
             messages = (*messages, ChatMessage("user", asked.final))
-        return ModelRequest(self.model(asked).name, who.prompt.text, messages, _schemas(who, asked))
+        return ModelRequest(self.model(asked).name, who.prompt.text, messages, _schemas(who, asked), _output(who))
 
     async def estimate(self, asked: CallModel) -> Usage | str:
         """The most that the model call of a step may use, or why nobody can tell."""
@@ -215,6 +221,7 @@ class Services:
         asked = await self.request(request)
         model = self.model(request)
         try:
+            check_model_allowed(model)
             reply = await within(MODEL_TIMEOUT, model.complete(asked))
         except TookTooLong:
             reason = f"{model.name} did not answer within {MODEL_TIMEOUT:g} s"
@@ -304,11 +311,15 @@ def _may_be_steered(tool: Tool, labels: Labels) -> bool:
     return tool.risk is Risk.READ and not (labels.guarded or labels.plans)
 
 
-def _schemas(agent: Agent, asked: CallModel) -> tuple[ToolSchema, ...]:
+def _schemas(agent: Agent[object], asked: CallModel) -> tuple[ToolSchema, ...]:
     """What the model is shown of the agent's tools."""
     if asked.final:
         return ()
     return tuple(tool.schema for tool in agent.tools if asked.granted is None or tool.name in asked.granted)
+
+
+def _output(agent: Agent[object]) -> OutputSchema | None:
+    return agent.typed.asked if agent.typed is not None else None
 
 
 def _unless_unknown(most: Usage | str) -> Usage:

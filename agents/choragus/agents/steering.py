@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from choragus.mailbox.store import Store
 
 from .control import PauseRun, ResumeRun, StartChild
@@ -11,7 +13,10 @@ from .inspection import find_run, runs, unfinished
 from .ledger import LedgerSummary, ledgers
 from .message import CancelRun, StartRun, Verdict
 from .naming import run_id
+from .output import Output
 from .run import Run
+
+T = TypeVar("T")
 
 
 class Steering:
@@ -47,8 +52,8 @@ class Steering:
             raise Paused(f"this runtime is {self._paused}: nothing starts before `await runtime.resume(by=...)`")
 
 
-async def begin_child(desk: Desk, parent: str, asked: StartRun) -> Run:
-    """Begin a sub-run: the parent enters it in its book and starts it, in one turn.
+async def begin_child(desk: Desk, parent: str, asked: StartRun, output: Output[T] | None = None) -> Run[T]:
+    """Begin a sub-run, with answers of that type: the parent enters it in its book and starts it, in one turn.
 
     Raises:
         UnknownRun: when there is no parent of that id.
@@ -61,7 +66,7 @@ async def begin_child(desk: Desk, parent: str, asked: StartRun) -> Run:
     if isinstance(begun, Verdict):
         raise LimitReached(parent, begun.reason) if begun.limit else AgentError(begun.reason)
     await desk.orchestrator(id).ask(begun)  # the parent has sent it the same: this waits until it has begun
-    return Run(id, desk)
+    return Run(id, desk, output)
 
 
 async def steer(desk: Desk, message: PauseRun | ResumeRun | CancelRun) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 
@@ -13,16 +14,18 @@ from .runtime import Runtime
 from .tool import Risk
 from .toolbelt.secret import Secrets
 
+T = TypeVar("T")
+
 
 def run_sync(
-    agent: Agent,
+    agent: Agent[T],
     goal: str,
     *,
     path: str | Path | None = None,
     key: str = "",
     resources: object = None,
     secrets: Secrets | None = None,
-) -> str:
+) -> T:
     """Run one agent from plain code and give back its result; Ctrl-C ends it in order.
 
     With a path, a call that cannot be undone waits for `choragus approve` from another terminal.
@@ -48,7 +51,7 @@ def run_sync(
             "give run_sync(path=...), or use Runtime and run.approve(...)"
         )
 
-    async def main() -> str:
+    async def main() -> T:
         async with Runtime(path, agents=[agent], signals=True, resources=resources, secrets=secrets) as runtime:
             return await (await runtime.start(agent, goal, key=key)).result()
 

@@ -10,6 +10,7 @@ import msgspec
 from attrs import field, frozen
 
 from choragus.agents.errors import AgentFault
+from choragus.agents.output import fault_of, parsed, schema_of
 
 from .check import Check, Stage
 from .decision import Decision, check_decision, verdict_of
@@ -26,7 +27,7 @@ class OutputSchema(Generic[T]):
     'Expected `int`, got `str` - at `$[...]`'
 
     Args:
-        type: what msgspec knows: a Struct, an attrs class, a dataclass, a TypedDict, `list[int]` and so on.
+        type: as in `Agent(output=...)`: what msgspec knows, or a model class of pydantic.
         tries: how often a run's answer is sent back; 3 by default.
         then: what becomes of the next wrong one; "end" by default.
 
@@ -44,11 +45,7 @@ class OutputSchema(Generic[T]):
 
     @schema.default
     def _schema(self) -> dict[str, object]:
-        try:
-            made: dict[str, object] = msgspec.json.schema(self.type)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise AgentFault(f"OutputSchema({self.type!r}): no JSON Schema can be made of it: {error}") from None
-        return made
+        return schema_of(self.type)
 
     def __attrs_post_init__(self) -> None:
         if type(self.tries) is not int or self.tries < 0:
@@ -62,19 +59,15 @@ class OutputSchema(Generic[T]):
 
     def fault(self, text: str) -> str:
         """What is wrong with an answer, with its path; or nothing."""
-        try:
-            msgspec.json.decode(text.encode("utf-8", "replace"), type=self.type, strict=True)
-        except (msgspec.DecodeError, RecursionError) as error:
-            return str(error)
-        return ""
+        return fault_of(self.type, text)
 
     def parse(self, text: str) -> T:
         """The answer as the type.
 
         Raises:
-            msgspec.DecodeError: when it is not of it.
+            ValueError: when it is not of it.
         """
-        return msgspec.json.decode(text, type=self.type, strict=True)
+        return parsed(self.type, text)
 
     def judge(self, check: Check) -> Verdict | None:
         """Send a wrong answer back, so often."""

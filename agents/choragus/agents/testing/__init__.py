@@ -1,9 +1,25 @@
-"""For tests of agents: tools that claim to read, and what a crash may change in a run's logbook.
+"""For tests of agents: recordings of runs, crashes everywhere, no real calls, and tools that claim to read.
 
-The crashes are `choragus.supervision.testing`'s.
+`ScriptedModel` and `FunctionModel` are `choragus.agents`' own; other crashes are `choragus.supervision.testing`'s.
 """
 
+from choragus.agents.reality import RealCallForbidden, check_real_calls_allowed, forbid_real_calls
+
+from .crash import crash_everywhere
 from .interruption import INTERRUPTIONS
 from .reading import NotReadOnly, check_reads
+from .recording.drift import ReplayDrift
+from .recording.recording import Recording, recorded
 
-__all__ = ["INTERRUPTIONS", "NotReadOnly", "check_reads"]
+__all__ = [
+    "INTERRUPTIONS",
+    "NotReadOnly",
+    "RealCallForbidden",
+    "Recording",
+    "ReplayDrift",
+    "check_reads",
+    "check_real_calls_allowed",
+    "crash_everywhere",
+    "forbid_real_calls",
+    "recorded",
+]

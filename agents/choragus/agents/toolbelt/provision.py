@@ -9,7 +9,7 @@ from choragus.agents.errors import AgentFault
 from choragus.agents.tool import Tool
 
 
-def check_resources(agents: Iterable[Agent], resources: object) -> None:
+def check_resources(agents: Iterable[Agent[object]], resources: object) -> None:
     """Refuse resources that are not what a tool's `ToolContext[X]` says.
 
     Raises:
@@ -27,7 +27,7 @@ def check_resources(agents: Iterable[Agent], resources: object) -> None:
             raise AgentFault(f"{which}, and the runtime's resources are a {type(resources).__name__}: pass a {name}")
 
 
-def check_grant(agent: Agent, names: Iterable[str] | None) -> tuple[str, ...] | None:
+def check_grant(agent: Agent[object], names: Iterable[str] | None) -> tuple[str, ...] | None:
     """The names of tools that a run of the agent is narrowed to, None for all.
 
     Raises:
@@ -46,12 +46,12 @@ def check_grant(agent: Agent, names: Iterable[str] | None) -> tuple[str, ...] | 
     return tuple(name for name in known if name in granted)
 
 
-def secret_names(agents: Iterable[Agent]) -> list[str]:
+def secret_names(agents: Iterable[Agent[object]]) -> list[str]:
     """The secrets that tools of these agents declare."""
     return list(dict.fromkeys(name for _, tool in _tools(agents) for name in tool.options.secrets))
 
 
-def _tools(agents: Iterable[Agent]) -> Iterator[tuple[Agent, Tool]]:
+def _tools(agents: Iterable[Agent[object]]) -> Iterator[tuple[Agent[object], Tool]]:
     for agent in agents:
         for tool in agent.tools:
             yield from ((agent, one) for one in _with_companions(tool))

@@ -1,0 +1,1 @@
+"""Model and tool calls of a run, recorded once and replayed ever after."""
