@@ -8,6 +8,10 @@ from .approver import Approvals
 from .asgi import approvals_app
 from .attention import Attention
 from .checkpoint import After, Before, BeforeAnswer, BeforeStep
+from .context.block import Block
+from .context.option import Context
+from .context.retrieval import Retrieval, Retrieved, Retriever
+from .context.strategy import DropResults, MessageRule, Summarise, Window
 from .errors import (
     AgentError,
     AgentFault,
@@ -78,11 +82,14 @@ __all__ = [
     "Before",
     "BeforeAnswer",
     "BeforeStep",
+    "Block",
     "Breaker",
     "Cancelled",
     "ChatMessage",
+    "Context",
     "DecisionRefused",
     "Denied",
+    "DropResults",
     "Failed",
     "FunctionModel",
     "Held",
@@ -96,6 +103,7 @@ __all__ = [
     "LimitFault",
     "LimitReached",
     "Limits",
+    "MessageRule",
     "Model",
     "ModelError",
     "ModelReply",
@@ -110,6 +118,9 @@ __all__ = [
     "Price",
     "Prompt",
     "Rate",
+    "Retrieval",
+    "Retrieved",
+    "Retriever",
     "Retry",
     "Risk",
     "Rule",
@@ -122,6 +133,7 @@ __all__ = [
     "SecretFault",
     "Status",
     "StreamingModel",
+    "Summarise",
     "Sweep",
     "TextDelta",
     "Tool",
@@ -136,6 +148,7 @@ __all__ = [
     "Usage",
     "Waiting",
     "Webhook",
+    "Window",
     "approvals_app",
     "ask_person",
     "commit_plan",

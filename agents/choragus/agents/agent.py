@@ -10,6 +10,9 @@ from attrs import field, frozen
 
 from .approver import Approvals
 from .checkpoint import Checkpoint, Checkpoints, check_checkpoints
+from .context.framing import check_context
+from .context.option import Context
+from .context.tool import with_block_tools
 from .errors import AgentFault
 from .limits import Limits
 from .model import Model
@@ -65,6 +68,8 @@ class Agent:
         policies: what judges its goal, replies, calls, results and answer, behind the runtime's own policies.
         approvals: who is asked, how long they have, and what happens when nobody decides.
         checkpoints: where a person is always asked.
+        context: what the model sees of a long run, and how that is kept within a budget; by default the whole
+            conversation. With blocks that may be edited the agent gets the tools `edit_block` and `append_to_block`.
 
     Raises:
         AgentFault: a part is of a wrong type, the name is badly formed, or two tools share a name.
@@ -81,9 +86,12 @@ class Agent:
     cheaper: Model | None = field(kw_only=True, default=None)
     approvals: Approvals = field(kw_only=True, factory=Approvals)
     checkpoints: tuple[Checkpoint, ...] = field(kw_only=True, default=(), converter=_as_checkpoints)
+    context: Context | None = field(kw_only=True, default=None)
 
     def __attrs_post_init__(self) -> None:
         _check_name(self.name)
+        if isinstance(self.context, Context) and self.context.has_editable_blocks and isinstance(self.tools, tuple):
+            object.__setattr__(self, "tools", with_block_tools(self.tools))
         for model in self.models:
             _check_model(self.name, model)
         if self.cheaper is not None:
@@ -97,6 +105,8 @@ class Agent:
             raise AgentFault(f"the limits of agent {self.name!r} are {self.limits!r}: give Limits(...)")
         _check_approvals(self.name, self.approvals, self.tools)
         check_checkpoints(self.name, self.checkpoints, (tool.name for tool in self.tools))
+        if self.context is not None:
+            check_context(self.name, self.context, self.prompt, [tool.schema for tool in self.tools])
 
     @property
     def reach(self) -> tuple[str, ...]:

@@ -63,16 +63,20 @@ class Manifest:
     cheaper: ModelIdentity | None = None
     fallbacks: tuple[ModelIdentity, ...] = ()
     approvals: Approvals = field(factory=Approvals)
+    context: dict[str, object] | None = None
 
     @property
     def hash(self) -> str:
         """SHA-256 (64 hexadecimal digits) of the manifest as JSON with sorted keys."""
-        return _hash(self)
+        return _hash(self if self.context else self.as_dict())
 
     def as_dict(self) -> dict[str, object]:
-        """The manifest in plain JSON types, keys sorted, to be stored and compared."""
+        """The manifest in plain JSON types, keys sorted, to be stored and compared.
+
+        Of an agent without a context nothing is said about one, so that its identity is that of earlier versions.
+        """
         plain: dict[str, object] = msgspec.json.decode(_json(self))
-        return plain
+        return plain if self.context else {name: value for name, value in plain.items() if name != "context"}
 
 
 def manifest(agent: Agent, common: Sequence[Policy] = ()) -> Manifest:
@@ -94,6 +98,7 @@ def manifest(agent: Agent, common: Sequence[Policy] = ()) -> Manifest:
         fallbacks=tuple(_model(agent.name, each) for each in agent.fallbacks),
         policies=tuple(PolicyIdentity(each.name, each.version) for each in (*common, *agent.every_policy)),
         approvals=agent.approvals,
+        context=None if agent.context is None else agent.context.identity(),
     )
 
 

@@ -155,6 +155,7 @@ class Reasoning(Drafting[R, M]):
             granted=state.granted,
             final=final,
             model=state.model,
+            version=state.version,
         )
 
     def _account(self, answer: ModelReplied) -> None:

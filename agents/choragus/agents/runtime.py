@@ -27,6 +27,7 @@ from .agent import Agent, agents_by_name, check_policies, check_start
 from .approval import Approval
 from .attention import Attention, waiting
 from .baseline import Baseline
+from .context.runner import context_runners
 from .desk import PARTS, Desk
 from .errors import AgentError
 from .fork import check_fork, fork_id, parent, standing_at
@@ -36,6 +37,7 @@ from .inspection import RunSummary, Unknown, approvals, find_run, runs, unknowns
 from .ledger import Ledger, check_ledgers, ledgers_by_name
 from .limits import Limits
 from .manifest import manifest
+from .memory import Memory
 from .message import ForkRun, StartRun
 from .naming import run_id
 from .policy.chain import Policy
@@ -315,11 +317,17 @@ class Runtime(Steering):
             self._toolbelt,
             self._ledgers,
             self._hook,
+            lambda run, edit: self._system.ref(Memory, run).ask(edit),
         )
         return System(
             tree=self._tree(),
             actors=self._regions,
-            runners={"model": services.call_model, "tool": services.call_tool, "attention": Teller(self._hook).tell},
+            runners={
+                "model": services.call_model,
+                "tool": services.call_tool,
+                "attention": Teller(self._hook).tell,
+                **context_runners(services),
+            },
             resources=services,
             held=[one.run for one in self.held],
             store=self.store,

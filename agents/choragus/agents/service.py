@@ -14,6 +14,11 @@ from choragus.mailbox.store import Store
 from .agent import Agent
 from .approver import Approvals
 from .baseline import read_norms
+from .context.assembly import assemble
+from .context.decision import Edited, Fetched, Framed
+from .context.framing import frame
+from .context.reading import Contexts
+from .context.tool import Editor, asked_edit
 from .errand import CallModel, CallTool, ModelFailed, ModelReplied, ToolReturned
 from .errors import BadArguments, Held, ModelError
 from .flow.declaration import READS, Labels
@@ -23,7 +28,7 @@ from .herald import Hook
 from .holding import OnChange, objection
 from .ledger import Ledger
 from .manifest import Manifest, manifest
-from .message import JudgeCall
+from .message import JudgeCall, Scope
 from .model import ChatMessage, Model, ModelRequest, ToolSchema, Usage, bound
 from .patience import TookTooLong, within
 from .policy.chain import Chain, Policy
@@ -44,7 +49,7 @@ class Services:
     """The agents of one runtime and the store that their runs live in.
 
     `clock` gives seconds since the epoch, `opened` is when the runtime was opened. `common` are the policies that stand
-    before each agent's own, `hook` is told of what needs a person.
+    before each agent's own, `hook` is told of what needs a person, `editor` changes the blocks of a run.
     """
 
     agents: Mapping[str, Agent]
@@ -55,7 +60,9 @@ class Services:
     toolbelt: Toolbelt = attrs.field(factory=Toolbelt)
     ledgers: Mapping[str, Ledger] = attrs.field(factory=dict)
     hook: Hook | None = None
+    editor: Editor | None = None
     opened: float = attrs.field(init=False)
+    contexts: Contexts = attrs.field(init=False)
     _heard: dict[str, list[ChatMessage]] = attrs.field(factory=dict, init=False)
     _readings: dict[str, Reading] = attrs.field(factory=dict, init=False)
     _chains: dict[str, Chain] = attrs.field(factory=dict, init=False)
@@ -64,6 +71,10 @@ class Services:
     @opened.default
     def _now(self) -> float:
         return self.clock()
+
+    @contexts.default
+    def _on_disk(self) -> Contexts:
+        return Contexts(self.store, self.conversation)
 
     def agent(self, name: str) -> Agent:
         """The agent of that name.
@@ -189,15 +200,37 @@ class Services:
     async def request(self, asked: CallModel) -> ModelRequest:
         """All that the model is sent for a step, from the conversation on disk, and the tools that it is granted.
 
-        The last call of a run is without tools, and with its sentence behind what was said.
+        Of an agent with a context it is what was decided to be shown. The last call of a run is without tools, and with
+        its sentence behind what was said.
         """
         who = self.agent(asked.agent)
-        messages = tuple((await self._conversation(asked.run, asked.upto))[: asked.upto])
-        if self.policies(asked.agent).follows_information:  # labels are not the model's to read, nor to pay for
-            messages = tuple(attrs.evolve(each, labels=()) if each.labels else each for each in messages)
+        if asked.version:
+            assembled = assemble(await self.contexts.at(asked.run, asked.upto, asked.version))
+            instructions, messages = assembled.instructions, assembled.messages
+        else:
+            instructions, messages = who.prompt.text, await self._whole(asked)
         if asked.final:
             messages = (*messages, ChatMessage("user", asked.final))
-        return ModelRequest(self.model(asked).name, who.prompt.text, messages, _schemas(who, asked))
+        schemas = () if asked.final else _schemas(who, asked.granted)
+        return ModelRequest(self.model(asked).name, instructions, messages, schemas)
+
+    async def _whole(self, asked: CallModel) -> tuple[ChatMessage, ...]:
+        """The whole conversation, without labels: these are not the model's to read, nor to pay for."""
+        messages = tuple((await self.conversation(asked.run, asked.upto))[: asked.upto])
+        if self.policies(asked.agent).follows_information:
+            return tuple(attrs.evolve(each, labels=()) if each.labels else each for each in messages)
+        return messages
+
+    def frame(self, scope: Scope, *, step: int, upto: int) -> Framed:
+        """What stands around the conversation of a run.
+
+        Raises:
+            LookupError: when the agent has no context.
+        """
+        who = self.agent(scope.agent)
+        if who.context is None:
+            raise LookupError(f"agent {scope.agent!r} has no context")
+        return frame(who.context, who.prompt, _schemas(who, scope.granted), step=step, upto=upto)
 
     async def estimate(self, asked: CallModel) -> Usage | str:
         """The most that the model call of a step may use, or why nobody can tell."""
@@ -245,6 +278,10 @@ class Services:
         tool = self.tool_in_role(request.agent, request.tool, request.role)
         if tool is None:
             raise LookupError(f"agent {request.agent!r} has no tool {request.tool!r} any more")
+        edit = asked_edit(tool, request.agent, request.call, request.arguments)
+        if edit is not None and self.editor is not None:
+            said = await self.editor(request.run, edit)
+            return ToolReturned(text=said.text, is_error=said.is_error, started=started, ended=self.clock())
         where = ToolContext(
             run=request.run,
             call=request.call,
@@ -267,11 +304,23 @@ class Services:
         reading = self._readings.get(run)
         if reading is None or reading.read > upto:
             reading = self._readings[run] = Reading(self.agent(agent).prompt.text)
-        for message in (await self._conversation(run, upto))[reading.read : upto]:
+        besides = await self._shown_besides(run, agent)
+        for message in (await self.conversation(run, upto))[reading.read : upto]:
+            _join(reading, besides)
             reading.take(message)
+        _join(reading, besides)
         return reading
 
-    async def _conversation(self, run: str, upto: int) -> list[ChatMessage]:
+    async def _shown_besides(self, run: str, agent: str) -> list[tuple[int, tuple[str, ...]]]:
+        """The sources of what the model was shown that is no line of the conversation, and behind which line it was."""
+        if self.agent(agent).context is None:
+            return []
+        decisions = await self.contexts.news(run)
+        fetched = [(one.upto, item.origin) for one in decisions if isinstance(one, Fetched) for item in one.items]
+        return sorted([*fetched, *((one.upto, one.labels) for one in decisions if isinstance(one, Edited))])
+
+    async def conversation(self, run: str, upto: int) -> list[ChatMessage]:
+        """The conversation of a run up to a position, or further."""
         heard = self._heard.setdefault(run, [])
         while len(heard) < upto:
             page = await self.store.read(conversation_stream(run), after=len(heard), limit=PAGE)
@@ -290,6 +339,7 @@ class Services:
     def rest(self, run: str) -> None:
         """The run waits, perhaps for days: what was read of it can be read again."""
         self._heard.pop(run, None)
+        self.contexts.forget(run)
         self._readings.pop(run, None)
         self._norms.pop(run, None)
 
@@ -299,11 +349,15 @@ def _may_be_steered(tool: Tool, labels: Labels) -> bool:
     return tool.risk is Risk.READ and not (labels.guarded or labels.plans)
 
 
-def _schemas(agent: Agent, asked: CallModel) -> tuple[ToolSchema, ...]:
+def _schemas(agent: Agent, granted: tuple[str, ...] | None) -> tuple[ToolSchema, ...]:
     """What the model is shown of the agent's tools."""
-    if asked.final:
-        return ()
-    return tuple(tool.schema for tool in agent.tools if asked.granted is None or tool.name in asked.granted)
+    return tuple(tool.schema for tool in agent.tools if granted is None or tool.name in granted)
+
+
+def _join(reading: Reading, besides: list[tuple[int, tuple[str, ...]]]) -> None:
+    """Take note of what was shown before the next line was said."""
+    while reading.joined < len(besides) and besides[reading.joined][0] <= reading.read:
+        reading.join(besides[reading.joined][1])
 
 
 def _unless_unknown(most: Usage | str) -> Usage:
