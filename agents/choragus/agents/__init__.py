@@ -9,6 +9,8 @@ from .asgi import approvals_app
 from .attention import Attention
 from .checkpoint import After, Before, BeforeAnswer, BeforeStep
 from .context.block import Block
+from .context.explaining import ContextPiece, Explanation, LeftOut
+from .context.handover import working_context
 from .context.option import Context
 from .context.retrieval import Retrieval, Retrieved, Retriever
 from .context.strategy import DropResults, MessageRule, Summarise, Window
@@ -87,9 +89,11 @@ __all__ = [
     "Cancelled",
     "ChatMessage",
     "Context",
+    "ContextPiece",
     "DecisionRefused",
     "Denied",
     "DropResults",
+    "Explanation",
     "Failed",
     "FunctionModel",
     "Held",
@@ -100,6 +104,7 @@ __all__ = [
     "Labels",
     "Ledger",
     "LedgerSummary",
+    "LeftOut",
     "LimitFault",
     "LimitReached",
     "Limits",
@@ -155,4 +160,5 @@ __all__ = [
     "run_sync",
     "tool",
     "verify_signature",
+    "working_context",
 ]

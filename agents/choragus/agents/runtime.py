@@ -151,7 +151,8 @@ class Runtime(Steering):
                 await self.store.close()
             raise
         self._is_open = True
-        self._desk = Desk(self.place, self.store, self._system, {one.run: one.reason for one in self.held})
+        held = {one.run: one.reason for one in self.held}
+        self._desk = Desk(self.place, self.store, self._system, held, self._agents)
         try:
             await self._desk.look()
         except BaseException as error:

@@ -55,8 +55,8 @@ def check_context(agent: str, context: object, prompt: Prompt, tools: Sequence[T
     if needed >= context.budget_tokens:
         raise AgentFault(
             f"the context of agent {agent!r} has a budget of {context.budget_tokens:,} tokens, and instructions, "
-            f"tools, full blocks and what is retrieved may take {needed:,}: raise Context(budget_tokens=...), or give less of "
-            "them"
+            f"tools, full blocks and what is retrieved may take {needed:,}: raise Context(budget_tokens=...), or give "
+            "less of them"
         )
 
 

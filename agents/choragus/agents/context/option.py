@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar
 
 import attrs
 from attrs import field, frozen
@@ -15,21 +14,26 @@ from .block import Block
 from .retrieval import Retrieval, Retriever
 from .strategy import DropResults, MessageRule, Strategy, Summarise, Window
 
-T = TypeVar("T")
-
 SECTIONS = ("instructions", "blocks", "retrieved", "episodes", "pinned", "summary", "recent")
 """The sections of a context, in the order in which they stand by default."""
 
 
-def _as_tuple(values: Iterable[T]) -> tuple[T, ...]:
-    return tuple(values) if isinstance(values, Iterable) and not isinstance(values, str) else values  # type: ignore[return-value]  # checked below
+def _as_names(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(names) if isinstance(names, Iterable) and not isinstance(names, str) else (names,)
+
+
+def _as_strategies(strategies: Iterable[Strategy]) -> tuple[Strategy, ...]:
+    return tuple(strategies) if isinstance(strategies, Iterable) else strategies
+
+
+def _as_blocks(blocks: Iterable[Block]) -> tuple[Block, ...]:
+    return tuple(blocks) if isinstance(blocks, Iterable) else blocks
 
 
 def _as_retrievals(values: Iterable[Retrieval | Retriever]) -> tuple[Retrieval, ...]:
-    given = _as_tuple(values)
-    if not isinstance(given, tuple):
+    if not isinstance(values, Iterable):
         raise AgentFault(f"Context(retrieve={values!r}) is no list: give Retrieval(...)s or Retrievers")
-    return tuple(each if isinstance(each, Retrieval) else Retrieval(each) for each in given)
+    return tuple(each if isinstance(each, Retrieval) else Retrieval(each) for each in values)
 
 
 @frozen(kw_only=True)
@@ -58,15 +62,15 @@ class Context:
     """
 
     budget_tokens: int
-    order: tuple[str, ...] = field(default=SECTIONS, converter=_as_tuple)
-    compaction: tuple[Strategy, ...] = field(factory=lambda: (DropResults(), Window()), converter=_as_tuple)
-    blocks: tuple[Block, ...] = field(default=(), converter=_as_tuple)
+    order: tuple[str, ...] = field(default=SECTIONS, converter=_as_names)
+    compaction: tuple[Strategy, ...] = field(factory=lambda: (DropResults(), Window()), converter=_as_strategies)
+    blocks: tuple[Block, ...] = field(default=(), converter=_as_blocks)
     retrieve: tuple[Retrieval, ...] = field(default=(), converter=_as_retrievals)
 
     def __attrs_post_init__(self) -> None:
         if type(self.budget_tokens) is not int or self.budget_tokens < 1:
             raise AgentFault(f"budget_tokens={self.budget_tokens!r} is no budget: give a whole number above 0")
-        if sorted(self.order) != sorted(SECTIONS) or self.order[0] != SECTIONS[0]:
+        if sorted(map(str, self.order)) != sorted(SECTIONS) or self.order[0] != SECTIONS[0]:
             raise AgentFault(
                 f"order={list(self.order)!r} is none: give each of {', '.join(SECTIONS)} once, instructions first"
             )
