@@ -52,6 +52,7 @@ def walker(
     size: int = 400,
     also: Callable[[int], Sequence[ToolCall]] = lambda n: (),
     limits: Limits | None = None,
+    look: Tool | None = None,
     **options: object,
 ) -> Agent:
     """An agent that looks so many times, and goes on from what it was shown last."""
@@ -67,7 +68,7 @@ def walker(
         "walker",
         model=FunctionModel(model),
         prompt="Go on.",
-        tools=[looker(size)],
+        tools=[look or looker(size)],
         context=context,
         limits=limits or Limits(steps=1_000, tokens=None, cost_usd=None, tool_calls=None),
         **options,  # type: ignore[arg-type]  # as Agent checks them
