@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from attrs import frozen
+from attrs import field, frozen
 
 from choragus.agents.agent import Agent
 from choragus.agents.context.handover import working_context
@@ -29,7 +29,7 @@ class Shelf:
 
     texts: tuple[str, ...]
     labels: tuple[str, ...] = ()
-    asked: list[tuple[str, int]] = []  # noqa: RUF012  # each test gives its own
+    asked: list[tuple[str, int]] = field(factory=list)
     name: str = "shelf"
 
     async def retrieve(self, query: str, *, run: str, agent: str, limit: int) -> Sequence[Retrieved]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -89,7 +90,7 @@ CONTEXTS = st.builds(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(CONTEXTS, steps())
 def test_calls_keep_their_results_and_what_is_pinned_is_never_lost(
     context: Context, said: list[list[ChatMessage]]
@@ -110,7 +111,7 @@ def test_calls_keep_their_results_and_what_is_pinned_is_never_lost(
         assert newest == () or newest in [line.calls for line in messages]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(CONTEXTS, steps())
 def test_what_is_sent_fits_or_it_is_said_that_it_does_not(context: Context, said: list[list[ChatMessage]]) -> None:
     _, sent, excess = played(context, said)
@@ -121,7 +122,7 @@ def test_what_is_sent_fits_or_it_is_said_that_it_does_not(context: Context, said
         assert not why or f"context is limited to {context.budget_tokens} tokens, and {size:,} are left" in why
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(CONTEXTS, steps())
 def test_the_same_decisions_come_of_the_same_lines_and_survive_their_writing(
     context: Context, said: list[list[ChatMessage]]
@@ -135,7 +136,7 @@ def test_the_same_decisions_come_of_the_same_lines_and_survive_their_writing(
     assert Note.of(once.frame).read() == once.frame
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(CONTEXTS, steps())
 def test_the_sections_stand_in_their_order(context: Context, said: list[list[ChatMessage]]) -> None:
     working, _, _ = played(context, said)
@@ -149,7 +150,7 @@ def test_ranges_hold_what_was_given(positions: set[int]) -> None:
     ranges = ranges_of(sorted(positions))
 
     assert {one for first, last in ranges for one in range(first, last + 1)} == positions
-    assert all(later[0] - earlier[1] > 1 for earlier, later in zip(ranges, ranges[1:], strict=False))
+    assert all(later[0] - earlier[1] > 1 for earlier, later in pairwise(ranges))
 
 
 def test_what_is_made_smaller_says_so_and_how_large_it_was() -> None:
@@ -163,7 +164,7 @@ def test_what_is_made_smaller_says_so_and_how_large_it_was() -> None:
 
 
 def test_what_a_provider_wants_back_goes_with_its_line() -> None:
-    kept = ({"provider": "p", "signature": "s" * 400},)
+    kept: tuple[dict[str, object], ...] = ({"provider": "p", "signature": "s" * 400},)
     call = ToolCall("1", "look", {})
     lines = [
         ChatMessage("user", "go"),

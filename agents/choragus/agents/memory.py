@@ -42,7 +42,7 @@ class Memory(
 
     async def _begin(self, message: Perceive) -> None:
         """Begin with the context of a step, of what is on disk and of these lines."""
-        working = await self._working()
+        working = await self.working()
         self._append(message.additions)
         self.take_over_decisions(message.decisions)
         working = working.hear(message.additions).decided(*(note.read() for note in message.decisions))

@@ -15,15 +15,16 @@ from .agent import Agent
 from .approver import Approvals
 from .baseline import read_norms
 from .context.assembly import assemble
-from .context.decision import Edited, Fetched, Framed
+from .context.decision import Framed
 from .context.framing import frame
 from .context.reading import Contexts
 from .context.tool import Editor, asked_edit
 from .errand import CallModel, CallTool, ModelFailed, ModelReplied, ToolReturned
 from .errors import BadArguments, Held, ModelError
 from .flow.declaration import READS, Labels
+from .flow.following import Readings
 from .flow.label import MIXED, OWN, RUNTIME
-from .flow.reading import Origin, Origins, Reading
+from .flow.reading import Origin, Origins
 from .herald import Hook
 from .holding import OnChange, objection
 from .ledger import Ledger
@@ -63,8 +64,8 @@ class Services:
     editor: Editor | None = None
     opened: float = attrs.field(init=False)
     contexts: Contexts = attrs.field(init=False)
+    readings: Readings = attrs.field(init=False)
     _heard: dict[str, list[ChatMessage]] = attrs.field(factory=dict, init=False)
-    _readings: dict[str, Reading] = attrs.field(factory=dict, init=False)
     _chains: dict[str, Chain] = attrs.field(factory=dict, init=False)
     _norms: dict[str, Norms | None] = attrs.field(factory=dict, init=False)
 
@@ -75,6 +76,10 @@ class Services:
     @contexts.default
     def _on_disk(self) -> Contexts:
         return Contexts(self.store, self.conversation)
+
+    @readings.default
+    def _followed(self) -> Readings:
+        return Readings(self.conversation, self.contexts)
 
     def agent(self, name: str) -> Agent:
         """The agent of that name.
@@ -159,14 +164,14 @@ class Services:
         labels = granted.labels or Labels()
         if _may_be_steered(granted, labels):
             return None
-        reading = await self._reading(run, message.agent, message.upto)
+        reading = await self.readings.of(run, self.agent(message.agent), message.upto)
         return reading.origins(message.tool, message.arguments, labels, taken)
 
     async def origins_of_answer(self, run: str, agent: str, upto: int) -> Origins | None:
         """Where an answer comes from, when a policy wants to know."""
         if not self.policies(agent).follows_information:
             return None
-        context = (await self._reading(run, agent, upto)).context
+        context = (await self.readings.of(run, self.agent(agent), upto)).context
         return Origins(decision=Origin(context, "written by the model after what it has read"))
 
     def policies(self, agent: str) -> Chain:
@@ -300,25 +305,6 @@ class Services:
             ended=self.clock(),
         )
 
-    async def _reading(self, run: str, agent: str, upto: int) -> Reading:
-        reading = self._readings.get(run)
-        if reading is None or reading.read > upto:
-            reading = self._readings[run] = Reading(self.agent(agent).prompt.text)
-        besides = await self._shown_besides(run, agent)
-        for message in (await self.conversation(run, upto))[reading.read : upto]:
-            _join(reading, besides)
-            reading.take(message)
-        _join(reading, besides)
-        return reading
-
-    async def _shown_besides(self, run: str, agent: str) -> list[tuple[int, tuple[str, ...]]]:
-        """The sources of what the model was shown that is no line of the conversation, and behind which line it was."""
-        if self.agent(agent).context is None:
-            return []
-        decisions = await self.contexts.news(run)
-        fetched = [(one.upto, item.origin) for one in decisions if isinstance(one, Fetched) for item in one.items]
-        return sorted([*fetched, *((one.upto, one.labels) for one in decisions if isinstance(one, Edited))])
-
     async def conversation(self, run: str, upto: int) -> list[ChatMessage]:
         """The conversation of a run up to a position, or further."""
         heard = self._heard.setdefault(run, [])
@@ -340,7 +326,7 @@ class Services:
         """The run waits, perhaps for days: what was read of it can be read again."""
         self._heard.pop(run, None)
         self.contexts.forget(run)
-        self._readings.pop(run, None)
+        self.readings.forget(run)
         self._norms.pop(run, None)
 
 
@@ -352,12 +338,6 @@ def _may_be_steered(tool: Tool, labels: Labels) -> bool:
 def _schemas(agent: Agent, granted: tuple[str, ...] | None) -> tuple[ToolSchema, ...]:
     """What the model is shown of the agent's tools."""
     return tuple(tool.schema for tool in agent.tools if granted is None or tool.name in granted)
-
-
-def _join(reading: Reading, besides: list[tuple[int, tuple[str, ...]]]) -> None:
-    """Take note of what was shown before the next line was said."""
-    while reading.joined < len(besides) and besides[reading.joined][0] <= reading.read:
-        reading.join(besides[reading.joined][1])
 
 
 def _unless_unknown(most: Usage | str) -> Usage:

@@ -9,7 +9,7 @@ from choragus.agents.context.explaining import ContextPiece, Explanation, explai
 
 from .exit import Exit
 from .session import Session
-from .text import counted, page, short, visible
+from .text import chunks, counted, page, short, visible
 
 
 async def show_context(session: Session) -> Exit:
@@ -35,7 +35,7 @@ def _head(told: Explanation) -> list[str]:
         f"tokens   {told.tokens}{of}, estimated by length",
         f"lines    {len([one for one in told.pieces if one.position])} shown of {told.messages}",
     ]
-    return list(map(visible, head))
+    return [piece for line in head for piece in chunks(visible(line), page())]
 
 
 def _pieces(told: Explanation) -> list[str]:
@@ -50,7 +50,7 @@ def _what(one: ContextPiece) -> str:
     line = f" line {one.position}" if one.position else ""
     role = f", {one.role}" if one.role else ""
     source = f", from {one.source}" if one.source else ""
-    return visible(f"{one.tokens:6}  {one.section}{line}{role}{source}: {one.why}")[: page()]
+    return short(visible(f"{one.tokens:6}  {one.section}{line}{role}{source}: {one.why}"), page())
 
 
 def _left_out(told: Explanation) -> list[str]:
@@ -59,5 +59,5 @@ def _left_out(told: Explanation) -> list[str]:
     lines = ["", "LEFT OUT"]
     for one in told.left_out:
         what = f"line {one.first}" if one.first == one.last else f"lines {one.first} to {one.last}"
-        lines.append(visible(f"  {what}: {one.why}"))
+        lines.append(short(visible(f"  {what}: {one.why}"), page()))
     return [*lines, f"  {counted(sum(one.last - one.first + 1 for one in told.left_out), 'line')} in all"]

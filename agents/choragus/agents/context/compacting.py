@@ -6,53 +6,36 @@ for it; when it fails, the step goes on without it.
 
 from __future__ import annotations
 
-import hashlib
-from typing import Generic, TypeVar
-
 import attrs
 
 from choragus.actors.actor import M
 from choragus.actors.dispatch import handle, reply
-from choragus.actors.message import AskFailed, EffectFailed
-from choragus.agents.control import Drawn, Hold
-from choragus.agents.errand import ModelFailed, ModelReplied
-from choragus.agents.message import GUARDRAIL, ORCHESTRATOR, Perceived, Reserve, RunEnded, Spend, Verdict
-from choragus.agents.model import Usage, bound
-from choragus.agents.part import Part
-from choragus.agents.spending import NOTHING, Spent
-from choragus.agents.stream import context_stream
+from choragus.actors.message import EffectFailed
+from choragus.agents.control import Hold
+from choragus.agents.message import ORCHESTRATOR, Perceived, RunEnded
 from choragus.mailbox.turn import OnInterrupt
 
 from .assembly import assemble
-from .deciding import Asked, Outcome, decide
-from .decision import Decision, Fetched, Note, Summarised
-from .errand import CallRetrieve, CallSummary, RetrieveDone, RetrySummary
+from .condensing import Condensing, S
+from .deciding import Outcome, decide
+from .decision import Fetched
+from .errand import CallRetrieve, RetrieveDone
 from .framing import is_same
-from .label import shown_besides, sources
 from .option import Context
-from .summarising import summariser, summary_request
-from .work import Doing, MemoryState, Work
+from .work import Doing, Work
 from .working import Working
-
-SUMMARY_TRIES = 3
-"""How often a model that fails in a way that may pass is asked for one summary."""
-
-RETRY = 1.0
-"""Seconds before the second of these; then twice as many."""
 
 QUERY = 2_000
 """Characters that a retriever is asked for at most."""
 
-S = TypeVar("S", bound=MemoryState)
 
-
-class Compacting(Part[S, M], Generic[S, M]):
+class Compacting(Condensing[S, M]):
     """What of the memory assembles contexts that have a budget."""
 
     @reply
     async def fetched(self, found: RetrieveDone | EffectFailed) -> None:
         """A retriever has answered, or has failed: then nothing was found."""
-        work = self._waiting(Doing.RETRIEVE)
+        work = self.waiting(Doing.RETRIEVE)
         if work is None:
             return
         context = self._context(work)
@@ -71,57 +54,10 @@ class Compacting(Part[S, M], Generic[S, M]):
         scores = [{"source": item.source, "score": item.score} for item in found.items]
         error = {"error": found.error} if found.error else {}
         self.log("memory.retrieved", step=step, by=by, section=retrieval.section, found=scores, **error)
-        working = await self._working()
-        self._note(decision)
+        working = await self.working()
+        self.note(decision)
         work.retrieved, work.doing, work.effect, work.token = work.retrieved + 1, Doing.NOTHING, "", ""
         await self.assemble(working.decided(decision))
-
-    @reply
-    async def reserved(self, verdict: Verdict | AskFailed) -> None:
-        """The budget for a summary is set aside, or there is none, or none yet."""
-        work = self._waiting(Doing.RESERVE)
-        if work is None:
-            return
-        if isinstance(verdict, AskFailed):
-            await self._without_summary(f"{verdict.actor}: {verdict.reason}")
-        elif not verdict.wait:
-            await self._granted(work, verdict)
-
-    @handle
-    async def drawn(self, message: Drawn) -> None:
-        """The same, for a budget that had to wait."""
-        work = self.state.work
-        if work is not None and work.doing is Doing.RESERVE and work.token == message.token:
-            await self._granted(work, message.verdict)
-        elif message.verdict.allowed:
-            self.tell(GUARDRAIL, Spend(token=message.token, spent=NOTHING))
-
-    @reply
-    async def summarised(self, answer: ModelReplied | ModelFailed | EffectFailed) -> None:
-        """The model has written the summary, or has failed."""
-        work = self._waiting(Doing.SUMMARISE)
-        if work is None:
-            self._paid(self.about, answer)  # the run ended meanwhile: what it cost is spent all the same
-            return
-        self._paid(work.token, answer)
-        work.effect = ""
-        if isinstance(answer, ModelReplied):
-            work.spent = work.spent.add(_cost(answer))
-            await self._take_summary(work, answer)
-        elif isinstance(answer, ModelFailed) and answer.retryable and work.tries < SUMMARY_TRIES:
-            self._failed(work, answer.reason)
-            work.doing = Doing.BACKOFF
-            self.timer("summary", RetrySummary(work.token), after=RETRY * 2.0 ** (work.tries - 1))
-        else:
-            reason = answer.reason if isinstance(answer, ModelFailed) else f"{answer.error}: {answer.reason}"
-            await self._without_summary(reason)
-
-    @handle
-    async def retry(self, message: RetrySummary) -> None:
-        """A model that failed is asked again."""
-        work = self.state.work
-        if work is not None and work.doing is Doing.BACKOFF and work.token == message.token:
-            await self._reserve(work, await self._working())
 
     @handle
     async def hold(self, message: Hold) -> None:
@@ -130,7 +66,7 @@ class Compacting(Part[S, M], Generic[S, M]):
         work = self.state.work
         if work is not None and work.held and not message.paused:
             work.held = False
-            await self.assemble(await self._working())
+            await self.assemble(await self.working())
 
     @handle
     def ended(self, message: RunEnded) -> None:
@@ -148,24 +84,18 @@ class Compacting(Part[S, M], Generic[S, M]):
         context = self._context(work)
         around = self.services.frame(work.scope, step=work.step, upto=self.state.length)
         if not is_same(working.frame, around):
-            self._note(around)
+            self.note(around)
             working = working.decided(around)
         if self._looks(work, context, working):
             return
         outcome = decide(context, working, step=work.step, first=work.first)
         self._tell_compacted(outcome, working)
         for decision in outcome.decisions:
-            self._note(decision)
+            self.note(decision)
         if outcome.summary is not None:
-            await self._summarise(work, outcome.summary, outcome.working)
+            await self.summarise(work, outcome.summary, outcome.working)
         else:
             self._finish(work, context, outcome)
-
-    def take_over_decisions(self, notes: tuple[Note, ...]) -> None:
-        """Write down what a fork has from its parent."""
-        for note in notes:
-            self.append(context_stream(self.key), note.kind, note.body)
-        self.state.version += len(notes)
 
     # What is looked up.
 
@@ -189,109 +119,6 @@ class Compacting(Part[S, M], Generic[S, M]):
             "retrieve", asked, then=self.fetched, on_interrupt=OnInterrupt.RERUN, about=work.token
         )
         return True
-
-    # What is summarised.
-
-    async def _summarise(self, work: Work, asked: Asked, working: Working) -> None:
-        work.first, work.ranges, work.tries = asked.strategy, asked.ranges, 0
-        await self._reserve(work, working)
-
-    async def _reserve(self, work: Work, working: Working) -> None:
-        if self.state.paused:
-            work.held, work.doing = True, Doing.NOTHING
-            return
-        agent = self.services.agent(work.scope.agent)
-        model, _ = summariser(agent, work.first)
-        most = bound(model, summary_request(agent, work.first, working, work.ranges))
-        if isinstance(most, str) and work.scope.bound:
-            await self._without_summary(f"nobody can tell what it may use at most ({most})")
-            return
-        work.tries, work.asked = work.tries + 1, work.asked + 1
-        work.doing, work.token = Doing.RESERVE, f"summary-{work.step}.{work.asked}"
-        amount = _most(most) if isinstance(most, Usage) else NOTHING
-        self.ask_guardrail(Reserve(token=work.token, most=amount, asker=self.id), then=self.reserved, about=work.token)
-
-    async def _granted(self, work: Work, verdict: Verdict) -> None:
-        if not verdict.allowed:
-            await self._without_summary(verdict.reason)
-            return
-        if self.state.paused:
-            # Others may need the room meanwhile.
-            self.tell(GUARDRAIL, Spend(token=work.token, spent=NOTHING))
-            work.held, work.doing = True, Doing.NOTHING
-            return
-        asked = CallSummary(
-            run=self.key,
-            agent=work.scope.agent,
-            strategy=work.first,
-            upto=self.state.length,
-            version=self.state.version,
-            ranges=work.ranges,
-        )
-        work.doing = Doing.SUMMARISE
-        work.effect = self.effect(
-            "summary", asked, then=self.summarised, on_interrupt=OnInterrupt.RERUN, about=work.token
-        )
-
-    async def _take_summary(self, work: Work, answer: ModelReplied) -> None:
-        """Show it in the place of what it is of, if it is whole, and shorter."""
-        working = await self._working()
-        if answer.stop != "stop" or not answer.text.strip():
-            what = f"stopped with {answer.stop!r}" if answer.stop != "stop" else "wrote nothing"
-            await self._without_summary(f"{answer.model} {what}: a summary has to come to its end")
-            return
-        last = work.ranges[-1][1]
-        lines = (await self.services.conversation(self.key, last))[:last]
-        besides = shown_besides(await self.services.contexts.decisions(self.key, self.state.version), last)
-        before = working.summary
-        labels = sources(lines) | besides | frozenset(before.labels if before else ())
-        decision = Summarised(
-            step=work.step,
-            upto=self.state.length,
-            number=1 if before is None else before.number + 1,
-            ranges=work.ranges,
-            text=answer.text,
-            labels=tuple(sorted(labels)),
-            model=answer.model,
-            by=f"summarise {work.first + 1}",
-        )
-        then = working.decided(decision)
-        was, now = assemble(working).tokens, assemble(then).tokens
-        if now >= was:
-            await self._without_summary(f"{answer.model} wrote a summary that is no shorter than what it is of")
-            return
-        self._log_compacted(
-            decision.by,
-            was,
-            now,
-            ranges=[list(one) for one in decision.ranges],
-            number=decision.number,
-            model=answer.model,
-            hash=hashlib.sha256(answer.text.encode()).hexdigest(),
-            input_tokens=answer.input_tokens,
-            output_tokens=answer.output_tokens,
-            cost_usd=answer.cost_usd,
-            started=answer.started,
-            ended=answer.ended,
-        )
-        self._note(decision)
-        work.first, work.doing, work.token, work.ranges = work.first + 1, Doing.NOTHING, "", ()
-        await self.assemble(then)
-
-    async def _without_summary(self, why: str) -> None:
-        """The next strategy has its turn."""
-        work = self.state.work
-        assert work is not None
-        self._failed(work, why)
-        work.first, work.doing, work.token, work.ranges = work.first + 1, Doing.NOTHING, "", ()
-        await self.assemble(await self._working())
-
-    def _paid(self, token: str, answer: ModelReplied | ModelFailed | EffectFailed) -> None:
-        if isinstance(answer, ModelReplied):
-            self.tell(GUARDRAIL, Spend(token=token, spent=_cost(answer)))
-        else:
-            cut_off = isinstance(answer, ModelFailed) and answer.cut_off
-            self.tell(GUARDRAIL, Spend(token=token, spent=NOTHING, presumed=cut_off))
 
     # What is written down.
 
@@ -318,27 +145,8 @@ class Compacting(Part[S, M], Generic[S, M]):
                 name: value for name, value in attrs.asdict(decision).items() if name in ("ranges", "positions", "to")
             }
             by: str = getattr(decision, "by", "")
-            self._log_compacted(by, assemble(working).tokens, assemble(then).tokens, **told)
+            self.log_compacted(by, assemble(working).tokens, assemble(then).tokens, **told)
             working = then
-
-    def _log_compacted(self, by: str, before: int, after: int, **fields: object) -> None:
-        assert self.state.work is not None
-        self.log(
-            "memory.compacted", step=self.state.work.step, by=by, tokens_before=before, tokens_after=after, **fields
-        )
-
-    def _failed(self, work: Work, why: str) -> None:
-        self.log("memory.summary_failed", step=work.step, strategy=work.first + 1, tries=work.tries, reason=why)
-
-    def _note(self, decision: Decision) -> None:
-        self.take_over_decisions((Note.of(decision),))
-
-    # What is there.
-
-    def _waiting(self, doing: Doing) -> Work | None:
-        """The work that waits for the answer in hand."""
-        work = self.state.work
-        return work if work is not None and work.doing is doing and work.token == self.about else None
 
     def _context(self, work: Work) -> Context:
         context = self.services.agent(work.scope.agent).context
@@ -346,20 +154,7 @@ class Compacting(Part[S, M], Generic[S, M]):
             raise LookupError(f"agent {work.scope.agent!r} has no context any more, and run {self.key} began with one")
         return context
 
-    async def _working(self) -> Working:
-        """What is shown, as it stands on disk: for turns that have written nothing about it yet."""
-        await self.committed()
-        return await self.services.contexts.at(self.key, self.state.length, self.state.version)
-
 
 def _query(work: Work, working: Working, *, goal: bool) -> str:
     said = next((item.message.text for item in reversed(working.items) if item.message.role != "tool"), "")
     return (work.scope.goal if goal or not said else said)[:QUERY]
-
-
-def _most(usage: Usage) -> Spent:
-    return Spent(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, cost_usd=usage.cost_usd)
-
-
-def _cost(answer: ModelReplied) -> Spent:
-    return Spent(input_tokens=answer.input_tokens, output_tokens=answer.output_tokens, cost_usd=answer.cost_usd)

@@ -8,7 +8,8 @@ from choragus.actors.actor import M
 from choragus.actors.dispatch import handle
 
 from .block import Block, appended, edited
-from .compacting import Compacting, S
+from .compacting import Compacting
+from .condensing import S
 from .decision import Edited
 from .errand import BlockAnswer, EditBlock
 from .label import shown_besides, sources
@@ -23,7 +24,7 @@ class Editing(Compacting[S, M]):
         """Change a block, or say why not; what comes again for the same call changes nothing."""
         if self.state.over:
             return BlockAnswer("the run has ended", is_error=True)
-        working = await self._working()
+        working = await self.working()
         done = working.calls.get(message.call)
         if done is not None:
             return BlockAnswer(done.answer)
@@ -74,7 +75,7 @@ class Editing(Compacting[S, M]):
             number=1 if before is None else before.number + 1,
             answer=f"block {block.label} has {len(text):,} of {block.limit:,} characters now",
         )
-        self._note(decision)
+        self.note(decision)
         self.log(
             "block.edited",
             label=block.label,
