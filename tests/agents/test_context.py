@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from choragus.agents.agent import Agent
 from choragus.agents.context import condensing
 from choragus.agents.context.handover import working_context
 from choragus.agents.context.option import SECTIONS, Context
@@ -14,12 +15,12 @@ from choragus.agents.context.strategy import DropResults, MessageRule, Strategy,
 from choragus.agents.errors import AgentError, AgentFault, LimitReached, ModelError
 from choragus.agents.limits import Limits
 from choragus.agents.manifest import manifest
-from choragus.agents.model import ModelReply, ModelRequest, Usage, tokens
+from choragus.agents.model import ModelReply, ModelRequest, ToolCall, Usage, tokens
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import FunctionModel
 from choragus.agents.stream import context_stream
 
-from .context_play import GOAL, Heard, explained, pairs_are_whole, walker
+from .context_play import GOAL, Heard, explained, looker, pairs_are_whole, seen, walker
 from .play import data, kinds
 
 BUDGET = 1_500
@@ -379,3 +380,23 @@ async def test_no_logbook_line_is_added_without_a_context() -> None:
 
         assert (await kinds(run)).count("memory.assembled") == 2
         assert not [kind for kind in await kinds(run) if kind.startswith("memory.") and kind != "memory.assembled"]
+
+
+async def test_a_model_that_counts_more_than_was_estimated_is_believed_from_then_on() -> None:
+    heard = Heard()
+
+    def model(request: ModelRequest) -> ModelReply:
+        heard.requests.append(request)
+        n = max((seen(message) for message in request.messages), default=0)
+        usage = Usage(input_tokens=tokens(request) * 3 // 2, output_tokens=9)
+        call = ToolCall(f"c{n}", "look", {"n": n})
+        return ModelReply("done", usage=usage) if n >= 20 else ModelReply(calls=(call,), usage=usage)
+
+    context = Context(budget_tokens=BUDGET, compaction=[Window(tokens=500)])
+    agent = Agent("walker", model=FunctionModel(model), tools=[looker()], context=context)
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, GOAL)
+        await run.result()
+
+    counted = [tokens(request) * 3 // 2 for request in heard.requests]
+    assert BUDGET * 3 // 4 < max(counted) <= BUDGET

@@ -48,6 +48,7 @@ class Memory(
         working = working.hear(message.additions).decided(*(note.read() for note in message.decisions))
         if self.state.over or message.scope is None:
             return
+        self.calibrate(message.scope.heard)
         self.state.work = Work(step=message.step, scope=message.scope)
         await self.assemble(working)
 

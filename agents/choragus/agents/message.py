@@ -145,13 +145,15 @@ class RetryModel:
 class Scope:
     """For whom a context is assembled: the agent, the tools that its run is narrowed to, and what counts as its goal.
 
-    `bound`: a model call whose cost nobody can tell is not made.
+    `bound`: a model call whose cost nobody can tell is not made. `heard` is how many input tokens the latest model call
+    had, as its provider says.
     """
 
     agent: str
     granted: tuple[str, ...] | None
     goal: str
     bound: bool
+    heard: int = 0
 
 
 @stored("choragus.perceive")

@@ -252,7 +252,7 @@ class Orchestrator(
         if not self._has_context:
             return None
         bound = (state.limits.bounds_calls or state.parent or state.ledgers) and state.limits.unbounded == "refuse"
-        return Scope(agent=state.agent, granted=state.granted, goal=state.goal, bound=bool(bound))
+        return Scope(agent=state.agent, granted=state.granted, goal=state.goal, bound=bool(bound), heard=state.heard)
 
     def _act(self, draft: Draft, text: str) -> None:
         state = self.state

@@ -25,6 +25,9 @@ from .option import Context
 from .work import Doing, Work
 from .working import Working
 
+MOST_RATIO = 4.0
+"""Tokens for each estimated one that are believed at most."""
+
 QUERY = 2_000
 """Characters that a retriever is asked for at most."""
 
@@ -88,7 +91,7 @@ class Compacting(Condensing[S, M]):
             working = working.decided(around)
         if self._looks(work, context, working):
             return
-        outcome = decide(context, working, step=work.step, first=work.first)
+        outcome = decide(context, working, step=work.step, ratio=self.state.ratio, first=work.first)
         self._tell_compacted(outcome, working)
         for decision in outcome.decisions:
             self.note(decision)
@@ -96,6 +99,11 @@ class Compacting(Condensing[S, M]):
             await self.summarise(work, outcome.summary, outcome.working)
         else:
             self._finish(work, context, outcome)
+
+    def calibrate(self, heard: int) -> None:
+        """Take note of how many tokens the model has counted where so many were estimated."""
+        if heard and self.state.estimate:
+            self.state.ratio = max(self.state.ratio, min(heard / self.state.estimate, MOST_RATIO))
 
     # What is looked up.
 
@@ -124,6 +132,7 @@ class Compacting(Condensing[S, M]):
 
     def _finish(self, work: Work, context: Context, outcome: Outcome) -> None:
         state, self.state.work = self.state, None
+        state.estimate = outcome.assembled.tokens
         if outcome.excess:
             self.log("limit.reached", token=f"step-{work.step}", limit="context", reason=outcome.excess)
         self.log(

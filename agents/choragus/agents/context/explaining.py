@@ -102,6 +102,7 @@ class _Told:
     granted: list[str] | None = None
     messages: int = 0
     version: int = 0
+    tokens: int = 0
     final: str = ""
     replied: Mapping[str, object] = field(factory=dict)
     steps: list[int] = field(factory=list)
@@ -140,7 +141,7 @@ def _explained(run: str, told: _Told, working: Working, decisions: Sequence[Deci
     assembled, frame = assemble(working), working.frame
     assert frame is not None
     pieces = [_shown(piece, whole=not told.version) for piece in assembled.pieces]
-    tokens = assembled.tokens
+    tokens = told.tokens or assembled.tokens
     if told.final:
         text = ChatMessage("user", told.final)
         last = Piece(section=LAST_CALL, text=told.final, why="the run's last call, at a limit", message=text)
@@ -246,6 +247,7 @@ def _take(told: _Told, kind: str, data: Mapping[str, object], step: int | None) 
             told.steps.append(number)
             told.messages = msgspec.convert(data["messages"], int)
             told.version = msgspec.convert(data.get("context", 0), int)
+            told.tokens = msgspec.convert(data.get("tokens", 0), int)
             told.final, told.replied = "", {}
         case "run.degraded":
             told.final = f"{LAST} ({data['reason']})"

@@ -54,7 +54,8 @@ class Work:
 class MemoryState:
     """How long the conversation is, and how many decisions there are about its context; both are streams of their own.
 
-    `work` is the context that is being assembled.
+    `work` is the context that is being assembled. `estimate` is how long the latest request was taken to be by its
+    length, and `ratio` the most tokens that the model has counted for each one of these, never less than 1.
     """
 
     length: int = 0
@@ -62,3 +63,5 @@ class MemoryState:
     work: Work | None = None
     paused: bool = False
     over: bool = False
+    estimate: int = 0
+    ratio: float = 1.0
