@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from choragus.agents.agent import Agent
 from choragus.agents.context.block import Block, appended, edited, shown
 from choragus.agents.context.decision import Edited
+from choragus.agents.context.errand import EditBlock
 from choragus.agents.context.option import Context
 from choragus.agents.context.reading import Contexts
 from choragus.agents.context.tool import BLOCK_TOOLS
@@ -19,7 +21,7 @@ from choragus.agents.scripted import Answer, FunctionModel, ScriptedModel
 from choragus.agents.tool import Tool, tool
 from choragus.mailbox.store import Store
 
-from .play import call, calls, data
+from .play import call, calls, data, until
 
 
 def _writer(*replies: Answer, blocks: list[Block], tools: list[Tool] | None = None) -> tuple[Agent, ScriptedModel]:
@@ -90,6 +92,31 @@ async def test_edits_of_one_reply_are_made_one_after_the_other() -> None:
     assert 'used="29 of 30 characters"' in model.requests[1].instructions
 
 
+async def test_an_edit_that_comes_again_after_a_crash_is_made_once() -> None:
+    gate = asyncio.Event()
+
+    @tool(risk="read")
+    async def wait() -> str:
+        """Hold the step open."""
+        await gate.wait()
+        return "over"
+
+    asked = call("append_to_block", label="notes", text="once")
+    agent, _ = _writer(calls(asked, call("wait")), "done", blocks=[Block("notes", "", limit=30)], tools=[wait])
+    edit = EditBlock(agent="writer", step=1, call="1.1", label="notes", new="once")
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Go.")
+        await until(run, "block.edited")
+        editor = runtime._services.editor
+        assert editor is not None
+        answers = [(await editor(run.id, edit)).text for _ in range(2)]
+        gate.set()
+        await run.result()
+
+        assert answers == ["block notes has 4 of 30 characters now"] * 2
+        assert len(await data(run, "block.edited")) == 1
+
+
 def test_the_tools_are_there_only_where_a_block_can_be_edited() -> None:
     without, _ = _writer("done", blocks=[Block("rules", "Be kind.", editable=False)])
     having, _ = _writer("done", blocks=[Block("notes")])
@@ -154,3 +181,20 @@ async def _decisions(store: Store, run: str) -> list[object]:
         return []
 
     return list(await Contexts(store, nothing).news(run))
+
+
+async def test_a_fork_has_the_edits_that_were_made_by_then() -> None:
+    notes = [Block("notes", "", limit=100)]
+    first, second = (call("append_to_block", f"c{n}", label="notes", text=f"line {n}") for n in (1, 2))
+    agent, model = _writer(calls(first), calls(second), "done", blocks=notes)
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Go.")
+        await run.result()
+        positions = [event.position async for event in run.past() if event.kind == "call.finished"]
+        told = []
+        for at in positions:
+            model.requests.clear()
+            await (await runtime.fork(run.id, at=at)).result()
+            told.append([request.instructions.count("line ") for request in model.requests])
+
+    assert told == [[1, 2], [2]]

@@ -9,19 +9,22 @@ import pytest
 
 from choragus.agents.agent import Agent
 from choragus.agents.context import condensing
+from choragus.agents.context.assembly import assemble
 from choragus.agents.context.handover import working_context
 from choragus.agents.context.option import SECTIONS, Context
+from choragus.agents.context.reading import Contexts
 from choragus.agents.context.strategy import DropResults, MessageRule, Strategy, Summarise, Window
 from choragus.agents.errors import AgentError, AgentFault, LimitReached, ModelError
+from choragus.agents.fork import whole_conversation
 from choragus.agents.limits import Limits
 from choragus.agents.manifest import manifest
-from choragus.agents.model import ModelReply, ModelRequest, ToolCall, Usage, tokens
+from choragus.agents.model import ChatMessage, ModelReply, ModelRequest, ToolCall, Usage, tokens
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import FunctionModel
 from choragus.agents.stream import context_stream
 
 from .context_play import GOAL, Heard, explained, looker, pairs_are_whole, seen, walker
-from .play import data, kinds
+from .play import data, kinds, soon
 
 BUDGET = 1_500
 
@@ -54,9 +57,44 @@ async def test_a_context_that_fits_is_the_whole_conversation() -> None:
     heard, plain = Heard(), Heard()
     for agent in (walker(Context(budget_tokens=50_000), heard, steps=5), walker(None, plain, steps=5)):
         async with Runtime(agents=[agent]) as runtime:
-            await (await runtime.start(agent, GOAL)).result()
+            run = await runtime.start(agent, GOAL)
+            await run.result()
+            decisions = await runtime.store.read(context_stream(run.id))
+            assert [one.kind for one in decisions] == (["framed"] if agent.context else [])
 
     assert heard.requests == plain.requests
+
+
+async def test_the_context_of_a_run_is_pruned_with_it() -> None:
+    agent = walker(Context(budget_tokens=50_000), Heard(), steps=2)
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, GOAL)
+        await run.result()
+
+        async def pruned() -> bool:
+            return run.id in (await runtime.prune(older_than=0)).runs
+
+        await soon(pruned)
+        extent = await runtime.store.extent(context_stream(run.id))
+        assert extent.first > extent.last
+
+
+async def test_an_earlier_context_can_be_read_behind_a_later_one() -> None:
+    heard = Heard()
+    agent = walker(Context(budget_tokens=BUDGET, compaction=[Window(tokens=500)]), heard, steps=20)
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, GOAL)
+        await run.result()
+        steps = [(int(str(one["messages"])), int(str(one["context"]))) for one in await data(run, "memory.assembled")]
+        lines = await whole_conversation(runtime.store, run.id)
+
+        async def conversation(run: str, upto: int) -> list[ChatMessage]:
+            return lines
+
+        contexts = Contexts(runtime.store, conversation)
+        read = [assemble(await contexts.at(run.id, *step)).messages for step in reversed(steps)]
+
+    assert read == [request.messages for request in reversed(heard.requests)]
 
 
 async def test_a_long_run_stays_within_its_budget_and_explains_each_of_its_calls() -> None:

@@ -13,13 +13,17 @@ from choragus.agents.context.block import Block
 from choragus.agents.context.option import Context
 from choragus.agents.context.retrieval import Retrieval, Retrieved
 from choragus.agents.context.strategy import Summarise, Window
+from choragus.agents.context.work import MemoryState
 from choragus.agents.errors import Cancelled
+from choragus.agents.message import MEMORY
 from choragus.agents.model import ModelRequest, ToolCall, tokens
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import FunctionModel
 from choragus.agents.state import Status
 from choragus.agents.tool import Tool, tool
+from choragus.mailbox.address import actor_id
+from choragus.mailbox.codec import decode
 
 from .context_play import GOAL, Heard, walker
 from .play import Mortal, data, kinds, live, soon, until
@@ -113,11 +117,15 @@ class Slow:
     """A model for summaries that waits until it is let go."""
 
     def __init__(self) -> None:
-        self.asked, self.let_go = 0, asyncio.Event()
+        self.asked, self.let_go, self.is_cancelled = 0, asyncio.Event(), False
 
     async def __call__(self, request: ModelRequest) -> str:
         self.asked += 1
-        await self.let_go.wait()
+        try:
+            await self.let_go.wait()
+        except asyncio.CancelledError:
+            self.is_cancelled = True
+            raise
         return "a summary"
 
 
@@ -140,6 +148,7 @@ async def test_a_run_is_cancelled_while_it_summarises_and_pays_for_it() -> None:
             return await data(run, "budget.presumed")
 
         await soon(presumed)
+        await _true(lambda: slow.is_cancelled)
         assert [one["token"] for one in await presumed()] == [f"summary-{len(heard.requests) + 1}.1"]
 
 
@@ -178,8 +187,7 @@ async def test_a_run_that_is_paused_begins_no_summary() -> None:
         await first.wait()
         await run.pause(by="me")
         gate.set()
-        await _true_of(run, "phase", phase="perceive", step=8)
-        await run.explain(7)
+        await soon(lambda: _is_held(runtime, run))
         assert (slow.asked, [one["step"] for one in await data(run, "memory.compacted")]) == (0, [])
 
         await run.resume(by="me")
@@ -187,11 +195,11 @@ async def test_a_run_that_is_paused_begins_no_summary() -> None:
         assert (slow.asked, (await data(run, "memory.compacted"))[0]["step"]) == (2, 8)
 
 
-async def _true_of(run: Run, kind: str, **fields: object) -> None:
-    async def written() -> bool:
-        return any(fields.items() <= one.items() for one in await data(run, kind))
-
-    await soon(written)
+async def _is_held(runtime: Runtime, run: Run) -> bool:
+    """Whether the memory waits for the run to go on."""
+    snapshot = await runtime.store.load(actor_id(MEMORY, run.id))
+    state = None if snapshot.state is None else decode(snapshot.state)
+    return isinstance(state, MemoryState) and state.work is not None and state.work.held
 
 
 async def _true(check: object) -> None:
