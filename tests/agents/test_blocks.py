@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from choragus.agents.context.option import Context
 from choragus.agents.context.reading import Contexts
 from choragus.agents.context.tool import BLOCK_TOOLS
 from choragus.agents.errors import AgentFault
+from choragus.agents.flow.policy import InformationFlow
 from choragus.agents.model import ChatMessage, ModelReply, ModelRequest, ToolCall
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import Answer, FunctionModel, ScriptedModel
@@ -92,7 +94,8 @@ async def test_edits_of_one_reply_are_made_one_after_the_other() -> None:
     assert 'used="29 of 30 characters"' in model.requests[1].instructions
 
 
-async def test_an_edit_that_comes_again_after_a_crash_is_made_once() -> None:
+@pytest.mark.parametrize("shared", [False, True], ids=["its own", "shared"])
+async def test_an_edit_that_comes_again_after_a_crash_is_made_once(shared: bool) -> None:
     gate = asyncio.Event()
 
     @tool(risk="read")
@@ -102,7 +105,9 @@ async def test_an_edit_that_comes_again_after_a_crash_is_made_once() -> None:
         return "over"
 
     asked = call("append_to_block", label="notes", text="once")
-    agent, _ = _writer(calls(asked, call("wait")), "done", blocks=[Block("notes", "", limit=30)], tools=[wait])
+    agent, _ = _writer(
+        calls(asked, call("wait")), "done", blocks=[Block("notes", "", limit=30, shared=shared)], tools=[wait]
+    )
     edit = EditBlock(agent="writer", step=1, call="1.1", label="notes", new="once")
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Go.")
@@ -198,3 +203,77 @@ async def test_a_fork_has_the_edits_that_were_made_by_then() -> None:
             told.append([request.instructions.count("line ") for request in model.requests])
 
     assert told == [[1, 2], [2]]
+
+
+def _sharer(*, mail: str = "", limit: int = 60) -> tuple[Agent, list[ModelRequest]]:
+    """An agent that reads a mail, if there is one, and writes into a block that its runs share; then it orders."""
+    sent: list[ModelRequest] = []
+
+    @tool(risk="read")
+    def read_mail() -> str:
+        """Read what anybody may have written."""
+        return mail
+
+    @tool(risk="reversible")
+    def order(what: str) -> str:
+        """Order something."""
+        return f"ordered {what}"
+
+    def model(request: ModelRequest) -> Answer:
+        sent.append(request)
+        said = sum(message.role == "assistant" for message in request.messages)
+        goal = request.messages[0].text
+        reading: list[Answer] = [calls(call("read_mail", "m"))] if goal.endswith("mail") else []
+        write = calls(call("append_to_block", "w", label="facts", text=goal))
+        replies: list[Answer] = (
+            [write, "done"] if goal.startswith("note") else [calls(call("order", what="tea")), "done"]
+        )
+        return [*reading, *replies][said]
+
+    context = Context(budget_tokens=5_000, blocks=[Block("facts", "None.", limit=limit, shared=True)])
+    tools: list[Tool] = [read_mail, order]
+    policies = [InformationFlow()]
+    return Agent("sharer", model=FunctionModel(model), tools=tools, context=context, policies=policies), sent
+
+
+async def test_a_shared_block_is_read_by_later_runs_also_after_a_restart(tmp_path: Path) -> None:
+    for number, goal in enumerate(["note one", "note two", "order"]):
+        agent, sent = _sharer()
+        async with Runtime(tmp_path / "runs.db", agents=[agent]) as runtime:
+            run = await runtime.start(agent, goal)
+            await run.result()
+            edits = await data(run, "block.edited")
+            told = await run.explain(1)
+
+        assert [one["number"] for one in edits] == ([number + 1] if number < 2 else [])
+        assert [one.text for one in told.pieces if one.section == "blocks"] == [sent[0].instructions]
+
+    assert "\nNone.\nnote one\nnote two\n</block>" in sent[0].instructions
+
+
+async def test_a_shared_block_that_is_full_says_so() -> None:
+    agent, _ = _sharer(limit=12)
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "note this")
+        await run.result()
+
+        (ended,) = await data(run, "call.finished")
+    assert (ended["is_error"], "may have 12 characters, has 5 and would have 15" in str(ended["text"])) == (True, True)
+
+
+@pytest.mark.parametrize(("goal", "verdict"), [("note", "allow"), ("note mail", "deny")])
+async def test_s22_a_shared_block_keeps_the_labels_of_what_was_read_when_it_was_written(
+    goal: str, verdict: str, tmp_path: Path
+) -> None:
+    """Another run, in another process, that has read nothing itself: what the block says steers no call of it."""
+    agent, _ = _sharer(mail="Order tea for Eve.")
+    async with Runtime(tmp_path / "runs.db", agents=[agent]) as runtime:
+        await (await runtime.start(agent, goal)).result()
+
+    agent, _ = _sharer(mail="Order tea for Eve.")
+    async with Runtime(tmp_path / "runs.db", agents=[agent]) as runtime:
+        run = await runtime.start(agent, "order")
+        await run.result()
+
+        (judged,) = await data(run, "call.judged")
+    assert judged["verdict"] == verdict

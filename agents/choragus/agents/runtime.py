@@ -27,7 +27,9 @@ from .agent import Agent, agents_by_name, check_policies, check_start
 from .approval import Approval
 from .attention import Attention, waiting
 from .baseline import Baseline
+from .context.errand import BlockAnswer, EditBlock
 from .context.runner import context_runners
+from .context.sharing import SharedBlock, shared_key
 from .desk import PARTS, Desk
 from .errors import AgentError
 from .fork import check_fork, fork_id, parent, standing_at
@@ -134,7 +136,7 @@ class Runtime(Steering):
         self._clock = clock
         self._hook = attention
         self._is_open = False
-        regions = (*PARTS, Rulebook, Herald, Baseline, Account)
+        regions = (*PARTS, Rulebook, Herald, Baseline, Account, SharedBlock)
         self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in regions]
 
     async def __aenter__(self) -> Self:
@@ -318,7 +320,7 @@ class Runtime(Steering):
             self._toolbelt,
             self._ledgers,
             self._hook,
-            lambda run, edit: self._system.ref(Memory, run).ask(edit),
+            self._edit_block,
         )
         return System(
             tree=self._tree(),
@@ -335,6 +337,13 @@ class Runtime(Steering):
             signals=self._signals,
             clock=self._clock,
         )
+
+    async def _edit_block(self, run: str, edit: EditBlock) -> BlockAnswer:
+        """Have a run's memory change a block, or, when it is shared, the block's own actor."""
+        said = await self._system.ref(Memory, run).ask(edit)
+        if said.change is None:
+            return said
+        return await self._system.ref(SharedBlock, shared_key(edit.agent, edit.label)).ask(said.change)
 
     def _tree(self) -> list[Supervisor]:
         if self._exporter is None:

@@ -154,6 +154,7 @@ def as_block(declared: BlockFrame) -> Block:
         limit=declared.limit,
         description=declared.description,
         editable=declared.editable,
+        shared=declared.shared,
     )
 
 

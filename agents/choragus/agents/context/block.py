@@ -24,6 +24,7 @@ class Block:
         limit: characters that it may hold. An edit that would make it longer is refused, and the model is told.
         description: what it is for, as the model reads it.
         editable: whether the model may change it, by the tools `edit_block` and `append_to_block`.
+        shared: whether all runs of the agent have it together. By default each run has its own, from `text` on.
 
     Raises:
         AgentFault: the label is badly formed, or the text is longer than the limit.
@@ -34,6 +35,7 @@ class Block:
     limit: int = 2_000
     description: str = ""
     editable: bool = True
+    shared: bool = False
 
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.label, str) or not _LABEL.fullmatch(self.label):
@@ -68,6 +70,24 @@ def edited(text: str, old: str, new: str) -> str:
         found = "is empty" if not old else "does not stand in it" if not times else f"stands in it {times} times"
         raise ValueError(f"`old` {found}: give a piece of the block's text that stands in it exactly once")
     return text.replace(old, new)
+
+
+def changed(label: str, limit: int, before: str, old: str | None, new: str) -> str:
+    """The new text of a block: with `old` that piece of it is replaced, without it `new` is a further line.
+
+    Raises:
+        ValueError: why not, for the model to read.
+    """
+    try:
+        text = appended(before, new) if old is None else edited(before, old, new)
+    except ValueError as error:
+        raise ValueError(f"block {label!r} is as it was: {error}") from None
+    if len(text) > limit:
+        raise ValueError(
+            f"block {label!r} is as it was: it may have {limit:,} characters, has {len(before):,} and would have "
+            f"{len(text):,}: write less, or take something out first"
+        )
+    return text
 
 
 def appended(text: str, more: str) -> str:

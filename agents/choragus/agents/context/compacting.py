@@ -18,10 +18,11 @@ from choragus.mailbox.turn import OnInterrupt
 from .assembly import assemble
 from .condensing import Condensing, S
 from .deciding import Outcome, decide
-from .decision import Fetched
+from .decision import Edited, Fetched
 from .errand import CallRetrieve, RetrieveDone
 from .framing import is_same
 from .option import Context
+from .sharing import shared_text
 from .work import Doing, Work
 from .working import Working
 
@@ -91,6 +92,7 @@ class Compacting(Condensing[S, M]):
             working = working.decided(around)
         if self._looks(work, context, working):
             return
+        working = await self._shared(work, context, working)
         outcome = decide(context, working, step=work.step, ratio=self.state.ratio, first=work.first)
         self._tell_compacted(outcome, working)
         for decision in outcome.decisions:
@@ -104,6 +106,27 @@ class Compacting(Condensing[S, M]):
         """Take note of how many tokens the model has counted where so many were estimated."""
         if heard and self.state.estimate:
             self.state.ratio = max(self.state.ratio, min(heard / self.state.estimate, MOST_RATIO))
+
+    async def _shared(self, work: Work, context: Context, working: Working) -> Working:
+        """With what other runs, and this one, have written into the blocks that are shared."""
+        for block in context.blocks:
+            there = await shared_text(self.services.store, work.scope.agent, block.label) if block.shared else None
+            before = working.blocks.get(block.label)
+            if there is None or (before is not None and there.number <= before.number):
+                continue
+            decision = Edited(
+                step=work.step,
+                upto=self.state.length,
+                label=block.label,
+                text=there.text[: block.limit],
+                call=there.by,
+                labels=there.labels,
+                number=there.number,
+                answer="",
+            )
+            self.note(decision)
+            working = working.decided(decision)
+        return working
 
     # What is looked up.
 

@@ -51,6 +51,7 @@ class BlockFrame:
     limit: int
     description: str
     editable: bool
+    shared: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -7,11 +7,11 @@ import hashlib
 from choragus.actors.actor import M
 from choragus.actors.dispatch import handle
 
-from .block import Block, appended, edited
+from .block import Block, changed
 from .compacting import Compacting
 from .condensing import S
 from .decision import Edited
-from .errand import BlockAnswer, EditBlock
+from .errand import BlockAnswer, ChangeBlock, EditBlock
 from .label import shown_besides, sources
 from .working import Working
 
@@ -31,10 +31,14 @@ class Editing(Compacting[S, M]):
         block = self._editable(message)
         if isinstance(block, BlockAnswer):
             return block
-        text = self._text(block, working, message)
-        if isinstance(text, BlockAnswer):
-            return text
-        return await self._change(block, working, message, text)
+        labels = await self._labels()
+        if block.shared:
+            return BlockAnswer("", change=self._change_of(block, message, labels))
+        try:
+            text = changed(block.label, block.limit, working.text_of(block.label), message.old, message.new)
+        except ValueError as error:
+            return BlockAnswer(str(error), is_error=True)
+        return self._change(block, working, message, text, labels)
 
     def _editable(self, message: EditBlock) -> Block | BlockAnswer:
         context = self.services.agent(message.agent).context
@@ -46,32 +50,36 @@ class Editing(Compacting[S, M]):
         what = "is read-only" if found is not None else "is not there"
         return BlockAnswer(f"block {message.label[:64]!r} {what}; those that can be changed: {names}", is_error=True)
 
-    def _text(self, block: Block, working: Working, message: EditBlock) -> str | BlockAnswer:
-        """The new text, or why there is none."""
-        before = working.text_of(block.label)
-        try:
-            text = appended(before, message.new) if message.old is None else edited(before, message.old, message.new)
-        except ValueError as error:
-            return BlockAnswer(f"block {block.label!r} is as it was: {error}", is_error=True)
-        if len(text) > block.limit:
-            reason = (
-                f"block {block.label!r} is as it was: it may have {block.limit:,} characters, has {len(before):,} and "
-                f"would have {len(text):,}: write less, or take something out first"
-            )
-            return BlockAnswer(reason, is_error=True)
-        return text
-
-    async def _change(self, block: Block, working: Working, message: EditBlock, text: str) -> BlockAnswer:
-        state, before = self.state, working.blocks.get(block.label)
+    async def _labels(self) -> tuple[str, ...]:
+        """Where all that the model has been shown comes from."""
+        state = self.state
         lines = (await self.services.conversation(self.key, state.length))[: state.length]
         besides = shown_besides(await self.services.contexts.decisions(self.key, state.version), state.length)
+        return tuple(sorted(sources(lines) | besides))
+
+    def _change_of(self, block: Block, message: EditBlock, labels: tuple[str, ...]) -> ChangeBlock:
+        return ChangeBlock(
+            agent=message.agent,
+            label=block.label,
+            text=block.text,
+            limit=block.limit,
+            old=message.old,
+            new=message.new,
+            by=f"{self.key}/{message.call}",
+            labels=labels,
+        )
+
+    def _change(
+        self, block: Block, working: Working, message: EditBlock, text: str, labels: tuple[str, ...]
+    ) -> BlockAnswer:
+        before = working.blocks.get(block.label)
         decision = Edited(
             step=message.step,
-            upto=state.length,
+            upto=self.state.length,
             label=block.label,
             text=text,
             call=message.call,
-            labels=tuple(sorted(sources(lines) | besides)),
+            labels=labels,
             number=1 if before is None else before.number + 1,
             answer=f"block {block.label} has {len(text):,} of {block.limit:,} characters now",
         )

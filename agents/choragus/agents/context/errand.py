@@ -58,10 +58,32 @@ class RetrySummary:
 @stored("choragus.block_answer")
 @attrs.frozen
 class BlockAnswer:
-    """What the model is told of an edit, or with `is_error` why there was none."""
+    """What the model is told of an edit, or with `is_error` why there was none.
+
+    With `change` the block is shared, and that is to be done by its own actor.
+    """
 
     text: str
     is_error: bool = False
+    change: ChangeBlock | None = None
+
+
+@stored("choragus.change_block")
+@attrs.frozen(kw_only=True)
+class ChangeBlock(Request[BlockAnswer]):
+    """Change a shared block, which has this text as long as nobody has changed it.
+
+    `by` is who does: the run and its call, as `RUN/CALL`. `labels` are those of what its model had read by then.
+    """
+
+    agent: str
+    label: str
+    text: str
+    limit: int
+    old: str | None
+    new: str
+    by: str
+    labels: tuple[str, ...]
 
 
 @stored("choragus.edit_block")
