@@ -251,6 +251,15 @@ async def test_a_shared_block_is_read_by_later_runs_also_after_a_restart(tmp_pat
     assert "\nNone.\nnote one\nnote two\n</block>" in sent[0].instructions
 
 
+async def test_a_run_sees_each_of_its_own_edits_of_a_shared_block() -> None:
+    first, second = (call("append_to_block", f"c{n}", label="notes", text=f"line {n}") for n in (1, 2))
+    agent, model = _writer(calls(first), calls(second), "done", blocks=[Block("notes", shared=True)])
+    async with Runtime(agents=[agent]) as runtime:
+        await (await runtime.start(agent, "Go.")).result()
+
+    assert [request.instructions.count("line ") for request in model.requests] == [0, 1, 2]
+
+
 async def test_a_shared_block_that_is_full_says_so() -> None:
     agent, _ = _sharer(limit=12)
     async with Runtime(agents=[agent]) as runtime:

@@ -99,10 +99,10 @@ async def test_an_earlier_context_can_be_read_behind_a_later_one() -> None:
 
 async def test_a_long_run_stays_within_its_budget_and_explains_each_of_its_calls() -> None:
     heard = Heard()
-    agent = walker(Context(budget_tokens=BUDGET, compaction=every_way(heard)), heard, steps=40)
+    agent = walker(Context(budget_tokens=BUDGET, compaction=every_way(heard)), heard, steps=45)
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, GOAL)
-        assert await run.result() == "done after 40"
+        assert await run.result() == "done after 45"
         assembled = await data(run, "memory.assembled")
         compacted = {str(one["by"]).split()[0] for one in await data(run, "memory.compacted")}
 
@@ -290,7 +290,7 @@ async def test_the_last_answer_at_a_limit_is_explained_too() -> None:
 async def test_the_work_of_a_step_does_not_grow_with_the_run() -> None:
     """What is decided is small, and what is shown is bounded: the last steps write and read what the early ones did."""
     heard = Heard()
-    agent = walker(Context(budget_tokens=BUDGET, compaction=every_way(heard)), heard, steps=70)
+    agent = walker(Context(budget_tokens=BUDGET, compaction=every_way(heard)), heard, steps=40)
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, GOAL)
         await run.result()
@@ -298,7 +298,7 @@ async def test_the_work_of_a_step_does_not_grow_with_the_run() -> None:
 
     sizes = [len(entry.body) for entry in entries[1:]]
     assert max(sizes) < 1_000
-    assert len(entries) < 2.5 * 70
+    assert len(entries) < 2.5 * 40
 
 
 @pytest.mark.slow

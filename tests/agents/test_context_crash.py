@@ -65,7 +65,7 @@ async def _ended(runtime: Runtime, agent: Agent) -> Run:
     return run
 
 
-@pytest.mark.parametrize("every", [11, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [17, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("after", [False, True], ids=["before it is written", "after it is written"])
 def test_a_run_sees_the_same_wherever_its_process_dies(every: int, after: bool) -> None:
     whole, asked, store = Heard(), list[str](), Mortal()

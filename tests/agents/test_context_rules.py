@@ -90,7 +90,7 @@ CONTEXTS = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(CONTEXTS, steps())
 def test_calls_keep_their_results_and_what_is_pinned_is_never_lost(
     context: Context, said: list[list[ChatMessage]]
@@ -111,7 +111,7 @@ def test_calls_keep_their_results_and_what_is_pinned_is_never_lost(
         assert newest == () or newest in [line.calls for line in messages]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(CONTEXTS, steps())
 def test_what_is_sent_fits_or_it_is_said_that_it_does_not(context: Context, said: list[list[ChatMessage]]) -> None:
     _, sent, excess = played(context, said)
@@ -122,7 +122,7 @@ def test_what_is_sent_fits_or_it_is_said_that_it_does_not(context: Context, said
         assert not why or f"context is limited to {context.budget_tokens} tokens, and {size:,} are left" in why
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(CONTEXTS, steps())
 def test_the_same_decisions_come_of_the_same_lines_and_survive_their_writing(
     context: Context, said: list[list[ChatMessage]]
@@ -136,7 +136,7 @@ def test_the_same_decisions_come_of_the_same_lines_and_survive_their_writing(
     assert Note.of(once.frame).read() == once.frame
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(CONTEXTS, steps())
 def test_the_sections_stand_in_their_order(context: Context, said: list[list[ChatMessage]]) -> None:
     working, _, _ = played(context, said)

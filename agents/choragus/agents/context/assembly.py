@@ -33,10 +33,11 @@ class Piece:
     position: int = 0
     source: str = ""
     score: float | None = None
+    weight: int = attrs.field()
+    """Its characters, as tokens are counted."""
 
-    @property
-    def weight(self) -> int:
-        """Its characters, as tokens are counted."""
+    @weight.default
+    def _weighed(self) -> int:
         return len(self.text) if self.message is None else weight(self.message)
 
 
@@ -176,7 +177,14 @@ def _lines(working: Working, section: str, items: Iterable[Item]) -> Iterator[Pi
         why = f"pinned: {pin}" if pin else "kept with its unit, which is pinned" if section == "pinned" else "recent"
         if item.form != "whole":
             why = f"{'left out' if item.form == 'stub' else 'shortened'} by {item.by}; {why}"
-        yield Piece(section=section, text=item.message.text, why=why, message=item.message, position=item.position)
+        yield Piece(
+            section=section,
+            text=item.message.text,
+            why=why,
+            message=item.message,
+            position=item.position,
+            weight=item.weight,
+        )
 
 
 def _quoted(item: Retrieved) -> str:

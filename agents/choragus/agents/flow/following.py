@@ -44,9 +44,15 @@ class Readings:
     async def _besides(self, run: str, agent: Agent) -> Shown:
         if agent.context is None:
             return ()
-        decisions = await self.contexts.news(run)
-        fetched = [(one.upto, item.origin) for one in decisions if isinstance(one, Fetched) for item in one.items]
-        return sorted([*fetched, *((one.upto, one.labels) for one in decisions if isinstance(one, Edited))])
+        found: list[tuple[int, tuple[str, ...]]] = []
+        for one in await self.contexts.news(
+            run
+        ):  # in the order in which they were made: what was joined stays in place
+            if isinstance(one, Fetched):
+                found += [(one.upto, item.origin) for item in one.items]
+            elif isinstance(one, Edited):
+                found.append((one.upto, one.labels))
+        return found
 
 
 def _join(reading: Reading, besides: Shown) -> None:
