@@ -27,9 +27,8 @@ from .agent import Agent, agents_by_name, check_policies, check_start
 from .approval import Approval
 from .attention import Attention, waiting
 from .baseline import Baseline
-from .context.errand import BlockAnswer, EditBlock
-from .context.runner import context_runners
-from .context.sharing import SharedBlock, shared_key
+from .context.runner import block_editor, context_runners
+from .context.sharing import SharedBlock
 from .desk import PARTS, Desk
 from .errors import AgentError
 from .fork import check_fork, fork_id, parent, standing_at
@@ -39,7 +38,6 @@ from .inspection import RunSummary, Unknown, approvals, find_run, runs, unknowns
 from .ledger import Ledger, check_ledgers, ledgers_by_name
 from .limits import Limits
 from .manifest import manifest
-from .memory import Memory
 from .message import ForkRun, StartRun
 from .naming import run_id
 from .policy.chain import Policy
@@ -320,7 +318,7 @@ class Runtime(Steering):
             self._toolbelt,
             self._ledgers,
             self._hook,
-            self._edit_block,
+            block_editor(lambda: self._system),
         )
         return System(
             tree=self._tree(),
@@ -337,13 +335,6 @@ class Runtime(Steering):
             signals=self._signals,
             clock=self._clock,
         )
-
-    async def _edit_block(self, run: str, edit: EditBlock) -> BlockAnswer:
-        """Have a run's memory change a block, or, when it is shared, the block's own actor."""
-        said = await self._system.ref(Memory, run).ask(edit)
-        if said.change is None:
-            return said
-        return await self._system.ref(SharedBlock, shared_key(edit.agent, edit.label)).ask(said.change)
 
     def _tree(self) -> list[Supervisor]:
         if self._exporter is None:
