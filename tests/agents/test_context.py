@@ -16,9 +16,10 @@ from choragus.agents.context.reading import Contexts
 from choragus.agents.context.strategy import DropResults, MessageRule, Strategy, Summarise, Window
 from choragus.agents.errors import AgentError, AgentFault, LimitReached, ModelError
 from choragus.agents.fork import whole_conversation
+from choragus.agents.ledger import Ledger
 from choragus.agents.limits import Limits
 from choragus.agents.manifest import manifest
-from choragus.agents.model import ChatMessage, ModelReply, ModelRequest, ToolCall, Usage, tokens
+from choragus.agents.model import ChatMessage, ModelReply, ModelRequest, Price, ToolCall, Usage, tokens
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import FunctionModel
 from choragus.agents.stream import context_stream
@@ -438,3 +439,19 @@ async def test_a_model_that_counts_more_than_was_estimated_is_believed_from_then
 
     counted = [tokens(request) * 3 // 2 for request in heard.requests]
     assert BUDGET * 3 // 4 < max(counted) <= BUDGET
+
+
+async def test_a_summary_is_paid_from_the_ledger_that_the_run_draws_on() -> None:
+    heard = Heard()
+    small = FunctionModel(heard.summarise, price=Price(input_per_million=1_000.0))
+    agent = walker(Context(budget_tokens=BUDGET, compaction=[Summarise(model=small, keep_tokens=400)]), heard)
+    async with Runtime(agents=[agent], ledgers=[Ledger("team", cost_usd=50.0)]) as runtime:
+        run = await runtime.start(agent, GOAL, ledgers=["team"])
+        await run.result(5)
+
+        async def settled() -> bool:
+            (team,) = await runtime.ledgers()
+            return team.cost_usd == pytest.approx(sum(map(tokens, heard.summaries)) / 1_000)
+
+        await soon(settled)
+    assert heard.summaries
