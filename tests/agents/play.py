@@ -14,6 +14,7 @@ import pytest
 
 from choragus.actors.actor import Actor
 from choragus.agents.agent import Agent
+from choragus.agents.context.errand import CallRetrieve, CallSummary
 from choragus.agents.limits import Limits
 from choragus.agents.model import ModelReply, ModelRequest, ToolCall, Usage
 from choragus.agents.policy import Check, Stage, Verdict
@@ -207,6 +208,10 @@ def effect_key(request: object) -> str:
     """How an effect is named in a ledger."""
     if hasattr(request, "tool"):
         return f"{request.run}/{request.call}"  # type: ignore[attr-defined]  # a CallTool
+    if isinstance(request, CallSummary):
+        return f"summary {request.upto}"
+    if isinstance(request, CallRetrieve):
+        return f"lookup {request.query}"
     return f"model {request.step}"  # type: ignore[attr-defined]  # a CallModel
 
 

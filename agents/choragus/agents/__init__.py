@@ -8,6 +8,12 @@ from .approver import Approvals
 from .asgi import approvals_app
 from .attention import Attention
 from .checkpoint import After, Before, BeforeAnswer, BeforeStep
+from .context.block import Block
+from .context.explaining import ContextPiece, Explanation, LeftOut
+from .context.handover import working_context
+from .context.option import Context
+from .context.retrieval import Retrieval, Retrieved, Retriever
+from .context.strategy import DropResults, MessageRule, Summarise, Window
 from .errors import (
     AgentError,
     AgentFault,
@@ -82,11 +88,16 @@ __all__ = [
     "Before",
     "BeforeAnswer",
     "BeforeStep",
+    "Block",
     "Breaker",
     "Cancelled",
     "ChatMessage",
+    "Context",
+    "ContextPiece",
     "DecisionRefused",
     "Denied",
+    "DropResults",
+    "Explanation",
     "Failed",
     "FunctionModel",
     "Held",
@@ -97,9 +108,11 @@ __all__ = [
     "Labels",
     "Ledger",
     "LedgerSummary",
+    "LeftOut",
     "LimitFault",
     "LimitReached",
     "Limits",
+    "MessageRule",
     "Model",
     "ModelError",
     "ModelReply",
@@ -115,6 +128,9 @@ __all__ = [
     "Price",
     "Prompt",
     "Rate",
+    "Retrieval",
+    "Retrieved",
+    "Retriever",
     "Retry",
     "Risk",
     "Rule",
@@ -127,6 +143,7 @@ __all__ = [
     "SecretFault",
     "Status",
     "StreamingModel",
+    "Summarise",
     "Sweep",
     "TextDelta",
     "Tool",
@@ -141,6 +158,7 @@ __all__ = [
     "Usage",
     "Waiting",
     "Webhook",
+    "Window",
     "WrongAnswer",
     "approvals_app",
     "ask_person",
@@ -148,4 +166,5 @@ __all__ = [
     "run_sync",
     "tool",
     "verify_signature",
+    "working_context",
 ]

@@ -12,6 +12,9 @@ from attrs import field, frozen
 
 from .approver import Approvals
 from .checkpoint import Checkpoint, Checkpoints, check_checkpoints
+from .context.framing import check_context
+from .context.option import Context
+from .context.tool import with_block_tools
 from .errors import AgentFault
 from .limits import Limits
 from .model import Model
@@ -95,6 +98,8 @@ class Agent(Generic[T_co]):
         policies: what judges its goal, replies, calls, results and answer, behind the runtime's own policies.
         approvals: who is asked, how long they have, and what happens when nobody decides.
         checkpoints: where a person is always asked.
+        context: what the model sees of a long run, and how that is kept within a budget; by default the whole
+            conversation. With blocks that may be edited the agent gets the tools `edit_block` and `append_to_block`.
         output: the type of its answers, text by default; see `docs/output.md`.
         repairs: how often a run's answer that is not of that type is sent back (2); the next such answer fails the run.
         variables: the values of the prompt's variables, by name.
@@ -119,9 +124,12 @@ class Agent(Generic[T_co]):
     output: type[T_co] = field(kw_only=True, default=cast("type[T_co]", str))
     repairs: int = field(kw_only=True, default=REPAIRS)
     variables: Mapping[str, str] = field(kw_only=True, factory=dict, converter=_as_values, eq=False)
+    context: Context | None = field(kw_only=True, default=None)
 
     def __attrs_post_init__(self) -> None:
         _check_name(self.name)
+        if isinstance(self.context, Context) and self.context.has_editable_blocks and isinstance(self.tools, tuple):
+            object.__setattr__(self, "tools", with_block_tools(self.tools))
         for model in self.models:
             _check_model(self.name, model)
         if self.cheaper is not None:
@@ -138,6 +146,9 @@ class Agent(Generic[T_co]):
         _check_output(self.name, self.output, self.repairs)
         _ = self.typed
         object.__setattr__(self, "prompt", self.prompt.with_values(self.variables))
+        if self.context is not None:
+            shown = [tool.schema for tool in self.tools]
+            check_context(self.name, self.context, self.prompt, shown, self.typed.asked if self.typed else None)
 
     @cached_property
     def typed(self) -> Output[T_co] | None:

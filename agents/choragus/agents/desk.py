@@ -14,6 +14,7 @@ from choragus.mailbox.codec import tag_of
 from choragus.mailbox.store import Store
 from choragus.supervision.system import System
 
+from .agent import Agent
 from .approval import approval_id
 from .control import PauseRun, ResumeRun, StartChild
 from .errors import DecisionRefused, Failed, Held
@@ -34,10 +35,14 @@ class Desk:
     Args:
         place: the file, or "memory".
         held: the runs that are not gone on with, and why.
+        agents: those of the runtime.
     """
 
-    def __init__(self, place: str, store: Store, system: System, held: Mapping[str, str]) -> None:
+    def __init__(
+        self, place: str, store: Store, system: System, held: Mapping[str, str], agents: Mapping[str, Agent[object]]
+    ) -> None:
         self.place = place
+        self.prompts = {name: agent.prompt for name, agent in agents.items()}
         self.store = store
         self._system = system
         self._held = held

@@ -69,6 +69,12 @@ class Ending(Part[R, M]):
     def _is_over(self) -> bool:
         return self.state.status.is_final or self.state.phase is Phase.NEW
 
+    @property
+    def _has_context(self) -> bool:
+        """Whether the memory decides what the model sees, and is told what becomes of the run."""
+        agent = self.services.agents.get(self.state.agent)
+        return agent is not None and agent.context is not None
+
     def _enter(self, phase: Phase, **fields: object) -> None:
         self.state.phase = phase
         self.log("phase", phase=phase.value, step=self.state.step, **fields)
@@ -89,6 +95,8 @@ class Ending(Part[R, M]):
         self._enter(Phase.STOP)
         self.tell(TOOL_GATEWAY, RunEnded())
         self.tell(GUARDRAIL, RunEnded(state.agent, status is Status.COMPLETED))
+        if self._has_context:
+            self.tell(MEMORY, RunEnded())
         more = {"achieved": state.achieved} if status is Status.LIMIT else {"degraded": True} if state.final else {}
         self.log("run.ended", status=status.value, outcome=outcome, agent=state.agent, **more, **state.figures())
         self._end_family()

@@ -16,6 +16,7 @@ from choragus.mailbox.citation import Citation, citation
 from choragus.mailbox.codec import Record, decode, decode_as, tag_of
 from choragus.mailbox.store import Store
 
+from .context.decision import Edited, Note, decision_of
 from .errors import AgentFault, NotForkable, UnknownRun
 from .history import Called, Fate, Standing
 from .inspection import RunSummary, find_run
@@ -24,7 +25,7 @@ from .message import MEMORY, ORCHESTRATOR, CallFinished, Perceive
 from .model import ChatMessage
 from .naming import run_id
 from .state import OpenCall, RunState
-from .stream import SHOWN, conversation_stream, run_stream
+from .stream import SHOWN, context_stream, conversation_stream, run_stream
 
 PAGE = 500
 
@@ -48,7 +49,8 @@ class ForkPoint:
     """A run at one position of its logbook.
 
     `conversation` is what the model sees in `step`. When it has answered by then, `text` and `calls` are the answer;
-    calls without a result are open, those that were under way have one that says so. `granted` are the tools that the
+    calls without a result are open, those that were under way have one that says so. `decisions` are those about what
+    the model sees of it. `granted` are the tools that the
     run has been narrowed to by now: a fork never has more. It draws on the `ledgers` that the run drew on.
     """
 
@@ -64,6 +66,7 @@ class ForkPoint:
     interrupted: tuple[Interrupted, ...]
     granted: tuple[str, ...] | None = None
     ledgers: tuple[str, ...] = ()
+    decisions: tuple[Note, ...] = ()
 
     def citing(self, by: str) -> dict[str, object]:
         """The first entry of the fork: what it cites, and with what it begins."""
@@ -73,6 +76,7 @@ class ForkPoint:
             "by": by,
             "step": self.step,
             "messages": len(self.conversation),
+            **({"context": len(self.decisions)} if self.decisions else {}),
             "calls": [{"call": one.id, "tool": one.asked.name, "done": one.done} for one in self.calls],
         }
 
@@ -89,7 +93,7 @@ async def fork_point(store: Store, run: str, at: int | None, place: str) -> Fork
     standing = await standing_at(store, summary.run, at)
     asked = await _answer(store, summary.run, standing)
     # While the goal is judged nobody has heard it yet; a fork has it judged anew.
-    conversation = await _conversation(store, summary.run) or [ChatMessage("user", summary.goal)]
+    conversation = await whole_conversation(store, summary.run) or [ChatMessage("user", summary.goal)]
     await _check_whole(store, summary.run)  # it may have been pruned while it was read
     if len(conversation) < standing.messages:
         raise NotForkable(
@@ -108,6 +112,7 @@ async def fork_point(store: Store, run: str, at: int | None, place: str) -> Fork
         interrupted=_interrupted(standing),
         granted=None if (state := await _state(store, summary.run)) is None else state.granted,
         ledgers=await _ledgers(store, state),
+        decisions=await _decisions(store, summary.run, standing),
     )
 
 
@@ -221,7 +226,7 @@ async def _answer(store: Store, run: str, standing: Standing) -> _Answer | None:
     if isinstance(state, RunState) and state.step == standing.step:
         calls = [_with_result(call, results.get(call.id)) for call in state.calls]
         return _Answer(state.text, tuple(calls))
-    said = (await _conversation(store, run))[standing.messages :]
+    said = (await whole_conversation(store, run))[standing.messages :]
     count = len(standing.calls)
     if len(said) <= count or len(said[0].calls) != count:
         raise NotForkable(
@@ -279,7 +284,21 @@ def _interrupted(standing: Standing) -> tuple[Interrupted, ...]:
     return (*model, *(Interrupted(effect=call.effect, call=call.id, tool=call.tool) for call in begun))
 
 
-async def _conversation(store: Store, run: str) -> list[ChatMessage]:
+async def _decisions(store: Store, run: str, standing: Standing) -> tuple[Note, ...]:
+    """What was decided about the context of the step, and the edits of blocks that have come to their end in it."""
+    done = {call.id for call in standing.calls if call.fate is Fate.FINISHED}
+    found: list[Note] = []
+    after = 0
+    while standing.version and (page := await store.read(context_stream(run), after, PAGE)):
+        after = page[-1].position
+        for entry in page:
+            decision = decision_of(entry)
+            if entry.position <= standing.version or (isinstance(decision, Edited) and decision.call in done):
+                found.append(Note.of(decision))
+    return tuple(found)
+
+
+async def whole_conversation(store: Store, run: str) -> list[ChatMessage]:
     """The whole conversation, with what is on its way to the memory."""
     while True:
         coming = await _mail(store, run, MEMORY, Perceive)

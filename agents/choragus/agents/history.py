@@ -52,7 +52,8 @@ class Called:
 class Standing:
     """A run after the entry at `position`, whose hash is `hash`.
 
-    `messages` is how much of the conversation the model sees in the step. `model` names the model call that was under
+    `messages` is how much of the conversation the step is about, and `version` how many decisions count of what the
+    model sees of it. `model` names the model call that was under
     way, if one was; `calls` are those that the model has asked for in this step.
     """
 
@@ -60,6 +61,7 @@ class Standing:
     hash: bytes = b""
     step: int = 0
     messages: int = 0
+    version: int = 0
     model: str = ""
     calls: list[Called] = attrs.field(factory=list)
     _drafted: list[Called] = attrs.field(factory=list)
@@ -75,6 +77,7 @@ class Standing:
                 self.step = self.messages = 1
             case "memory.assembled":
                 self.step, self.messages, self.calls = _whole(fields, "step"), _whole(fields, "messages"), []
+                self.version = _whole({"context": 0, **fields}, "context")
             case "budget.reserved" if str(fields["token"]).startswith("step-"):
                 self.model = str(fields["token"])
             case "model.failed":
@@ -100,6 +103,7 @@ class Standing:
 
     def _begin(self, fields: Fields) -> None:
         self.step, self.messages = _whole(fields, "step"), _whole(fields, "messages")
+        self.version = _whole({"context": 0, **fields}, "context")
         calls = msgspec.convert(fields["calls"], list[dict[str, str | bool]])
         self.calls = [
             Called(id=str(one["call"]), tool=str(one["tool"]), fate=Fate.FINISHED if one["done"] else Fate.ASKED)

@@ -68,16 +68,20 @@ class Manifest:
     template: str = ""
     output: str = ""
     repairs: int = 0
+    context: dict[str, object] | None = None
 
     @property
     def hash(self) -> str:
         """SHA-256 (64 hexadecimal digits) of the manifest as JSON with sorted keys."""
-        return _hash(self)
+        return _hash(self if self.context else self.as_dict())
 
     def as_dict(self) -> dict[str, object]:
-        """The manifest in plain JSON types, keys sorted, to be stored and compared."""
+        """The manifest in plain JSON types, keys sorted, to be stored and compared.
+
+        Of an agent without a context nothing is said about one, so that its identity is that of earlier versions.
+        """
         plain: dict[str, object] = msgspec.json.decode(_json(self))
-        return plain
+        return plain if self.context else {name: value for name, value in plain.items() if name != "context"}
 
 
 def manifest(agent: Agent[object], common: Sequence[Policy] = ()) -> Manifest:
@@ -102,6 +106,7 @@ def manifest(agent: Agent[object], common: Sequence[Policy] = ()) -> Manifest:
         template=agent.prompt.template.digest if agent.prompt.template else "",
         output=agent.typed.digest if agent.typed else "",
         repairs=agent.repairs if agent.typed else 0,
+        context=None if agent.context is None else agent.context.identity(),
     )
 
 

@@ -4,32 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import attrs
 import msgspec
 
 from choragus.actors.dispatch import handle
-from choragus.mailbox.codec import stored
 
-from .message import MEMORY, ORCHESTRATOR, Perceive, Perceived, TakeOver
+from .context.editing import Editing
+from .context.errand import EditBlock, RetrySummary
+from .context.work import MemoryState, Work
+from .control import Drawn, Hold
+from .message import MEMORY, ORCHESTRATOR, Perceive, Perceived, RunEnded, TakeOver
 from .model import ChatMessage
-from .part import Part
 from .stream import conversation_stream
 
 
-@stored("choragus.memory_state")
-@attrs.define
-class MemoryState:
-    """How long the conversation is; its text is a stream of its own."""
-
-    length: int = 0
-
-
-class Memory(Part[MemoryState, Perceive | TakeOver], name=MEMORY):
+class Memory(
+    Editing[MemoryState, Perceive | TakeOver | Drawn | RetrySummary | Hold | RunEnded | EditBlock], name=MEMORY
+):
     """Appends to the conversation and says how far the working context of a step goes."""
 
     @handle
-    def perceive(self, message: Perceive) -> None:
-        """Append, then tell the orchestrator that the step's context stands."""
+    async def perceive(self, message: Perceive) -> None:
+        """Append, then tell the orchestrator when the step's context stands."""
+        if message.step and message.scope is not None:
+            await self._begin(message)
+            return
         self._append(message.additions)
         if message.step:
             self.log("memory.assembled", step=message.step, messages=self.state.length)
@@ -39,7 +37,20 @@ class Memory(Part[MemoryState, Perceive | TakeOver], name=MEMORY):
     def take_over(self, message: TakeOver) -> bool:
         """Append what a fork has from its parent."""
         self._append(message.additions)
+        self.take_over_decisions(message.decisions)
         return True
+
+    async def _begin(self, message: Perceive) -> None:
+        """Begin with the context of a step, of what is on disk and of these lines."""
+        working = await self.working()
+        self._append(message.additions)
+        self.take_over_decisions(message.decisions)
+        working = working.hear(message.additions).decided(*(note.read() for note in message.decisions))
+        if self.state.over or message.scope is None:
+            return
+        self.calibrate(message.scope.heard)
+        self.state.work = Work(step=message.step, scope=message.scope)
+        await self.assemble(working)
 
     def _append(self, additions: Sequence[ChatMessage]) -> None:
         for addition in additions:

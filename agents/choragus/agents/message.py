@@ -7,6 +7,7 @@ import attrs
 from choragus.actors.message import Request
 from choragus.mailbox.codec import stored
 
+from .context.decision import Note
 from .flow.label import OWN
 from .limits import Limits
 from .model import ChatMessage, ToolCall
@@ -67,10 +68,17 @@ class ForkRun(Request[str]):
 @stored("choragus.perceived")
 @attrs.frozen
 class Perceived:
-    """The working context of a step stands: the conversation up to and including position `upto`."""
+    """The working context of a step stands: the conversation up to and including position `upto`.
+
+    `version` is how many decisions were made about what is shown of it, `spent` what making them has cost. `excess`:
+    it does not stand, for it does not fit into its budget, and why.
+    """
 
     step: int
     upto: int
+    version: int = 0
+    spent: Spent = NOTHING
+    excess: str = ""
 
 
 @stored("choragus.call_finished")
@@ -133,21 +141,42 @@ class RetryModel:
 # To the memory.
 
 
+@attrs.frozen(kw_only=True)
+class Scope:
+    """For whom a context is assembled: the agent, the tools that its run is narrowed to, and what counts as its goal.
+
+    `bound`: a model call whose cost nobody can tell is not made. `heard` is how many input tokens the latest model call
+    had, as its provider says.
+    """
+
+    agent: str
+    granted: tuple[str, ...] | None
+    goal: str
+    bound: bool
+    heard: int = 0
+
+
 @stored("choragus.perceive")
 @attrs.frozen
 class Perceive:
-    """Append to the conversation, then assemble the context of a step; step 0 only appends."""
+    """Append to the conversation, then assemble the context of a step; step 0 only appends.
+
+    Without a `scope` the context is the whole conversation. `decisions` are those about it that a fork takes over.
+    """
 
     step: int
     additions: tuple[ChatMessage, ...]
+    scope: Scope | None = None
+    decisions: tuple[Note, ...] = ()
 
 
 @stored("choragus.take_over")
 @attrs.frozen
 class TakeOver(Request[bool]):
-    """Append what a fork takes over; the reply is when it stands."""
+    """Append what a fork takes over, and the decisions about what is shown of it; the reply is when it stands."""
 
     additions: tuple[ChatMessage, ...]
+    decisions: tuple[Note, ...] = ()
 
 
 # To the guardrail.

@@ -266,17 +266,20 @@ def tokens(value: ModelRequest | ModelReply) -> int:
     """
     if isinstance(value, ModelReply):
         return math.ceil((len(value.text) + _characters(value.calls)) / CHARACTERS_PER_TOKEN)
-    said = (
-        len(value.instructions) + _characters(value.tools) + (0 if value.output is None else _characters(value.output))
-    )
-    said += sum(map(_said, value.messages))
-    pictures = sum(len(message.images) for message in value.messages)
-    return math.ceil(said / CHARACTERS_PER_TOKEN) + TOKENS_PER_IMAGE * pictures
+    said = len(value.instructions) + weight_beside(value.tools, value.output) + sum(map(weight, value.messages))
+    return math.ceil(said / CHARACTERS_PER_TOKEN)
 
 
-def _said(message: ChatMessage) -> int:
+def weight_beside(tools: tuple[ToolSchema, ...], output: OutputSchema | None = None) -> int:
+    """The characters of what a request has beside instructions and lines, as `tokens` counts them."""
+    return _characters(tools) + (0 if output is None else _characters(output))
+
+
+def weight(message: ChatMessage) -> int:
+    """The characters of one line as `tokens` counts them, a picture as those of its tokens."""
     ids = len(message.role) + len(message.call_id) + len(message.name)
-    return len(message.text) + ids + _characters(message.calls) + _characters(message.kept)
+    said = len(message.text) + ids + _characters(message.calls) + _characters(message.kept)
+    return said + TOKENS_PER_IMAGE * CHARACTERS_PER_TOKEN * len(message.images)
 
 
 def _characters(value: object) -> int:

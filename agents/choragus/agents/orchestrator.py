@@ -20,6 +20,7 @@ from choragus.mailbox.errors import CorruptRecord
 from choragus.mailbox.turn import SYSTEM_STREAM
 
 from .approval import CEILING
+from .context.decision import Note
 from .control import ChildEnded, Drawn, LimitsRaised, PauseRun, ResumeRun, StartChild
 from .errors import AgentError
 from .fork import ForkPoint, fork_point, is_fork, origin, taken
@@ -41,6 +42,7 @@ from .message import (
     Perceived,
     RetryModel,
     RunCall,
+    Scope,
     SetLimits,
     StartRun,
     TakeOver,
@@ -115,9 +117,15 @@ class Orchestrator(
     @handle
     async def perceived(self, message: Perceived) -> None:
         """The context stands: reserve what the model call may cost."""
+        if not message.spent.is_nothing:
+            self.state.spent = self.state.spent.add(message.spent)
+            self._show()
         if self._is_over or self.state.phase is not Phase.PERCEIVE or message.step != self.state.step:
             return
-        self.state.upto = message.upto
+        if message.excess:
+            self._end(Status.LIMIT, message.excess)
+            return
+        self.state.upto, self.state.version = message.upto, message.version
         self.state.tries = 0
         self._enter(Phase.REASON)
         await self._reserve()
@@ -202,14 +210,15 @@ class Orchestrator(
             if len(point.conversation) == 1:
                 self._judge(Draft(stage=Stage.INPUT.value, text=point.conversation[0].text))
             else:
-                self._perceive(*point.conversation)
+                self._perceive(*point.conversation, decisions=point.decisions)
             return
         state.step, state.upto, state.text = point.step, len(point.conversation), point.text
         state.calls = list(point.calls)
         self._enter(Phase.PERCEIVE)
         self._show()
         memory = actor_id(MEMORY, self.key)
-        self.ask_at(memory, TakeOver(point.conversation), then=self.taken_over, about=str(state.step), timeout=PATIENCE)
+        asked = TakeOver(point.conversation, point.decisions)
+        self.ask_at(memory, asked, then=self.taken_over, about=str(state.step), timeout=PATIENCE)
 
     @reply
     async def taken_over(self, stands: bool | AskFailed) -> None:
@@ -230,12 +239,20 @@ class Orchestrator(
             state.calls = []
             self._judge(Draft(stage=Stage.REPLY.value, text=state.text, calls=asked, stop="tool_calls"))
 
-    def _perceive(self, *additions: ChatMessage) -> None:
+    def _perceive(self, *additions: ChatMessage, decisions: tuple[Note, ...] = ()) -> None:
         self.state.step += 1
         self.state.calls = []
         self._enter(Phase.PERCEIVE)
         self._show()
-        self.tell(MEMORY, Perceive(self.state.step, additions))
+        self.tell(MEMORY, Perceive(self.state.step, additions, self._scope(), decisions))
+
+    def _scope(self) -> Scope | None:
+        """For whom the memory assembles a context; None: it is the whole conversation."""
+        state = self.state
+        if not self._has_context:
+            return None
+        bound = (state.limits.bounds_calls or state.parent or state.ledgers) and state.limits.unbounded == "refuse"
+        return Scope(agent=state.agent, granted=state.granted, goal=state.goal, bound=bool(bound), heard=state.heard)
 
     def _act(self, draft: Draft, text: str) -> None:
         state = self.state

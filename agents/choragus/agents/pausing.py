@@ -8,7 +8,7 @@ from choragus.mailbox.address import actor_id
 
 from .control import Hold, PauseRun, ResumeRun
 from .ending import R
-from .message import GUARDRAIL, ORCHESTRATOR, TOOL_GATEWAY
+from .message import GUARDRAIL, MEMORY, ORCHESTRATOR, TOOL_GATEWAY
 from .reasoning import Reasoning
 from .state import Halt
 
@@ -58,6 +58,8 @@ class Pausing(Reasoning[R, M]):
     def _hold(self, paused: bool) -> None:
         self.tell(TOOL_GATEWAY, Hold(paused))
         self.tell(GUARDRAIL, Hold(paused))
+        if self._has_context:
+            self.tell(MEMORY, Hold(paused))
 
     async def _go_on(self) -> None:
         halt, self.state.halt = self.state.halt, Halt.NOWHERE

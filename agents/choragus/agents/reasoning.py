@@ -155,6 +155,7 @@ class Reasoning(Drafting[R, M]):
             granted=state.granted,
             final=final,
             model=state.model,
+            version=state.version,
         )
 
     def _account(self, answer: ModelReplied) -> None:
@@ -162,7 +163,7 @@ class Reasoning(Drafting[R, M]):
         spent = Spent(
             steps=1, input_tokens=answer.input_tokens, output_tokens=answer.output_tokens, cost_usd=answer.cost_usd
         )
-        state.spent = state.spent.add(spent)
+        state.spent, state.heard = state.spent.add(spent), answer.input_tokens
         self.tell(GUARDRAIL, Spend(token=self._token, spent=spent))
         self._log_model(
             "model.replied",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic, cast
 import attrs
 
 from .approval import Approval
+from .context.explaining import Explanation, explain
 from .control import PauseRun, ResumeRun
 from .desk import Desk
 from .errors import AgentError, Cancelled, DecisionRefused, Denied, Failed, LimitReached, Outcome, Waiting, WrongAnswer
@@ -119,6 +120,15 @@ class Run(Generic[T_co]):
     async def resume(self, *, by: str = "host") -> bool:
         """Go on with a paused run and its sub-runs; False when it was not paused, or not by `pause`."""
         return await self._desk.orchestrator(self.id).ask(ResumeRun(by=by))
+
+    async def explain(self, step: int | None = None) -> Explanation:
+        """What the model was given in a step, piece by piece, and why; None is the latest.
+
+        Raises:
+            AgentError: when the run has no such step, or none yet.
+        """
+        summary = await self.status()
+        return await explain(self._desk.store, self.id, step, self._desk.prompts.get(summary.agent))
 
     async def pending(self) -> list[Approval]:
         """What of this run waits for a person: decide by the approval's own `approve`, `deny` or `answer`."""

@@ -27,6 +27,8 @@ from .agent import Agent, agents_by_name, check_policies, check_start
 from .approval import Approval
 from .attention import Attention, waiting
 from .baseline import Baseline
+from .context.runner import block_editor, context_runners
+from .context.sharing import SharedBlock
 from .desk import PARTS, Desk
 from .errors import AgentError
 from .fork import check_fork, fork_id, parent, standing_at
@@ -135,7 +137,7 @@ class Runtime(Steering):
         self._clock = clock
         self._hook = attention
         self._is_open = False
-        regions = (*PARTS, Rulebook, Herald, Baseline, Account)
+        regions = (*PARTS, Rulebook, Herald, Baseline, Account, SharedBlock)
         self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in regions]
 
     async def __aenter__(self) -> Self:
@@ -152,7 +154,8 @@ class Runtime(Steering):
                 await self.store.close()
             raise
         self._is_open = True
-        self._desk = Desk(self.place, self.store, self._system, {one.run: one.reason for one in self.held})
+        held = {one.run: one.reason for one in self.held}
+        self._desk = Desk(self.place, self.store, self._system, held, self._agents)
         try:
             await self._desk.look()
         except BaseException as error:
@@ -322,11 +325,17 @@ class Runtime(Steering):
             self._toolbelt,
             self._ledgers,
             self._hook,
+            block_editor(lambda: self._system),
         )
         return System(
             tree=self._tree(),
             actors=self._regions,
-            runners={"model": services.call_model, "tool": services.call_tool, "attention": Teller(self._hook).tell},
+            runners={
+                "model": services.call_model,
+                "tool": services.call_tool,
+                "attention": Teller(self._hook).tell,
+                **context_runners(services),
+            },
             resources=services,
             held=[one.run for one in self.held],
             store=self.store,

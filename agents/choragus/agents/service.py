@@ -14,16 +14,22 @@ from choragus.mailbox.store import Store
 from .agent import Agent
 from .approver import Approvals
 from .baseline import read_norms
+from .context.assembly import assemble
+from .context.decision import Framed
+from .context.framing import frame
+from .context.reading import Contexts
+from .context.tool import Editor, asked_edit
 from .errand import CallModel, CallTool, ModelFailed, ModelReplied, ToolReturned
 from .errors import BadArguments, Held, ModelError
 from .flow.declaration import READS, Labels
+from .flow.following import Readings
 from .flow.label import MIXED, OWN, RUNTIME
-from .flow.reading import Origin, Origins, Reading
+from .flow.reading import Origin, Origins
 from .herald import Hook
 from .holding import OnChange, objection
 from .ledger import Ledger
 from .manifest import Manifest, manifest
-from .message import JudgeCall
+from .message import JudgeCall, Scope
 from .model import ChatMessage, Model, ModelRequest, OutputSchema, ToolSchema, Usage, bound
 from .offering import NO_PRICE, lacks_price, may_not_cost, prepare
 from .output import Output
@@ -47,7 +53,7 @@ class Services:
     """The agents of one runtime and the store that their runs live in.
 
     `clock` gives seconds since the epoch, `opened` is when the runtime was opened. `common` are the policies that stand
-    before each agent's own, `hook` is told of what needs a person.
+    before each agent's own, `hook` is told of what needs a person, `editor` changes the blocks of a run.
     """
 
     agents: Mapping[str, Agent[object]]
@@ -58,15 +64,25 @@ class Services:
     toolbelt: Toolbelt = attrs.field(factory=Toolbelt)
     ledgers: Mapping[str, Ledger] = attrs.field(factory=dict)
     hook: Hook | None = None
+    editor: Editor | None = None
     opened: float = attrs.field(init=False)
+    contexts: Contexts = attrs.field(init=False)
+    readings: Readings = attrs.field(init=False)
     _heard: dict[str, list[ChatMessage]] = attrs.field(factory=dict, init=False)
-    _readings: dict[str, Reading] = attrs.field(factory=dict, init=False)
     _chains: dict[str, Chain] = attrs.field(factory=dict, init=False)
     _norms: dict[str, Norms | None] = attrs.field(factory=dict, init=False)
 
     @opened.default
     def _now(self) -> float:
         return self.clock()
+
+    @contexts.default
+    def _on_disk(self) -> Contexts:
+        return Contexts(self.store, self.conversation)
+
+    @readings.default
+    def _followed(self) -> Readings:
+        return Readings(self.conversation, self.contexts)
 
     def agent(self, name: str) -> Agent[object]:
         """The agent of that name.
@@ -155,14 +171,14 @@ class Services:
         labels = granted.labels or Labels()
         if _may_be_steered(granted, labels):
             return None
-        reading = await self._reading(run, message.agent, message.upto)
+        reading = await self.readings.of(run, self.agent(message.agent), message.upto)
         return reading.origins(message.tool, message.arguments, labels, taken)
 
     async def origins_of_answer(self, run: str, agent: str, upto: int) -> Origins | None:
         """Where an answer comes from, when a policy wants to know."""
         if not self.policies(agent).follows_information:
             return None
-        context = (await self._reading(run, agent, upto)).context
+        context = (await self.readings.of(run, self.agent(agent), upto)).context
         return Origins(decision=Origin(context, "written by the model after what it has read"))
 
     def policies(self, agent: str) -> Chain:
@@ -196,15 +212,38 @@ class Services:
     async def request(self, asked: CallModel) -> ModelRequest:
         """All that the model is sent for a step, from the conversation on disk, and the tools that it is granted.
 
-        The last call of a run is without tools, and with its sentence behind what was said.
+        Of an agent with a context it is what was decided to be shown. The last call of a run is without tools, and with
+        its sentence behind what was said.
         """
         who = self.agent(asked.agent)
-        messages = tuple((await self._conversation(asked.run, asked.upto))[: asked.upto])
-        if self.policies(asked.agent).follows_information:  # labels are not the model's to read, nor to pay for
-            messages = tuple(attrs.evolve(each, labels=()) if each.labels else each for each in messages)
+        if asked.version:
+            assembled = assemble(await self.contexts.at(asked.run, asked.upto, asked.version))
+            instructions, messages = assembled.instructions, assembled.messages
+        else:
+            instructions, messages = who.prompt.text, await self._whole(asked)
         if asked.final:
             messages = (*messages, ChatMessage("user", asked.final))
-        return ModelRequest(self.model(asked).name, who.prompt.text, messages, _schemas(who, asked), _output(who))
+        schemas = () if asked.final else _schemas(who, asked.granted)
+        return ModelRequest(self.model(asked).name, instructions, messages, schemas, _output(who))
+
+    async def _whole(self, asked: CallModel) -> tuple[ChatMessage, ...]:
+        """The whole conversation, without labels: these are not the model's to read, nor to pay for."""
+        messages = tuple((await self.conversation(asked.run, asked.upto))[: asked.upto])
+        if self.policies(asked.agent).follows_information:
+            return tuple(attrs.evolve(each, labels=()) if each.labels else each for each in messages)
+        return messages
+
+    def frame(self, scope: Scope, *, step: int, upto: int) -> Framed:
+        """What stands around the conversation of a run.
+
+        Raises:
+            LookupError: when the agent has no context.
+        """
+        who = self.agent(scope.agent)
+        if who.context is None:
+            raise LookupError(f"agent {scope.agent!r} has no context")
+        shown = _schemas(who, scope.granted)
+        return frame(who.context, who.prompt, shown, _output(who), step=step, upto=upto)
 
     async def estimate(self, asked: CallModel) -> Usage | str:
         """The most that the model call of a step may use, or why nobody can tell."""
@@ -257,6 +296,10 @@ class Services:
         tool = self.tool_in_role(request.agent, request.tool, request.role)
         if tool is None:
             raise LookupError(f"agent {request.agent!r} has no tool {request.tool!r} any more")
+        edit = asked_edit(tool, request.agent, request.call, request.arguments)
+        if edit is not None and self.editor is not None:
+            said = await self.editor(request.run, edit)
+            return ToolReturned(text=said.text, is_error=said.is_error, started=started, ended=self.clock())
         where = ToolContext(
             run=request.run,
             call=request.call,
@@ -275,15 +318,8 @@ class Services:
             ended=self.clock(),
         )
 
-    async def _reading(self, run: str, agent: str, upto: int) -> Reading:
-        reading = self._readings.get(run)
-        if reading is None or reading.read > upto:
-            reading = self._readings[run] = Reading(self.agent(agent).prompt.text)
-        for message in (await self._conversation(run, upto))[reading.read : upto]:
-            reading.take(message)
-        return reading
-
-    async def _conversation(self, run: str, upto: int) -> list[ChatMessage]:
+    async def conversation(self, run: str, upto: int) -> list[ChatMessage]:
+        """The conversation of a run up to a position, or further."""
         heard = self._heard.setdefault(run, [])
         while len(heard) < upto:
             page = await self.store.read(conversation_stream(run), after=len(heard), limit=PAGE)
@@ -302,7 +338,8 @@ class Services:
     def rest(self, run: str) -> None:
         """The run waits, perhaps for days: what was read of it can be read again."""
         self._heard.pop(run, None)
-        self._readings.pop(run, None)
+        self.contexts.forget(run)
+        self.readings.forget(run)
         self._norms.pop(run, None)
 
 
@@ -311,11 +348,9 @@ def _may_be_steered(tool: Tool, labels: Labels) -> bool:
     return tool.risk is Risk.READ and not (labels.guarded or labels.plans)
 
 
-def _schemas(agent: Agent[object], asked: CallModel) -> tuple[ToolSchema, ...]:
+def _schemas(agent: Agent[object], granted: tuple[str, ...] | None) -> tuple[ToolSchema, ...]:
     """What the model is shown of the agent's tools."""
-    if asked.final:
-        return ()
-    return tuple(tool.schema for tool in agent.tools if asked.granted is None or tool.name in asked.granted)
+    return tuple(tool.schema for tool in agent.tools if granted is None or tool.name in granted)
 
 
 def _output(agent: Agent[object]) -> OutputSchema | None:

@@ -93,7 +93,8 @@ class RunState:
     `ceiling`: a person is asked to raise one. `paused` has who holds the run and why, by account. `room` is how many
     sub-runs may stand below one another under this one. `granted` are the tools that the run was
     narrowed to; None: it was not. `children` are its sub-runs, and whether they go on. `model` is the place
-    of the model in hand among the agent's. `repairs` counts the answers that were not of their type.
+    of the model in hand among the agent's. `repairs` counts the answers that were not of their type. `version` is how
+    many decisions about its context count in this step, `heard` the input tokens of the latest model call.
     """
 
     phase: Phase = Phase.NEW
@@ -128,6 +129,8 @@ class RunState:
     questions: int = 0
     model: int = 0
     repairs: int = 0
+    version: int = 0
+    heard: int = 0
 
     @property
     def open_children(self) -> tuple[str, ...]:

@@ -19,3 +19,8 @@ def conversation_stream(run: str) -> str:
 def results_stream(run: str) -> str:
     """What the gateway keeps of calls beside the logbook: results that were cut, and what takes a call back."""
     return f"results/{run}"
+
+
+def context_stream(run: str) -> str:
+    """What was decided about what the model sees of a run's conversation, one decision an entry."""
+    return f"context/{run}"

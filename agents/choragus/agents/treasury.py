@@ -168,7 +168,8 @@ class Treasury(Deciding[P, M]):
             if claim.judge is None:
                 self._tell(claim, Verdict(allowed=False, reason=f"run {self.key} has ended"))
         for token in [one for one in budget.reserved if "/" not in one]:
-            if token in self.state.ascents or not budget.reserved[token].steps:
+            most = budget.reserved[token]
+            if token in self.state.ascents or not (most.steps or most.tokens):
                 self._give_back(token)
             else:
                 self.settle_claim(token, NOTHING, presumed=True)

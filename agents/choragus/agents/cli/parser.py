@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from .accounting import show_ledgers
 from .approval import answer, decide, show_approvals
 from .command import RUN, Commands, add_person, add_reason, command
+from .explaining import show_context
 from .forking import fork
 from .listing import show_runs
 from .logbook import show
@@ -83,6 +84,19 @@ def _add_reading(commands: Commands) -> None:
     one.add_argument("--json", action="store_true", help="the raw entries, as JSON lines")
     one.add_argument("-f", "--follow", action="store_true", help="go on printing until the run ends")
 
+    one = command(
+        commands,
+        "explain",
+        show_context,
+        "show what the model was given in a step, and why",
+        "Each piece of a model call in its order, with its tokens and the reason why it was there: kept, pinned,\n"
+        "shortened, summarised, retrieved with its score; and what of the conversation was left out. Texts\n"
+        "are cut to a line; --json prints all of it.",
+        "choragus explain runs.db 5f2c 17",
+    )
+    one.add_argument("run", metavar="RUN", help=RUN)
+    one.add_argument("step", metavar="STEP", type=int, nargs="?", help="by default the latest")
+    one.add_argument("--json", action="store_true", help="all of it as JSON")
     command(
         commands,
         "ledgers",

@@ -99,6 +99,17 @@ class Timeline:
         more = f"{_whole(data, 'tokens')} tokens, {money(_number(data, 'cost_usd'))} more than set aside"
         return [Row(at, "", "overrun", f"{_text(data, 'token')}: {more}", whole=True)]
 
+    def _compacted(self, at: float, data: Fields) -> list[Row]:
+        sizes = f"{_whole(data, 'tokens_before')} to {_whole(data, 'tokens_after')} tokens"
+        return [Row(at, _text(data, "step"), "compacted", f"{sizes}, by {_text(data, 'by')}")]
+
+    def _not_compacted(self, at: float, data: Fields) -> list[Row]:
+        return [Row(at, _text(data, "step"), "compacted", f"no summary: {_text(data, 'reason')}", whole=True)]
+
+    def _edited(self, at: float, data: Fields) -> list[Row]:
+        gist = f"block {_text(data, 'label')}, edit {_whole(data, 'number')}, {_whole(data, 'characters')} characters"
+        return [Row(at, _text(data, "call"), "edited", gist)]
+
     def _sub_run(self, at: float, data: Fields) -> list[Row]:
         gist = f"{_text(data, 'run')}: {_text(data, 'agent')}: {_text(data, 'goal')}"
         return [Row(at, "", "sub-run", gist)]
@@ -352,6 +363,9 @@ _KINDS: dict[str, Callable[[Timeline, float, Fields], list[Row]]] = {
     "run.paused": Timeline._paused,
     "run.resumed": Timeline._resumed,
     "budget.overrun": Timeline._overrun,
+    "memory.compacted": Timeline._compacted,
+    "memory.summary_failed": Timeline._not_compacted,
+    "block.edited": Timeline._edited,
     "child.started": Timeline._sub_run,
     "child.ended": Timeline._sub_ended,
     "run.ended": Timeline._ended,

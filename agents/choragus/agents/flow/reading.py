@@ -58,13 +58,14 @@ class Origins:
 
 @define
 class Reading:
-    """One conversation as far as it was read; `instructions` is the agent's prompt."""
+    """One conversation as far as it was read; `instructions` is the agent's prompt, `joined` what else was shown."""
 
     instructions: str = ""
     context: Label = field(factory=lambda: Label.of(DEVELOPER))
     plan: list[PlannedCall] = field(factory=list)
     is_open: bool = False
     read: int = 0
+    joined: int = 0
     _planned: Label = field(factory=lambda: Label.of(DEVELOPER))
     _said: list[str] = field(factory=list)
     _asked: dict[str, tuple[ToolCall, Label]] = field(factory=dict)
@@ -85,6 +86,11 @@ class Reading:
             self._asked |= {call.id: (call, self.context) for call in message.calls}
         else:
             self._result(message)
+
+    def join(self, sources: Collection[str]) -> None:
+        """The model has been shown something of these sources that is no line of the conversation."""
+        self.joined += 1
+        self.context = self.context.join(Label.of(*sources))
 
     def origins(
         self, tool: str, arguments: Mapping[str, object], labels: Labels, taken: Collection[str] = ()
@@ -166,7 +172,7 @@ class Reading:
                 self._use(origins.slot, call.arguments)
             self._given.setdefault(origins.slot, []).append(given)
         self._remember(given)
-        self.context = self.context.join(_whole(message)).join(given.carried)
+        self.context = self.context.join(whole(message)).join(given.carried)
 
     def _commit(self, call: ToolCall, context: Label, is_error: bool) -> None:
         if is_error or not context.is_trusted:
@@ -208,7 +214,7 @@ def _given(message: ChatMessage, origins: Origins) -> Given:
     )
 
 
-def _whole(message: ChatMessage) -> Label:
+def whole(message: ChatMessage) -> Label:
     """The label of a result as a whole."""
     if message.is_error or not message.labels:
         return Label.of(f"{UNTRUSTED} {message.name}")

@@ -1,0 +1,56 @@
+"""Asking a retriever, which is an effect: what it found, within its limits, or why it found nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from choragus.actors.effect import EffectContext
+from choragus.agents.model import CHARACTERS_PER_TOKEN
+from choragus.agents.patience import TookTooLong, within
+from choragus.agents.service import Services
+
+from .errand import CallRetrieve, RetrieveDone
+from .retrieval import Retrieval, Retrieved
+
+PATIENCE = 30.0
+"""Seconds that a retriever has; then the step goes on without it."""
+
+
+class Looking:
+    """Runs CallRetrieve effects."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def call(self, request: object, context: EffectContext) -> object:
+        """Ask the retriever. What it raises is a result: a run goes on without what could not be looked up."""
+        assert isinstance(request, CallRetrieve)
+        of = self._services.agent(request.agent).context
+        if of is None or request.index >= len(of.retrieve):
+            return RetrieveDone(error=f"agent {request.agent!r} has no such retriever any more")
+        retrieval = of.retrieve[request.index]
+        asked = retrieval.retriever.retrieve(request.query, run=request.run, agent=request.agent, limit=retrieval.limit)
+        try:
+            found = await within(PATIENCE, asked)
+        except TookTooLong:
+            return RetrieveDone(error=f"it did not answer within {PATIENCE:g} s")
+        except Exception as error:  # it is the user's code, and a run goes on without it
+            said = f"{type(error).__name__}: {error}".encode("utf-8", "replace").decode()
+            return RetrieveDone(error=self._services.toolbelt.vault.scrubbed(said))
+        if isinstance(found, str) or not all(isinstance(each, Retrieved) for each in found):
+            return RetrieveDone(error=f"it gave back {found!r:.200}, and not a list of Retrieved")
+        return RetrieveDone(items=tuple(_within(retrieval, found)))
+
+
+def _within(retrieval: Retrieval, found: Sequence[Retrieved]) -> Iterator[Retrieved]:
+    """The best that fit."""
+    room = retrieval.most_tokens * CHARACTERS_PER_TOKEN
+    for item in found[: retrieval.limit]:
+        took = len(item.text) + len(item.source) + FRAME
+        if took <= room:
+            room -= took
+            yield item
+
+
+FRAME = 64
+"""Characters that stand around each text."""

@@ -1,0 +1,83 @@
+"""What is looked up for a run before its model is called: the protocol of who looks, and how often it is asked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal, Protocol, runtime_checkable
+
+from attrs import field, frozen
+
+from choragus.agents.errors import AgentFault
+from choragus.agents.flow.label import UNTRUSTED
+
+
+@frozen
+class Retrieved:
+    """A text that was found, where, how well it fits, and where it came from at first.
+
+    Without labels it counts as untrusted.
+
+    Raises:
+        ValueError: text or source is no text, or the score no finite number.
+    """
+
+    text: str
+    source: str
+    score: float = 0.0
+    labels: tuple[str, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.text, str) or not isinstance(self.source, str) or not math.isfinite(self.score):
+            raise ValueError(f"Retrieved({self.text!r:.80}, {self.source!r}, {self.score!r}): give texts and a number")
+
+    @property
+    def origin(self) -> tuple[str, ...]:
+        """Its labels, or that it is untrusted."""
+        return self.labels or (f"{UNTRUSTED} {self.source}",)
+
+
+@runtime_checkable
+class Retriever(Protocol):
+    """Finds what may be of use to a run. It is called outside of any turn, and again after a crash."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in the logbook and in the agent's identity."""
+
+    async def retrieve(self, query: str, *, run: str, agent: str, limit: int) -> Sequence[Retrieved]:
+        """The best texts for a query, best first, at most `limit`."""
+
+
+@frozen
+class Retrieval:
+    """When a retriever is asked, and how much of what it finds is shown.
+
+    Args:
+        retriever: who looks.
+        when: "start" asks once, for the goal; "step" before every model call, for what was said last.
+        limit: texts at a time.
+        most_tokens: of all its texts together; those that do not fit any more are left out.
+        section: where in the context they stand: "retrieved" or "episodes".
+
+    Raises:
+        AgentFault: an option is none of those it may be.
+    """
+
+    retriever: Retriever
+    when: Literal["start", "step"] = field(default="start", kw_only=True)
+    limit: int = field(default=5, kw_only=True)
+    most_tokens: int = field(default=2_000, kw_only=True)
+    section: Literal["retrieved", "episodes"] = field(default="retrieved", kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        if isinstance(self.retriever, type) or not isinstance(self.retriever, Retriever):
+            raise AgentFault(f"{self.retriever!r} is no Retriever: it needs a name and an async retrieve()")
+        if self.when not in ("start", "step"):
+            raise AgentFault(f"when={self.when!r} of a Retrieval is neither 'start' nor 'step'")
+        if self.section not in ("retrieved", "episodes"):
+            raise AgentFault(f"section={self.section!r} of a Retrieval is neither 'retrieved' nor 'episodes'")
+        for name in ("limit", "most_tokens"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise AgentFault(f"{name}={value!r} of a Retrieval is none: give a whole number above 0")
