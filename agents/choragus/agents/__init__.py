@@ -52,6 +52,8 @@ from .model import (
     ToolSchema,
     Usage,
 )
+from .model_gateway.cursor import TextChunk, TextRestarted
+from .model_gateway.options import ModelOptions, ProviderLimits, RetryBudget
 from .prompt import Prompt
 from .question import ask_person
 from .retention import KeptRun, Sweep
@@ -61,6 +63,7 @@ from .run import Run
 from .runtime import Runtime
 from .scripted import FunctionModel, ScriptedModel
 from .state import Status
+from .streamed import StreamingFunctionModel
 from .sync import run_sync
 from .tool import Risk, Tool, ToolContext, tool
 from .toolbelt.options import Breaker, Rate, Retry
@@ -98,6 +101,7 @@ __all__ = [
     "Limits",
     "Model",
     "ModelError",
+    "ModelOptions",
     "ModelReply",
     "ModelRequest",
     "NotForkable",
@@ -109,8 +113,10 @@ __all__ = [
     "PolicyFault",
     "Price",
     "Prompt",
+    "ProviderLimits",
     "Rate",
     "Retry",
+    "RetryBudget",
     "Risk",
     "Rule",
     "Rules",
@@ -121,9 +127,12 @@ __all__ = [
     "ScriptedModel",
     "SecretFault",
     "Status",
+    "StreamingFunctionModel",
     "StreamingModel",
     "Sweep",
+    "TextChunk",
     "TextDelta",
+    "TextRestarted",
     "Tool",
     "ToolCall",
     "ToolContext",

@@ -22,6 +22,7 @@ from .inspection import find_run
 from .memory import Memory
 from .message import CancelRun, Decide, ForkRun, GiveUpRun, SettleCall, StartRun, UnwindRun
 from .orchestrator import Orchestrator
+from .service import Services
 from .stream import run_stream
 from .tool_gateway import ToolGateway
 
@@ -34,11 +35,13 @@ class Desk:
     Args:
         place: the file, or "memory".
         held: the runs that are not gone on with, and why.
+        services: what the runs reach for outside their turns.
     """
 
-    def __init__(self, place: str, store: Store, system: System, held: Mapping[str, str]) -> None:
+    def __init__(self, place: str, store: Store, system: System, held: Mapping[str, str], services: Services) -> None:
         self.place = place
         self.store = store
+        self.services = services
         self._system = system
         self._held = held
         self._broken: dict[str, str] = {}

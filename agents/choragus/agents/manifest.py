@@ -13,6 +13,7 @@ from .approver import Approvals
 from .errors import AgentFault
 from .limits import Limits
 from .model import Model
+from .model_gateway.options import ModelOptions
 from .policy.chain import Policy
 from .tool import Tool
 
@@ -63,6 +64,7 @@ class Manifest:
     cheaper: ModelIdentity | None = None
     fallbacks: tuple[ModelIdentity, ...] = ()
     approvals: Approvals = field(factory=Approvals)
+    model_options: ModelOptions = field(factory=ModelOptions)
 
     @property
     def hash(self) -> str:
@@ -94,6 +96,7 @@ def manifest(agent: Agent, common: Sequence[Policy] = ()) -> Manifest:
         fallbacks=tuple(_model(agent.name, each) for each in agent.fallbacks),
         policies=tuple(PolicyIdentity(each.name, each.version) for each in (*common, *agent.every_policy)),
         approvals=agent.approvals,
+        model_options=agent.model_options,
     )
 
 

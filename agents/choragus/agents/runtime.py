@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -37,6 +37,10 @@ from .ledger import Ledger, check_ledgers, ledgers_by_name
 from .limits import Limits
 from .manifest import manifest
 from .message import ForkRun, StartRun
+from .model_gateway.gateway import ModelGateway
+from .model_gateway.options import ProviderLimits
+from .model_gateway.provider import Providers
+from .model_gateway.provision import check_providers
 from .naming import run_id
 from .policy.chain import Policy
 from .retention import Sweep, prune_runs
@@ -83,6 +87,8 @@ class Runtime(Steering):
         secrets: the secrets that tools may declare: names to values, or to functions that give them, such as
             `os.environ`; or one function from name to value. They are taken out of all that tools give back.
         attempts: how often a part of a run may fail on one message before the run fails.
+        providers: what all runs together may ask of a provider of models, by its name; of another one no more than
+            `ProviderLimits()` holds back.
         attention: what is told of all that needs a person, at least once each: a function, plain or `async`, of an
             `Attention`, or a `Webhook`. It acknowledges by returning; after an error it is told again.
         store: a store of your own instead of a path; it is closed with the runtime.
@@ -111,6 +117,7 @@ class Runtime(Steering):
         attempts: int = 5,
         store: Store | None = None,
         attention: Hook | None = None,
+        providers: Mapping[str, ProviderLimits] | None = None,
     ) -> None:
         if path is not None and store is not None:
             raise ValueError(f"both path={str(path)!r} and a store were given: give one of them")
@@ -126,6 +133,7 @@ class Runtime(Steering):
         self._ledgers = ledgers_by_name(ledgers)
         self._toolbelt = Toolbelt(resources, Vault(secrets))
         check_resources(self._agents.values(), resources)
+        self._providers = Providers(check_providers(providers, self._agents.values()))
         self._exporter = exporter
         self._on_change = on_change
         self._signals = signals
@@ -149,7 +157,9 @@ class Runtime(Steering):
                 await self.store.close()
             raise
         self._is_open = True
-        self._desk = Desk(self.place, self.store, self._system, {one.run: one.reason for one in self.held})
+        self._desk = Desk(
+            self.place, self.store, self._system, {one.run: one.reason for one in self.held}, self._services
+        )
         try:
             await self._desk.look()
         except BaseException as error:
@@ -315,6 +325,7 @@ class Runtime(Steering):
             self._toolbelt,
             self._ledgers,
             self._hook,
+            ModelGateway(self._providers, self._toolbelt.vault, clock=self._clock),
         )
         return System(
             tree=self._tree(),
