@@ -248,6 +248,8 @@ class Reasoning(Drafting[R, M]):
 
     def _all_failed(self, answer: ModelFailed) -> str:
         state = self.state
+        if not state.failures:
+            return f"no model was called: {answer.reason}"
         times = "once" if state.failed == 1 else f"{state.failed} times"
         if not state.model:
             return f"the model failed {times}: {answer.reason}"

@@ -23,6 +23,9 @@ LONGEST = 16_000_000
 COURTESY = 0.05
 """Seconds that a call which has lost has to end before the answer of the other is passed on."""
 
+BREATH = 32
+"""Pieces behind which others have their turn, for a model that gives them without ever waiting."""
+
 Release = Callable[[], None]
 
 
@@ -118,6 +121,7 @@ class Race:
                 if error is None:
                     return Answer(runner.task.result(), self._lost + len(self._runners))
                 failure = error
+                self._lost += self._winner is not None and runner is not self._winner
             if self._winner is not None and len(self._runners) > 1:
                 losers = [one for one in self._runners if one is not self._winner]
                 self._lost += len(losers)
@@ -182,29 +186,31 @@ class Race:
     async def _spoken(self, runner: Runner) -> ModelReply:
         """The reply at the end of the stream; its pieces are written down, if it is the one that is heard."""
         pen: Pen | None = None
-        length = 0
+        length = number = 0
         async with _closing(cast(StreamingModel, self.model).stream(self.request)) as pieces:
             async for piece in pieces:
                 if not self._is_heard(runner):
-                    await asyncio.get_running_loop().create_future()  # until it is cancelled
+                    raise NotBegun
                 if pen is None and self.pen is not None:
                     pen = self.pen()
                 if isinstance(piece, ModelReply):
                     if pen is not None:
                         pen.close()
                     return piece
-                length += len(piece.text)
+                length, number = length + len(piece.text), number + 1
                 if length > LONGEST:
                     raise ModelError(f"{self.model.name} went on behind {LONGEST:,} characters", kind="malformed")
                 if pen is not None:
                     pen.write(piece.text)
+                if number % BREATH == 0:
+                    await asyncio.sleep(0)
         raise ModelError(f"the stream of {self.model.name} ended before its reply", retryable=True, kind="incomplete")
 
     def _is_heard(self, runner: Runner) -> bool:
-        if self._winner is None:
+        if self._winner is None and runner in self._runners:
             self._winner = runner
             self._elected.set_result(None)
-        return self._winner is runner
+        return self._winner is runner and runner in self._runners
 
     async def _dismiss(self, runners: list[Runner]) -> None:
         """Cancel them; one that resists goes on by itself, for no longer than `within` lets it."""

@@ -63,8 +63,6 @@ def after_failure(options: ModelOptions, failure: ModelFailed, tried: Attempts) 
     """
     if failure.not_called:
         return _not_called(options, failure, tried)
-    if tried.further and failure.kind == UNAVAILABLE:
-        return Next()
     retries = options.retries
     if failure.retryable and retries is not None and tried.failed <= retries.times:
         asked = failure.retry_after or 0.0
@@ -82,11 +80,16 @@ def chance(*parts: object) -> float:
 
 
 def _not_called(options: ModelOptions, failure: ModelFailed, tried: Attempts) -> Course:
-    """There was no room, or the provider is not to be called now; who waits long enough comes to be called."""
+    """There was no room, or the provider is not to be called now: that is no failure of the call.
+
+    Who waits long enough comes to be called. Who wants no retries does not wait for a provider that fails.
+    """
     asked = failure.retry_after or 0.0
     most = 0.0 if options.retries is None else options.retries.most
-    if tried.further and (failure.kind == RETRIES or asked > most):
+    if tried.further and (failure.kind in (RETRIES, UNAVAILABLE) or asked > most):
         return Next()
+    if failure.kind == UNAVAILABLE and options.retries is None:
+        return Over()
     wait = max(asked * (1 + SPREAD * tried.chance), CROWDED.delay(max(0, tried.away - 1), tried.chance))
     if tried.further and _is_too_long(wait, tried):
         return Next()

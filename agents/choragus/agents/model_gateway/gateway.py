@@ -110,7 +110,7 @@ class ModelGateway:
             ended=self.clock(),
             kind=refused.why,
             retry_after=refused.again,
-            not_called=refused.why != UNAVAILABLE,
+            not_called=True,
         )
 
     def _too_slow(self, model: Model, options: ModelOptions, not_begun: bool, started: float) -> ModelFailed:

@@ -22,6 +22,11 @@ def _seconds(owner: object, attribute: Attribute[float], value: object) -> None:
         raise AgentFault(f"{where} is no time: give seconds, above 0 and finite")
 
 
+def _as_float(value: float | None) -> float | None:
+    # One spelling of 60 and 60.0, so that both give one manifest; a wrong type is left for the check.
+    return float(value) if type(value) is int else value
+
+
 def _seconds_or_none(owner: object, attribute: Attribute[float | None], value: object) -> None:
     if value is not None:
         _seconds(owner, attribute, value)  # type: ignore[arg-type]  # only its name is looked at
@@ -54,9 +59,9 @@ class ModelOptions:
     """
 
     retries: Retry | None = field(default=RETRIES)
-    timeout: float = field(default=TIMEOUT, validator=_seconds)
-    first_token: float | None = field(default=None, validator=_seconds_or_none)
-    hedge_after: float | None = field(default=None, validator=_seconds_or_none)
+    timeout: float = field(default=TIMEOUT, converter=_as_float, validator=_seconds)
+    first_token: float | None = field(default=None, converter=_as_float, validator=_seconds_or_none)
+    hedge_after: float | None = field(default=None, converter=_as_float, validator=_seconds_or_none)
     stream: bool = True
 
     def __attrs_post_init__(self) -> None:
@@ -75,8 +80,9 @@ class RetryBudget:
     """How many calls of one provider may be second attempts that fail, over all runs of a runtime.
 
     In any `within` seconds at most `least`, and besides a `share` of the first attempts: 100 agents that are all turned
-    away at once try again 30 times, not 300, while the provider stays down. One that succeeds does not count. As
-    Finagle's retry budget; but here the others wait, or go to their next model.
+    away at once try again 30 times, not 300, while the provider stays down. One that succeeds does not count, and makes
+    up for one that has failed; and one may be made in each twelfth of the time, so that it is noticed when the provider
+    is back. As Finagle's retry budget; but here the others wait, or go to their next model.
 
     Raises:
         AgentFault: when these are no such numbers.

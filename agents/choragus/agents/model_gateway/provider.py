@@ -29,6 +29,9 @@ Why: TypeAlias = Literal["paused", "crowded", "retries", "unavailable"]
 LONGEST_PAUSE = 3600.0
 """Seconds for which one answer may stop the calls of all runs; the run that it was for waits as long as it says."""
 
+EARLY = 0.05
+"""Seconds by which a call may come before the end of a pause, for the clocks of timers are others."""
+
 SLOTS = 12
 """Into how many parts the time of a retry budget is cut."""
 
@@ -90,9 +93,7 @@ class Provider:
         Raises:
             NotNow: it may not, for a while.
         """
-        again = self._paused_until - self._clock()
-        if again > 0:
-            raise NotNow(PAUSED, again)
+        self._check_pause()
         if is_retry and not self._retries.has_room:
             raise NotNow(RETRIES, self._retries.wait)
         self._retries.begun(is_retry)
@@ -129,6 +130,11 @@ class Provider:
         """The provider asks to be left alone: no call of any run begins before that."""
         self._paused_until = max(self._paused_until, self._clock() + min(seconds, LONGEST_PAUSE))
 
+    def _check_pause(self) -> None:
+        again = self._paused_until - self._clock()
+        if again > EARLY:
+            raise NotNow(PAUSED, again)
+
     def _must_wait(self, tokens: int) -> bool:
         no_room = self._lane is not None and not self._lane.has_room
         return no_room or (self._bucket is not None and not self._bucket.has(tokens))
@@ -158,9 +164,7 @@ class Provider:
         try:
             if self._bucket is not None:
                 await self._bucket.take(tokens)
-            again = self._paused_until - self._clock()
-            if again > 0:  # it was asked for while the call stood in line
-                raise NotNow(PAUSED, again)
+            self._check_pause()  # it may have been asked for while the call stood in line
         except BaseException:
             if lane is not None:
                 lane.leave(is_probe, None)
@@ -187,8 +191,10 @@ class Retries:
 
     @property
     def has_room(self) -> bool:
-        """Whether one more fits."""
+        """Whether one more fits. One in each slot does, so that it is noticed when the provider is back."""
         slots = self._recent()
+        if not slots or slots[-1].number != self._number() or not slots[-1].again:
+            return True
         allowed = self._budget.least + self._budget.share * sum(slot.first for slot in slots)
         return sum(slot.again for slot in slots) + 1 <= allowed
 
@@ -204,11 +210,11 @@ class Retries:
         slot.first += not is_retry
 
     def ended(self, is_retry: bool, *, has_failed: bool) -> None:
-        """A call is over; a retry that has succeeded does not count."""
-        if is_retry and not has_failed:
-            slots = [slot for slot in self._recent() if slot.again]
-            if slots:
-                slots[0].again -= 1
+        """A call is over; a retry that has succeeded does not count, and makes up for one that had failed."""
+        for _ in range(2 if is_retry and not has_failed else 0):
+            slot = next((slot for slot in self._recent() if slot.again), None)
+            if slot is not None:
+                slot.again -= 1
 
     def _slot(self) -> Slot:
         number = self._number()

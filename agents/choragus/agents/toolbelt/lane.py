@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from .options import Breaker, Rate
@@ -100,13 +101,17 @@ class Bucket:
         self._tokens = float(rate.times)
         self._at = clock()
         self._line = asyncio.Lock()
+        self._returned = asyncio.Event()
 
     async def take(self, amount: float = 1.0) -> None:
         """Take so many tokens, once they are there; of more than it holds, once it is full."""
         async with self._line:
             wanted = min(amount, float(self._rate.times))
-            while (lacking := wanted - self.filled()) > 1e-9:  # noqa: ASYNC110  # it comes with time, not by an event
-                await asyncio.sleep(lacking * self._rate.per / self._rate.times)
+            while (lacking := wanted - self.filled()) > 1e-9:
+                self._returned.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(lacking * self._rate.per / self._rate.times):
+                        await self._returned.wait()
             self._tokens -= amount
 
     def has(self, amount: float) -> bool:
@@ -116,6 +121,7 @@ class Bucket:
     def put_back(self, amount: float) -> None:
         """Some were not needed; a negative amount was needed besides."""
         self._tokens = min(float(self._rate.times), self.filled() + amount)
+        self._returned.set()
 
     def filled(self) -> float:
         """The tokens that are in it now."""
