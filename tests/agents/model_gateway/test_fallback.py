@@ -219,7 +219,7 @@ async def test_without_another_model_a_run_waits_for_the_breaker_to_close() -> N
         said, _ = await answer(runtime)
 
     assert said == "up"
-    assert model.began[1] - model.began[0] == pytest.approx(30.0, abs=1.5)
+    assert 30.0 <= model.began[1] - model.began[0] < 40.0
 
 
 # What a provider wants back.
