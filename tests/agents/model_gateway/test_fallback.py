@@ -183,7 +183,7 @@ async def test_cancel_ends_a_run_that_waits_to_call_its_model_again() -> None:
         await until(run, "model.failed")
 
         assert await run.cancel(by="me")
-        await asyncio.sleep(2000)
+        await asyncio.sleep(700)
 
         assert (await run.status()).status is Status.CANCELLED
     assert len(model.began) == 1
