@@ -86,12 +86,20 @@ class Unknown:
 
 @attrs.frozen(kw_only=True)
 class RunEvent:
-    """One line of a run's logbook; `position` counts from 1 and is where to go on reading."""
+    """One line of a run's logbook; `position` counts from 1 and is where to go on reading.
+
+    So is `cursor`, also for who reads what models are saying: `run.events(cursor, chunks=True)`.
+    """
 
     position: int
     kind: str
     at: float
     data: dict[str, object]
+    cursor: str = attrs.field(repr=False, eq=False)
+
+    @cursor.default
+    def _at(self) -> str:
+        return str(self.position)
 
 
 @attrs.frozen(kw_only=True)

@@ -46,9 +46,7 @@ class Reader:
                     assert self.text == one.data["text"]
                     self.answers.append(self.text)
                     self.text = ""
-                self.cursor = str(one.position) if not self.text else self.cursor
-            else:
-                self.cursor = one.cursor
+            self.cursor = one.cursor
         return await run.result()
 
 

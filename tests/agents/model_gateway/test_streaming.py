@@ -114,6 +114,25 @@ async def test_who_comes_back_hears_the_rest() -> None:
     assert "".join(texts(again)) == "rains today.."
 
 
+@simulated(seeds=range(2))
+async def test_a_line_in_mid_stream_is_a_place_in_it_too() -> None:
+    agent = clerk(Speaker(RAIN))
+    async with Runtime(agents=[agent], clock=clock) as runtime:
+        run = await runtime.start(agent, "Go.")
+        line: RunEvent | None = None
+        async for one in run.events(chunks=True):
+            if isinstance(one, TextChunk) and one.text == "rains ":
+                await run.pause(by="me")
+            if isinstance(one, RunEvent) and one.kind == "run.paused":
+                line = one
+                break
+        await run.resume(by="me")
+
+        assert line is not None
+        assert texts(await heard(run, line.cursor)) == ["to", "day.", "."]
+        assert (Place.at(line.cursor).position, Place.at(line.cursor).read) == (line.position, 9)
+
+
 @simulated(seeds=range(1))
 async def test_who_comes_back_late_hears_the_rest_from_the_logbook() -> None:
     agent = clerk(Speaker(RAIN))

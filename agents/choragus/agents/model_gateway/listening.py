@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import TypeAlias
 
+import attrs
 from attrs import define, field
 
 from choragus.agents.desk import Desk
@@ -45,7 +46,7 @@ class Listener:
                 for one in self._whole(event):
                     yield one
             self.place.position = event.position
-            yield event
+            yield attrs.evolve(event, cursor=self.place.cursor) if self.place.read else event
         for one in self.heard(writing):
             yield one
 

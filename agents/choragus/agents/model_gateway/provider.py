@@ -100,7 +100,7 @@ class Provider:
         try:
             is_probe = False if self._lane is None and self._bucket is None else await self._enter_line(tokens)
         except BaseException:
-            self._retries.ended(is_retry, has_failed=False)
+            self._retries.not_made(is_retry)
             raise
         return Pass(tokens, is_probe, is_retry)
 
@@ -215,6 +215,12 @@ class Retries:
             slot = next((slot for slot in self._recent() if slot.again), None)
             if slot is not None:
                 slot.again -= 1
+
+    def not_made(self, is_retry: bool) -> None:
+        """A call that was to begin did not."""
+        slot = self._slot()
+        slot.again -= is_retry and slot.again > 0
+        slot.first -= not is_retry and slot.first > 0
 
     def _slot(self) -> Slot:
         number = self._number()
