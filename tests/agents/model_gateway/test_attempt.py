@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.agents.play import data
+from tests.agents.play import Rule, data, eventually
 
 from choragus.actors.testing import clock
 from choragus.actors.testing.simulation import simulated
@@ -16,6 +16,7 @@ from choragus.agents.limits import Limits
 from choragus.agents.model import ModelReply, ModelRequest, Price, Usage
 from choragus.agents.model_gateway import attempt
 from choragus.agents.model_gateway.options import ModelOptions, ProviderLimits, RetryBudget
+from choragus.agents.policy import Stage
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import FunctionModel
@@ -81,6 +82,13 @@ async def test_a_stream_that_does_not_end_in_time_is_given_up() -> None:
         await played(clerk(Speaker(["It ", 90.0, "rains."]), timeout=60, retries=None))
 
 
+@simulated(seeds=range(1))
+async def test_a_model_has_to_begin_in_time_also_when_nobody_may_hear_it() -> None:
+    rule = Rule(Stage.REPLY, lambda _: None)
+    with pytest.raises(Failed, match="did not begin to answer within 5 s"):
+        await played(clerk(Speaker([40.0, "never"]), first_token=5, retries=None, policies=[rule]))
+
+
 @pytest.mark.parametrize("model", [Named("a", [20.0, "done"]), Speaker([20.0, "done"])], ids=["plain", "not streamed"])
 @simulated(seeds=range(1))
 async def test_a_first_token_means_nothing_where_nothing_is_streamed(model: FunctionModel) -> None:
@@ -123,9 +131,15 @@ async def test_a_stream_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) 
 
 
 @simulated(seeds=range(1))
-async def test_a_model_that_speaks_without_a_breath_lets_others_have_their_turn() -> None:
+async def test_a_model_that_speaks_without_a_breath_lets_others_have_their_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(attempt, "LONGEST", 50_000)
+    said: list[int] = []
+
     async def endless(request: ModelRequest) -> AsyncIterator[str]:
         while True:
+            said.append(1)
             yield "x"
 
     agent = clerk(StreamingFunctionModel(endless))
@@ -134,6 +148,7 @@ async def test_a_model_that_speaks_without_a_breath_lets_others_have_their_turn(
         await heard(run, until=lambda one: bool(texts([one])))
 
         assert await run.cancel(by="me")
+    assert len(said) < 20_000
 
 
 # A second call beside the first.
@@ -196,6 +211,19 @@ async def test_when_both_fail_the_call_has_failed_once() -> None:
     model = Named("a", [12.0, ModelError("no")], [9.0, ModelError("nor this")])
     with pytest.raises(Failed, match="failed once: nor this"):
         await played(clerk(model, hedge_after=10))
+
+
+@simulated(seeds=range(1))
+async def test_a_call_that_was_given_up_is_paid_also_when_the_other_fails() -> None:
+    model = Speaker([50.0, "never"], [10.0, ModelError("no")])
+    agent = clerk(model, hedge_after=10, first_token=15)
+    async with Runtime(agents=[agent], clock=clock) as runtime:
+        run = await runtime.start(agent, "Go.")
+        with pytest.raises(Failed, match="failed once: no"):
+            await run.result(500)
+
+        await eventually(run, "budget.presumed")
+        assert await data(run, "budget.spent") == []
 
 
 @simulated(seeds=range(1))

@@ -41,11 +41,10 @@ class Reader:
                 self.text += one.text
             elif isinstance(one, TextRestarted):
                 self.text = ""
-            if isinstance(one, RunEvent):
-                if one.kind == "model.replied":
-                    assert self.text == one.data["text"]
-                    self.answers.append(self.text)
-                    self.text = ""
+            elif isinstance(one, RunEvent) and one.kind == "model.replied":
+                assert self.text == one.data["text"]
+                self.answers.append(self.text)
+                self.text = ""
             self.cursor = one.cursor
         return await run.result()
 
