@@ -37,10 +37,8 @@ from .ledger import Ledger, check_ledgers, ledgers_by_name
 from .limits import Limits
 from .manifest import manifest
 from .message import ForkRun, StartRun
-from .model_gateway.gateway import ModelGateway
 from .model_gateway.options import ProviderLimits
-from .model_gateway.provider import Providers
-from .model_gateway.provision import check_providers
+from .model_gateway.provision import gateway_for
 from .naming import run_id
 from .policy.chain import Policy
 from .retention import Sweep, prune_runs
@@ -87,8 +85,7 @@ class Runtime(Steering):
         secrets: the secrets that tools may declare: names to values, or to functions that give them, such as
             `os.environ`; or one function from name to value. They are taken out of all that tools give back.
         attempts: how often a part of a run may fail on one message before the run fails.
-        providers: what all runs together may ask of a provider of models, by its name; of another one no more than
-            `ProviderLimits()` holds back.
+        providers: what all runs together may ask of a provider of models, by its name.
         attention: what is told of all that needs a person, at least once each: a function, plain or `async`, of an
             `Attention`, or a `Webhook`. It acknowledges by returning; after an error it is told again.
         store: a store of your own instead of a path; it is closed with the runtime.
@@ -133,7 +130,7 @@ class Runtime(Steering):
         self._ledgers = ledgers_by_name(ledgers)
         self._toolbelt = Toolbelt(resources, Vault(secrets))
         check_resources(self._agents.values(), resources)
-        self._providers = Providers(check_providers(providers, self._agents.values()))
+        self._models = gateway_for(self._agents.values(), providers, self._toolbelt.vault, clock)
         self._exporter = exporter
         self._on_change = on_change
         self._signals = signals
@@ -325,7 +322,7 @@ class Runtime(Steering):
             self._toolbelt,
             self._ledgers,
             self._hook,
-            ModelGateway(self._providers, self._toolbelt.vault, clock=self._clock),
+            self._models,
         )
         return System(
             tree=self._tree(),

@@ -49,6 +49,16 @@ async def test_a_call_comes_again_no_sooner_than_the_provider_asks() -> None:
     ]
 
 
+@pytest.mark.parametrize("after", [-1.0, 0.0, float("inf"), float("nan")])
+@simulated(seeds=range(1))
+async def test_a_time_to_wait_that_is_none_is_not_waited_for(after: float) -> None:
+    model = Named("a", busy(after), "done")
+    async with Runtime(agents=[clerk(model, retries=DULL)], clock=clock) as runtime:
+        await answer(runtime)
+
+    assert round(model.began[1] - model.began[0], 3) == 1.0
+
+
 @simulated(seeds=range(3))
 async def test_when_the_retries_are_used_up_the_next_model_is_called() -> None:
     first, second = Named("a", busy()), Named("b", "from b")

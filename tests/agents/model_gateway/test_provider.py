@@ -21,7 +21,7 @@ from choragus.agents.toolbelt.options import Breaker, Rate, Retry
 
 from .speaking import Named, busy, clerk, now
 
-DOWN = 20.0
+DOWN = 12.0
 """Seconds for which a provider answers nobody."""
 
 

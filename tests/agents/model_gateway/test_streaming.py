@@ -18,12 +18,16 @@ from choragus.agents.inspection import RunEvent
 from choragus.agents.limits import Limits
 from choragus.agents.model import ModelReply, ModelRequest, Usage
 from choragus.agents.model_gateway.cursor import Place, TextChunk, TextRestarted
+from choragus.agents.model_gateway.listening import Listener
+from choragus.agents.model_gateway.podium import Podium
+from choragus.agents.model_gateway.veil import Veil
 from choragus.agents.policy import Stage
 from choragus.agents.policy.redaction import RedactionPolicy
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import FunctionModel, ScriptedModel
 from choragus.agents.state import Status
 from choragus.agents.streamed import StreamingFunctionModel
+from choragus.agents.toolbelt.secret import Vault
 
 from .speaking import Heard, Named, Speaker, clerk, heard, texts
 
@@ -187,6 +191,43 @@ async def test_a_slow_reader_hears_all_of_it_too() -> None:
     assert [one.index for one in chunks(found)] == [
         sum(len(b.text) for b in chunks(found)[:n]) for n in range(len(chunks(found)))
     ]
+
+
+@simulated(seeds=range(3))
+async def test_a_slow_reader_hears_each_step_in_its_order() -> None:
+    asks = [ModelReply(calls=(call("look", str(n), at="door"),)) for n in range(3)]
+    plays = [[f"{n} ", 0.3, "looks", asks[n]] for n in range(3)]
+    agent = clerk(Speaker(*plays, ["All ", 0.3, "done"]), tools=tools(Calls()))
+    async with Runtime(agents=[agent], clock=clock) as runtime:
+        run = await runtime.start(agent, "Go.")
+        steps: list[tuple[int, str]] = []
+        async for one in run.events(chunks=True):
+            if isinstance(one, TextChunk):
+                steps.append((one.step, one.text))
+            elif isinstance(one, RunEvent) and one.kind == "model.replied":
+                steps.append((int(str(one.data["step"])), "."))
+            await asyncio.sleep(0.11)
+
+    assert [step for step, _ in steps] == sorted(step for step, _ in steps)
+    assert "".join(text for _, text in steps) == "0 looks.1 looks.2 looks.All done."
+
+
+async def test_what_the_logbook_has_is_not_heard_again_from_who_still_speaks() -> None:
+    """The line is read in the moment in which it was committed, and the text is still there."""
+    podium = Podium()
+    pen = podium.open("r", 1, 1, Veil(Vault()).stream())
+    listener = Listener("r", podium, lambda text: text, Place.at(0))
+    pen.write("It ")
+
+    async def logbook() -> AsyncIterator[RunEvent]:
+        pen.write("rains.")
+        line: dict[str, object] = {"step": 1, "attempt": 1, "text": "It rains."}
+        yield RunEvent(position=1, kind="model.replied", at=0.0, data=line)
+
+    found = [one async for one in listener.past(logbook())]
+
+    assert texts(found) == ["It rains.", "."]
+    assert list(listener.heard(podium.writing("r"))) == []
 
 
 # Attempts that say the same, and others that do not.

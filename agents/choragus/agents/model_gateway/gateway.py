@@ -50,27 +50,22 @@ class ModelGateway:
             veil: what covers the answer while it is written; None: it is not shown before it is whole.
         """
         request = without_others(request, model.provider)
-        provider = self.providers.of(model.provider)
-        most = bound(model, request) if provider.counts_tokens else ""
-        wanted = most.total_tokens if isinstance(most, Usage) else tokens(request) if provider.counts_tokens else 0
-        begun = self.clock()
+        provider, begun = self.providers.of(model.provider), self.clock()
+        wanted = _most_tokens(model, request) if provider.counts_tokens else 0
         try:
             granted = await provider.enter(wanted, is_retry=asked.again > 0)
         except NotNow as refused:
             return self._not_called(model, refused, begun)
-        outcome = Outcome()
-        started = self.clock()
+        outcome, started = Outcome(), self.clock()
         try:
             answer = await self._answered(asked, request, model, options, veil, provider, wanted)
-            outcome = Outcome(
-                used=None if answer.reply.usage is None else answer.reply.usage.total_tokens, failed=False
-            )
+            outcome = Outcome(used=answer.reply.usage and answer.reply.usage.total_tokens, failed=False)
         except TookTooLong as slow:
             outcome = Outcome(failed=True)
             return self._too_slow(model, options, isinstance(slow, NotBegun), started)
         except (ModelError, Beaten) as failed:
             error = failed.error if isinstance(failed, Beaten) else failed
-            again = asked_to_wait(error)
+            again = asked_to_wait(error) if error.retryable else None
             provider.pause(again or 0.0)
             outcome = Outcome(used=0, failed=True if error.retryable and again is None else None)
             return self._failed(error, again, started, cut_off=failed is not error)
@@ -160,6 +155,12 @@ class Outcome:
 
     used: int | None = None
     failed: bool | None = None
+
+
+def _most_tokens(model: Model, request: ModelRequest) -> int:
+    """The most that the call may use; of a model that cannot tell, the size of what it is sent."""
+    most = bound(model, request)
+    return most.total_tokens if isinstance(most, Usage) else tokens(request)
 
 
 async def _room(provider: Provider, wanted: int) -> Release | None:

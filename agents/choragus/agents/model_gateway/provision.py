@@ -1,13 +1,21 @@
-"""What a runtime says of the providers of its agents' models, held against these."""
+"""The model gateway of a runtime, and what that says of providers, held against its agents' models."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from choragus.agents.agent import Agent
 from choragus.agents.errors import AgentFault
+from choragus.agents.toolbelt.secret import Vault
 
+from .gateway import ModelGateway
 from .options import ProviderLimits
+from .provider import Providers
+
+
+def gateway_for(agents: Iterable[Agent], given: object, vault: Vault, clock: Callable[[], float]) -> ModelGateway:
+    """The gateway of a runtime with these agents; raises AgentFault as `check_providers`."""
+    return ModelGateway(Providers(check_providers(given, agents)), vault, clock=clock)
 
 
 def check_providers(given: object, agents: Iterable[Agent]) -> dict[str, ProviderLimits]:
