@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 from tests.agents.play import Ledger as Calls
-from tests.agents.play import Mortal, Rule, call, data, live, soon, tools
+from tests.agents.play import Mortal, Rule, call, data, live, soon, tools, until
 
 from choragus.actors.errors import SystemStopped
 from choragus.actors.testing import clock
@@ -29,7 +29,7 @@ from choragus.agents.state import Status
 from choragus.agents.streamed import StreamingFunctionModel
 from choragus.agents.toolbelt.secret import Vault
 
-from .speaking import Heard, Named, Speaker, clerk, heard, texts
+from .speaking import Heard, Named, Speaker, Step, clerk, heard, texts
 
 RAIN = ("It ", 1.0, "rains ", 1.0, "to", 1.0, "day.")
 
@@ -196,7 +196,7 @@ async def test_a_slow_reader_hears_all_of_it_too() -> None:
 @simulated(seeds=range(3))
 async def test_a_slow_reader_hears_each_step_in_its_order() -> None:
     asks = [ModelReply(calls=(call("look", str(n), at="door"),)) for n in range(3)]
-    plays = [[f"{n} ", 0.3, "looks", asks[n]] for n in range(3)]
+    plays: list[list[Step]] = [[f"{n} ", 0.3, "looks", asks[n]] for n in range(3)]
     agent = clerk(Speaker(*plays, ["All ", 0.3, "done"]), tools=tools(Calls()))
     async with Runtime(agents=[agent], clock=clock) as runtime:
         run = await runtime.start(agent, "Go.")
@@ -395,6 +395,18 @@ async def test_nothing_is_kept_of_a_step_that_is_committed_nor_written_while_it_
         assert before == after
         assert podium.writing(run.id) is None
         assert not podium._listeners
+
+
+@simulated(seeds=range(1))
+async def test_nothing_is_kept_while_the_calls_of_a_step_run() -> None:
+    asks = ModelReply(calls=(call("pay", amount=1),))
+    agent = clerk(Speaker(["I ", 1.0, "pay.", asks], ["Done."]), tools=tools(Calls()))
+    async with Runtime(agents=[agent], clock=clock) as runtime:
+        run = await runtime.start(agent, "Go.")
+
+        await until(run, "approval.requested")
+
+        assert runtime._services.models.podium.writing(run.id) is None
 
 
 @simulated(seeds=range(1))

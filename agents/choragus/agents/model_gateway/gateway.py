@@ -59,7 +59,8 @@ class ModelGateway:
         outcome, started = Outcome(), self.clock()
         try:
             answer = await self._answered(asked, request, model, options, veil, provider, wanted)
-            outcome = Outcome(used=answer.reply.usage and answer.reply.usage.total_tokens, failed=False)
+            used = answer.reply.usage
+            outcome = Outcome(used=None if used is None else used.total_tokens, failed=False)
         except TookTooLong as slow:
             outcome = Outcome(failed=True)
             return self._too_slow(model, options, isinstance(slow, NotBegun), started)
