@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import cast
 
+import anyio
 import pytest
 from tests.agents.play import Ledger as Calls
 from tests.agents.play import call, calls, data, kinds, tools, until
 
 from choragus.actors.testing import clock
 from choragus.actors.testing.simulation import simulated
+from choragus.agents.cli import main
 from choragus.agents.errors import AgentFault, Failed, LimitReached, ModelError
 from choragus.agents.limits import Limits
 from choragus.agents.manifest import manifest
@@ -348,3 +351,27 @@ def test_the_options_are_part_of_what_an_agent_is() -> None:
     assert manifest(clerk(model)).hash == manifest(clerk(model, timeout=600)).hash
     assert manifest(clerk(model)).hash != manifest(clerk(model, timeout=60)).hash
     assert manifest(clerk(model)).hash != manifest(clerk(model, hedge_after=5)).hash
+
+
+# What a person reads.
+
+
+def test_show_says_what_was_called_again_what_waited_and_what_was_called_instead(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, quick = tmp_path / "runs.db", Retry(times=1, first=0.001, most=1.0)
+    first, second = Named("a", ModelError("down", retryable=True, kind="server")), Named("b", "from b")
+    agent = clerk(first, second, retries=quick)
+    limits = {"a": ProviderLimits(breaker=Breaker(failures=1, open_for=90.0))}
+
+    async def play() -> str:
+        async with Runtime(path, agents=[agent], providers=limits) as runtime:
+            _, run = await answer(runtime)
+            return run.id
+
+    assert main(["show", str(path), anyio.run(play)]) == 0
+
+    said = " ".join(capsys.readouterr().out.split())
+    assert "failed model, try 1," in said
+    assert "waits model: a was not called, for it has failed too often" in said
+    assert "fallback b-1 instead of a-1" in said

@@ -422,6 +422,25 @@ async def test_nothing_is_kept_of_a_run_that_was_cancelled_while_it_spoke() -> N
         assert runtime._services.models.podium._writings == {}
 
 
+@simulated(seeds=range(1))
+async def test_what_a_model_says_that_did_not_listen_to_its_cancellation_is_not_heard() -> None:
+    async def stubborn(request: ModelRequest) -> AsyncIterator[str]:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            yield "late"
+
+    agent = clerk(StreamingFunctionModel(stubborn))
+    async with Runtime(agents=[agent], clock=clock) as runtime:
+        run = await runtime.start(agent, "Go.")
+        await asyncio.sleep(1)
+
+        await run.cancel()
+        await asyncio.sleep(10)
+
+        assert runtime._services.models.podium._writings == {}
+
+
 # Places.
 
 
