@@ -227,6 +227,13 @@ async def test_a_call_that_was_given_up_is_paid_also_when_the_other_fails() -> N
 
 
 @simulated(seeds=range(1))
+async def test_both_together_have_the_time_of_one() -> None:
+    model = Named("a", [50.0, "slow"], [20.0, "late"])
+    with pytest.raises(Failed, match="a-1 did not answer within 30 s"):
+        await played(clerk(model, hedge_after=20, timeout=30, retries=None))
+
+
+@simulated(seeds=range(1))
 async def test_a_loser_that_resists_delays_nobody() -> None:
     async def model(request: ModelRequest) -> str:
         model.calls += 1  # type: ignore[attr-defined]  # counted on the function

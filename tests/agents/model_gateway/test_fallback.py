@@ -13,6 +13,7 @@ from tests.agents.play import call, calls, data, kinds, tools, until
 
 from choragus.actors.testing import clock
 from choragus.actors.testing.simulation import simulated
+from choragus.agents.agent import Agent
 from choragus.agents.cli import main
 from choragus.agents.errors import AgentFault, Failed, LimitReached, ModelError
 from choragus.agents.limits import Limits
@@ -168,6 +169,26 @@ async def test_the_last_answer_has_fallbacks_and_begins_with_the_cheaper_model()
 
         assert [one["model"] for one in await data(run, "model.failed")] == ["cheap-1"]
     assert said == "all I have"
+
+
+@simulated(seeds=range(1))
+async def test_a_fallback_for_which_there_is_no_room_leaves_the_last_answer_to_the_cheaper_model() -> None:
+    spare = FunctionModel(lambda _: "never", name="spare", max_output_tokens=9000)
+    cheaper = FunctionModel(lambda _: "all I have", name="cheaper", max_output_tokens=100)
+    limits = Limits(tokens=6000, at_limit="degrade")
+    async with Runtime(agents=[clerk(Named("a", ModelError("no")), spare, cheaper=cheaper, limits=limits)]) as runtime:
+        assert (await answer(runtime))[0] == "all I have"
+
+
+@simulated(seeds=range(1))
+async def test_what_is_kept_for_the_last_answer_is_what_the_cheaper_model_needs() -> None:
+    spare = FunctionModel(lambda _: "from b", name="spare", max_output_tokens=4000)
+    cheaper = FunctionModel(lambda _: "all I have", name="cheaper", max_output_tokens=100)
+    limits = Limits(tokens=6000, at_limit="degrade")
+    first = ScriptedModel([ModelError("no")])
+    agent = Agent("clerk", model=first, fallbacks=[spare], cheaper=cheaper, limits=limits)
+    async with Runtime(agents=[agent]) as runtime:
+        assert (await answer(runtime))[0] == "from b"
 
 
 @simulated(seeds=range(1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 from tests.agents.play import data, until
@@ -242,6 +243,22 @@ async def test_a_pause_that_one_run_is_told_of_holds_for_all_and_is_no_failure_o
         assert [await data(run, "model.failed") for run in others] == [[]] * 5
         assert (await others[0].status()).steps == 1
     assert min(model.began[1:]) - model.began[0] >= 59.9
+
+
+@simulated(seeds=range(1))
+async def test_what_a_run_tries_again_draws_on_the_budget_of_retries() -> None:
+    down = busy(kind="server")
+    model = Named("a", down, down, down, "done")
+    agent = clerk(model, retries=Retry(times=5, jitter=0.0))
+    limits = {"a": ProviderLimits(retries=RetryBudget(least=1, share=0.0, within=1200.0))}
+    async with Runtime(agents=[agent], clock=clock, providers=limits) as runtime:
+        run = await runtime.start(agent, "Go.")
+        assert await run.result(5000) == "done"
+
+        (queued, *_) = await data(run, "model.queued")
+    waits = [later - before for before, later in pairwise(model.began)]
+    assert (waits[0] < 2, waits[1] > 50) == (True, True)
+    assert queued["reason"] == "a was not called, for too many calls are being made again"
 
 
 @simulated(seeds=range(1))
