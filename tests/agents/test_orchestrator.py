@@ -9,13 +9,12 @@ import pytest
 
 from choragus.actors.testing.loop import clock, settled
 from choragus.actors.testing.simulation import simulated
-from choragus.agents import reasoning
-from choragus.agents import service as services
 from choragus.agents.errand import ModelReplied
 from choragus.agents.errors import Cancelled, Failed, LimitReached, ModelError
 from choragus.agents.limits import Limits
 from choragus.agents.message import ORCHESTRATOR, CallFinished, CallWaits, GiveUpRun, Perceived, RetryModel
 from choragus.agents.model import ModelReply, ModelRequest, ToolCall, Usage
+from choragus.agents.model_gateway.options import ModelOptions
 from choragus.agents.orchestrator import Orchestrator
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import Answer
@@ -25,12 +24,6 @@ from choragus.mailbox.codec import encode
 from choragus.mailbox.turn import Envelope
 
 from .play import Ledger, answering, call, calls, data, eventually, kinds, scripted, tools, until
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A model is called again at once."""
-    monkeypatch.setattr(reasoning, "RETRY", 0.001)
 
 
 @simulated(seeds=range(3))
@@ -73,10 +66,10 @@ async def test_a_model_that_fails_for_now_is_called_again_and_gives_its_reservat
     agent = scripted(
         ModelError("busy", retryable=True), ModelError("busy", retryable=True), "done", limits=Limits(steps=1)
     )
-    async with Runtime(agents=[agent]) as runtime:
+    async with Runtime(agents=[agent], clock=clock) as runtime:
         run = await runtime.start(agent, "Go.")
 
-        assert await run.result(timeout=5) == "done"
+        assert await run.result(timeout=20) == "done"
 
         assert [line["reason"] for line in await data(run, "model.failed")] == ["busy", "busy"]
         await eventually(run, "budget.spent", times=3)
@@ -97,11 +90,11 @@ async def test_a_model_that_fails_for_good_fails_the_run() -> None:
 @simulated(seeds=range(3))
 async def test_a_model_is_called_four_times_at_most() -> None:
     agent = scripted(*[ModelError("busy", retryable=True)] * 9)
-    async with Runtime(agents=[agent]) as runtime:
+    async with Runtime(agents=[agent], clock=clock) as runtime:
         run = await runtime.start(agent, "Go.")
 
         with pytest.raises(Failed, match=r"failed: the model failed 4 times: busy$"):
-            await run.result(timeout=5)
+            await run.result(timeout=20)
 
 
 @simulated(seeds=range(3))
@@ -115,8 +108,7 @@ async def test_a_model_that_raises_something_else_fails_the_run() -> None:
 
 
 @simulated(seeds=range(3))
-async def test_a_model_that_hangs_is_given_up_and_called_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "MODEL_TIMEOUT", 0.02)
+async def test_a_model_that_hangs_is_given_up_and_called_again() -> None:
     asked: list[int] = []
 
     async def slow(request: ModelRequest) -> Answer:
@@ -125,11 +117,11 @@ async def test_a_model_that_hangs_is_given_up_and_called_again(monkeypatch: pyte
             await anyio.sleep(60)
         return "done"
 
-    agent = answering(slow)
-    async with Runtime(agents=[agent]) as runtime:
+    agent = answering(slow, model_options=ModelOptions(timeout=0.02))
+    async with Runtime(agents=[agent], clock=clock) as runtime:
         run = await runtime.start(agent, "Go.")
 
-        assert await run.result(timeout=5) == "done"
+        assert await run.result(timeout=20) == "done"
         assert [line["reason"] for line in await data(run, "model.failed")] == ["function did not answer within 0.02 s"]
 
 

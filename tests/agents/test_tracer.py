@@ -21,9 +21,12 @@ from choragus.agents.agent import Agent
 from choragus.agents.errors import LimitReached, ModelError
 from choragus.agents.limits import Limits
 from choragus.agents.model import ModelReply, Usage
+from choragus.agents.model_gateway.options import ModelOptions
 from choragus.agents.runtime import Runtime
+from choragus.agents.scripted import ScriptedModel
 from choragus.agents.telemetry import default_resource
 from choragus.agents.tool import tool
+from choragus.agents.toolbelt.options import Retry
 from choragus.mailbox.memory import MemoryStore
 
 from .play import Ledger, Mortal, call, calls, eventually, live, scripted, soon, tools, until
@@ -133,9 +136,9 @@ async def test_a_denied_call_has_no_span() -> None:
     assert sorted(span.name for span in spans) == ["chat scripted", "chat scripted", "invoke_agent clerk"]
 
 
-async def test_a_model_call_that_failed_is_a_span_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("choragus.agents.reasoning.RETRY", 0.001)
-    spans = await traced(scripted(ModelError("busy", retryable=True), "done"))
+async def test_a_model_call_that_failed_is_a_span_with_an_error() -> None:
+    model = ScriptedModel([ModelError("busy", retryable=True), "done"])
+    spans = await traced(Agent("clerk", model=model, model_options=ModelOptions(retries=Retry(first=0.001))))
 
     chats = [span for span in spans if span.name == "chat scripted"]
     assert [span.status.status_code for span in chats] == [StatusCode.ERROR, StatusCode.UNSET]

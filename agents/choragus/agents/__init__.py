@@ -59,6 +59,8 @@ from .model import (
     ToolSchema,
     Usage,
 )
+from .model_gateway.cursor import TextChunk, TextRestarted
+from .model_gateway.options import ModelOptions, ProviderLimits, RetryBudget
 from .prompt import Prompt
 from .provider.anthropic import AnthropicModel
 from .provider.openai import OpenAIModel
@@ -70,6 +72,7 @@ from .run import Run
 from .runtime import Runtime
 from .scripted import FunctionModel, ScriptedModel
 from .state import Status
+from .streamed import StreamingFunctionModel
 from .sync import run_sync
 from .tool import Risk, Tool, ToolContext, tool
 from .toolbelt.options import Breaker, Rate, Retry
@@ -115,6 +118,7 @@ __all__ = [
     "MessageRule",
     "Model",
     "ModelError",
+    "ModelOptions",
     "ModelReply",
     "ModelRequest",
     "NotForkable",
@@ -127,11 +131,13 @@ __all__ = [
     "PolicyFault",
     "Price",
     "Prompt",
+    "ProviderLimits",
     "Rate",
     "Retrieval",
     "Retrieved",
     "Retriever",
     "Retry",
+    "RetryBudget",
     "Risk",
     "Rule",
     "Rules",
@@ -142,10 +148,13 @@ __all__ = [
     "ScriptedModel",
     "SecretFault",
     "Status",
+    "StreamingFunctionModel",
     "StreamingModel",
     "Summarise",
     "Sweep",
+    "TextChunk",
     "TextDelta",
+    "TextRestarted",
     "Tool",
     "ToolCall",
     "ToolContext",

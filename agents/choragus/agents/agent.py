@@ -18,6 +18,7 @@ from .context.tool import with_block_tools
 from .errors import AgentFault
 from .limits import Limits
 from .model import Model
+from .model_gateway.options import ModelOptions
 from .output import Output
 from .policy.chain import Policy
 from .prompt import Prompt
@@ -94,6 +95,7 @@ class Agent(Generic[T_co]):
             its tools nor named here no run below one of its runs can call.
         limits: the ceilings of each run; see Limits for those there are by default.
         fallbacks: the models that answer when `model` cannot, in this order.
+        model_options: how its models are called: retries, timeouts, hedging, streaming.
         cheaper: the model that gives the last answer where `Limits(at_limit="degrade")`; by default `model`.
         policies: what judges its goal, replies, calls, results and answer, behind the runtime's own policies.
         approvals: who is asked, how long they have, and what happens when nobody decides.
@@ -125,6 +127,7 @@ class Agent(Generic[T_co]):
     repairs: int = field(kw_only=True, default=REPAIRS)
     variables: Mapping[str, str] = field(kw_only=True, factory=dict, converter=_as_values, eq=False)
     context: Context | None = field(kw_only=True, default=None)
+    model_options: ModelOptions = field(kw_only=True, factory=ModelOptions)
 
     def __attrs_post_init__(self) -> None:
         _check_name(self.name)
@@ -141,6 +144,10 @@ class Agent(Generic[T_co]):
             raise AgentFault(f"the prompt of agent {self.name!r} is {self.prompt!r}: give a str or a Prompt")
         if not isinstance(self.limits, Limits):
             raise AgentFault(f"the limits of agent {self.name!r} are {self.limits!r}: give Limits(...)")
+        if not isinstance(self.model_options, ModelOptions):
+            raise AgentFault(
+                f"the model options of agent {self.name!r} are {self.model_options!r}: give ModelOptions()"
+            )
         _check_approvals(self.name, self.approvals, self.tools)
         check_checkpoints(self.name, self.checkpoints, (tool.name for tool in self.tools))
         _check_output(self.name, self.output, self.repairs)
@@ -174,6 +181,11 @@ class Agent(Generic[T_co]):
     def last_model(self) -> Model:
         """What answers when a ceiling leaves room for one answer only."""
         return self.model if self.cheaper is None else self.cheaper
+
+    @property
+    def last_models(self) -> tuple[Model, ...]:
+        """What answers there: first that, then the fallbacks."""
+        return (self.last_model, *self.fallbacks)
 
 
 def _check_name(name: object) -> None:

@@ -14,7 +14,6 @@ from choragus.mailbox.codec import tag_of
 from choragus.mailbox.store import Store
 from choragus.supervision.system import System
 
-from .agent import Agent
 from .approval import approval_id
 from .control import PauseRun, ResumeRun, StartChild
 from .errors import DecisionRefused, Failed, Held
@@ -23,6 +22,7 @@ from .inspection import find_run
 from .memory import Memory
 from .message import CancelRun, Decide, ForkRun, GiveUpRun, SettleCall, StartRun, UnwindRun
 from .orchestrator import Orchestrator
+from .service import Services
 from .stream import run_stream
 from .tool_gateway import ToolGateway
 
@@ -35,15 +35,14 @@ class Desk:
     Args:
         place: the file, or "memory".
         held: the runs that are not gone on with, and why.
-        agents: those of the runtime.
+        services: what the runs reach for outside their turns.
     """
 
-    def __init__(
-        self, place: str, store: Store, system: System, held: Mapping[str, str], agents: Mapping[str, Agent[object]]
-    ) -> None:
+    def __init__(self, place: str, store: Store, system: System, held: Mapping[str, str], services: Services) -> None:
         self.place = place
-        self.prompts = {name: agent.prompt for name, agent in agents.items()}
+        self.prompts = {name: agent.prompt for name, agent in services.agents.items()}
         self.store = store
+        self.services = services
         self._system = system
         self._held = held
         self._broken: dict[str, str] = {}

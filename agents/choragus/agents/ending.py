@@ -84,7 +84,8 @@ class Ending(Part[R, M]):
         if state.effect:
             self.cancel_effect(state.effect)
         if status is Status.COMPLETED:
-            self.tell(MEMORY, Perceive(0, (ChatMessage("assistant", outcome),)))
+            kept = state.kept if outcome == state.text else ()
+            self.tell(MEMORY, Perceive(0, (ChatMessage("assistant", outcome, kept=kept),)))
         state.status, state.outcome, state.ended, state.effect = status, outcome, self.now, ""
         state.draft, state.ceiling, state.paused = None, "", {}
         for call in state.calls:

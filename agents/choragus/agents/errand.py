@@ -6,7 +6,7 @@ import attrs
 
 from choragus.mailbox.codec import stored
 
-from .model import ToolCall
+from .model import ToolCall, Usage
 
 
 @stored("choragus.call_model")
@@ -16,7 +16,9 @@ class CallModel:
 
     With `final` it is the run's last call, without tools, and the model is told that sentence. `granted` names the
     tools that the model is shown; None: all of the agent's. `model` says which of the agent's models is called: its
-    place among `Agent.models`. `version` is how many decisions of the run's context count.
+    place among `Agent.models`, or among `Agent.last_models` when it is the last. `attempt` counts what was attempted in
+    the step, `again` the calls of this model that have failed in it. `version` is how many decisions of the run's
+    context count.
     """
 
     run: str
@@ -27,6 +29,8 @@ class CallModel:
     granted: tuple[str, ...] | None = None
     model: int = 0
     version: int = 0
+    attempt: int = 1
+    again: int = 0
 
 
 @stored("choragus.model_replied")
@@ -35,6 +39,7 @@ class ModelReplied:
     """The model's answer, what it used, and when the call began and ended (seconds since the epoch).
 
     `model` and `id` are the provider's own names for what answered and for the answer, `kept` is for the conversation.
+    `lost` is the most that calls may have cost which were made beside it and given up.
     """
 
     text: str
@@ -51,6 +56,7 @@ class ModelReplied:
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
     kept: tuple[dict[str, object], ...] = ()
+    lost: tuple[Usage, ...] = ()
 
 
 @stored("choragus.model_failed")
@@ -58,7 +64,8 @@ class ModelReplied:
 class ModelFailed:
     """The model failed; `retryable` says whether the same request may succeed later.
 
-    `cut_off`: it was given up on, and nobody knows what it has cost. `kind` and `retry_after` are as in ModelError.
+    `cut_off`: it was given up on, and nobody knows what it has cost. `kind` and `retry_after` are as in ModelError;
+    `not_called`: it was not called at all, and may be in so many seconds.
     """
 
     reason: str
@@ -68,6 +75,7 @@ class ModelFailed:
     cut_off: bool = False
     kind: str = ""
     retry_after: float | None = None
+    not_called: bool = False
 
 
 @stored("choragus.call_tool")

@@ -19,6 +19,7 @@ Fields: TypeAlias = dict[str, object]
 _TELLING = frozenset(
     {
         *(FORKED, "run.started", "memory.assembled", "budget.reserved", "model.replied", "model.failed", "phase"),
+        "model.queued",
         *("call.intended", "call.refused", "call.finished", "reply.refused"),
     }
 )
@@ -80,7 +81,7 @@ class Standing:
                 self.version = _whole({"context": 0, **fields}, "context")
             case "budget.reserved" if str(fields["token"]).startswith("step-"):
                 self.model = str(fields["token"])
-            case "model.failed":
+            case "model.failed" | "model.queued":
                 self.model = ""
             case "model.replied":
                 self.model = ""

@@ -31,7 +31,7 @@ class RunSummary:
     `achieved` is the latest that a run said that a limit ended, `degraded` tells of a last answer at a limit, `paused`
     of who holds it and why, `parent` of the run that it is a sub-run of. `sources` are those of its answer, when a
     policy follows information: an `untrusted` one may have steered it. `questions` is how often it had to wait for a
-    person.
+    person. Of the input `cached_tokens` came from a provider's cache, and `reasoning_tokens` of the output are no text.
     """
 
     run: str
@@ -56,6 +56,8 @@ class RunSummary:
     parent: str = ""
     sources: tuple[str, ...] = ()
     questions: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
     @property
     def tokens(self) -> int:
@@ -84,12 +86,20 @@ class Unknown:
 
 @attrs.frozen(kw_only=True)
 class RunEvent:
-    """One line of a run's logbook; `position` counts from 1 and is where to go on reading."""
+    """One line of a run's logbook; `position` counts from 1 and is where to go on reading.
+
+    So is `cursor`, also for who reads what models are saying: `run.events(cursor, chunks=True)`.
+    """
 
     position: int
     kind: str
     at: float
     data: dict[str, object]
+    cursor: str = attrs.field(repr=False, eq=False)
+
+    @cursor.default
+    def _at(self) -> str:
+        return str(self.position)
 
 
 @attrs.frozen(kw_only=True)

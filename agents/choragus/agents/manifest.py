@@ -13,6 +13,7 @@ from .approver import Approvals
 from .errors import AgentFault
 from .limits import Limits
 from .model import Model
+from .model_gateway.options import ModelOptions
 from .policy.chain import Policy
 from .tool import Tool
 
@@ -69,6 +70,7 @@ class Manifest:
     output: str = ""
     repairs: int = 0
     context: dict[str, object] | None = None
+    model_options: ModelOptions = field(factory=ModelOptions)
 
     @property
     def hash(self) -> str:
@@ -107,6 +109,7 @@ def manifest(agent: Agent[object], common: Sequence[Policy] = ()) -> Manifest:
         output=agent.typed.digest if agent.typed else "",
         repairs=agent.repairs if agent.typed else 0,
         context=None if agent.context is None else agent.context.identity(),
+        model_options=agent.model_options,
     )
 
 

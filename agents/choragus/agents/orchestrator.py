@@ -127,6 +127,7 @@ class Orchestrator(
             return
         self.state.upto, self.state.version = message.upto, message.version
         self.state.tries = 0
+        self._from_the_first()
         self._enter(Phase.REASON)
         await self._reserve()
 
@@ -257,6 +258,7 @@ class Orchestrator(
     def _act(self, draft: Draft, text: str) -> None:
         state = self.state
         state.text = text
+        state.kept = draft.kept if text == draft.text else ()  # what was rewritten stands in them as it was
         if state.final:
             self._answer_last(draft, text)
         elif draft.calls and draft.stop not in ("length", "refusal"):
@@ -299,7 +301,7 @@ class Orchestrator(
     def _update(self) -> None:
         state = self.state
         self._enter(Phase.UPDATE)
-        asked = ChatMessage("assistant", state.text, tuple(call.asked for call in state.calls))
+        asked = ChatMessage("assistant", state.text, tuple(call.asked for call in state.calls), kept=state.kept)
         results = (
             ChatMessage(
                 "tool",

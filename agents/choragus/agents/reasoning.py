@@ -13,18 +13,14 @@ from .control import Drawn, LimitsRaised
 from .drafting import Drafting
 from .ending import LAST, R
 from .errand import CallModel, ModelFailed, ModelReplied
-from .message import GUARDRAIL, Reserve, RetryModel, Spend, Verdict, WallReached
+from .message import GUARDRAIL, ORCHESTRATOR, Reserve, RetryModel, Spend, Verdict, WallReached
 from .model import Usage
+from .model_gateway.account import also_said, spent_on
+from .model_gateway.course import Again, Attempts, Next, Over, after_failure, chance
 from .policy.check import Stage
 from .spending import NOTHING, Spent
 from .state import Draft, Halt, Phase, Status
 from .stream import SHOWN
-
-MODEL_TRIES = 4
-"""How often a model that fails in a way that may pass is called for one step."""
-
-RETRY = 1.0
-"""Seconds before the second of these calls; then twice as many each time: 1, 2 and 4."""
 
 
 class Reasoning(Drafting[R, M]):
@@ -73,10 +69,16 @@ class Reasoning(Drafting[R, M]):
                 answer = attrs.evolve(answer, calls=()) if self.state.final else answer
                 self._account(answer)
                 self.state.achieved = answer.text[:SHOWN] or self.state.achieved
-                self._judge(Draft(stage=Stage.REPLY.value, text=answer.text, calls=answer.calls, stop=answer.stop))
+                draft = Draft(
+                    stage=Stage.REPLY.value, text=answer.text, calls=answer.calls, stop=answer.stop, kept=answer.kept
+                )
+                self._judge(draft)
             elif isinstance(answer, ModelFailed):
                 self.tell(GUARDRAIL, Spend(token=self._token, spent=NOTHING, presumed=answer.cut_off))
                 self._model_failed(answer)
+            elif self._has_further:
+                self.tell(GUARDRAIL, Spend(token=self._token, spent=NOTHING, presumed=True))
+                self._model_failed(_broken(answer, self.now))
             else:
                 self._end(Status.FAILED, f"the model call failed: {answer.error}: {answer.reason}")
 
@@ -108,9 +110,8 @@ class Reasoning(Drafting[R, M]):
         state = self.state
         most = await self.services.estimate(self._asked(final))
         if isinstance(most, Usage):
-            return Spent(
-                steps=1, input_tokens=most.input_tokens, output_tokens=most.output_tokens, cost_usd=most.cost_usd
-            )
+            hedged = self.services.agent(state.agent).model_options.hedge_after is not None
+            return spent_on([most, most] if hedged else [most])
         is_bound = state.limits.bounds_calls or state.parent or state.ledgers
         return most if is_bound and state.limits.unbounded == "refuse" else Spent(steps=1)
 
@@ -133,6 +134,7 @@ class Reasoning(Drafting[R, M]):
             self._call_model()
         elif verdict.limit and not state.final and state.limits.policy(verdict.limit) == "degrade":
             state.final = f"{LAST} ({verdict.reason})"
+            self._from_the_first()
             self.log("run.degraded", step=state.step, limit=verdict.limit, reason=verdict.reason)
             await self._reserve()
         else:
@@ -154,16 +156,18 @@ class Reasoning(Drafting[R, M]):
             upto=state.upto,
             granted=state.granted,
             final=final,
-            model=state.model,
+            model=state.model if final == state.final else 0,
+            attempt=state.tries,
+            again=state.failed,
             version=state.version,
         )
 
     def _account(self, answer: ModelReplied) -> None:
         state = self.state
-        spent = Spent(
-            steps=1, input_tokens=answer.input_tokens, output_tokens=answer.output_tokens, cost_usd=answer.cost_usd
-        )
+        spent = spent_on([answer, *answer.lost])
         state.spent, state.heard = state.spent.add(spent), answer.input_tokens
+        state.cached_tokens += answer.cached_tokens
+        state.reasoning_tokens += answer.reasoning_tokens
         self.tell(GUARDRAIL, Spend(token=self._token, spent=spent))
         self._log_model(
             "model.replied",
@@ -174,7 +178,7 @@ class Reasoning(Drafting[R, M]):
             input_tokens=answer.input_tokens,
             output_tokens=answer.output_tokens,
             cost_usd=answer.cost_usd,
-            **({"answered_by": answer.model} if answer.model else {}),
+            **also_said(answer),
             **self._open_end(),
         )
 
@@ -191,14 +195,69 @@ class Reasoning(Drafting[R, M]):
             self._account(answer)
             self._show()
 
-    def _model_failed(self, answer: ModelFailed) -> None:
+    def _from_the_first(self) -> None:
+        """The step, or the last answer, begins with the first model."""
         state = self.state
-        self._log_model("model.failed", answer, reason=answer.reason, tries=state.tries)
-        if answer.retryable and state.tries < MODEL_TRIES:
-            self.timer("retry", RetryModel(state.step, state.upto), after=RETRY * 2.0 ** (state.tries - 1))
+        state.model = state.failed = state.away = state.failures = 0
+
+    @property
+    def _has_further(self) -> bool:
+        """Whether there is another model behind the one in hand."""
+        who = self.services.agent(self.state.agent)
+        return self.state.model + 1 < len(who.last_models if self.state.final else who.models)
+
+    def _model_failed(self, answer: ModelFailed) -> None:
+        """Wait and call again, or call the next model, or give up."""
+        state = self.state
+        state.away += answer.not_called
+        state.failed += not answer.not_called
+        state.failures += not answer.not_called
+        tried = Attempts(
+            failed=state.failed,
+            away=state.away,
+            further=self._has_further,
+            left=self._wall_left,
+            chance=chance(self.key, self._token),
+        )
+        course = after_failure(self.services.agent(state.agent).model_options, answer, tried)
+        more: dict[str, object] = {"wait": course.wait} if isinstance(course, Again) else {}
+        if answer.not_called:
+            self._log_model("model.queued", answer, reason=answer.reason, **also_said(answer), **more)
         else:
-            times = "once" if state.tries == 1 else f"{state.tries} times"
-            self._end(Status.FAILED, f"the model failed {times}: {answer.reason}")
+            self._log_model(
+                "model.failed", answer, reason=answer.reason, tries=state.failures, **also_said(answer), **more
+            )
+        match course:
+            case Again(wait):
+                self.timer("retry", RetryModel(state.step, state.upto), after=wait)
+            case Next():
+                self._fall_back(answer)
+            case Over():
+                self._end(Status.FAILED, self._all_failed(answer))
+
+    def _fall_back(self, answer: ModelFailed) -> None:
+        """Call the next model of the agent."""
+        state, before = self.state, self.services.model(self._asked(self.state.final))
+        state.model, state.failed, state.away = state.model + 1, 0, 0
+        model = self.services.model(self._asked(state.final))
+        self.log("model.fallback", step=state.step, model=model.name, instead=before.name, reason=answer.reason[:SHOWN])
+        self.tell(ORCHESTRATOR, RetryModel(state.step, state.upto))
+
+    @property
+    def _wall_left(self) -> float | None:
+        """Seconds of wall time that the run has left; None: any number."""
+        wall = self.state.limits.wall_seconds
+        return None if wall is None or self.state.final else max(0.0, self.state.started + wall - self.now)
+
+    def _all_failed(self, answer: ModelFailed) -> str:
+        state = self.state
+        if not state.failures:
+            return f"no model was called: {answer.reason}"
+        times = "once" if state.failed == 1 else f"{state.failed} times"
+        if not state.model:
+            return f"the model failed {times}: {answer.reason}"
+        last = self.services.model(self._asked(state.final)).name
+        return f"none of {state.model + 1} models answered; the last, {last!r}, failed {times}: {answer.reason}"
 
     def _log_model(self, kind: str, answer: ModelReplied | ModelFailed, **fields: object) -> None:
         state = self.state
@@ -216,3 +275,11 @@ class Reasoning(Drafting[R, M]):
             ended=answer.ended,
             **fields,
         )
+        if self.services.models.podium.writing(self.key) is not None:
+            self._turn.after_commit(lambda: self.services.models.podium.forget(self.key))
+
+
+def _broken(answer: EffectFailed, now: float) -> ModelFailed:
+    """A model that has raised what is no ModelError."""
+    reason = f"{answer.error}: {answer.reason}"
+    return ModelFailed(reason=reason, retryable=False, started=now, ended=now, kind="broken")

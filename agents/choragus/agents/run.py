@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Generic, cast
+from typing import TYPE_CHECKING, Generic, Literal, cast, overload
 
 import attrs
 
@@ -16,6 +16,8 @@ from .errors import AgentError, Cancelled, DecisionRefused, Denied, Failed, Limi
 from .inspection import RunEvent, RunSummary, Unknown, approvals, find_run, timeline, unknowns
 from .keeping import Unwound, result_of, unwound
 from .message import CancelRun, SettleCall, UnwindRun
+from .model_gateway.cursor import Place
+from .model_gateway.listening import RunOutput, listened
 from .output import Output
 from .state import Status
 
@@ -80,15 +82,34 @@ class Run(Generic[T_co]):
             raise LimitReached(self.id, summary.outcome, summary.achieved)
         raise _ERRORS[summary.status](self.id, summary.outcome)
 
-    async def events(self, after: int = 0) -> AsyncIterator[RunEvent]:
+    @overload
+    def events(self, after: int = 0, *, chunks: Literal[False] = False) -> AsyncIterator[RunEvent]: ...
+
+    @overload
+    def events(self, after: int | str = 0, *, chunks: Literal[True]) -> AsyncIterator[RunOutput]: ...
+
+    def events(
+        self, after: int | str = 0, *, chunks: bool = False
+    ) -> AsyncIterator[RunEvent] | AsyncIterator[RunOutput]:
         """The run's logbook behind a position, then each new line as it is committed; ends with the run.
 
         The same position gives the same events in every process.
 
+        Args:
+            after: a position, or with `chunks` the `cursor` of a chunk.
+            chunks: also what the models say, as `TextChunk`, before the line `model.replied` that has it whole; and
+                `TextRestarted` where what was shown is void. See `docs/model-gateway.md`.
+
         Raises:
+            ValueError: when `after` is none of these.
             Held: behind what there is, when this runtime does not go on with the run.
             SystemStopped: when the runtime is closed before the run has ended.
         """
+        if chunks:
+            return listened(self.id, self._desk, after)
+        return self._events(Place.at(after).position)
+
+    async def _events(self, after: int) -> AsyncIterator[RunEvent]:
         with self._desk.news(self.id) as news:
             while True:
                 news.clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -39,6 +39,8 @@ from .ledger import Ledger, check_ledgers, ledgers_by_name
 from .limits import Limits
 from .manifest import manifest
 from .message import ForkRun, StartRun
+from .model_gateway.options import ProviderLimits
+from .model_gateway.provision import gateway_for
 from .naming import run_id
 from .offering import check_prices, release
 from .policy.chain import Policy
@@ -88,6 +90,7 @@ class Runtime(Steering):
         secrets: the secrets that tools may declare: names to values, or to functions that give them, such as
             `os.environ`; or one function from name to value. They are taken out of all that tools give back.
         attempts: how often a part of a run may fail on one message before the run fails.
+        providers: what all runs together may ask of a provider of models, by its name.
         attention: what is told of all that needs a person, at least once each: a function, plain or `async`, of an
             `Attention`, or a `Webhook`. It acknowledges by returning; after an error it is told again.
         store: a store of your own instead of a path; it is closed with the runtime.
@@ -116,6 +119,7 @@ class Runtime(Steering):
         attempts: int = 5,
         store: Store | None = None,
         attention: Hook | None = None,
+        providers: Mapping[str, ProviderLimits] | None = None,
     ) -> None:
         if path is not None and store is not None:
             raise ValueError(f"both path={str(path)!r} and a store were given: give one of them")
@@ -131,6 +135,7 @@ class Runtime(Steering):
         self._ledgers = ledgers_by_name(ledgers)
         self._toolbelt = Toolbelt(resources, Vault(secrets))
         check_resources(self._agents.values(), resources)
+        self._models = gateway_for(self._agents.values(), providers, self._toolbelt.vault, clock)
         self._exporter = exporter
         self._on_change = on_change
         self._signals = signals
@@ -155,7 +160,7 @@ class Runtime(Steering):
             raise
         self._is_open = True
         held = {one.run: one.reason for one in self.held}
-        self._desk = Desk(self.place, self.store, self._system, held, self._agents)
+        self._desk = Desk(self.place, self.store, self._system, held, self._services)
         try:
             await self._desk.look()
         except BaseException as error:
@@ -325,7 +330,8 @@ class Runtime(Steering):
             self._toolbelt,
             self._ledgers,
             self._hook,
-            block_editor(lambda: self._system),
+            editor=block_editor(lambda: self._system),
+            models=self._models,
         )
         return System(
             tree=self._tree(),

@@ -160,7 +160,10 @@ class FunctionModel:
             raise ModelError(
                 f"model {self.name!r} gave back {answer!r}: its function must return a ModelReply or a str"
             )
-        reply = _reply(answer)
+        return self.counted(request, _reply(answer))
+
+    def counted(self, request: ModelRequest, reply: ModelReply) -> ModelReply:
+        """The reply with what it used, unless it is too long."""
         used = _used(self._price, request, reply)
         if used.output_tokens > self._max_output_tokens:
             raise ModelError(self._too_long(used))

@@ -19,8 +19,8 @@ from .context.decision import Framed
 from .context.framing import frame
 from .context.reading import Contexts
 from .context.tool import Editor, asked_edit
-from .errand import CallModel, CallTool, ModelFailed, ModelReplied, ToolReturned
-from .errors import BadArguments, Held, ModelError
+from .errand import CallModel, CallTool, ToolReturned
+from .errors import BadArguments, Held
 from .flow.declaration import READS, Labels
 from .flow.following import Readings
 from .flow.label import MIXED, OWN, RUNTIME
@@ -31,21 +31,18 @@ from .ledger import Ledger
 from .manifest import Manifest, manifest
 from .message import JudgeCall, Scope
 from .model import ChatMessage, Model, ModelRequest, OutputSchema, ToolSchema, Usage, bound
+from .model_gateway.gateway import ModelGateway
+from .model_gateway.veil import Veil, veil
 from .offering import NO_PRICE, lacks_price, may_not_cost, prepare
 from .output import Output
-from .patience import TookTooLong, within
 from .policy.chain import Chain, Policy
 from .policy.norms import Norms
 from .question import ask_person
-from .reality import check_model_allowed
 from .stream import conversation_stream
 from .tool import Risk, Tool, ToolContext
 from .toolbelt.execution import Fate, Toolbelt
 
 PAGE = 500
-
-MODEL_TIMEOUT = 600.0
-"""Seconds for one model call, as the clients of the large providers have it; then it counts as failed."""
 
 
 @attrs.frozen
@@ -65,12 +62,14 @@ class Services:
     ledgers: Mapping[str, Ledger] = attrs.field(factory=dict)
     hook: Hook | None = None
     editor: Editor | None = None
+    models: ModelGateway = attrs.field(factory=ModelGateway)
     opened: float = attrs.field(init=False)
     contexts: Contexts = attrs.field(init=False)
     readings: Readings = attrs.field(init=False)
     _heard: dict[str, list[ChatMessage]] = attrs.field(factory=dict, init=False)
     _chains: dict[str, Chain] = attrs.field(factory=dict, init=False)
     _norms: dict[str, Norms | None] = attrs.field(factory=dict, init=False)
+    _veils: dict[str, Veil | None] = attrs.field(factory=dict, init=False)
 
     @opened.default
     def _now(self) -> float:
@@ -207,7 +206,7 @@ class Services:
     def model(self, asked: CallModel) -> Model:
         """What is called."""
         who = self.agent(asked.agent)
-        return who.last_model if asked.final else who.models[asked.model]
+        return (who.last_models if asked.final else who.models)[asked.model]
 
     async def request(self, asked: CallModel) -> ModelRequest:
         """All that the model is sent for a step, from the conversation on disk, and the tools that it is granted.
@@ -254,40 +253,21 @@ class Services:
         return bound(model, await self.request(asked))
 
     async def call_model(self, request: object, context: EffectContext) -> object:
-        """Run a CallModel effect. A ModelError or a model that takes too long is a result; anything else is a bug."""
+        """Run a CallModel effect."""
         assert isinstance(request, CallModel)
-        started = self.clock()
-        asked = await self.request(request)
-        model = self.model(request)
-        try:
-            check_model_allowed(model)
-            reply = await within(MODEL_TIMEOUT, model.complete(asked))
-        except TookTooLong:
-            reason = f"{model.name} did not answer within {MODEL_TIMEOUT:g} s"
-            return ModelFailed(
-                reason=reason, retryable=True, started=started, ended=self.clock(), cut_off=True, kind="timeout"
-            )
-        except ModelError as error:
-            return ModelFailed(
-                reason=self.toolbelt.vault.scrubbed(_storable(str(error))),
-                retryable=error.retryable,
-                started=started,
-                ended=self.clock(),
-                kind=error.kind,
-                retry_after=error.retry_after,
-            )
-        usage = reply.usage or _unless_unknown(bound(model, asked))
-        return ModelReplied(
-            text=reply.text,
-            calls=reply.calls,
-            stop=reply.stop,
-            **attrs.asdict(usage),
-            started=started,
-            ended=self.clock(),
-            model=reply.model,
-            id=reply.id,
-            kept=reply.kept,
-        )
+        asked, options = await self.request(request), self.agent(request.agent).model_options
+        return await self.models.call(request, asked, self.model(request), options, self.veil(request.agent))
+
+    def veil(self, agent: str) -> Veil | None:
+        """What covers the answers of the agent's models while they are written; None: they are not shown before."""
+        if agent not in self._veils:
+            self._veils[agent] = veil(self.policies(agent), self.models.vault)
+        return self._veils[agent]
+
+    def shown(self, agent: str, text: str) -> str | None:
+        """A whole answer of the agent's models as readers may be shown it; None when that is for policies to say."""
+        cover = self.veil(agent)
+        return None if cover is None else cover.over(text)
 
     async def call_tool(self, request: object, context: EffectContext) -> object:
         """Run a CallTool effect. What the tool raises becomes a result that the model reads."""
@@ -334,6 +314,7 @@ class Services:
         """The run has ended: keep nothing of it in memory, and begin nothing that waits in line."""
         self.rest(run)
         self.toolbelt.forget(run)
+        self.models.podium.forget(run)
 
     def rest(self, run: str) -> None:
         """The run waits, perhaps for days: what was read of it can be read again."""
@@ -357,16 +338,6 @@ def _output(agent: Agent[object]) -> OutputSchema | None:
     return agent.typed.asked if agent.typed is not None else None
 
 
-def _unless_unknown(most: Usage | str) -> Usage:
-    """What a call is taken to have used whose model has not said so."""
-    return Usage() if isinstance(most, str) else most
-
-
 def idempotency_key(run: str, call: str, role: str = "") -> str:
     """What a call is known by outside: the same for each attempt, in each process."""
     return f"{run}/{call}/{role}" if role in ("fallback", "check") else f"{run}/{call}"
-
-
-def _storable(text: str) -> str:
-    """The text without what UTF-8 cannot carry (half a surrogate pair, say)."""
-    return text.encode("utf-8", "replace").decode()

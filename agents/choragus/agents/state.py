@@ -64,7 +64,7 @@ class OpenCall:
 class Draft:
     """A text that the guardrail judges at `stage`, and for a reply the calls beside it and why the model stopped.
 
-    `waits`: a person decides.
+    `waits`: a person decides. `kept` is what the provider wants back with the reply.
     """
 
     stage: str
@@ -72,6 +72,7 @@ class Draft:
     calls: tuple[ToolCall, ...] = ()
     stop: str = "stop"
     waits: str = ""
+    kept: tuple[dict[str, object], ...] = ()
 
 
 class Halt(Enum):
@@ -93,8 +94,10 @@ class RunState:
     `ceiling`: a person is asked to raise one. `paused` has who holds the run and why, by account. `room` is how many
     sub-runs may stand below one another under this one. `granted` are the tools that the run was
     narrowed to; None: it was not. `children` are its sub-runs, and whether they go on. `model` is the place
-    of the model in hand among the agent's. `repairs` counts the answers that were not of their type. `version` is how
-    many decisions about its context count in this step, `heard` the input tokens of the latest model call.
+    of the model in hand among the agent's; `failed` calls of it have failed in this step, `away` were not made, and
+    `failures` of all models have. `kept` is what the provider wants back with `text`. `repairs` counts the answers that
+    were not of their type. `version` is how many decisions about its context count in this step, `heard` the input
+    tokens of the latest model call.
     """
 
     phase: Phase = Phase.NEW
@@ -131,6 +134,12 @@ class RunState:
     repairs: int = 0
     version: int = 0
     heard: int = 0
+    failed: int = 0
+    away: int = 0
+    failures: int = 0
+    kept: tuple[dict[str, object], ...] = ()
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
     @property
     def open_children(self) -> tuple[str, ...]:
@@ -151,6 +160,8 @@ class RunState:
             "started": self.started,
             "ended": self.ended,
             "questions": self.questions,
+            **({"cached_tokens": self.cached_tokens} if self.cached_tokens else {}),
+            **({"reasoning_tokens": self.reasoning_tokens} if self.reasoning_tokens else {}),
         }
 
     def row(self, run: str) -> dict[str, object]:

@@ -126,8 +126,14 @@ class Timeline:
         return [Row(at, _text(data, "step"), "model", f"{used}: {said}" if said else used)]
 
     def _model_failed(self, at: float, data: Fields) -> list[Row]:
+        if "tries" not in data:
+            return [Row(at, _text(data, "step"), "waits", f"model: {_text(data, 'reason')}", whole=True)]
         tries = f"try {_whole(data, 'tries')}, {_took(data)}: {_text(data, 'reason')}"
         return [Row(at, _text(data, "step"), "failed", f"model, {tries}", whole=True)]
+
+    def _fell_back(self, at: float, data: Fields) -> list[Row]:
+        gist = f"{_text(data, 'model')} instead of {_text(data, 'instead')}"
+        return [Row(at, _text(data, "step"), "fallback", gist, whole=True)]
 
     def _requested(self, at: float, data: Fields) -> list[Row]:
         self._asked[_text(data, "call")] = f"{_text(data, 'tool')} {as_json(data.get('arguments'))}"
@@ -330,6 +336,8 @@ _KINDS: dict[str, Callable[[Timeline, float, Fields], list[Row]]] = {
     "run.started": Timeline._started,
     "model.replied": Timeline._replied,
     "model.failed": Timeline._model_failed,
+    "model.queued": Timeline._model_failed,
+    "model.fallback": Timeline._fell_back,
     "call.requested": Timeline._requested,
     "call.refused": Timeline._refused,
     "call.judged": Timeline._judged,

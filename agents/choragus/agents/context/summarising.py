@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import attrs
 import msgspec
 
 from choragus.actors.effect import EffectContext
 from choragus.agents.agent import Agent
-from choragus.agents.errand import ModelFailed, ModelReplied
-from choragus.agents.errors import ModelError
-from choragus.agents.model import ChatMessage, Model, ModelRequest, Usage, bound
-from choragus.agents.patience import TookTooLong, within
-from choragus.agents.service import MODEL_TIMEOUT, Services
+from choragus.agents.errand import CallModel, ModelFailed
+from choragus.agents.model import ChatMessage, Model, ModelRequest
+from choragus.agents.service import Services
 
 from .decision import Ranges
 from .errand import CallSummary
@@ -48,36 +47,25 @@ class Summariser:
         self._services = services
 
     async def call(self, request: object, context: EffectContext) -> object:
-        """Have the summary written. A ModelError, or a model that takes too long, is a result."""
+        """Have the summary written, by way of the model gateway. A model that fails is a result."""
         assert isinstance(request, CallSummary)
-        services, started = self._services, self._services.clock()
+        services = self._services
         agent = services.agent(request.agent)
         working = await services.contexts.at(request.run, request.upto, request.version)
         model, _ = summariser(agent, request.strategy)
         asked = summary_request(agent, request.strategy, working, request.ranges)
-        try:
-            reply = await within(MODEL_TIMEOUT, model.complete(asked))
-        except TookTooLong:
-            reason = f"{model.name} did not answer within {MODEL_TIMEOUT:g} s"
-            return ModelFailed(reason=reason, retryable=True, started=started, ended=services.clock(), cut_off=True)
-        except ModelError as error:
-            reason = services.toolbelt.vault.scrubbed(str(error).encode("utf-8", "replace").decode())
-            return ModelFailed(
-                reason=reason, retryable=error.retryable, started=started, ended=services.clock(), kind=error.kind
-            )
-        most = bound(model, asked)
-        usage = reply.usage or (most if isinstance(most, Usage) else Usage())
-        return ModelReplied(
-            text=services.toolbelt.vault.scrubbed(reply.text),
+        place = CallModel(run=request.run, agent=request.agent, step=0, upto=request.upto)
+        options = attrs.evolve(agent.model_options, hedge_after=None)  # nothing is set aside for a second call
+        answer = await services.models.call(place, asked, model, options, None)
+        if isinstance(answer, ModelFailed):
+            return answer
+        return attrs.evolve(
+            answer,
+            text=services.toolbelt.vault.scrubbed(answer.text),
             calls=(),
-            stop="tool_calls" if reply.calls else reply.stop,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cost_usd=usage.cost_usd,
-            started=started,
-            ended=services.clock(),
-            model=reply.model or model.name,
-            id=reply.id,
+            stop="tool_calls" if answer.calls else answer.stop,
+            model=answer.model or model.name,
+            kept=(),
         )
 
 

@@ -1,16 +1,31 @@
-"""How many calls of one tool run at once, how fast they begin, and whether it is worth calling at all."""
+"""How many calls of one tool or provider run at once, how fast they begin, and whether it is worth calling at all."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
 
-from .options import Breaker, Options, Rate
+from .options import Breaker, Rate
+
+
+class Bounds(Protocol):
+    """What a lane holds its calls to; None: it does not."""
+
+    @property
+    def concurrency(self) -> int | None: ...
+
+    @property
+    def rate(self) -> Rate | None: ...
+
+    @property
+    def breaker(self) -> Breaker | None: ...
 
 
 class Refused(Exception):
-    """Raised when the tool's breaker is open; `again` is in how many seconds it may be tried."""
+    """Raised when the breaker is open; `again` is in how many seconds it may be tried."""
 
     def __init__(self, again: float) -> None:
         super().__init__(again)
@@ -18,13 +33,15 @@ class Refused(Exception):
 
 
 class Lane:
-    """What all calls of one tool pass, whichever run they are of. Waiting is in order; a wait may be cancelled.
+    """What all calls of one tool or provider pass, whichever run they are of.
+
+    Waiting is in order; a wait may be cancelled.
 
     Args:
         clock: seconds that only go forward.
     """
 
-    def __init__(self, options: Options, clock: Callable[[], float]) -> None:
+    def __init__(self, options: Bounds, clock: Callable[[], float]) -> None:
         self._most = options.concurrency
         self._inside = self._entering = 0
         self._room = None if options.concurrency is None else asyncio.Semaphore(options.concurrency)
@@ -67,7 +84,7 @@ class Lane:
             raise
 
     def leave(self, is_probe: bool, has_failed: bool | None) -> None:
-        """The call is over; None: it says nothing about the tool."""
+        """The call is over; None: it says nothing about the tool or provider."""
         self._inside -= 1
         if self._room is not None:
             self._room.release()
@@ -84,13 +101,27 @@ class Bucket:
         self._tokens = float(rate.times)
         self._at = clock()
         self._line = asyncio.Lock()
+        self._returned = asyncio.Event()
 
-    async def take(self) -> None:
-        """Take a token, once there is one."""
+    async def take(self, amount: float = 1.0) -> None:
+        """Take so many tokens, once they are there; of more than it holds, once it is full."""
         async with self._line:
-            while (lacking := 1.0 - self.filled()) > 1e-9:  # noqa: ASYNC110  # a token comes with time, not by an event
-                await asyncio.sleep(lacking * self._rate.per / self._rate.times)
-            self._tokens -= 1.0
+            wanted = min(amount, float(self._rate.times))
+            while (lacking := wanted - self.filled()) > 1e-9:
+                self._returned.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(lacking * self._rate.per / self._rate.times):
+                        await self._returned.wait()
+            self._tokens -= amount
+
+    def has(self, amount: float) -> bool:
+        """Whether `take` would not wait."""
+        return not self._line.locked() and self.filled() >= min(amount, float(self._rate.times)) - 1e-9
+
+    def put_back(self, amount: float) -> None:
+        """Some were not needed; a negative amount was needed besides."""
+        self._tokens = min(float(self._rate.times), self.filled() + amount)
+        self._returned.set()
 
     def filled(self) -> float:
         """The tokens that are in it now."""
@@ -101,7 +132,7 @@ class Bucket:
 
 
 class Circuit:
-    """Whether a tool is called: closed, open for a while, then half open for one call."""
+    """Whether a tool or provider is called: closed, open for a while, then half open for one call."""
 
     def __init__(self, breaker: Breaker, clock: Callable[[], float]) -> None:
         self._breaker = breaker

@@ -45,9 +45,9 @@ def _check_seconds(owner: object, attribute: Attribute[float], value: object) ->
 
 @frozen(kw_only=True)
 class Retry:
-    """Run a call again that failed, if nothing can be done twice by it.
+    """Run a call again that failed, if nothing can be done twice by it; of a model, if the failure may pass.
 
-    That is a call of a tool that reads, a reversible one of an `idempotent` tool, or any that raised
+    Of a tool that is a call of a tool that reads, a reversible one of an `idempotent` tool, or any that raised
     `ToolError(..., retryable=True)`, by which the tool says that it has done nothing. The wait doubles: 0.5, 1, 2 s
     for first 0.5, and is at most `most`; up to `jitter` times as much is added, the same for the same call and attempt.
     Attempts, and the waits between them, stand in the run's logbook and go on after a restart.
@@ -77,7 +77,7 @@ class Retry:
 
 @frozen
 class Rate:
-    """How fast calls of a tool may begin: a bucket of `times` tokens that fills anew in `per` seconds.
+    """How fast calls of a tool or provider may begin: a bucket of `times` tokens that fills anew in `per` seconds.
 
     `Rate(10, per=60)` lets ten begin at once, and from then on one every 6 s. It counts over all runs of a runtime, and
     from nothing after a restart. Calls wait for their turn; their timeout begins when they do.
@@ -92,11 +92,12 @@ class Rate:
 
 @frozen(kw_only=True)
 class Breaker:
-    """Refuse the calls of a tool for a while once it has failed too often, over all runs of a runtime.
+    """Refuse the calls of a tool or provider for a while once it has failed too often, over all runs of a runtime.
 
     After `failures` failures in `within` seconds it is open for `open_for` seconds: calls are refused at once. Then one
     call is let through; when it succeeds the others follow, when it fails it is open again. A timeout, an exception and
-    a result that does not fit count as failures; `ToolError` does when it is retryable. As Nygard's circuit breaker.
+    a result that does not fit count as failures; `ToolError` does when it is retryable, and `ModelError` unless it says
+    when to come again. As Nygard's circuit breaker.
 
     Raises:
         ToolFault: when these are no such numbers.

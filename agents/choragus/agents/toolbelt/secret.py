@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 from urllib.parse import quote, quote_plus
 
@@ -56,6 +56,11 @@ class Vault:
             self._known |= dict.fromkeys(_forms(value), name)
             self._longest_first = sorted(self._known, key=len, reverse=True)
         return value
+
+    @property
+    def forms(self) -> Sequence[str]:
+        """All that is taken out, the longest first."""
+        return self._longest_first
 
     def scrubbed(self, text: str) -> str:
         """The text without the secrets that were asked for so far, plain, quoted, or in base64, URL or hexadecimal."""
