@@ -13,6 +13,7 @@ from .checkpoint import Checkpoint, Checkpoints, check_checkpoints
 from .errors import AgentFault
 from .limits import Limits
 from .model import Model
+from .plan.planning import Planning, check_helpers, check_planning
 from .policy.chain import Policy
 from .prompt import Prompt
 from .tool import Risk, Tool
@@ -65,6 +66,7 @@ class Agent:
         policies: what judges its goal, replies, calls, results and answer, behind the runtime's own policies.
         approvals: who is asked, how long they have, and what happens when nobody decides.
         checkpoints: where a person is always asked.
+        planning: how its runs plan, and what happens where a step fails; None: they follow no plan.
 
     Raises:
         AgentFault: a part is of a wrong type, the name is badly formed, or two tools share a name.
@@ -81,6 +83,7 @@ class Agent:
     cheaper: Model | None = field(kw_only=True, default=None)
     approvals: Approvals = field(kw_only=True, factory=Approvals)
     checkpoints: tuple[Checkpoint, ...] = field(kw_only=True, default=(), converter=_as_checkpoints)
+    planning: Planning | None = field(kw_only=True, default=None)
 
     def __attrs_post_init__(self) -> None:
         _check_name(self.name)
@@ -97,6 +100,7 @@ class Agent:
             raise AgentFault(f"the limits of agent {self.name!r} are {self.limits!r}: give Limits(...)")
         _check_approvals(self.name, self.approvals, self.tools)
         check_checkpoints(self.name, self.checkpoints, (tool.name for tool in self.tools))
+        check_planning(self.name, self.planning, [tool.name for tool in self.tools], len(self.models))
 
     @property
     def reach(self) -> tuple[str, ...]:
@@ -190,6 +194,8 @@ def agents_by_name(agents: Iterable[Agent]) -> dict[str, Agent]:
         if agent.name in found:
             raise AgentFault(f"two agents are named {agent.name!r}: rename one")
         found[agent.name] = agent
+    for agent in found.values():
+        check_helpers(agent.name, agent.planning, found)
     return found
 
 

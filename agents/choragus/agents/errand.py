@@ -16,7 +16,7 @@ class CallModel:
 
     With `final` it is the run's last call, without tools, and the model is told that sentence. `granted` names the
     tools that the model is shown; None: all of the agent's. `model` says which of the agent's models is called: its
-    place among `Agent.models`.
+    place among `Agent.models`. `plan` names the runtime's own tools for planning that it is shown besides.
     """
 
     run: str
@@ -26,6 +26,7 @@ class CallModel:
     final: str = ""
     granted: tuple[str, ...] | None = None
     model: int = 0
+    plan: tuple[str, ...] = ()
 
 
 @stored("choragus.model_replied")

@@ -20,6 +20,8 @@ _TELLING = frozenset(
     {
         *(FORKED, "run.started", "memory.assembled", "budget.reserved", "model.replied", "model.failed", "phase"),
         *("call.intended", "call.refused", "call.finished", "reply.refused"),
+        *("plan.proposed", "plan.revised", "step.started", "step.retried", "step.fallback", "step.succeeded"),
+        *("step.failed", "step.skipped", "step.escalated"),
     }
 )
 """The kinds of entries that say where a run stands; most others need not be read."""
@@ -53,7 +55,8 @@ class Standing:
     """A run after the entry at `position`, whose hash is `hash`.
 
     `messages` is how much of the conversation the model sees in the step. `model` names the model call that was under
-    way, if one was; `calls` are those that the model has asked for in this step.
+    way, if one was; `calls` are those that the model has asked for in this step. `plan` is how many entries of the
+    run's plan counted when the model was asked, and by its calls since.
     """
 
     position: int = 0
@@ -62,6 +65,8 @@ class Standing:
     messages: int = 0
     model: str = ""
     calls: list[Called] = attrs.field(factory=list)
+    plan: int = 0
+    _planned: int = 0
     _drafted: list[Called] = attrs.field(factory=list)
 
     def take(self, entry: LogEntry) -> bool:
@@ -75,6 +80,11 @@ class Standing:
                 self.step = self.messages = 1
             case "memory.assembled":
                 self.step, self.messages, self.calls = _whole(fields, "step"), _whole(fields, "messages"), []
+                self.plan = self._planned
+            case "plan.proposed" | "plan.revised":
+                self.plan = self._planned = _whole(fields, "plan")
+            case kind if kind.startswith("step."):
+                self._planned = _whole(fields, "plan")
             case "budget.reserved" if str(fields["token"]).startswith("step-"):
                 self.model = str(fields["token"])
             case "model.failed":
@@ -100,6 +110,7 @@ class Standing:
 
     def _begin(self, fields: Fields) -> None:
         self.step, self.messages = _whole(fields, "step"), _whole(fields, "messages")
+        self.plan = self._planned = msgspec.convert(fields.get("plan", 0), int)
         calls = msgspec.convert(fields["calls"], list[dict[str, str | bool]])
         self.calls = [
             Called(id=str(one["call"]), tool=str(one["tool"]), fate=Fate.FINISHED if one["done"] else Fate.ASKED)

@@ -31,7 +31,7 @@ class RunSummary:
     `achieved` is the latest that a run said that a limit ended, `degraded` tells of a last answer at a limit, `paused`
     of who holds it and why, `parent` of the run that it is a sub-run of. `sources` are those of its answer, when a
     policy follows information: an `untrusted` one may have steered it. `questions` is how often it had to wait for a
-    person.
+    person. `plan` says where it stands in its plan, such as `step 12 of 500: Pay the bill.`
     """
 
     run: str
@@ -56,6 +56,7 @@ class RunSummary:
     parent: str = ""
     sources: tuple[str, ...] = ()
     questions: int = 0
+    plan: str = ""
 
     @property
     def tokens(self) -> int:

@@ -63,15 +63,18 @@ class Manifest:
     cheaper: ModelIdentity | None = None
     fallbacks: tuple[ModelIdentity, ...] = ()
     approvals: Approvals = field(factory=Approvals)
+    planning: dict[str, object] | None = None
 
     @property
     def hash(self) -> str:
         """SHA-256 (64 hexadecimal digits) of the manifest as JSON with sorted keys."""
-        return _hash(self)
+        return _hash(self.as_dict())
 
     def as_dict(self) -> dict[str, object]:
         """The manifest in plain JSON types, keys sorted, to be stored and compared."""
         plain: dict[str, object] = msgspec.json.decode(_json(self))
+        if plain["planning"] is None:
+            del plain["planning"]
         return plain
 
 
@@ -94,6 +97,7 @@ def manifest(agent: Agent, common: Sequence[Policy] = ()) -> Manifest:
         fallbacks=tuple(_model(agent.name, each) for each in agent.fallbacks),
         policies=tuple(PolicyIdentity(each.name, each.version) for each in (*common, *agent.every_policy)),
         approvals=agent.approvals,
+        planning=None if agent.planning is None else agent.planning.identity(),
     )
 
 

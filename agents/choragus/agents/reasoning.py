@@ -194,7 +194,11 @@ class Reasoning(Drafting[R, M]):
             self.timer("retry", RetryModel(state.step, state.upto), after=RETRY * 2.0 ** (state.tries - 1))
         else:
             times = "once" if state.tries == 1 else f"{state.tries} times"
-            self._end(Status.FAILED, f"the model failed {times}: {answer.reason}")
+            self._has_no_reply(f"the model failed {times}: {answer.reason}")
+
+    def _has_no_reply(self, why: str) -> None:
+        """The model cannot answer."""
+        self._end(Status.FAILED, why)
 
     def _log_model(self, kind: str, answer: ModelReplied | ModelFailed, **fields: object) -> None:
         state = self.state

@@ -14,6 +14,7 @@ from .errors import AgentError, Cancelled, DecisionRefused, Denied, Failed, Limi
 from .inspection import RunEvent, RunSummary, Unknown, approvals, find_run, timeline, unknowns
 from .keeping import Unwound, result_of, unwound
 from .message import CancelRun, SettleCall, UnwindRun
+from .plan.reading import RunPlan, run_plan
 from .state import Status
 
 _ERRORS: dict[Status, type[Outcome]] = {
@@ -162,6 +163,10 @@ class Run:
             LookupError: when the run has no result of that call, or a fork has it from the run it was forked from.
         """
         return await result_of(self._desk.store, self.id, call)
+
+    async def plan(self) -> RunPlan | None:
+        """The run's plan with the states of its steps and its revisions, as of the last commit; None without one."""
+        return await run_plan(self._desk.store, self.id)
 
     async def unwind(self, *, by: str) -> Unwound:
         """Take back what the calls of this run have done that ended without a result, the last first.

@@ -26,6 +26,9 @@ from .manifest import Manifest, manifest
 from .message import JudgeCall
 from .model import ChatMessage, Model, ModelRequest, ToolSchema, Usage, bound
 from .patience import TookTooLong, within
+from .plan.book import Book
+from .plan.proposal import plan_schemas
+from .plan.reading import plan_entries
 from .policy.chain import Chain, Policy
 from .policy.norms import Norms
 from .question import ask_person
@@ -58,6 +61,7 @@ class Services:
     opened: float = attrs.field(init=False)
     _heard: dict[str, list[ChatMessage]] = attrs.field(factory=dict, init=False)
     _readings: dict[str, Reading] = attrs.field(factory=dict, init=False)
+    _plans: dict[str, Book] = attrs.field(factory=dict, init=False)
     _chains: dict[str, Chain] = attrs.field(factory=dict, init=False)
     _norms: dict[str, Norms | None] = attrs.field(factory=dict, init=False)
 
@@ -282,6 +286,20 @@ class Services:
             ]
         return heard
 
+    async def plan(self, run: str, upto: int) -> Book:
+        """The run's plan after so many entries, which are on disk; it is shared, so copy it to change it."""
+        book = self._plans.get(run, Book())
+        if book.read != upto:
+            book = book.copy() if book.read < upto else Book()
+            for kind, fields in await plan_entries(self.store, run, book.read, upto):
+                book.take(kind, fields)
+            self._plans[run] = book
+        return book
+
+    async def said(self, run: str, after: int, upto: int) -> list[ChatMessage]:
+        """The lines of the conversation behind a position, up to another one that is on disk."""
+        return (await self._conversation(run, upto))[after:upto]
+
     def forget(self, run: str) -> None:
         """The run has ended: keep nothing of it in memory, and begin nothing that waits in line."""
         self.rest(run)
@@ -290,6 +308,7 @@ class Services:
     def rest(self, run: str) -> None:
         """The run waits, perhaps for days: what was read of it can be read again."""
         self._heard.pop(run, None)
+        self._plans.pop(run, None)
         self._readings.pop(run, None)
         self._norms.pop(run, None)
 
@@ -303,7 +322,8 @@ def _schemas(agent: Agent, asked: CallModel) -> tuple[ToolSchema, ...]:
     """What the model is shown of the agent's tools."""
     if asked.final:
         return ()
-    return tuple(tool.schema for tool in agent.tools if asked.granted is None or tool.name in asked.granted)
+    shown = tuple(tool.schema for tool in agent.tools if asked.granted is None or tool.name in asked.granted)
+    return (*shown, *plan_schemas(asked.plan)) if asked.plan else shown
 
 
 def _unless_unknown(most: Usage | str) -> Usage:
