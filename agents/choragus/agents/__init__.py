@@ -52,6 +52,11 @@ from .model import (
     ToolSchema,
     Usage,
 )
+from .plan.book import Revision, StepState, StepStatus
+from .plan.planning import Planning, StepResult
+from .plan.reading import RunPlan
+from .plan.recovery import AskPerson, Recovery, UseAgent, UseModel, UseTool
+from .plan.step import Done, Plan, PlanStep
 from .prompt import Prompt
 from .question import ask_person
 from .retention import KeptRun, Sweep
@@ -74,6 +79,7 @@ __all__ = [
     "Approval",
     "ApprovalRequested",
     "Approvals",
+    "AskPerson",
     "Attention",
     "Before",
     "BeforeAnswer",
@@ -83,6 +89,7 @@ __all__ = [
     "ChatMessage",
     "DecisionRefused",
     "Denied",
+    "Done",
     "Failed",
     "FunctionModel",
     "Held",
@@ -106,21 +113,30 @@ __all__ = [
     "OutcomeUnknown",
     "OutputSchema",
     "Paused",
+    "Plan",
+    "PlanStep",
+    "Planning",
     "PolicyFault",
     "Price",
     "Prompt",
     "Rate",
+    "Recovery",
     "Retry",
+    "Revision",
     "Risk",
     "Rule",
     "Rules",
     "Run",
     "RunEvent",
+    "RunPlan",
     "RunSummary",
     "Runtime",
     "ScriptedModel",
     "SecretFault",
     "Status",
+    "StepResult",
+    "StepState",
+    "StepStatus",
     "StreamingModel",
     "Sweep",
     "TextDelta",
@@ -134,6 +150,9 @@ __all__ = [
     "UnknownRun",
     "Unwound",
     "Usage",
+    "UseAgent",
+    "UseModel",
+    "UseTool",
     "Waiting",
     "Webhook",
     "approvals_app",

@@ -224,6 +224,7 @@ class Guardrail(
             origins=origins,
             spent=self.state.budget.spent,
             norms=norms,
+            planned=await self.services.planned(self.key, message),
         )
 
     def _note_slot(self, message: JudgeCall, ruling: Ruling, verdict: Verdict) -> None:

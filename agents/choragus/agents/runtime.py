@@ -218,14 +218,13 @@ class Runtime(Steering):
         granted = check_grant(agent, tools)
         check_plan(agent, plan, granted)
         identity = manifest(agent, self._policies).hash
+        asked = StartRun(
+            agent=agent.name, goal=goal, key=key, manifest=identity, tools=granted, ledgers=drawn, plan=plan
+        )
         if parent is not None:
-            asked = StartRun(agent=agent.name, goal=goal, key=key, manifest=identity, tools=granted, plan=plan)
             return await begin_child(self._desk, parent.id, asked)
         while True:
             id = run_id(agent.name, key)
-            asked = StartRun(
-                agent=agent.name, goal=goal, key=key, manifest=identity, tools=granted, ledgers=drawn, plan=plan
-            )
             begun = await self._desk.orchestrator(id).ask(asked)
             if begun or key:  # else another run drew the same id
                 return Run(id, self._desk)

@@ -30,6 +30,7 @@ from .plan.book import Book
 from .plan.proposal import plan_schemas
 from .plan.reading import plan_entries
 from .policy.chain import Chain, Policy
+from .policy.check import Planned
 from .policy.norms import Norms
 from .question import ask_person
 from .stream import conversation_stream
@@ -295,6 +296,12 @@ class Services:
                 book.take(kind, fields)
             self._plans[run] = book
         return book
+
+    async def planned(self, run: str, message: JudgeCall) -> Planned | None:
+        """Where in its plan the run is, when a policy wants to know."""
+        if not message.plan or not self.policies(message.agent).wants_plan:
+            return None
+        return (await self.plan(run, message.plan)).planned
 
     async def said(self, run: str, after: int, upto: int) -> list[ChatMessage]:
         """The lines of the conversation behind a position, up to another one that is on disk."""

@@ -12,6 +12,8 @@ from enum import Enum
 import msgspec
 from attrs import define, evolve, field, frozen
 
+from choragus.agents.policy.check import Planned
+
 from .step import PlanStep
 
 Fields = Mapping[str, object]
@@ -121,6 +123,19 @@ class Book:
     def is_degraded(self) -> bool:
         """Whether a step is missing that others went on without."""
         return any(one.degraded for one in self.steps.values())
+
+    @property
+    def planned(self) -> Planned | None:
+        """It as policies are shown it; None when no step is in hand."""
+        running = self.running
+        if running is None:
+            return None
+        named: dict[str, tuple[str, ...]] = {}
+        for one in self.steps.values():
+            for tool in () if one.state.is_over else one.step.named:
+                named[tool] = (*named.get(tool, ()), one.step.id)
+        step = running.step
+        return Planned(step=step.id, tools=step.named or step.tools, named=named)
 
     def blocked(self) -> Iterator[tuple[StepStatus, str]]:
         """Each open step that can never begin, and the id of the one that was skipped before it; one level deep."""
