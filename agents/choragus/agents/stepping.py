@@ -199,8 +199,10 @@ class Stepping(Recovering[R, M]):
         self.state.draft = None
         goal = ChatMessage("user", text)
         if cursor.entries:
+            self._enter(Phase.UPDATE)
             self._set_down(goal)
             self._advance()
+            self._show()
         else:
             asks = asks_for_plan(self._tools, self._planning)
             self._perceive(goal, ChatMessage("user", asks, labels=(RUNTIME,)))

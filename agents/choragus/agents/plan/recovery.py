@@ -111,6 +111,8 @@ class Recovery:
                 raise AgentFault(f"Recovery({name}={value!r}): give a whole number, 0 or more")
         if self.then not in ENDS:
             raise AgentFault(f"Recovery(then={self.then!r}) is none of {', '.join(ENDS)}: use one of them")
+        if not isinstance(self.fallback, tuple):
+            raise AgentFault(f"Recovery(fallback={self.fallback!r}): give a list of fallbacks")
         strange = [one for one in self.fallback if not isinstance(one, UseModel | UseTool | UseAgent | AskPerson)]
         if strange:
             raise AgentFault(
