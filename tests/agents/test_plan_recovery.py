@@ -12,9 +12,9 @@ from choragus.agents.errors import AgentFault, Failed, ModelError
 from choragus.agents.flow.policy import InformationFlow
 from choragus.agents.limits import Limits
 from choragus.agents.manifest import manifest
-from choragus.agents.model import ModelRequest
+from choragus.agents.model import ModelRequest, ToolCall
 from choragus.agents.plan.planning import Planning, StepResult
-from choragus.agents.plan.recovery import AskPerson, Recovery, UseAgent, UseModel, UseTool
+from choragus.agents.plan.recovery import AskPerson, Fallback, Recovery, UseAgent, UseModel, UseTool
 from choragus.agents.plan.step import Done, Plan, PlanStep
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
@@ -78,8 +78,8 @@ async def test_what_was_called_in_an_earlier_attempt_or_step_proves_nothing() ->
         (call("look", at="room"), "book was not called"),
     ],
 )
-async def test_another_call_than_the_one_that_is_wanted_proves_nothing(asked: object, why: str) -> None:
-    script: dict[str, Sequence[Answer]] = {"a": (calls(asked), "booked")}  # type: ignore[arg-type]  # a ToolCall
+async def test_another_call_than_the_one_that_is_wanted_proves_nothing(asked: ToolCall, why: str) -> None:
+    script = {"a": (calls(asked), "booked")}
     agent = planner(
         script, proposes(given("a", done=by_call("book", what="room"))), planning=recovering(Recovery(retries=0))
     )
@@ -352,7 +352,7 @@ async def test_a_person_says_what_becomes_of_an_escalated_step(choice: str, ends
 
 async def test_ways_follow_one_another_in_their_order() -> None:
     helper = Agent("helper", model=ScriptedModel([ModelError("no")]))
-    ways = [UseModel(0), UseTool("look"), UseAgent("helper"), AskPerson()]
+    ways: list[Fallback] = [UseModel(0), UseTool("look"), UseAgent("helper"), AskPerson()]
     agent = planner({"a": (CANNOT,)}, proposes(given("a")), planning=recovering(Recovery(retries=2, fallback=ways)))
     async with Runtime(agents=[agent, helper]) as runtime:
         run = await runtime.start(agent, "Go.")

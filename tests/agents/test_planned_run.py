@@ -108,7 +108,8 @@ async def test_a_plan_that_cannot_stand_goes_back_with_the_reason(steps: object,
 
 
 async def test_words_in_place_of_a_plan_and_plans_that_never_stand_come_to_an_end() -> None:
-    agent = planner({}, *["I would rather talk", calls(call("propose_plan", steps=[]))] * 9, limits=Limits(bad_calls=6))
+    lines: list[Answer] = ["I would rather talk", calls(call("propose_plan", steps=[]))]
+    agent = planner({}, *(lines * 9), limits=Limits(bad_calls=6))
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Go.")
 

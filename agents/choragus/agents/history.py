@@ -81,9 +81,9 @@ class Standing:
             case "memory.assembled":
                 self.step, self.messages, self.calls = _whole(fields, "step"), _whole(fields, "messages"), []
                 self.plan = self._planned
-            case "plan.proposed" | "plan.revised":
+            case "plan.proposed" if fields["by"] == "host":
                 self.plan = self._planned = _whole(fields, "plan")
-            case kind if kind.startswith("step."):
+            case kind if fields and kind.startswith(("plan.", "step.")):
                 self._planned = _whole(fields, "plan")
             case "budget.reserved" if str(fields["token"]).startswith("step-"):
                 self.model = str(fields["token"])
@@ -127,6 +127,7 @@ class Standing:
             call.fate, call.text, call.is_error = Fate.FINISHED, str(fields["reason"]), True
             call.whose = RUNTIME
         else:
+            self.plan = self._planned  # a call about the plan has moved it, and is over with this entry
             call.fate, call.text, call.is_error = Fate.FINISHED, str(fields["text"]), bool(fields["is_error"])
             call.whose = str(fields.get("whose", OWN))
 

@@ -178,7 +178,7 @@ class Stepping(Recovering[R, M]):
         cursor.errors += sum(one.is_error and one.name not in RUNTIME_TOOLS for one in results)
         if not failure and cursor.mode is Mode.STEP and cursor.errors:
             failure = self._too_many_errors()
-        if not failure and not (cursor.mode is Mode.PROPOSE and cursor.entries):
+        if not failure and (cursor.step or not cursor.entries):
             return False
         self._set_down(asked, *results)
         self._advance(failure=failure)
