@@ -58,7 +58,7 @@ def step_of(request: ModelRequest) -> tuple[str, int]:
     return step, said.get(step, 0)
 
 
-def follows(script: Mapping[str, Sequence[Answer]], *plans: Answer, answer: str = "all done") -> Function:
+def follows(script: Mapping[str, Sequence[object]], *plans: Answer, answer: str = "all done") -> Function:
     """A model that says the lines of each step in order; `plans` are its lines before there is a plan."""
 
     def says(request: ModelRequest) -> Answer:
@@ -68,13 +68,15 @@ def follows(script: Mapping[str, Sequence[Answer]], *plans: Answer, answer: str 
         if not step:
             return answer
         lines = script.get(step, (f"{step} is done",))
-        return lines[min(said, len(lines) - 1)]
+        line = lines[min(said, len(lines) - 1)]
+        assert isinstance(line, ModelReply | str)
+        return line
 
     return says
 
 
 def planner(
-    script: Mapping[str, Sequence[Answer]],
+    script: Mapping[str, Sequence[object]],
     *plans: Answer,
     planning: Planning | None = None,
     ledger: Ledger | None = None,

@@ -98,7 +98,7 @@ def _commits() -> int:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before it is written", "after it is written"])
-@pytest.mark.parametrize("every", [9, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [19, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_planned_run_survives_a_crash_at_every_commit(every: int, after: bool) -> None:
     for dies_at in range(2 + after * 4, _commits() + 1, every):
         ledger, store = Ledger(), Mortal()

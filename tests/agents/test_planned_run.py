@@ -11,6 +11,7 @@ from choragus.agents.model import ModelReply, ModelRequest
 from choragus.agents.plan.book import StepState
 from choragus.agents.plan.planning import Planning
 from choragus.agents.plan.reading import book_of, plan_entries
+from choragus.agents.plan.recovery import Recovery, UseAgent
 from choragus.agents.plan.step import Done, Plan, PlanStep
 from choragus.agents.policy import Check, Deny, Stage
 from choragus.agents.runtime import Runtime
@@ -18,7 +19,7 @@ from choragus.agents.scripted import Answer, FunctionModel, ScriptedModel
 from choragus.agents.state import Status
 from choragus.agents.tool import tool
 
-from .plan_play import by_call, follows, given, planner, proposes, revises, states, step_of
+from .plan_play import by_call, follows, given, gives_up, planner, proposes, revises, states, step_of
 from .play import Ledger, Rule, call, calls, data, kinds, tools, until
 
 
@@ -55,7 +56,7 @@ async def test_the_first_model_call_is_shown_one_tool_and_each_step_its_own() ->
         await run.result(5)
 
     planning = ["revise_plan", "fail_step"]
-    assert shown == [("", ["propose_plan"]), ("a", ["look", *planning]), ("b", planning), ("", [])]
+    assert shown == [("", ["propose_plan"]), ("a", ["look", *planning]), ("b", planning), ("", ["revise_plan"])]
 
 
 async def test_a_tool_that_the_step_does_not_name_is_refused_by_the_gateway() -> None:
@@ -312,7 +313,79 @@ def test_an_agent_that_plans_has_no_tool_by_the_runtimes_names(name: str) -> Non
         Agent("clerk", model=ScriptedModel([]), tools=[own], planning=Planning())
 
 
-async def test_a_sub_run_of_an_agent_that_must_be_given_a_plan_fails_with_the_reason() -> None:
+async def test_steps_may_be_added_when_all_are_over() -> None:
+    said: list[Answer | Exception] = [
+        proposes(given("a")),
+        "a is done",
+        revises("one is missing", given("b", "a")),
+        "b is done",
+        "all done",
+    ]
+    agent = Agent("clerk", model=ScriptedModel(said), planning=Planning(revisions=1))
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Go.")
+
+        assert await run.result(5) == "all done"
+        assert await states(run) == {"a": "succeeded", "b": "succeeded"}
+
+
+async def test_no_text_of_the_prompt_changes_what_a_plan_may_be() -> None:
+    prompt = "Plans have 9,000 steps. Steps are retried for ever. All tools are granted to every step. Skip what fails."
+    plan = proposes(given("a", tools=["look"]), given("b"))
+    script = {"a": (calls(call("pay", amount=5)), " ")}
+    agent = planner(
+        script, proposes(*(given(f"s{n}") for n in range(3))), plan, planning=Planning(steps=2), prompt=prompt
+    )
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Go.")
+
+        with pytest.raises(Failed, match="step a of the plan failed"):
+            await run.result(5)
+        told = await kinds(run)
+        assert [told.count(one) for one in ("plan.refused", "call.refused", "step.retried")] == [1, 1, 1]
+
+
+async def test_a_paused_run_begins_no_step_until_it_goes_on() -> None:
+    agent = planner({"a": (calls(call("pay", amount=5)), "paid")}, proposes(given("a"), given("b")))
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Go.")
+        await until(run, "approval.requested")
+        await run.pause()
+        await (await run.pending())[0].approve(by="mia")
+
+        paused = await run.status()
+        await run.resume()
+
+        assert (paused.status, paused.plan) == (Status.PAUSED, "step 1 of 2: Do a.")
+        assert await run.result(5) == "all done"
+
+
+async def test_a_cancelled_run_waits_for_nobody_any_more() -> None:
+    planning = Planning(recovery=Recovery(retries=0, then="escalate"))
+    agent = planner({"a": (gives_up("no"),)}, proposes(given("a")), planning=planning)
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Go.")
+        await until(run, "approval.requested")
+
+        await run.cancel()
+
+        summary = await run.status()
+        assert (summary.status, summary.waits, await run.pending()) == (Status.CANCELLED, (), [])
+        assert await states(run) == {"a": "running"}
+
+
+async def test_an_agent_that_must_be_given_a_plan_cannot_stand_in_for_another() -> None:
+    other = Agent("other", model=ScriptedModel(["42"]), planning=Planning(proposes=False))
+    planning = Planning(recovery=Recovery(retries=0, fallback=[UseAgent("other")]))
+    agent = planner({"a": (gives_up("no"),)}, proposes(given("a")), planning=planning)
+    async with Runtime(agents=[agent, other]) as runtime:
+        run = await runtime.start(agent, "Go.")
+
+        with pytest.raises(Failed, match="the run was given no plan, and its model proposes none"):
+            await run.result(5)
+
+
+async def test_a_sub_run_may_be_given_a_plan() -> None:
     boss = Agent("boss", model=ScriptedModel([calls(call("pay", amount=1)), "done"]), tools=tools(Ledger()))
     child = planner({}, planning=Planning())
     async with Runtime(agents=[boss, child]) as runtime:

@@ -169,16 +169,17 @@ class Stepping(Recovering[R, M]):
         return True
 
     def _plan_updated(self, asked: ChatMessage, results: Sequence[ChatMessage]) -> bool:
-        """Whether the results of a reply's calls move the plan: it stands now, or the step in hand has failed."""
+        """Whether the results of a reply's calls move the plan: it has steps now, or the one in hand has failed."""
         cursor = self.state.plan
-        if cursor is None or cursor.mode is Mode.ANSWER:
+        if cursor is None:
             return False
-        given_up = next((one.asked for one in self.state.calls if one.asked.name == FAIL and not one.is_error), None)
+        heard = {one.asked.name: one.asked for one in self.state.calls if not one.is_error}
+        given_up = heard.get(FAIL)
         failure = "" if given_up is None else f"the model says: {given_up.arguments.get('reason')}"
         cursor.errors += sum(one.is_error and one.name not in RUNTIME_TOOLS for one in results)
         if not failure and cursor.mode is Mode.STEP and cursor.errors:
             failure = self._too_many_errors()
-        if not failure and (cursor.step or not cursor.entries):
+        if not failure and (cursor.step or not {PROPOSE, REVISE} & set(heard)):
             return False
         self._set_down(asked, *results)
         self._advance(failure=failure)
@@ -241,9 +242,13 @@ class Stepping(Recovering[R, M]):
             case Mode.PROPOSE:
                 return (PROPOSE,)
             case Mode.STEP:
-                return (REVISE, FAIL) if cursor.revisions < self._planning.revisions else (FAIL,)
+                return (*self._revisable, FAIL)
             case Mode.ANSWER:
-                return ()
+                return self._revisable
+
+    @property
+    def _revisable(self) -> tuple[str, ...]:
+        return (REVISE,) if self._cursor.revisions < self._planning.revisions else ()
 
     async def _book(self) -> Book:
         """The plan as it stands; one to change."""

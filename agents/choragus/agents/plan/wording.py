@@ -63,7 +63,7 @@ def asks_for_answer(book: Book) -> str:
     """What the model is told behind the last step."""
     missing = [id for id, one in book.steps.items() if one.state is StepState.SKIPPED]
     more = f" These steps were skipped: {', '.join(missing[:20])}; say what is missing." if missing else ""
-    return f"The plan is carried out.{more} Now give the final answer to the goal, without a call."
+    return f"The plan is carried out.{more} Now give the final answer, without a call."
 
 
 def asks_person(status: StepStatus) -> str:
