@@ -9,7 +9,6 @@ from choragus.agents.agent import Agent
 from choragus.agents.limits import Limits
 from choragus.agents.model import ModelReply, ModelRequest, ToolCall
 from choragus.agents.plan.planning import Planning
-from choragus.agents.plan.proposal import TOOLS
 from choragus.agents.run import Run
 from choragus.agents.scripted import Answer, Function, FunctionModel
 from choragus.agents.tool import Tool
@@ -99,6 +98,3 @@ async def states(run: Run) -> dict[str, str]:
     """Each step of the run's plan with its state."""
     plan = await run.plan()
     return {} if plan is None else {one.step.id: one.state.value for one in plan.steps}
-
-
-assert set(TOOLS) == {"propose_plan", "revise_plan", "fail_step"}

@@ -23,12 +23,9 @@ from .plan.cursor import SHOWN_GOAL, Cursor, Mode
 from .plan.message import AdvancePlan, PutQuestion
 from .plan.planning import Planning
 from .plan.recovery import (
-    Again,
     AskPerson,
     Fallback,
-    GiveUp,
     LastResort,
-    Otherwise,
     UseAgent,
     UseModel,
     UseTool,
@@ -99,16 +96,14 @@ class Recovering(Nesting[R, M]):
         while True:
             status = book.steps[id]
             move = next_move(status.way, status.tries, recovery)
-            match move:
-                case Again():
-                    self._attempt(book, kinds.RETRIED, status, asks_again(self._as_tried(status), why), reason=why)
-                    return True
-                case Otherwise(way, by):
-                    why = self._try(book, status, way, by, why)
-                    if not why:
-                        return True
-                case GiveUp(then):
-                    return self._give_up_step(book, status, then, why)
+            if move.then is not None:
+                return self._give_up_step(book, status, move.then, why)
+            if move.by is None:
+                self._attempt(book, kinds.RETRIED, status, asks_again(self._as_tried(status), why), reason=why)
+                return True
+            why = self._try(book, status, move.way, move.by, why)
+            if not why:
+                return True
 
     def _chosen(self, book: Book, status: StepStatus, choice: str, by: str, why: str) -> bool:
         """A person has said what becomes of a step; anything but the choices is taken for the end."""

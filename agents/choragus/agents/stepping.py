@@ -23,7 +23,7 @@ from .plan.criterion import results_of, unmet
 from .plan.cursor import Cursor, Mode
 from .plan.message import AdvancePlan, PlanCall
 from .plan.planning import RUNTIME_TOOLS
-from .plan.proposal import TOOLS, steps_of
+from .plan.proposal import plan_tools, steps_of
 from .plan.reading import Entry, book_of
 from .plan.step import Plan, PlanStep
 from .plan.wording import ANSWER_FIRST, asks_for_plan, refused
@@ -275,7 +275,7 @@ class Stepping(Recovering[R, M]):
             what = "the plan cannot be revised any more" if asked.name == REVISE else f"{asked.name} is not open now"
             return "", [f"{what}: go on with what there is"]
         try:
-            arguments = TOOLS[asked.name].parse(asked.arguments)
+            arguments = plan_tools()[asked.name].parse(asked.arguments)
         except BadArguments as error:
             return "", [str(error)]
         if asked.name == FAIL:

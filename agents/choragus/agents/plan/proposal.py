@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Annotated, Literal, cast
 
 import msgspec
@@ -11,8 +12,10 @@ from msgspec import Meta, Struct
 from choragus.agents.model import ToolSchema
 from choragus.agents.tool import Tool, tool
 
-from .planning import RUNTIME_TOOLS
 from .step import MOST_GOAL, Done, PlanStep
+
+MOST_BYTES = 10_000_000
+"""Bytes of the arguments of a plan: a thousand steps of the longest goals, and more."""
 
 Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="letters, digits, '_', '.' and '-'")]
 Reason = Annotated[str, Meta(min_length=1, max_length=2_000)]
@@ -45,32 +48,36 @@ class GivenStep(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=
     optional: Annotated[bool, Meta(description="whether later steps go on without it")] = False
 
 
-@tool(risk="read", max_arguments=10_000_000)
+@cache
+def plan_tools() -> Mapping[str, Tool]:
+    """The tools by their names; made when the first agent plans, for others have no use for them."""
+    made = (
+        tool(risk="read", max_arguments=MOST_BYTES)(propose_plan),
+        tool(risk="read", max_arguments=MOST_BYTES)(revise_plan),
+        tool(risk="read")(fail_step),
+    )
+    return {one.name: one for one in made}
+
+
 def propose_plan(steps: list[GivenStep]) -> str:
     """Propose the plan by which the goal is reached: steps in the order in which they are taken, one at a time."""
     raise AssertionError("a plan is read by the orchestrator, and never run")
 
 
-@tool(risk="read", max_arguments=10_000_000)
 def revise_plan(reason: Reason, steps: list[GivenStep] = [], drop: list[str] = []) -> str:  # noqa: B006  # copied
     """Change the plan: give steps that are new, or other than before, and the ids of those to drop. Only steps that
     have not begun can be changed."""
     raise AssertionError("a plan is read by the orchestrator, and never run")
 
 
-@tool(risk="read")
 def fail_step(reason: Reason) -> str:
     """Say that this step cannot be done, and why. Do not say so in any other way."""
     raise AssertionError("it is read by the orchestrator, and never run")
 
 
-TOOLS: Mapping[str, Tool] = {one.name: one for one in (propose_plan, revise_plan, fail_step)}
-assert tuple(TOOLS) == RUNTIME_TOOLS
-
-
 def plan_schemas(names: Iterable[str]) -> tuple[ToolSchema, ...]:
     """What the model is shown of the runtime's own tools."""
-    return tuple(TOOLS[name].schema for name in names)
+    return tuple(plan_tools()[name].schema for name in names)
 
 
 def steps_of(arguments: Mapping[str, object]) -> tuple[PlanStep, ...]:

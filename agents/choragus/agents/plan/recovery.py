@@ -121,40 +121,30 @@ class Recovery:
 
 
 @frozen
-class Again:
-    """Try it again the same way."""
+class Move:
+    """What follows on a failed attempt.
 
+    `way` is the number of the fallback that is tried next, from 1, and `by` what it is; 0 is the step itself, tried
+    again. With `then` nothing is left to try.
+    """
 
-@frozen
-class Otherwise:
-    """Try it in the next way: its number, from 1."""
-
-    way: int
-    by: Fallback
-
-
-@frozen
-class GiveUp:
-    """Nothing is left to try."""
-
-    then: LastResort
-
-
-Move: TypeAlias = Again | Otherwise | GiveUp
+    way: int = 0
+    by: Fallback | None = None
+    then: LastResort | None = None
 
 
 def next_move(way: int, tries: int, recovery: Recovery) -> Move:
     """What follows on a failed attempt.
 
-    >>> next_move(0, 1, Recovery(retries=1)), next_move(0, 2, Recovery(retries=1))
-    (Again(), GiveUp(then='fail'))
+    >>> next_move(0, 1, Recovery(retries=1)).way, next_move(0, 2, Recovery(retries=1)).then
+    (0, 'fail')
 
     Args:
         way: 0, or the number of the fallback that was tried.
         tries: how often the step was tried this way.
     """
     if way == 0 and tries <= recovery.retries:
-        return Again()
+        return Move()
     if way < len(recovery.fallback):
-        return Otherwise(way + 1, recovery.fallback[way])
-    return GiveUp(recovery.then)
+        return Move(way + 1, recovery.fallback[way])
+    return Move(then=recovery.then)
