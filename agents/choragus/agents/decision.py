@@ -84,7 +84,9 @@ class Deciding(Part[S, M], Generic[S, M]):
 
     @handle
     async def put_question(self, message: PutQuestion) -> None:
-        """Have a person say how a step of the plan came out, or what becomes of it."""
+        """Have a person say how a step of the plan came out, or what becomes of it; only the orchestrator asks so."""
+        if not self.hears(ORCHESTRATOR):
+            return
         hash = hashlib.sha256(f"{self.key}/{message.subject}/{message.text}".encode()).hexdigest()
         asked = Petition(
             subject=message.subject,

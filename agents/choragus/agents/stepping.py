@@ -8,6 +8,7 @@ import attrs
 
 from choragus.actors.actor import M
 from choragus.actors.dispatch import handle
+from choragus.mailbox.address import actor_id
 
 from .control import ChildEnded
 from .ending import R
@@ -44,7 +45,7 @@ class Stepping(Recovering[R, M]):
     async def advance(self, message: AdvancePlan) -> None:
         """The step in hand has come to something, or none is in hand: go on."""
         cursor = self.state.plan
-        if self._is_over or cursor is None or message.entries != cursor.entries:
+        if self._is_over or cursor is None or message.entries != cursor.entries or not self.hears(ORCHESTRATOR):
             return
         book = await self._book()
         status, was_escalated = book.running, cursor.escalated
@@ -66,7 +67,7 @@ class Stepping(Recovering[R, M]):
     async def plan_call(self, message: PlanCall) -> None:
         """The model proposes a plan, revises it, or gives a step up; what is wrong goes back to it."""
         call = self.state.call(message.call)
-        if self._is_over or self.state.plan is None or call is None:
+        if self._is_over or self.state.plan is None or call is None or not self.hears(ORCHESTRATOR):
             return
         said, faults = await self._carry_out(call.asked)
         text = refused("call", faults) if faults else said
@@ -108,7 +109,8 @@ class Stepping(Recovering[R, M]):
         """A sub-run has its answer, which is the outcome of the step that it was to do."""
         super().child_ended(message)
         cursor = self.state.plan
-        if self._is_over or cursor is None or message.run != cursor.child:
+        is_its_word = self._turn.sender == actor_id(ORCHESTRATOR, message.run)
+        if self._is_over or cursor is None or message.run != cursor.child or not is_its_word:
             return
         if message.status == Status.COMPLETED.value:
             self._advance(outcome=message.outcome, by=f"run {message.run}")
