@@ -18,6 +18,7 @@ from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import Answer, FunctionModel, ScriptedModel
 from choragus.agents.state import Status
 from choragus.agents.tool import tool
+from choragus.mailbox.memory import MemoryStore
 
 from .plan_play import by_call, follows, given, gives_up, planner, proposes, revises, states, step_of
 from .play import Ledger, Rule, call, calls, data, kinds, tools, until
@@ -383,6 +384,49 @@ async def test_an_agent_that_must_be_given_a_plan_cannot_stand_in_for_another() 
 
         with pytest.raises(Failed, match="the run was given no plan, and its model proposes none"):
             await run.result(5)
+
+
+async def test_the_plan_keeps_the_beginning_of_an_outcome_and_the_conversation_all_of_it() -> None:
+    agent = planner({"a": ("long " * 1000,)}, proposes(given("a")))
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Go.")
+        await run.result(5)
+
+        kept = await run.plan()
+        assert kept is not None
+        assert len(kept.step("a").outcome) == 2000
+        assert any(len(line.text) == 5000 for line in await runtime._services.said(run.id, 0, 6))
+
+
+async def test_a_run_goes_on_by_its_plan_though_its_agent_does_not_plan_any_more() -> None:
+    store = MemoryStore()
+    script = {"a": (calls(call("pay", amount=5)), "paid")}
+    planned = planner(script, proposes(given("a"), given("b")))
+    plain = Agent("clerk", model=planned.model, tools=planned.tools)
+    async with Runtime(store=store, agents=[planned]) as runtime:
+        run = await runtime.start(planned, "Go.", key="k")
+        await until(run, "approval.requested")
+    async with Runtime(store=store, agents=[plain], on_change="warn") as runtime:
+        run = await runtime.run(run.id)
+        await (await run.pending())[0].approve(by="mia")
+
+        assert await run.result(5) == "all done"
+        assert await states(run) == {"a": "succeeded", "b": "succeeded"}
+
+
+async def test_a_run_that_began_without_a_plan_goes_on_without_one_though_its_agent_plans_now() -> None:
+    store = MemoryStore()
+    said = [calls(call("pay", amount=5)), "done"]
+    plain = Agent("clerk", model=ScriptedModel(said), tools=tools(Ledger()))
+    planned = Agent("clerk", model=ScriptedModel(said), tools=plain.tools, planning=Planning())
+    async with Runtime(store=store, agents=[plain]) as runtime:
+        run = await runtime.start(plain, "Go.", key="k")
+        await until(run, "approval.requested")
+    async with Runtime(store=store, agents=[planned], on_change="warn") as runtime:
+        run = await runtime.run(run.id)
+        await (await run.pending())[0].approve(by="mia")
+
+        assert await run.result(5) == "done"
 
 
 async def test_a_sub_run_may_be_given_a_plan() -> None:
