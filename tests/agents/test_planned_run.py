@@ -382,8 +382,10 @@ async def test_an_agent_that_must_be_given_a_plan_cannot_stand_in_for_another() 
     async with Runtime(agents=[agent, other]) as runtime:
         run = await runtime.start(agent, "Go.")
 
-        with pytest.raises(Failed, match="the run was given no plan, and its model proposes none"):
+        with pytest.raises(Failed, match=r"step a of the plan failed: run \w+ ended as failed$"):
             await run.result(5)
+        (child,) = [one for one in await runtime.runs() if one.parent]
+        assert child.outcome == "the run was given no plan, and its model proposes none: start it with plan="
 
 
 async def test_the_plan_keeps_the_beginning_of_an_outcome_and_the_conversation_all_of_it() -> None:
@@ -416,7 +418,7 @@ async def test_a_run_goes_on_by_its_plan_though_its_agent_does_not_plan_any_more
 
 async def test_a_run_that_began_without_a_plan_goes_on_without_one_though_its_agent_plans_now() -> None:
     store = MemoryStore()
-    said = [calls(call("pay", amount=5)), "done"]
+    said: list[Answer | Exception] = [calls(call("pay", amount=5)), "done"]
     plain = Agent("clerk", model=ScriptedModel(said), tools=tools(Ledger()))
     planned = Agent("clerk", model=ScriptedModel(said), tools=plain.tools, planning=Planning())
     async with Runtime(store=store, agents=[plain]) as runtime:

@@ -19,7 +19,7 @@ from .naming import run_id
 from .nesting import Nesting
 from .plan import book as kinds
 from .plan.book import Book, StepStatus
-from .plan.cursor import SHOWN_GOAL, Cursor, Mode
+from .plan.cursor import Cursor, Mode
 from .plan.message import AdvancePlan, PutQuestion
 from .plan.planning import Planning
 from .plan.recovery import (
@@ -135,7 +135,8 @@ class Recovering(Nesting[R, M]):
         """Have the model try the step, from here on in the conversation."""
         cursor, step = self._cursor, status.step
         since, cursor.behind, cursor.errors = self.state.upto + cursor.behind, 0, 0
-        cursor.mode, cursor.step, cursor.goal = Mode.STEP, step.id, " ".join(step.goal.split())[:SHOWN_GOAL]
+        cursor.mode = Mode.STEP
+        cursor.take(step)
         self._note(book, kind, step=step.id, since=since, **fields)
         self._perceive(ChatMessage("user", text, labels=(RUNTIME,)))
 

@@ -115,7 +115,8 @@ class Stepping(Recovering[R, M]):
         if message.status == Status.COMPLETED.value:
             self._advance(outcome=message.outcome, by=f"run {message.run}")
         else:
-            self._advance(failure=f"run {message.run} ended as {message.status}: {message.outcome[:SHOWN]}")
+            # Without its words: what it has read may be in them, and nobody has labelled them.
+            self._advance(failure=f"run {message.run} ended as {message.status}")
 
     # What the orchestrator asks at its own transitions.
 
@@ -147,7 +148,7 @@ class Stepping(Recovering[R, M]):
         cursor.number, cursor.revisions = min(book.over + 1, cursor.total), len(book.revisions) - 1
         running = book.running
         if running is not None:
-            cursor.step, cursor.goal = running.step.id, running.step.goal[:80]
+            cursor.take(running.step)
             self._arrange(running)
         elif book.over == cursor.total:
             cursor.mode = Mode.ANSWER

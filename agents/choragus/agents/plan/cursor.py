@@ -6,6 +6,8 @@ from enum import Enum
 
 import attrs
 
+from .step import PlanStep
+
 
 class Mode(Enum):
     """What a run with a plan is at."""
@@ -50,6 +52,10 @@ class Cursor:
     escalated: bool = False
     degraded: bool = False
     base: int | None = None
+
+    def take(self, step: PlanStep) -> None:
+        """It is in hand now."""
+        self.step, self.goal = step.id, " ".join(step.goal.split())[:SHOWN_GOAL]
 
     @property
     def told(self) -> str:
