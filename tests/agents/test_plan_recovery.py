@@ -14,8 +14,9 @@ from choragus.agents.flow.policy import InformationFlow
 from choragus.agents.guardrail import Guardrail
 from choragus.agents.limits import Limits
 from choragus.agents.manifest import manifest
-from choragus.agents.message import Decided
-from choragus.agents.model import ModelRequest, ToolCall
+from choragus.agents.memory import Memory
+from choragus.agents.message import Decided, Perceive
+from choragus.agents.model import ChatMessage, ModelRequest, ToolCall
 from choragus.agents.orchestrator import Orchestrator
 from choragus.agents.plan.message import AdvancePlan, PlanCall, PutQuestion
 from choragus.agents.plan.planning import Planning, StepResult
@@ -73,6 +74,21 @@ async def test_what_was_called_in_an_earlier_attempt_or_step_proves_nothing() ->
         run = await runtime.start(agent, "Go.")
 
         with pytest.raises(Failed, match="step b of the plan failed: book was not called"):
+            await run.result(5)
+
+
+async def test_lines_that_others_put_into_the_conversation_move_no_attempt() -> None:
+    """What the attempt before has called stays that attempt's, wherever the lines of this one come to stand."""
+    both = calls(call("pay", amount=5), *gives_up("I stop").calls)
+    agent = planner({"a": (both, "paid before")}, proposes(given("a", done=by_call("pay"))))
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Go.")
+        await until(run, "approval.requested")
+        lines = tuple(ChatMessage("user", "Are you there?") for _ in range(4))
+        await runtime._system.ref(Memory, run.id).send(Perceive(0, lines))
+        await (await run.pending())[0].approve(by="mia")
+
+        with pytest.raises(Failed, match="step a of the plan failed: pay was not called"):
             await run.result(5)
 
 

@@ -123,6 +123,8 @@ class Orchestrator(
         if self._is_over or self.state.phase is not Phase.PERCEIVE or message.step != self.state.step:
             return
         self.state.upto = message.upto
+        if self.state.plan is not None:
+            self.state.plan.perceived(message.upto)
         self.state.tries = 0
         self._enter(Phase.REASON)
         await self._reserve()

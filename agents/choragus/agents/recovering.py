@@ -135,7 +135,7 @@ class Recovering(Nesting[R, M]):
         """Have the model try the step, from here on in the conversation."""
         cursor, step = self._cursor, status.step
         since, cursor.behind, cursor.errors = self.state.upto + cursor.behind, 0, 0
-        cursor.mode = Mode.STEP
+        cursor.mode, cursor.is_fresh = Mode.STEP, True
         cursor.take(step)
         self._note(book, kind, step=step.id, since=since, **fields)
         self._perceive(ChatMessage("user", text, labels=(RUNTIME,)))

@@ -261,7 +261,8 @@ class Stepping(Recovering[R, M]):
     async def _unmet(self, status: StepStatus, message: AdvancePlan) -> str:
         """Why the step in hand is not done, or nothing."""
         tried = self._as_tried(status)
-        lines = [] if message.by else await self.services.said(self.key, status.since, self.state.upto)
+        since = status.since if self._cursor.since is None else self._cursor.since
+        lines = [] if message.by else await self.services.said(self.key, since, self.state.upto)
         return unmet(tried.step.done, message.outcome, results_of(lines), self._planning, by_model=not message.by)
 
     def _succeeded(self, book: Book, status: StepStatus, message: AdvancePlan) -> None:

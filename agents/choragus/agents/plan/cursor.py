@@ -32,7 +32,8 @@ class Cursor:
     `behind` is how many lines of the conversation stand behind what the model has seen. `errors` counts the calls of
     this attempt that came back as errors, of which there may be `most_errors`. `question` is what a person is
     asked about the step, and `waits` for what; `child` is the sub-run that does it; `escalated`: the person says what
-    becomes of it. `base` is the model that was in hand before a fallback.
+    becomes of it. `base` is the model that was in hand before a fallback. `since` is where in the conversation the
+    attempt in hand began, None in a fork that has taken it over; `is_fresh`: the model has not seen the attempt yet.
     """
 
     entries: int = 0
@@ -52,10 +53,16 @@ class Cursor:
     escalated: bool = False
     degraded: bool = False
     base: int | None = None
+    since: int | None = None
+    is_fresh: bool = False
 
     def take(self, step: PlanStep) -> None:
         """It is in hand now."""
         self.step, self.goal = step.id, " ".join(step.goal.split())[:SHOWN_GOAL]
+
+    def perceived(self, upto: int) -> None:
+        """The model sees the conversation up to there; what comes behind a fresh attempt is of that attempt."""
+        self.since, self.is_fresh = (upto, False) if self.is_fresh else (self.since, False)
 
     @property
     def told(self) -> str:
