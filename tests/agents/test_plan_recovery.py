@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
@@ -522,6 +524,9 @@ def test_a_recovery_that_is_none_is_refused(wrong: dict[str, object]) -> None:
         {"recovery": "skip"},
         {"recoveries": {"a": None}},
         {"checks": {"a": "yes"}},
+        {"checks": {"a": print}},
+        {"checks": {"a": partial(print, "yes")}},
+        {"checks": {"a": asyncio.sleep}},
         {"types": {"number": int}},
         {"types": {"a": 5}},
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from hashlib import sha256
@@ -73,8 +74,11 @@ class Planning:
             if not isinstance(one, Recovery):
                 raise AgentFault(f"the recovery {where!r} of Planning is {one!r}: give Recovery(...)")
         for name, check in self.checks.items():
-            if not callable(check):
-                raise AgentFault(f"the check {name!r} of Planning is {check!r}: give a function of (outcome, results)")
+            is_plain = inspect.isfunction(check) or inspect.ismethod(check)
+            if not is_plain or inspect.iscoroutinefunction(check):
+                raise AgentFault(
+                    f"the check {name!r} of Planning is {check!r}: give a plain function of (outcome, results)"
+                )
         for name, wanted in self.types.items():
             _check_type(name, wanted)
 
