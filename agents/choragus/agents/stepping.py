@@ -166,7 +166,7 @@ class Stepping(Recovering[R, M]):
             self._perceive(*said, ChatMessage("user", ANSWER_FIRST, labels=(RUNTIME,)))
             return True
         self._set_down(*said)
-        self._enter(Phase.CHECK, plan=cursor.step)
+        self._enter(Phase.CHECK, plan_step=cursor.step)
         failure = "" if draft.stop == "stop" else f"the model stopped with {draft.stop!r} instead of an outcome"
         self._advance(outcome=text, failure=failure)
         return True
@@ -226,7 +226,7 @@ class Stepping(Recovering[R, M]):
         if cursor is None or cursor.mode is not Mode.STEP or self.state.final:
             super()._has_no_reply(why)
         else:
-            self._enter(Phase.CHECK, plan=cursor.step)
+            self._enter(Phase.CHECK, plan_step=cursor.step)
             self._advance(failure=why)
 
     # The parts of the handlers.
