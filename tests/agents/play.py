@@ -222,13 +222,14 @@ def live(
     exporter: Exporter | None = None,
     clock: Callable[[], float] = time.time,
     resources: object = None,
+    others: Sequence[Agent] = (),
 ) -> T | None:
     """One life of a process: open the store, play, close. None when the store died; an event loop of its own."""
 
     async def main() -> T | None:
         try:
             async with Runtime(
-                store=store, agents=[agent], exporter=exporter, clock=clock, resources=resources
+                store=store, agents=[agent, *others], exporter=exporter, clock=clock, resources=resources
             ) as runtime:
                 return await play(runtime)
         except SystemFailed as died:

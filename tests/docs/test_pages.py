@@ -39,7 +39,17 @@ def test_blocks_print_what_the_page_says(name: str, tmp_path: Path) -> None:
 
 
 def test_these_pages_teach_by_examples() -> None:
-    taught = {"actors", "guardrails", "information-flow", "limits", "mailboxes", "memory", "supervision", "tools"}
+    taught = {
+        "actors",
+        "guardrails",
+        "information-flow",
+        "limits",
+        "mailboxes",
+        "memory",
+        "plans",
+        "supervision",
+        "tools",
+    }
     assert set(BLOCKS) >= taught
 
 

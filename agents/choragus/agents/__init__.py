@@ -61,6 +61,11 @@ from .model import (
 )
 from .model_gateway.cursor import TextChunk, TextRestarted
 from .model_gateway.options import ModelOptions, ProviderLimits, RetryBudget
+from .plan.book import Revision, StepState, StepStatus
+from .plan.planning import Planning, StepResult
+from .plan.reading import RunPlan
+from .plan.recovery import AskPerson, Recovery, UseAgent, UseModel, UseTool
+from .plan.step import Done, Plan, PlanStep
 from .prompt import Prompt
 from .provider.anthropic import AnthropicModel
 from .provider.openai import OpenAIModel
@@ -87,6 +92,7 @@ __all__ = [
     "Approval",
     "ApprovalRequested",
     "Approvals",
+    "AskPerson",
     "Attention",
     "Before",
     "BeforeAnswer",
@@ -99,6 +105,7 @@ __all__ = [
     "ContextPiece",
     "DecisionRefused",
     "Denied",
+    "Done",
     "DropResults",
     "Explanation",
     "Failed",
@@ -128,26 +135,35 @@ __all__ = [
     "OutcomeUnknown",
     "OutputSchema",
     "Paused",
+    "Plan",
+    "PlanStep",
+    "Planning",
     "PolicyFault",
     "Price",
     "Prompt",
     "ProviderLimits",
     "Rate",
+    "Recovery",
     "Retrieval",
     "Retrieved",
     "Retriever",
     "Retry",
     "RetryBudget",
+    "Revision",
     "Risk",
     "Rule",
     "Rules",
     "Run",
     "RunEvent",
+    "RunPlan",
     "RunSummary",
     "Runtime",
     "ScriptedModel",
     "SecretFault",
     "Status",
+    "StepResult",
+    "StepState",
+    "StepStatus",
     "StreamingFunctionModel",
     "StreamingModel",
     "Summarise",
@@ -165,6 +181,9 @@ __all__ = [
     "UnknownRun",
     "Unwound",
     "Usage",
+    "UseAgent",
+    "UseModel",
+    "UseTool",
     "Waiting",
     "Webhook",
     "Window",

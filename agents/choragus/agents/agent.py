@@ -20,6 +20,7 @@ from .limits import Limits
 from .model import Model
 from .model_gateway.options import ModelOptions
 from .output import Output
+from .plan.planning import Planning, check_helpers, check_planning
 from .policy.chain import Policy
 from .prompt import Prompt
 from .provider.registry import model_named
@@ -100,6 +101,7 @@ class Agent(Generic[T_co]):
         policies: what judges its goal, replies, calls, results and answer, behind the runtime's own policies.
         approvals: who is asked, how long they have, and what happens when nobody decides.
         checkpoints: where a person is always asked.
+        planning: how its runs plan, and what happens where a step fails; None: they follow no plan.
         context: what the model sees of a long run, and how that is kept within a budget; by default the whole
             conversation. With blocks that may be edited the agent gets the tools `edit_block` and `append_to_block`.
         output: the type of its answers, text by default; see `docs/output.md`.
@@ -128,6 +130,7 @@ class Agent(Generic[T_co]):
     variables: Mapping[str, str] = field(kw_only=True, factory=dict, converter=_as_values, eq=False)
     context: Context | None = field(kw_only=True, default=None)
     model_options: ModelOptions = field(kw_only=True, factory=ModelOptions)
+    planning: Planning | None = field(kw_only=True, default=None)
 
     def __attrs_post_init__(self) -> None:
         _check_name(self.name)
@@ -150,6 +153,7 @@ class Agent(Generic[T_co]):
             )
         _check_approvals(self.name, self.approvals, self.tools)
         check_checkpoints(self.name, self.checkpoints, (tool.name for tool in self.tools))
+        check_planning(self.name, self.planning, [tool.name for tool in self.tools], len(self.models))
         _check_output(self.name, self.output, self.repairs)
         _ = self.typed
         object.__setattr__(self, "prompt", self.prompt.with_values(self.variables))
@@ -264,6 +268,8 @@ def agents_by_name(agents: Iterable[Agent[object]]) -> dict[str, Agent[object]]:
         if agent.name in found:
             raise AgentFault(f"two agents are named {agent.name!r}: rename one")
         found[agent.name] = agent
+    for agent in found.values():
+        check_helpers(agent.name, agent.planning, found)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Generic, Protocol, TypeVar
 
@@ -19,6 +20,7 @@ from .budget import Budget
 from .message import ORCHESTRATOR, CallWaits, Decide, Decided, PetitionDue
 from .part import Part
 from .petition import Kind, Petition, Petitions, lapsed, told
+from .plan.message import PutQuestion
 from .policy.check import Check, Past, PastCall, Stage
 from .policy.verdict import Ask, Deny, End, Escalate
 from .rulebook import MAIN, RULEBOOK, RuleUsed, UseRule
@@ -79,6 +81,26 @@ class Deciding(Part[S, M], Generic[S, M]):
         """A call of unknown outcome waits for a person too, or no longer does."""
         self.state.petitions.note_unknown(message.call, bool(message.reason))
         self.clock()
+
+    @handle
+    async def put_question(self, message: PutQuestion) -> None:
+        """Have a person say how a step of the plan came out, or what becomes of it; only the orchestrator asks so."""
+        if not self.hears(ORCHESTRATOR):
+            return
+        hash = hashlib.sha256(f"{self.key}/{message.subject}/{message.text}".encode()).hexdigest()
+        asked = Petition(
+            subject=message.subject,
+            kind=Kind.QUESTION,
+            asker=ORCHESTRATOR,
+            agent=message.agent,
+            step=message.step,
+            text=message.text,
+            options=message.options,
+            approvers=message.approvers,
+            reason=message.why,
+            hash=hash,
+        )
+        await self.petition(asked)
 
     async def petition(self, asked: Petition) -> None:
         """Put a question to people, unless a standing rule answers it: one person's word, where one is enough."""

@@ -98,7 +98,9 @@ class Ending(Part[R, M]):
         self.tell(GUARDRAIL, RunEnded(state.agent, status is Status.COMPLETED))
         if self._has_context:
             self.tell(MEMORY, RunEnded())
-        more = {"achieved": state.achieved} if status is Status.LIMIT else {"degraded": True} if state.final else {}
+        more = (
+            {"achieved": state.achieved} if status is Status.LIMIT else {"degraded": True} if state.is_degraded else {}
+        )
         self.log("run.ended", status=status.value, outcome=outcome, agent=state.agent, **more, **state.figures())
         self._end_family()
         self._show()

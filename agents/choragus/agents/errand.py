@@ -18,7 +18,8 @@ class CallModel:
     tools that the model is shown; None: all of the agent's. `model` says which of the agent's models is called: its
     place among `Agent.models`, or among `Agent.last_models` when it is the last. `attempt` counts what was attempted in
     the step, `again` the calls of this model that have failed in it. `version` is how many decisions of the run's
-    context count.
+    context count. `plan` names the runtime's own tools for planning that it is shown besides. `answers`: a reply
+    without calls is the run's answer.
     """
 
     run: str
@@ -31,6 +32,8 @@ class CallModel:
     version: int = 0
     attempt: int = 1
     again: int = 0
+    plan: tuple[str, ...] = ()
+    answers: bool = True
 
 
 @stored("choragus.model_replied")

@@ -24,6 +24,7 @@ from .limits import Limits
 from .message import MEMORY, ORCHESTRATOR, CallFinished, Perceive
 from .model import ChatMessage
 from .naming import run_id
+from .plan.reading import Entry, plan_entries
 from .state import OpenCall, RunState
 from .stream import SHOWN, context_stream, conversation_stream, run_stream
 
@@ -50,8 +51,8 @@ class ForkPoint:
 
     `conversation` is what the model sees in `step`. When it has answered by then, `text` and `calls` are the answer;
     calls without a result are open, those that were under way have one that says so. `decisions` are those about what
-    the model sees of it. `granted` are the tools that the
-    run has been narrowed to by now: a fork never has more. It draws on the `ledgers` that the run drew on.
+    the model sees of it. `granted` are the tools that the run has been narrowed to by now: a fork never has more. It
+    draws on the `ledgers` that the run drew on. `plan` are the entries of its plan.
     """
 
     run: str
@@ -67,6 +68,7 @@ class ForkPoint:
     granted: tuple[str, ...] | None = None
     ledgers: tuple[str, ...] = ()
     decisions: tuple[Note, ...] = ()
+    plan: tuple[Entry, ...] = ()
 
     def citing(self, by: str) -> dict[str, object]:
         """The first entry of the fork: what it cites, and with what it begins."""
@@ -78,6 +80,7 @@ class ForkPoint:
             "messages": len(self.conversation),
             **({"context": len(self.decisions)} if self.decisions else {}),
             "calls": [{"call": one.id, "tool": one.asked.name, "done": one.done} for one in self.calls],
+            **({"plan": len(self.plan)} if self.plan else {}),
         }
 
 
@@ -113,6 +116,7 @@ async def fork_point(store: Store, run: str, at: int | None, place: str) -> Fork
         granted=None if (state := await _state(store, summary.run)) is None else state.granted,
         ledgers=await _ledgers(store, state),
         decisions=await _decisions(store, summary.run, standing),
+        plan=tuple(await plan_entries(store, summary.run, upto=standing.plan)) if standing.plan else (),
     )
 
 

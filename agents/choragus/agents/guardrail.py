@@ -32,6 +32,7 @@ from .message import (
     Verdict,
 )
 from .petition import Kind, Petition
+from .plan.message import PutQuestion
 from .policy.chain import Ruling
 from .policy.check import Check, Past, PastCall, Stage
 from .policy.norms import Norms
@@ -86,6 +87,7 @@ class Guardrail(
         | Decide
         | PetitionDue
         | CallWaits
+        | PutQuestion
         | RunEnded,
     ],
     name=GUARDRAIL,
@@ -222,6 +224,7 @@ class Guardrail(
             origins=origins,
             spent=self.state.budget.spent,
             norms=norms,
+            planned=await self.services.planned(self.key, message),
         )
 
     def _note_slot(self, message: JudgeCall, ruling: Ruling, verdict: Verdict) -> None:

@@ -21,6 +21,8 @@ _TELLING = frozenset(
         *(FORKED, "run.started", "memory.assembled", "budget.reserved", "model.replied", "model.failed", "phase"),
         "model.queued",
         *("call.intended", "call.refused", "call.finished", "reply.refused"),
+        *("plan.proposed", "plan.revised", "step.started", "step.retried", "step.fallback", "step.succeeded"),
+        *("step.failed", "step.skipped", "step.escalated"),
     }
 )
 """The kinds of entries that say where a run stands; most others need not be read."""
@@ -54,8 +56,9 @@ class Standing:
     """A run after the entry at `position`, whose hash is `hash`.
 
     `messages` is how much of the conversation the step is about, and `version` how many decisions count of what the
-    model sees of it. `model` names the model call that was under
-    way, if one was; `calls` are those that the model has asked for in this step.
+    model sees of it. `model` names the model call that was under way, if one was; `calls` are those that the model has
+    asked for in this step. `plan` is how many entries of the run's plan counted when the model was asked, and by its
+    calls since.
     """
 
     position: int = 0
@@ -65,6 +68,8 @@ class Standing:
     version: int = 0
     model: str = ""
     calls: list[Called] = attrs.field(factory=list)
+    plan: int = 0
+    _planned: int = 0
     _drafted: list[Called] = attrs.field(factory=list)
 
     def take(self, entry: LogEntry) -> bool:
@@ -79,6 +84,11 @@ class Standing:
             case "memory.assembled":
                 self.step, self.messages, self.calls = _whole(fields, "step"), _whole(fields, "messages"), []
                 self.version = _whole({"context": 0, **fields}, "context")
+                self.plan = self._planned
+            case "plan.proposed" if fields["by"] == "host":
+                self.plan = self._planned = _whole(fields, "plan")
+            case kind if fields and kind.startswith(("plan.", "step.")):
+                self._planned = _whole(fields, "plan")
             case "budget.reserved" if str(fields["token"]).startswith("step-"):
                 self.model = str(fields["token"])
             case "model.failed" | "model.queued":
@@ -105,6 +115,7 @@ class Standing:
     def _begin(self, fields: Fields) -> None:
         self.step, self.messages = _whole(fields, "step"), _whole(fields, "messages")
         self.version = _whole({"context": 0, **fields}, "context")
+        self.plan = self._planned = msgspec.convert(fields.get("plan", 0), int)
         calls = msgspec.convert(fields["calls"], list[dict[str, str | bool]])
         self.calls = [
             Called(id=str(one["call"]), tool=str(one["tool"]), fate=Fate.FINISHED if one["done"] else Fate.ASKED)
@@ -121,6 +132,7 @@ class Standing:
             call.fate, call.text, call.is_error = Fate.FINISHED, str(fields["reason"]), True
             call.whose = RUNTIME
         else:
+            self.plan = self._planned  # a call about the plan has moved it, and is over with this entry
             call.fate, call.text, call.is_error = Fate.FINISHED, str(fields["text"]), bool(fields["is_error"])
             call.whose = str(fields.get("whose", OWN))
 

@@ -32,6 +32,7 @@ class RunSummary:
     of who holds it and why, `parent` of the run that it is a sub-run of. `sources` are those of its answer, when a
     policy follows information: an `untrusted` one may have steered it. `questions` is how often it had to wait for a
     person. Of the input `cached_tokens` came from a provider's cache, and `reasoning_tokens` of the output are no text.
+    person. `plan` says where it stands in its plan, such as `step 12 of 500: Pay the bill.`
     """
 
     run: str
@@ -58,6 +59,7 @@ class RunSummary:
     questions: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    plan: str = ""
 
     @property
     def tokens(self) -> int:

@@ -71,11 +71,12 @@ class Manifest:
     repairs: int = 0
     context: dict[str, object] | None = None
     model_options: ModelOptions = field(factory=ModelOptions)
+    planning: dict[str, object] | None = None
 
     @property
     def hash(self) -> str:
         """SHA-256 (64 hexadecimal digits) of the manifest as JSON with sorted keys."""
-        return _hash(self if self.context else self.as_dict())
+        return _hash(self.as_dict())
 
     def as_dict(self) -> dict[str, object]:
         """The manifest in plain JSON types, keys sorted, to be stored and compared.
@@ -83,7 +84,9 @@ class Manifest:
         Of an agent without a context nothing is said about one, so that its identity is that of earlier versions.
         """
         plain: dict[str, object] = msgspec.json.decode(_json(self))
-        return plain if self.context else {name: value for name, value in plain.items() if name != "context"}
+        return {
+            name: value for name, value in plain.items() if value is not None or name not in ("context", "planning")
+        }
 
 
 def manifest(agent: Agent[object], common: Sequence[Policy] = ()) -> Manifest:
@@ -110,6 +113,7 @@ def manifest(agent: Agent[object], common: Sequence[Policy] = ()) -> Manifest:
         repairs=agent.repairs if agent.typed else 0,
         context=None if agent.context is None else agent.context.identity(),
         model_options=agent.model_options,
+        planning=None if agent.planning is None else agent.planning.identity(),
     )
 
 

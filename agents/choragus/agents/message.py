@@ -11,6 +11,7 @@ from .context.decision import Note
 from .flow.label import OWN
 from .limits import Limits
 from .model import ChatMessage, ToolCall
+from .plan.step import Plan
 from .spending import NOTHING, Spent
 
 ORCHESTRATOR = "choragus.orchestrator"
@@ -34,7 +35,7 @@ class StartRun(Request[bool]):
     `manifest` is the hash of the agent as whoever starts the run has it: a start that survives a crash is held with it.
     `parent` is the run that this is a sub-run of, `room` how many may stand below one another under it as far as that
     one says, `ledgers` are the names of those that it draws on. `tools` are the names of
-    those of the agent's tools that the run may use; None: all.
+    those of the agent's tools that the run may use; None: all. `plan` is the one that it follows, if given.
     """
 
     agent: str
@@ -45,6 +46,7 @@ class StartRun(Request[bool]):
     room: int | None = None
     ledgers: tuple[str, ...] = ()
     tools: tuple[str, ...] | None = None
+    plan: Plan | None = None
 
 
 @stored("choragus.fork_run")
@@ -146,7 +148,7 @@ class Scope:
     """For whom a context is assembled: the agent, the tools that its run is narrowed to, and what counts as its goal.
 
     `bound`: a model call whose cost nobody can tell is not made. `heard` is how many input tokens the latest model call
-    had, as its provider says.
+    had, as its provider says. `plan` and `answers` are as in CallModel.
     """
 
     agent: str
@@ -154,6 +156,8 @@ class Scope:
     goal: str
     bound: bool
     heard: int = 0
+    plan: tuple[str, ...] = ()
+    answers: bool = True
 
 
 @stored("choragus.perceive")
@@ -250,7 +254,7 @@ class Spend:
 class JudgeCall(Request[Verdict]):
     """May this call run? Its arguments fit the tool's schema; `reason` is what the model said beside the call.
 
-    `upto` is how much of the conversation the model had seen.
+    `upto` is how much of the conversation the model had seen, `plan` how many entries the run's plan had then.
     """
 
     call: str
@@ -262,6 +266,7 @@ class JudgeCall(Request[Verdict]):
     reason: str = ""
     cost_usd: float = 0.0
     upto: int = 0
+    plan: int = 0
 
 
 @stored("choragus.judge_text")
@@ -342,7 +347,7 @@ class RunCall:
 
     `reason` is what the model said beside its calls, `upto` how much of the conversation it had seen; `parallel` how
     many calls of the run may be under way at a time, 0 for any number. `granted` names the tools of which this step may
-    use one, beside what the agent and the run may; None: all of them.
+    use one, beside what the agent and the run may; None: all of them. `plan` is as in JudgeCall.
     """
 
     call: str
@@ -353,6 +358,7 @@ class RunCall:
     parallel: int = 0
     granted: tuple[str, ...] | None = None
     upto: int = 0
+    plan: int = 0
 
 
 @stored("choragus.grant_tools")

@@ -49,15 +49,16 @@ from .message import (
     WallReached,
 )
 from .model import ChatMessage, ToolCall
-from .nesting import Nesting
 from .part import PATIENCE
+from .plan.message import AdvancePlan, PlanCall
 from .policy.check import Stage
 from .state import Draft, Halt, OpenCall, Phase, RunState, Status
+from .stepping import Stepping
 from .stream import SHOWN
 
 
 class Orchestrator(
-    Nesting[
+    Stepping[
         RunState,
         StartRun
         | ForkRun
@@ -74,7 +75,9 @@ class Orchestrator(
         | PauseRun
         | ResumeRun
         | StartChild
-        | ChildEnded,
+        | ChildEnded
+        | AdvancePlan
+        | PlanCall,
     ],
     name=ORCHESTRATOR,
 ):
@@ -88,7 +91,8 @@ class Orchestrator(
         state = self.state
         state.parent, state.ledgers, state.room = message.parent, message.ledgers, message.room
         self._begin(message.agent, message.goal, message.key, granted=message.tools)
-        self._judge(Draft(stage=Stage.INPUT.value, text=message.goal))
+        if self._plan_begins(message.plan):
+            self._judge(Draft(stage=Stage.INPUT.value, text=message.goal))
         return True
 
     @handle
@@ -111,6 +115,7 @@ class Orchestrator(
             self.log("effect.interrupted", effect=one.effect, call=one.call, tool=one.tool)
         self.state.ledgers = point.ledgers
         self._begin(message.agent, point.goal, message.key, message.limits, point.granted)
+        self._plan_goes_on(point.plan)
         self._go_on_from(point)
         return ""
 
@@ -126,6 +131,8 @@ class Orchestrator(
             self._end(Status.LIMIT, message.excess)
             return
         self.state.upto, self.state.version = message.upto, message.version
+        if self.state.plan is not None:
+            self.state.plan.perceived(message.upto)
         self.state.tries = 0
         self._from_the_first()
         self._enter(Phase.REASON)
@@ -158,6 +165,9 @@ class Orchestrator(
             self._show()
         elif draft is not None and message.call == self._subject(draft):
             draft.waits = message.reason
+            self._show()
+        elif self.state.plan is not None and message.call == self.state.plan.question:
+            self.state.plan.waits = message.reason
             self._show()
         elif message.call.startswith(CEILING):
             self.state.ceiling = message.reason and f"{message.call}: {message.reason}"
@@ -253,7 +263,16 @@ class Orchestrator(
         if not self._has_context:
             return None
         bound = (state.limits.bounds_calls or state.parent or state.ledgers) and state.limits.unbounded == "refuse"
-        return Scope(agent=state.agent, granted=state.granted, goal=state.goal, bound=bool(bound), heard=state.heard)
+        asked = self._asked("")
+        return Scope(
+            agent=state.agent,
+            granted=asked.granted,
+            goal=state.goal,
+            bound=bool(bound),
+            heard=state.heard,
+            plan=asked.plan,
+            answers=asked.answers,
+        )
 
     def _act(self, draft: Draft, text: str) -> None:
         state = self.state
@@ -261,6 +280,8 @@ class Orchestrator(
         state.kept = draft.kept if text == draft.text else ()  # what was rewritten stands in them as it was
         if state.final:
             self._answer_last(draft, text)
+        elif self._plan_said(draft, text):
+            pass
         elif draft.calls and draft.stop not in ("length", "refusal"):
             state.calls = [
                 OpenCall(f"{state.step}.{n}", call) for n, call in enumerate(_named(state.step, draft.calls), 1)
@@ -286,7 +307,7 @@ class Orchestrator(
         self._enter(Phase.ACT, calls=[call.id for call in state.calls])
         self._show()
         for call in state.calls:
-            if not call.done:
+            if not call.done and not self._takes_itself(call):
                 asked = RunCall(
                     call=call.id,
                     agent=state.agent,
@@ -294,7 +315,9 @@ class Orchestrator(
                     step=state.step,
                     reason=state.text[:SHOWN],
                     parallel=state.limits.parallel or 0,
+                    granted=None if state.plan is None else state.plan.granted,
                     upto=state.upto,
+                    plan=0 if state.plan is None else state.plan.entries,
                 )
                 self.tell(TOOL_GATEWAY, asked)
 
@@ -302,7 +325,7 @@ class Orchestrator(
         state = self.state
         self._enter(Phase.UPDATE)
         asked = ChatMessage("assistant", state.text, tuple(call.asked for call in state.calls), kept=state.kept)
-        results = (
+        results = tuple(
             ChatMessage(
                 "tool",
                 call.text,
@@ -313,7 +336,8 @@ class Orchestrator(
             )
             for call in state.calls
         )
-        self._perceive(asked, *results)
+        if not self._plan_updated(asked, results):
+            self._perceive(asked, *results)
 
 
 def _named(step: int, calls: Sequence[ToolCall]) -> Iterator[ToolCall]:

@@ -196,9 +196,10 @@ class Reasoning(Drafting[R, M]):
             self._show()
 
     def _from_the_first(self) -> None:
-        """The step, or the last answer, begins with the first model."""
+        """The step begins with the model that it is for, the last answer with the first."""
         state = self.state
-        state.model = state.failed = state.away = state.failures = 0
+        state.model = 0 if state.final else state.first
+        state.failed = state.away = state.failures = 0
 
     @property
     def _has_further(self) -> bool:
@@ -233,7 +234,11 @@ class Reasoning(Drafting[R, M]):
             case Next():
                 self._fall_back(answer)
             case Over():
-                self._end(Status.FAILED, self._all_failed(answer))
+                self._has_no_reply(self._all_failed(answer))
+
+    def _has_no_reply(self, why: str) -> None:
+        """The model cannot answer."""
+        self._end(Status.FAILED, why)
 
     def _fall_back(self, answer: ModelFailed) -> None:
         """Call the next model of the agent."""

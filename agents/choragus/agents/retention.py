@@ -15,7 +15,7 @@ from choragus.mailbox.turn import SYSTEM_STREAM, Pruned, Pruning
 
 from .inspection import RunSummary, approvals, runs, unknowns
 from .message import GUARDRAIL, MEMORY, ORCHESTRATOR, TOOL_GATEWAY
-from .stream import context_stream, conversation_stream, results_stream, run_stream
+from .stream import context_stream, conversation_stream, plan_stream, results_stream, run_stream
 
 PAUSE = 0.005
 """The least time between two transactions, in seconds; after a longer one it is as long as that."""
@@ -88,7 +88,7 @@ async def _prune_run(store: Store, summary: RunSummary, now: float, pace: Pace |
 
 
 def _streams(run: str) -> tuple[str, ...]:
-    return run_stream(run), conversation_stream(run), results_stream(run), context_stream(run)
+    return run_stream(run), conversation_stream(run), results_stream(run), context_stream(run), plan_stream(run)
 
 
 async def _carried_out(store: Store, run: str, pruning: Pruning, pace: Pace | None, sweep: Sweep) -> Sweep:

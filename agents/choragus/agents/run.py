@@ -19,6 +19,7 @@ from .message import CancelRun, SettleCall, UnwindRun
 from .model_gateway.cursor import Place
 from .model_gateway.listening import RunOutput, listened
 from .output import Output
+from .plan.reading import RunPlan, run_plan
 from .state import Status
 
 if TYPE_CHECKING:  # a default of a TypeVar is known to type checkers on 3.11, and to the interpreter from 3.13 on
@@ -210,6 +211,10 @@ class Run(Generic[T_co]):
             LookupError: when the run has no result of that call, or a fork has it from the run it was forked from.
         """
         return await result_of(self._desk.store, self.id, call)
+
+    async def plan(self) -> RunPlan | None:
+        """The run's plan with the states of its steps and its revisions, as of the last commit; None without one."""
+        return await run_plan(self._desk.store, self.id)
 
     async def unwind(self, *, by: str) -> Unwound:
         """Take back what the calls of this run have done that ended without a result, the last first.

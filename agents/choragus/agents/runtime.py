@@ -43,6 +43,8 @@ from .model_gateway.options import ProviderLimits
 from .model_gateway.provision import gateway_for
 from .naming import run_id
 from .offering import check_prices, release
+from .plan.giving import check_plan
+from .plan.step import Plan
 from .policy.chain import Policy
 from .retention import Sweep, prune_runs
 from .rulebook import MAIN, Rulebook
@@ -201,6 +203,7 @@ class Runtime(Steering):
         tools: Iterable[str] | None = None,
         parent: Run[object] | None = None,
         ledgers: Iterable[str] = (),
+        plan: Plan | None = None,
     ) -> Run[T]:
         """Start a run; with a key that was used for this agent before, give back that run and start nothing.
 
@@ -211,10 +214,11 @@ class Runtime(Steering):
                 with it, and ends with it. The key is then one of that run's own. Where that run was narrowed to some
                 tools, this one has none but these.
             ledgers: the names of those that it draws on. A sub-run draws on its parent's.
+            plan: the plan that it follows; by default an agent that plans has its model propose one.
 
         Raises:
             AgentFault: when the agent is not among the runtime's, the goal or the key is no text, a name is that of
-                none of its tools, or a ledger is not there.
+                none of its tools, a ledger is not there, or the plan cannot stand.
             LimitFault: when a model has no price, and the run a ceiling on money.
             LimitReached: when the parent has no depth left for a sub-run.
             Held: when the run of that key is held.
@@ -226,15 +230,17 @@ class Runtime(Steering):
         drawn = check_ledgers(ledgers, self._ledgers, parent)
         granted = check_grant(agent, tools)
         await check_prices(agent, parent is not None or bool(drawn))
+        check_plan(agent, plan, granted)
         identity = manifest(agent, self._policies).hash
+        asked = StartRun(
+            agent=agent.name, goal=goal, key=key, manifest=identity, tools=granted, ledgers=drawn, plan=plan
+        )
         if parent is not None:
-            asked = StartRun(agent=agent.name, goal=goal, key=key, manifest=identity, tools=granted)
+            asked = StartRun(agent=agent.name, goal=goal, key=key, manifest=identity, tools=granted, plan=plan)
             return await begin_child(self._desk, parent.id, asked, agent.typed)
         while True:
             id = run_id(agent.name, key)
-            begun = await self._desk.orchestrator(id).ask(
-                StartRun(agent=agent.name, goal=goal, key=key, manifest=identity, tools=granted, ledgers=drawn)
-            )
+            begun = await self._desk.orchestrator(id).ask(asked)
             if begun or key:  # else another run drew the same id
                 return Run(id, self._desk, agent.typed)
 

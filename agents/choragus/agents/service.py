@@ -35,7 +35,11 @@ from .model_gateway.gateway import ModelGateway
 from .model_gateway.veil import Veil, veil
 from .offering import NO_PRICE, lacks_price, may_not_cost, prepare
 from .output import Output
+from .plan.book import Book
+from .plan.proposal import plan_schemas
+from .plan.reading import plan_entries
 from .policy.chain import Chain, Policy
+from .policy.check import Planned
 from .policy.norms import Norms
 from .question import ask_person
 from .stream import conversation_stream
@@ -67,6 +71,7 @@ class Services:
     contexts: Contexts = attrs.field(init=False)
     readings: Readings = attrs.field(init=False)
     _heard: dict[str, list[ChatMessage]] = attrs.field(factory=dict, init=False)
+    _plans: dict[str, Book] = attrs.field(factory=dict, init=False)
     _chains: dict[str, Chain] = attrs.field(factory=dict, init=False)
     _norms: dict[str, Norms | None] = attrs.field(factory=dict, init=False)
     _veils: dict[str, Veil | None] = attrs.field(factory=dict, init=False)
@@ -222,8 +227,8 @@ class Services:
             instructions, messages = who.prompt.text, await self._whole(asked)
         if asked.final:
             messages = (*messages, ChatMessage("user", asked.final))
-        schemas = () if asked.final else _schemas(who, asked.granted)
-        return ModelRequest(self.model(asked).name, instructions, messages, schemas, _output(who))
+        schemas = () if asked.final else _schemas(who, asked.granted, asked.plan)
+        return ModelRequest(self.model(asked).name, instructions, messages, schemas, _output(who, asked.answers))
 
     async def _whole(self, asked: CallModel) -> tuple[ChatMessage, ...]:
         """The whole conversation, without labels: these are not the model's to read, nor to pay for."""
@@ -241,8 +246,8 @@ class Services:
         who = self.agent(scope.agent)
         if who.context is None:
             raise LookupError(f"agent {scope.agent!r} has no context")
-        shown = _schemas(who, scope.granted)
-        return frame(who.context, who.prompt, shown, _output(who), step=step, upto=upto)
+        shown = _schemas(who, scope.granted, scope.plan)
+        return frame(who.context, who.prompt, shown, _output(who, scope.answers), step=step, upto=upto)
 
     async def estimate(self, asked: CallModel) -> Usage | str:
         """The most that the model call of a step may use, or why nobody can tell."""
@@ -310,6 +315,26 @@ class Services:
             ]
         return heard
 
+    async def plan(self, run: str, upto: int) -> Book:
+        """The run's plan after so many entries, which are on disk; it is shared, so copy it to change it."""
+        book = self._plans.get(run, Book())
+        if book.read != upto:
+            book = book.copy() if book.read < upto else Book()
+            for kind, fields in await plan_entries(self.store, run, book.read, upto):
+                book.take(kind, fields)
+            self._plans[run] = book
+        return book
+
+    async def planned(self, run: str, message: JudgeCall) -> Planned | None:
+        """Where in its plan the run is, when a policy wants to know."""
+        if not message.plan or not self.policies(message.agent).wants_plan:
+            return None
+        return (await self.plan(run, message.plan)).planned
+
+    async def said(self, run: str, after: int, upto: int) -> list[ChatMessage]:
+        """The lines of the conversation behind a position, up to another one that is on disk."""
+        return (await self.conversation(run, upto))[after:upto]
+
     def forget(self, run: str) -> None:
         """The run has ended: keep nothing of it in memory, and begin nothing that waits in line."""
         self.rest(run)
@@ -319,6 +344,7 @@ class Services:
     def rest(self, run: str) -> None:
         """The run waits, perhaps for days: what was read of it can be read again."""
         self._heard.pop(run, None)
+        self._plans.pop(run, None)
         self.contexts.forget(run)
         self.readings.forget(run)
         self._norms.pop(run, None)
@@ -329,13 +355,16 @@ def _may_be_steered(tool: Tool, labels: Labels) -> bool:
     return tool.risk is Risk.READ and not (labels.guarded or labels.plans)
 
 
-def _schemas(agent: Agent[object], granted: tuple[str, ...] | None) -> tuple[ToolSchema, ...]:
-    """What the model is shown of the agent's tools."""
-    return tuple(tool.schema for tool in agent.tools if granted is None or tool.name in granted)
+def _schemas(
+    agent: Agent[object], granted: tuple[str, ...] | None, plan: tuple[str, ...] = ()
+) -> tuple[ToolSchema, ...]:
+    """What the model is shown of the agent's tools, and the runtime's own for planning."""
+    shown = tuple(tool.schema for tool in agent.tools if granted is None or tool.name in granted)
+    return (*shown, *plan_schemas(plan)) if plan else shown
 
 
-def _output(agent: Agent[object]) -> OutputSchema | None:
-    return agent.typed.asked if agent.typed is not None else None
+def _output(agent: Agent[object], answers: bool) -> OutputSchema | None:
+    return agent.typed.asked if answers and agent.typed is not None else None
 
 
 def idempotency_key(run: str, call: str, role: str = "") -> str:

@@ -11,6 +11,7 @@ from choragus.mailbox.codec import stored
 from .flow.label import OWN
 from .limits import Limits
 from .model import ToolCall
+from .plan.cursor import Cursor
 from .spending import Spent
 
 
@@ -94,10 +95,11 @@ class RunState:
     `ceiling`: a person is asked to raise one. `paused` has who holds the run and why, by account. `room` is how many
     sub-runs may stand below one another under this one. `granted` are the tools that the run was
     narrowed to; None: it was not. `children` are its sub-runs, and whether they go on. `model` is the place
-    of the model in hand among the agent's; `failed` calls of it have failed in this step, `away` were not made, and
-    `failures` of all models have. `kept` is what the provider wants back with `text`. `repairs` counts the answers that
-    were not of their type. `version` is how many decisions about its context count in this step, `heard` the input
-    tokens of the latest model call.
+    of the model in hand among the agent's, `first` that of the one that each step begins with; `failed` calls of it
+    have failed in this step, `away` were not made, and `failures` of all models have. `kept` is what the provider wants back
+    with `text`. `repairs` counts the answers that were not of their type. `version` is how many decisions about its
+    context count in this step, `heard` the input tokens of the latest model call. `plan` is where it stands in its
+    plan, if its agent plans.
     """
 
     phase: Phase = Phase.NEW
@@ -134,12 +136,19 @@ class RunState:
     repairs: int = 0
     version: int = 0
     heard: int = 0
+    first: int = 0
     failed: int = 0
     away: int = 0
     failures: int = 0
     kept: tuple[dict[str, object], ...] = ()
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    plan: Cursor | None = None
+
+    @property
+    def is_degraded(self) -> bool:
+        """Whether the answer has to do with less than was asked for: a ceiling came first, or a step is missing."""
+        return bool(self.final) or (self.plan is not None and self.plan.degraded)
 
     @property
     def open_children(self) -> tuple[str, ...]:
@@ -171,6 +180,8 @@ class RunState:
             waits.append(f"{self.draft.stage}: {self.draft.waits}")
         if self.ceiling:
             waits.append(self.ceiling)
+        if self.plan is not None and self.plan.waits and not self.status.is_final:
+            waits.append(f"step {self.plan.step}: {self.plan.waits}")
         if not self.status.is_final:
             self.status = Status.PAUSED if self.paused else Status.WAITING if waits else Status.RUNNING
         return {
@@ -185,9 +196,10 @@ class RunState:
             "waits": waits,
             "outcome": self.outcome,
             "achieved": self.achieved if self.status is Status.LIMIT else "",
-            "degraded": bool(self.final) and self.status is Status.COMPLETED,
+            "degraded": self.is_degraded and self.status is Status.COMPLETED,
             "paused": "; ".join(self.paused.values()),
             "parent": self.parent,
             **({"sources": list(self.sources)} if self.sources else {}),
+            **({"plan": self.plan.told} if self.plan is not None else {}),
             **self.figures(),
         }

@@ -16,6 +16,11 @@ def conversation_stream(run: str) -> str:
     return f"conversation/{run}"
 
 
+def plan_stream(run: str) -> str:
+    """The plan: its steps as they were proposed and revised, and what became of each."""
+    return f"plan/{run}"
+
+
 def results_stream(run: str) -> str:
     """What the gateway keeps of calls beside the logbook: results that were cut, and what takes a call back."""
     return f"results/{run}"

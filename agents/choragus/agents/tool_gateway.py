@@ -91,6 +91,7 @@ class ToolGateway(
             reason=message.reason,
             cost_usd=tool.cost_usd,
             upto=message.upto,
+            plan=message.plan,
         )
         self.ask_guardrail(judged, then=self.judged, about=call.id)
 

@@ -12,11 +12,13 @@ import anyio
 import msgspec
 
 from choragus.agents.inspection import RunSummary, approvals
+from choragus.agents.plan.reading import run_plan
 from choragus.agents.stream import run_stream
 from choragus.mailbox.store import Store
 from choragus.mailbox.turn import SYSTEM_STREAM, LogEntry
 
 from .exit import Exit
+from .plan import plan_json, plan_lines
 from .request import request
 from .session import Session
 from .text import block, chunks, counted, duration, moment, money, page, visible
@@ -36,7 +38,9 @@ async def show(session: Session) -> Exit:
     raw: bool = session.asked.json
     timeline = Timeline(page())
     if not raw:
-        print("\n".join([*_head(summary), "", HEADER]))
+        plan = await run_plan(session.store, summary.run)
+        shown = [] if plan is None else ["", *plan_lines(plan, page())]
+        print("\n".join([*_head(summary), *shown, "", HEADER]))
     async for entries in _pieces(session, summary.run):
         told = timeline.lines(entries)
         for line in map(_raw, (entry for entry in entries if entry.stream != SYSTEM_STREAM)) if raw else told:
@@ -44,6 +48,9 @@ async def show(session: Session) -> Exit:
         sys.stdout.flush()
         if timeline.ended:
             return Exit.OK
+    plan = await run_plan(session.store, summary.run) if raw else None
+    if plan is not None:
+        print(json.dumps({"kind": "plan", "data": plan_json(plan)}))
     if not raw:
         lines = timeline.unjudged(time.time())
         for one in await approvals(session.store, summary.run):
@@ -91,6 +98,8 @@ def _head(summary: RunSummary) -> list[str]:
         "started": f"{moment(summary.started)}, {took}",
         "used": used,
     }
+    if summary.plan:
+        lines["at"] = summary.plan
     if summary.sources:
         lines["answer"] = "from " + ", ".join(summary.sources)
     room = page() - HEAD

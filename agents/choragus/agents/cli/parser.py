@@ -76,8 +76,9 @@ def _add_reading(commands: Commands) -> None:
         show,
         "show what a run did",
         "The run's timeline: model calls with tokens, cost and time; tool calls with arguments, verdict,\n"
-        "who decided, and result; failures, restarts, reopened files; the outcome. Long texts are cut;\n"
-        "--json prints everything, one logbook entry to a line.",
+        "who decided, and result; failures, restarts, reopened files; the outcome. A run that follows a plan\n"
+        "begins with it: each step, its state, and what went wrong. Long texts are cut; --json prints\n"
+        "everything, one logbook entry to a line, and a plan behind them.",
         "choragus show runs.db 5f2c --follow\n  choragus show runs.db 5f2c --json | jq .kind",
     )
     one.add_argument("run", metavar="RUN", help=RUN)

@@ -11,6 +11,7 @@ import msgspec
 from choragus.mailbox.citation import FORKED
 from choragus.mailbox.turn import SYSTEM_STREAM, LogEntry
 
+from .plan import told
 from .text import as_json, block, chunks, columns, counted, duration, money, short, visible
 
 Fields = dict[str, object]
@@ -65,6 +66,8 @@ class Timeline:
         data: Fields = msgspec.json.decode(entry.body)
         if entry.stream == SYSTEM_STREAM:
             return _opened(entry.at, data) if self._begun and not self.ended and entry.kind == "system.opened" else []
+        if planned := told(entry.kind, data):
+            return [Row(entry.at, "", *planned, whole=True)]
         make = _KINDS.get(entry.kind)
         return [] if make is None else make(self, entry.at, data)
 

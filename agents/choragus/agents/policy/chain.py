@@ -18,8 +18,9 @@ class Policy(Protocol):
     """A rule. It is asked at each of its stages, gets all it may need in the check, and keeps nothing between two.
 
     `version` is another whenever the rule says anything else; both stand beside each ruling in the logbook, and in the
-    run's manifest. `looks_back` is how many of the run's latest calls it wants to see. Two more may be there:
-    `wants_norms` when it compares with earlier runs (`Check.norms`), `is_default` as `Chain` has it.
+    run's manifest. `looks_back` is how many of the run's latest calls it wants to see. Three more may be there:
+    `wants_norms` when it compares with earlier runs (`Check.norms`), `wants_plan` when it looks at where in its plan
+    the run is (`Check.planned`), `is_default` as `Chain` has it.
     """
 
     @property
@@ -67,6 +68,8 @@ class Chain:
     policies: tuple[Policy, ...] = ()
     wants_norms: bool = attrs.field(init=False, eq=False)
     """Whether a policy compares with what earlier runs of this version did."""
+    wants_plan: bool = attrs.field(init=False, eq=False)
+    """Whether a policy looks at where in its plan a run is."""
     looks_back: int = attrs.field(init=False, eq=False)
     """How many of the run's latest calls have to be kept for the policies."""
     follows_information: bool = attrs.field(init=False, eq=False)
@@ -76,6 +79,10 @@ class Chain:
     @wants_norms.default
     def _wanting(self) -> bool:
         return any(getattr(policy, "wants_norms", False) for policy in self.policies)
+
+    @wants_plan.default
+    def _wanting_plan(self) -> bool:
+        return any(getattr(policy, "wants_plan", False) for policy in self.policies)
 
     @follows_information.default
     def _following(self) -> bool:

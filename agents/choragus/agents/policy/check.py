@@ -61,6 +61,19 @@ class Past:
 
 
 @frozen(kw_only=True)
+class Planned:
+    """Where in its plan the run is when a call is judged.
+
+    `step` is the id of the step in hand, `tools` are those that it names, None when it names none. `named` are the
+    tools of the whole plan, each with the ids of the steps that name it and are not over.
+    """
+
+    step: str
+    tools: tuple[str, ...] | None
+    named: Mapping[str, tuple[str, ...]] = field(factory=dict)
+
+
+@frozen(kw_only=True)
 class Check:
     """One thing to judge.
 
@@ -72,6 +85,7 @@ class Check:
         now: seconds since the epoch.
         origins: where the call (at CALL) or the answer (at OUTPUT) comes from, when a policy follows information.
         spent: what the run has used by now.
+        planned: at CALL, where in its plan the run is, for policies with `wants_plan`; None without a plan.
         norms: what earlier runs of this version of the agent did, for policies with `wants_norms`; None without any.
     """
 
@@ -90,3 +104,4 @@ class Check:
     origins: Origins | None = None
     spent: Spent = field(factory=Spent)
     norms: Norms | None = None
+    planned: Planned | None = None

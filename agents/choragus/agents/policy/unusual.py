@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from choragus.agents.errors import AgentFault
 
-from .check import Check, PastCall, Stage
+from .check import Check, PastCall, Planned, Stage
 from .decision import Decision, check_decision, verdict_of, version_of
 from .norms import Norms
 from .verdict import Verdict
@@ -124,7 +124,9 @@ class PlanPolicy:
     """Objects to a call that leaves the plan: a tool that it does not have, or one whose turn is over.
 
     The plan is `order`. Each of its tools may be called several times in a row, and steps may be left out. Without an
-    order there is nothing to leave.
+    order it is the run's own plan, as far as its steps name tools, by those that they may use or by the one whose call
+    proves them done: a call leaves it whose tool the step in hand does not name though others do, or that no step names
+    any more. A run without a plan has nothing to leave.
 
     >>> PlanPolicy(order=["find", "book", "pay"]).order
     ('find', 'book', 'pay')
@@ -142,6 +144,11 @@ class PlanPolicy:
     stages: frozenset[Stage] = field(default=CALL, init=False)
 
     @property
+    def wants_plan(self) -> bool:
+        """Whether the run's own plan is what counts."""
+        return not self.order
+
+    @property
     def looks_back(self) -> int:
         """As far as a plan may have come; without one nothing needs to be kept."""
         return 200 if self.order else 0
@@ -153,8 +160,11 @@ class PlanPolicy:
 
     def judge(self, check: Check) -> Verdict | None:
         """By where in the plan the run stands after the calls that ran."""
-        if not self.order or check.risk not in self.risks:
+        if check.risk not in self.risks:
             return None
+        if not self.order:
+            why = "" if check.planned is None else _leaves(check.tool, check.planned)
+            return verdict_of(self.then, f"{check.tool} leaves the plan: {why}") if why else None
         past = (*(one for one in check.past.calls if one.result), *check.past.running)
         left = self.order[max(_stands(self.order, past), 0) :]
         if check.tool in left:
@@ -175,6 +185,18 @@ def unexpected(then: Decision = "ask", least: int = 10) -> list[Unexpected]:
         UnusualSpendingPolicy(then=then, least=least),
         PlanPolicy(then=then),
     ]
+
+
+def _leaves(tool: str, planned: Planned) -> str:
+    """Why a call is none of the run's plan, or nothing."""
+    if not planned.named or tool in (planned.tools or ()):
+        return ""
+    steps = planned.named.get(tool, ())
+    if planned.tools is not None:
+        return f"step {planned.step} has {', '.join(planned.tools) or 'no tools'}"
+    if steps:
+        return f"step {planned.step} is in hand, and step {steps[0]} has {tool}"
+    return f"no step of what is left of it has {tool}"
 
 
 def _stands(planned: tuple[str, ...], past: tuple[PastCall, ...]) -> int:
