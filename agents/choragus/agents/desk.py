@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from choragus.actors.errors import MailboxFull, SystemStopped
@@ -16,12 +17,13 @@ from choragus.supervision.system import System
 
 from .approval import approval_id
 from .control import PauseRun, ResumeRun, StartChild
-from .errors import DecisionRefused, Failed, Held
+from .errors import DecisionRefused, Failed, Held, Paused
 from .guardrail import Guardrail
 from .inspection import find_run
 from .memory import Memory
 from .message import CancelRun, Decide, ForkRun, GiveUpRun, SettleCall, StartRun, UnwindRun
 from .orchestrator import Orchestrator
+from .speech import AskBegun, SendText
 from .tool_gateway import ToolGateway
 
 PARTS = (Orchestrator, Memory, Guardrail, ToolGateway)
@@ -33,9 +35,18 @@ class Desk:
     Args:
         place: the file, or "memory".
         held: the runs that are not gone on with, and why.
+        now: gives seconds since the epoch.
     """
 
-    def __init__(self, place: str, store: Store, system: System, held: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        place: str,
+        store: Store,
+        system: System,
+        held: Mapping[str, str],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.now = now
         self.place = place
         self.store = store
         self._system = system
@@ -43,9 +54,17 @@ class Desk:
         self._broken: dict[str, str] = {}
         self._suspects: set[str] = set()
         self._is_closed = False
+        self.paused = ""
         system.events.subscribe(self._noticed)
 
-    def orchestrator(self, run: str) -> Ref[StartRun | ForkRun | CancelRun | PauseRun | ResumeRun | StartChild]:
+    def check_open(self) -> None:
+        """Refuse to begin a run while the runtime is paused; raises Paused."""
+        if self.paused:
+            raise Paused(f"this runtime is {self.paused}: nothing starts before `await runtime.resume(by=...)`")
+
+    def orchestrator(
+        self, run: str
+    ) -> Ref[StartRun | ForkRun | CancelRun | PauseRun | ResumeRun | StartChild | SendText | AskBegun]:
         """The run's orchestrator; raises Held."""
         self._check_held(run)
         return self._system.ref(Orchestrator, run)

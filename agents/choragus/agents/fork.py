@@ -89,7 +89,9 @@ async def fork_point(store: Store, run: str, at: int | None, place: str) -> Fork
     standing = await standing_at(store, summary.run, at)
     asked = await _answer(store, summary.run, standing)
     # While the goal is judged nobody has heard it yet; a fork has it judged anew.
-    conversation = await _conversation(store, summary.run) or [ChatMessage("user", summary.goal)]
+    conversation = await whole_conversation(store, summary.run)
+    if standing.step == 1 and len(conversation) == standing.messages - 1:
+        conversation.append(ChatMessage("user", summary.goal))
     await _check_whole(store, summary.run)  # it may have been pruned while it was read
     if len(conversation) < standing.messages:
         raise NotForkable(
@@ -107,7 +109,7 @@ async def fork_point(store: Store, run: str, at: int | None, place: str) -> Fork
         calls=tuple(_taken_over(summary.run, standing, call, asked) for call in standing.calls) if asked else (),
         interrupted=_interrupted(standing),
         granted=None if (state := await _state(store, summary.run)) is None else state.granted,
-        ledgers=await _ledgers(store, state),
+        ledgers=await ledgers_of(store, state),
     )
 
 
@@ -221,7 +223,7 @@ async def _answer(store: Store, run: str, standing: Standing) -> _Answer | None:
     if isinstance(state, RunState) and state.step == standing.step:
         calls = [_with_result(call, results.get(call.id)) for call in state.calls]
         return _Answer(state.text, tuple(calls))
-    said = (await _conversation(store, run))[standing.messages :]
+    said = (await whole_conversation(store, run))[standing.messages :]
     count = len(standing.calls)
     if len(said) <= count or len(said[0].calls) != count:
         raise NotForkable(
@@ -240,7 +242,7 @@ async def _state(store: Store, run: str) -> RunState | None:
     return state if isinstance(state, RunState) else None
 
 
-async def _ledgers(store: Store, state: RunState | None) -> tuple[str, ...]:
+async def ledgers_of(store: Store, state: RunState | None) -> tuple[str, ...]:
     """Those that the run draws on: of a sub-run those of the topmost, from whose budget the fork does not spend."""
     while state is not None and state.parent:
         state = await _state(store, state.parent)
@@ -279,7 +281,7 @@ def _interrupted(standing: Standing) -> tuple[Interrupted, ...]:
     return (*model, *(Interrupted(effect=call.effect, call=call.id, tool=call.tool) for call in begun))
 
 
-async def _conversation(store: Store, run: str) -> list[ChatMessage]:
+async def whole_conversation(store: Store, run: str) -> list[ChatMessage]:
     """The whole conversation, with what is on its way to the memory."""
     while True:
         coming = await _mail(store, run, MEMORY, Perceive)

@@ -9,7 +9,7 @@ from choragus.mailbox.codec import stored
 
 from .flow.label import OWN
 from .limits import Limits
-from .model import ChatMessage, ToolCall
+from .model import ChatMessage, Image, ToolCall
 from .spending import NOTHING, Spent
 
 ORCHESTRATOR = "choragus.orchestrator"
@@ -33,7 +33,10 @@ class StartRun(Request[bool]):
     `manifest` is the hash of the agent as whoever starts the run has it: a start that survives a crash is held with it.
     `parent` is the run that this is a sub-run of, `room` how many may stand below one another under it as far as that
     one says, `ledgers` are the names of those that it draws on. `tools` are the names of
-    those of the agent's tools that the run may use; None: all.
+    those of the agent's tools that the run may use; None: all. `images` stand beside the goal.
+
+    `thread` is the conversation that it is part of, by `name`, and `said` the key of its goal there. A run that
+    `follows` another begins with the lines of `context`, the first `carried` of which are that one's.
     """
 
     agent: str
@@ -44,6 +47,13 @@ class StartRun(Request[bool]):
     room: int | None = None
     ledgers: tuple[str, ...] = ()
     tools: tuple[str, ...] | None = None
+    images: tuple[Image, ...] = ()
+    thread: str = ""
+    name: str = ""
+    said: str = ""
+    follows: str = ""
+    context: tuple[ChatMessage, ...] = ()
+    carried: int = 0
 
 
 @stored("choragus.fork_run")

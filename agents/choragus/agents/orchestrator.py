@@ -21,6 +21,7 @@ from choragus.mailbox.turn import SYSTEM_STREAM
 
 from .approval import CEILING
 from .control import ChildEnded, Drawn, LimitsRaised, PauseRun, ResumeRun, StartChild
+from .conversing import Conversing
 from .errors import AgentError
 from .fork import ForkPoint, fork_point, is_fork, origin, taken
 from .limits import Limits
@@ -47,15 +48,15 @@ from .message import (
     WallReached,
 )
 from .model import ChatMessage, ToolCall
-from .nesting import Nesting
 from .part import PATIENCE
 from .policy.check import Stage
+from .speech import AskBegun, SendText
 from .state import Draft, Halt, OpenCall, Phase, RunState, Status
 from .stream import SHOWN
 
 
 class Orchestrator(
-    Nesting[
+    Conversing[
         RunState,
         StartRun
         | ForkRun
@@ -72,7 +73,9 @@ class Orchestrator(
         | PauseRun
         | ResumeRun
         | StartChild
-        | ChildEnded,
+        | ChildEnded
+        | SendText
+        | AskBegun,
     ],
     name=ORCHESTRATOR,
 ):
@@ -85,8 +88,9 @@ class Orchestrator(
             return False
         state = self.state
         state.parent, state.ledgers, state.room = message.parent, message.ledgers, message.room
+        self._take_place(message)
         self._begin(message.agent, message.goal, message.key, granted=message.tools)
-        self._judge(Draft(stage=Stage.INPUT.value, text=message.goal))
+        self._judge(Draft(stage=Stage.INPUT.value, text=message.goal, images=message.images))
         return True
 
     @handle
@@ -153,6 +157,8 @@ class Orchestrator(
         elif message.call.startswith(CEILING):
             self.state.ceiling = message.reason and f"{message.call}: {message.reason}"
             self._show()
+        else:
+            self._text_waits(message)
 
     def _begin(
         self,
@@ -175,6 +181,7 @@ class Orchestrator(
             key=state.key,
             manifest=state.manifest,
             limits=state.limits.said(),
+            **self._placed(),
         )
         self.log("run.manifest", hash=state.manifest, identity=identity.as_dict())
         self.tell(
@@ -199,10 +206,13 @@ class Orchestrator(
         state = self.state
         if not point.calls:
             state.step = point.step - 1
-            if len(point.conversation) == 1:
-                self._judge(Draft(stage=Stage.INPUT.value, text=point.conversation[0].text))
-            else:
+            *before, last = point.conversation
+            if point.step > 1:
                 self._perceive(*point.conversation)
+                return
+            if before:  # it began with what another had left
+                self.tell(MEMORY, TakeOver(tuple(before)))
+            self._judge(Draft(stage=Stage.INPUT.value, text=last.text, images=last.images))
             return
         state.step, state.upto, state.text = point.step, len(point.conversation), point.text
         state.calls = list(point.calls)
@@ -235,7 +245,8 @@ class Orchestrator(
         self.state.calls = []
         self._enter(Phase.PERCEIVE)
         self._show()
-        self.tell(MEMORY, Perceive(self.state.step, additions))
+        texts = self._taken_up() if self.state.said else ()
+        self.tell(MEMORY, Perceive(self.state.step, (*additions, *texts)))
 
     def _act(self, draft: Draft, text: str) -> None:
         state = self.state

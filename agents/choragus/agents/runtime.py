@@ -27,6 +27,7 @@ from .agent import Agent, agents_by_name, check_policies, check_start
 from .approval import Approval
 from .attention import Attention, waiting
 from .baseline import Baseline
+from .conversation import Conversations, begin_or_send
 from .desk import PARTS, Desk
 from .errors import AgentError
 from .fork import check_fork, fork_id, parent, standing_at
@@ -37,6 +38,7 @@ from .ledger import Ledger, check_ledgers, ledgers_by_name
 from .limits import Limits
 from .manifest import manifest
 from .message import ForkRun, StartRun
+from .model import Image
 from .naming import run_id
 from .policy.chain import Policy
 from .retention import Sweep, prune_runs
@@ -44,7 +46,8 @@ from .rulebook import MAIN, Rulebook
 from .rules import Rules
 from .run import Run
 from .service import Services
-from .steering import Steering, begin_child
+from .speaking import check_text
+from .steering import begin_child
 from .telemetry import Exporter
 from .toolbelt.execution import Toolbelt
 from .toolbelt.provision import check_grant, check_resources, secret_names
@@ -63,7 +66,7 @@ NUDGE = 10.0
 """Seconds after which the tracer is sent to look also without news: an exporter may be back."""
 
 
-class Runtime(Steering):
+class Runtime(Conversations):
     """Runs agents, durably when it has a path. Opening a file goes on with every run in it that is unfinished.
 
     Args:
@@ -149,7 +152,8 @@ class Runtime(Steering):
                 await self.store.close()
             raise
         self._is_open = True
-        self._desk = Desk(self.place, self.store, self._system, {one.run: one.reason for one in self.held})
+        held = {one.run: one.reason for one in self.held}
+        self._desk = Desk(self.place, self.store, self._system, held, self._clock)
         try:
             await self._desk.look()
         except BaseException as error:
@@ -189,6 +193,8 @@ class Runtime(Steering):
         tools: Iterable[str] | None = None,
         parent: Run | None = None,
         ledgers: Iterable[str] = (),
+        images: Iterable[Image] = (),
+        thread: str = "",
     ) -> Run:
         """Start a run; with a key that was used for this agent before, give back that run and start nothing.
 
@@ -199,6 +205,10 @@ class Runtime(Steering):
                 with it, and ends with it. The key is then one of that run's own. Where that run was narrowed to some
                 tools, this one has none but these.
             ledgers: the names of those that it draws on. A sub-run draws on its parent's.
+            images: pictures beside the goal, at most 20 MB together.
+            thread: the name of a conversation with this agent. Its first run begins; once there is one, the goal is
+                sent to the last, as by `Run.send`, and tools and ledgers are as they were in the first. The key is then
+                that of the text.
 
         Raises:
             AgentFault: when the agent is not among the runtime's, the goal or the key is no text, a name is that of
@@ -211,16 +221,22 @@ class Runtime(Steering):
         check_start(self._agents, agent, goal, key)
         self._check_open()
         drawn = check_ledgers(ledgers, self._ledgers, parent)
-        granted = check_grant(agent, tools)
-        identity = manifest(agent, self._policies).hash
+        asked = StartRun(
+            agent=agent.name,
+            goal=goal,
+            key=key,
+            manifest=manifest(agent, self._policies).hash,
+            tools=check_grant(agent, tools),
+            ledgers=drawn,
+            images=check_text(goal, images),
+        )
+        if thread:
+            return await begin_or_send(self._desk, asked, thread, parent)
         if parent is not None:
-            asked = StartRun(agent=agent.name, goal=goal, key=key, manifest=identity, tools=granted)
             return await begin_child(self._desk, parent.id, asked)
         while True:
             id = run_id(agent.name, key)
-            begun = await self._desk.orchestrator(id).ask(
-                StartRun(agent=agent.name, goal=goal, key=key, manifest=identity, tools=granted, ledgers=drawn)
-            )
+            begun = await self._desk.orchestrator(id).ask(asked)
             if begun or key:  # else another run drew the same id
                 return Run(id, self._desk)
 

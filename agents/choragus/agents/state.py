@@ -10,7 +10,8 @@ from choragus.mailbox.codec import stored
 
 from .flow.label import OWN
 from .limits import Limits
-from .model import ToolCall
+from .model import Image, ToolCall
+from .speech import Said
 from .spending import Spent
 
 
@@ -64,7 +65,7 @@ class OpenCall:
 class Draft:
     """A text that the guardrail judges at `stage`, and for a reply the calls beside it and why the model stopped.
 
-    `waits`: a person decides.
+    `waits`: a person decides. `images` stand beside a goal.
     """
 
     stage: str
@@ -72,6 +73,7 @@ class Draft:
     calls: tuple[ToolCall, ...] = ()
     stop: str = "stop"
     waits: str = ""
+    images: tuple[Image, ...] = ()
 
 
 class Halt(Enum):
@@ -94,6 +96,10 @@ class RunState:
     sub-runs may stand below one another under this one. `granted` are the tools that the run was
     narrowed to; None: it was not. `children` are its sub-runs, and whether they go on. `model` is the place
     of the model in hand among the agent's.
+
+    `said` are the texts that were sent to it and that its model has not read yet, `texts` how many there were; `answer`
+    is what it has answered while one of them is judged. `thread` is the conversation that it is part of, which goes by
+    `name`; it `follows` a run and is `followed_by` one. `carried` is how much of its conversation it has from there.
     """
 
     phase: Phase = Phase.NEW
@@ -127,6 +133,14 @@ class RunState:
     sources: tuple[str, ...] = ()
     questions: int = 0
     model: int = 0
+    said: list[Said] = attrs.field(factory=list)
+    texts: int = 0
+    answer: str | None = None
+    thread: str = ""
+    name: str = ""
+    follows: str = ""
+    followed_by: str = ""
+    carried: int = 0
 
     @property
     def open_children(self) -> tuple[str, ...]:
@@ -149,11 +163,24 @@ class RunState:
             "questions": self.questions,
         }
 
+    def place(self) -> dict[str, object]:
+        """Where the run stands in its thread; nothing when it is part of none."""
+        if not self.thread:
+            return {}
+        return {
+            "thread": self.thread,
+            "name": self.name,
+            "follows": self.follows,
+            "followed_by": self.followed_by,
+            "carried": self.carried,
+        }
+
     def row(self, run: str) -> dict[str, object]:
         """The body of the view row `run`; what waits for a person makes a running run a waiting one."""
         waits = [f"{call.id} {call.asked.name}: {call.waits}" for call in self.calls if call.waits]
         if self.draft is not None and self.draft.waits:
             waits.append(f"{self.draft.stage}: {self.draft.waits}")
+        waits += [f"{one.id}: {one.waits}" for one in self.said if one.waits]
         if self.ceiling:
             waits.append(self.ceiling)
         if not self.status.is_final:
@@ -174,5 +201,6 @@ class RunState:
             "paused": "; ".join(self.paused.values()),
             "parent": self.parent,
             **({"sources": list(self.sources)} if self.sources else {}),
+            **self.place(),
             **self.figures(),
         }
