@@ -104,13 +104,13 @@ async def test_a_run_that_is_pruned_while_it_is_read_is_refused(monkeypatch: pyt
     async with Runtime(agents=[agent]) as runtime:
         run = await ended(runtime, agent)
         streams = {run_stream(run.id): len(await kinds(run)), conversation_stream(run.id): 2}
-        read = forks._conversation
+        read = forks.whole_conversation
 
         async def too_late(store: Store, run: str) -> list[ChatMessage]:
             await store.prune(Pruning(at=1.0, streams=streams))
             return await read(store, run)
 
-        monkeypatch.setattr(forks, "_conversation", too_late)
+        monkeypatch.setattr(forks, "whole_conversation", too_late)
 
         with pytest.raises(AgentError, match=f"^run '{run.id}' cannot be forked: it was pruned: "):
             await runtime.fork(run.id, at=await position(run, "memory.assembled", step=2))

@@ -153,7 +153,7 @@ class Conversing(Nesting[R, M]):
         state = self.state
         if not state.thread:
             return {}
-        place = {"thread": state.thread, "name": state.name}
+        place: dict[str, object] = {"thread": state.thread, "name": state.name}
         if not state.follows:
             return place
         return {**place, "follows": state.follows, "carried": state.carried, "messages": state.upto + 1}
