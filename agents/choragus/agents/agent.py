@@ -15,6 +15,7 @@ from .limits import Limits
 from .model import Model
 from .policy.chain import Policy
 from .prompt import Prompt
+from .provenance import Provenance
 from .tool import Risk, Tool
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -65,6 +66,7 @@ class Agent:
         policies: what judges its goal, replies, calls, results and answer, behind the runtime's own policies.
         approvals: who is asked, how long they have, and what happens when nobody decides.
         checkpoints: where a person is always asked.
+        configured: the file that it was configured from, as `Config.agent` says it; no part of its identity.
 
     Raises:
         AgentFault: a part is of a wrong type, the name is badly formed, or two tools share a name.
@@ -81,6 +83,7 @@ class Agent:
     cheaper: Model | None = field(kw_only=True, default=None)
     approvals: Approvals = field(kw_only=True, factory=Approvals)
     checkpoints: tuple[Checkpoint, ...] = field(kw_only=True, default=(), converter=_as_checkpoints)
+    configured: Provenance | None = field(kw_only=True, default=None)
 
     def __attrs_post_init__(self) -> None:
         _check_name(self.name)

@@ -183,7 +183,9 @@ class Orchestrator(
             limits=state.limits.said(),
             **self._placed(),
         )
-        self.log("run.manifest", hash=state.manifest, identity=identity.as_dict())
+        source = self.services.agent(agent).configured
+        read = {} if source is None else {"configured": attrs.asdict(source)}
+        self.log("run.manifest", hash=state.manifest, identity=identity.as_dict(), **read)
         self.tell(
             GUARDRAIL,
             SetLimits(
