@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from .agent import Agent
 from .approval import Approval
 from .approver import Approvals
 from .asgi import approvals_app
 from .attention import Attention
 from .checkpoint import After, Before, BeforeAnswer, BeforeStep
+from .conversation import HistoryLine, Thread
 from .errors import (
     AgentError,
     AgentFault,
     Cancelled,
+    ConfigFault,
     DecisionRefused,
     Denied,
     Failed,
@@ -25,9 +30,11 @@ from .errors import (
     Paused,
     PolicyFault,
     SecretFault,
+    TextRefused,
     ToolError,
     ToolFault,
     UnknownRun,
+    UnknownThread,
     Waiting,
 )
 from .flow.committing import commit_plan
@@ -53,6 +60,7 @@ from .model import (
     Usage,
 )
 from .prompt import Prompt
+from .provenance import Provenance
 from .question import ask_person
 from .retention import KeptRun, Sweep
 from .rulebook import Rule
@@ -65,6 +73,9 @@ from .sync import run_sync
 from .tool import Risk, Tool, ToolContext, tool
 from .toolbelt.options import Breaker, Rate, Retry
 from .webhook import Webhook, verify_signature
+
+if TYPE_CHECKING:
+    from .config import Config, load_config
 
 __all__ = [
     "After",
@@ -81,12 +92,15 @@ __all__ = [
     "Breaker",
     "Cancelled",
     "ChatMessage",
+    "Config",
+    "ConfigFault",
     "DecisionRefused",
     "Denied",
     "Failed",
     "FunctionModel",
     "Held",
     "HeldRun",
+    "HistoryLine",
     "Image",
     "InformationFlow",
     "KeptRun",
@@ -109,6 +123,7 @@ __all__ = [
     "PolicyFault",
     "Price",
     "Prompt",
+    "Provenance",
     "Rate",
     "Retry",
     "Risk",
@@ -124,6 +139,8 @@ __all__ = [
     "StreamingModel",
     "Sweep",
     "TextDelta",
+    "TextRefused",
+    "Thread",
     "Tool",
     "ToolCall",
     "ToolContext",
@@ -132,6 +149,7 @@ __all__ = [
     "ToolSchema",
     "Unknown",
     "UnknownRun",
+    "UnknownThread",
     "Unwound",
     "Usage",
     "Waiting",
@@ -139,7 +157,19 @@ __all__ = [
     "approvals_app",
     "ask_person",
     "commit_plan",
+    "load_config",
     "run_sync",
     "tool",
     "verify_signature",
 ]
+
+_LATER = {"Config": "config", "load_config": "config"}
+"""What reads files is imported when it is first asked for."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    globals()[name] = found
+    return found
