@@ -83,7 +83,7 @@ async def _judged(desk: Desk, heard: Heard, after: int) -> None:
     """
     if not heard.text:
         return
-    with desk.news() as news:
+    with desk.news(heard.run) as news:
         while True:
             news.clear()
             async for line in timeline(desk.store, heard.run, after):
