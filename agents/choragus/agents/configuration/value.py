@@ -81,7 +81,9 @@ def built(cls: type[T], *, short: str = "", **readers: Reader) -> Callable[[Spot
         try:
             return cls(**options)
         except (AgentError, TypeError) as error:
-            raise (spot if given is not value else named(spot, options, str(error))).fault(str(error)) from None
+            why = str(error)
+            where = spot if given is not value else named(spot, options, why)
+            raise where.fault(why.replace("None for no", f'"{NONE}" for no')) from None
 
     return read
 
