@@ -20,6 +20,7 @@ from choragus.agents.model import ModelRequest, ToolCall
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import Answer, FunctionModel
+from choragus.agents.speech import Talk
 from choragus.agents.state import Draft, OpenCall, Phase, RunState, Status
 from choragus.agents.tool import tool
 from choragus.agents.toolbelt.options import Retry
@@ -117,7 +118,7 @@ async def test_it_is_told_of_a_run_of_hundreds_of_steps_too() -> None:
     [
         (RunState(), "it is about to begin"),
         (
-            RunState(phase=Phase.STOP, status=Status.FAILED, ended=9.0, followed_by="abc"),
+            RunState(phase=Phase.STOP, status=Status.FAILED, ended=9.0, talk=Talk(followed_by="abc")),
             "nothing: it has ended (failed) 21 s ago; it goes on as run abc",
         ),
         (RunState(phase=Phase.PERCEIVE, step=3), "step 3: puts together what the model sees"),

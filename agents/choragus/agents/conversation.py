@@ -19,7 +19,7 @@ from .message import StartRun
 from .model import ChatMessage, Image
 from .run import Run
 from .speaking import check_text, last_run, say
-from .speech import SendText
+from .speech import Place, SendText
 from .steering import Steering
 from .stream import conversation_stream
 
@@ -117,7 +117,7 @@ async def begin_or_send(desk: Desk, start: StartRun, name: str, parent: Run | No
     if not last:
         gone = (await desk.store.extent(thread_stream(thread))).last
         last = thread_id(start.agent, name, gone)
-        begin = attrs.evolve(start, key="", thread=thread, name=name, said=start.key)
+        begin = attrs.evolve(start, key="", place=Place(thread=thread, name=name, said=start.key))
         if await desk.orchestrator(last).ask(begin):
             return Run(last, desk)
     message = SendText(text=start.goal, by="host", images=start.images, key=start.key)

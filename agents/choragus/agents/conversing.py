@@ -29,7 +29,7 @@ from .model import ChatMessage
 from .nesting import Nesting
 from .policy.check import Stage
 from .sender import from_outside
-from .speech import AskBegun, Heard, Said, SendText
+from .speech import AskBegun, Heard, Place, Said, SendText, Talk
 from .state import Phase, Status
 from .stream import SHOWN
 
@@ -53,7 +53,7 @@ class Conversing(Nesting[R, M]):
             return Heard(run=run, is_taken=True)
         if self._is_over:
             return await self._pass_on(message)
-        if len(state.said) >= MOST_WAITING:
+        if len(state.unread) >= MOST_WAITING:
             why = f"{MOST_WAITING} texts wait already to be read, and no more may: send it again in a while"
             return Heard(run=self.key, reason=why)
         return self._take(message)
@@ -102,69 +102,75 @@ class Conversing(Nesting[R, M]):
     def _answered(self, text: str) -> None:
         """The answer stands. Whoever has said more by then has none yet, and the run goes on."""
         state = self.state
-        if state.final or not state.said:
+        if state.final or not state.unread:
             self._end(Status.COMPLETED, text)
-        elif state.said[0].is_ready:
+        elif state.unread[0].is_ready:
             self._enter(Phase.UPDATE)
             self._perceive(ChatMessage("assistant", text))
         else:
-            state.answer = text
+            self._talk.answer = text
             self._enter(Phase.JUDGE, stage=Stage.INPUT.value)
             self._show()
 
     def _taken_up(self) -> tuple[ChatMessage, ...]:
         """The texts that the model reads now: in the order in which they came, up to the first that is not judged."""
-        state = self.state
-        ready = next((at for at, one in enumerate(state.said) if not one.is_ready), len(state.said))
-        taken, state.said = state.said[:ready], state.said[ready:]
+        talk = self._talk
+        ready = next((at for at, one in enumerate(talk.unread) if not one.is_ready), len(talk.unread))
+        taken, talk.unread = talk.unread[:ready], talk.unread[ready:]
         if taken:
-            self.log("text.read", texts=[one.id for one in taken], step=state.step)
+            self.log("text.read", texts=[one.id for one in taken], step=self.state.step)
         return tuple(one.line for one in taken)
 
     def _leave_unread(self, status: Status) -> None:
         """What passed stays in the conversation, for the run that follows; what is not judged yet is refused."""
-        state = self.state
-        lines = [ChatMessage("assistant", state.answer)] if state.answer is not None else []
-        for said in tuple(state.said):
+        talk = self._talk
+        lines = [ChatMessage("assistant", talk.answer)] if talk.answer is not None else []
+        for said in tuple(talk.unread):
             if said.is_ready:
                 lines.append(said.line)
             else:
                 self._refuse(said, f"the run has ended ({status.value}) before it was judged: send it again")
         if lines:
             self.tell(MEMORY, Perceive(0, tuple(lines)))
-        state.said, state.answer = [], None
+        talk.unread, talk.answer = [], None
 
     def _take_place(self, start: StartRun) -> None:
         """In the thread that the run is part of, behind the run that it follows."""
-        state = self.state
-        if not start.thread:
+        place = start.place
+        if place is None:
             return
-        state.thread, state.name = start.thread, start.name
-        state.follows, state.carried = start.follows, start.carried
-        state.upto = len(start.context)
-        self.append(thread_stream(state.thread), "run", {"run": self.key})
-        if start.said:
-            self._note(start.said)
-        if start.context:
-            self.tell(MEMORY, TakeOver(start.context))
+        self.state.talk = Talk(thread=place.thread, name=place.name, follows=place.follows, carried=place.carried)
+        self.state.upto = len(place.context)
+        self.append(thread_stream(place.thread), "run", {"run": self.key})
+        if place.said:
+            self._note(place.said)
+        if place.context:
+            self.tell(MEMORY, TakeOver(place.context))
 
     def _placed(self) -> dict[str, object]:
         """The same for the logbook; `messages` is how much of the conversation there is with the goal."""
-        state = self.state
-        if not state.thread:
+        talk = self.state.talk
+        if talk is None:
             return {}
-        place: dict[str, object] = {"thread": state.thread, "name": state.name}
-        if not state.follows:
+        place: dict[str, object] = {"thread": talk.thread, "name": talk.name}
+        if not talk.follows:
             return place
-        return {**place, "follows": state.follows, "carried": state.carried, "messages": state.upto + 1}
+        return {**place, "follows": talk.follows, "carried": talk.carried, "messages": self.state.upto + 1}
 
     # Taking a text.
 
+    @property
+    def _talk(self) -> Talk:
+        """Made when the first text comes."""
+        if self.state.talk is None:
+            self.state.talk = Talk()
+        return self.state.talk
+
     def _take(self, message: SendText) -> Heard:
-        state = self.state
-        state.texts += 1
-        said = Said(id=f"text-{state.texts}", text=message.text, by=message.by, images=message.images, key=message.key)
-        state.said.append(said)
+        state, talk = self.state, self._talk
+        talk.texts += 1
+        said = Said(id=f"text-{talk.texts}", text=message.text, by=message.by, images=message.images, key=message.key)
+        talk.unread.append(said)
         fields: dict[str, object] = {"images": len(said.images)} if said.images else {}
         self.log("text.received", text=said.id, by=said.by, said=said.text[:SHOWN], step=state.step, **fields)
         if message.key:
@@ -187,21 +193,21 @@ class Conversing(Nesting[R, M]):
 
     def _waiting(self, id: str) -> Said | None:
         """The text of that name that is not judged yet."""
-        return next((one for one in self.state.said if one.id == id and not one.is_ready), None)
+        return next((one for one in self.state.unread if one.id == id and not one.is_ready), None)
 
     def _pass_text(self, said: Said, text: str) -> None:
         said.text, said.is_ready, said.waits = text, True, ""
         self._go_on_listening()
 
     def _refuse(self, said: Said, reason: str) -> None:
-        self.state.said = [one for one in self.state.said if one is not said]
+        self._talk.unread = [one for one in self._talk.unread if one is not said]
         self.log("text.refused", text=said.id, by=said.by, reason=reason)
         if not self._is_over:
             self._go_on_listening()
 
     def _go_on_listening(self) -> None:
         """The answer that was held back for it goes its way."""
-        answer, self.state.answer = self.state.answer, None
+        answer, self._talk.answer = self._talk.answer, None
         if answer is not None:
             self._answered(answer)
         else:
@@ -211,17 +217,17 @@ class Conversing(Nesting[R, M]):
 
     async def _pass_on(self, message: SendText) -> Heard:
         """Begin the run that follows, in this one turn, with what this one leaves; or say which it is."""
-        state, services = self.state, self.services
-        if state.followed_by:
-            return Heard(run=state.followed_by)
+        state, services, talk = self.state, self.services, self._talk
+        if talk.followed_by:
+            return Heard(run=talk.followed_by)
         if state.agent not in services.agents:
             why = f"its agent {state.agent!r} is not among the runtime's: pass it in Runtime(agents=[...])"
             return Heard(run=self.key, reason=why)
         await self.committed()  # the conversation is read from disk
         left = await carried(services, self.key, state)
-        state.followed_by = next_run(self.key)
-        if not state.thread:
-            state.thread = self.key
+        talk.followed_by = next_run(self.key)
+        if not talk.thread:
+            talk.thread = self.key
             self.append(thread_stream(self.key), "run", {"run": self.key})
         start = StartRun(
             agent=state.agent,
@@ -232,24 +238,26 @@ class Conversing(Nesting[R, M]):
             ledgers=await ledgers_of(services.store, state),
             room=state.room,
             tools=state.granted,
-            thread=state.thread,
-            name=state.name,
-            said=message.key,
-            follows=self.key,
-            context=left.lines,
-            carried=left.carried,
+            place=Place(
+                thread=talk.thread,
+                name=talk.name,
+                said=message.key,
+                follows=self.key,
+                context=left.lines,
+                carried=left.carried,
+            ),
         )
-        self.tell_at(actor_id(ORCHESTRATOR, state.followed_by), start)
-        self.log("run.followed", run=state.followed_by, by=message.by)
+        self.tell_at(actor_id(ORCHESTRATOR, talk.followed_by), start)
+        self.log("run.followed", run=talk.followed_by, by=message.by)
         self._show()
-        return Heard(run=state.followed_by, is_taken=True)
+        return Heard(run=talk.followed_by, is_taken=True)
 
     async def _known(self, key: str) -> str:
         """The run of this thread that has taken the text of that key, or nothing."""
         await self.committed()  # the row is read from disk
-        row = await self.services.store.view("said", said_key(self.state.thread or self.key, key))
+        row = await self.services.store.view("said", said_key(self._talk.thread or self.key, key))
         return "" if row is None else row.scope
 
     def _note(self, key: str) -> None:
         """Remember the text of that key for as long as the run is kept."""
-        self.view("said", said_key(self.state.thread or self.key, key), {}, scope=self.key, sort=self.now)
+        self.view("said", said_key(self._talk.thread or self.key, key), {}, scope=self.key, sort=self.now)

@@ -92,15 +92,15 @@ def told(state: RunState, traces: Traces, now: float) -> str:
     if state.phase is Phase.NEW:
         return "it is about to begin"
     if state.status.is_final:
-        after = f"; it goes on as run {state.followed_by}" if state.followed_by else ""
+        after = f"; it goes on as run {state.talk.followed_by}" if state.talk and state.talk.followed_by else ""
         return f"nothing: it has ended ({state.status.value}) {_span(now - state.ended)} ago{after}"
     parts = [f"step {state.step}: {_under_way(state, traces, now)}"]
     if state.paused:
         parts.insert(0, "; ".join(state.paused.values()))
     if state.ceiling:
         parts.append(f"waits for {state.ceiling.rpartition(': ')[2]} of more than its limits")
-    if state.said:
-        parts.append(f"{len(state.said)} unread {'text' if len(state.said) == 1 else 'texts'}")
+    if state.unread:
+        parts.append(f"{len(state.unread)} unread {'text' if len(state.unread) == 1 else 'texts'}")
     below = len(state.open_children)
     if below:
         parts.append(f"{below} {'sub-run goes' if below == 1 else 'sub-runs go'} on")
@@ -122,7 +122,7 @@ def _under_way(state: RunState, traces: Traces, now: float) -> str:
         case Phase.JUDGE if state.draft is not None and state.draft.waits:
             return f"its {state.draft.stage} waits for {state.draft.waits}"
         case Phase.JUDGE if state.draft is None:
-            waits = next((one.waits for one in state.said if one.waits), "")
+            waits = next((one.waits for one in state.unread if one.waits), "")
             return "has answered; a text that was sent to it " + (f"waits for {waits}" if waits else "is judged")
         case Phase.JUDGE:
             return f"its {'' if state.draft is None else state.draft.stage} is judged"

@@ -81,7 +81,7 @@ class Ending(Part[R, M]):
             self.tell(MEMORY, Perceive(0, (ChatMessage("assistant", outcome),)))
         state.status, state.outcome, state.ended, state.effect = status, outcome, self.now, ""
         state.draft, state.ceiling, state.paused = None, "", {}
-        if state.said:
+        if state.unread:
             self._leave_unread(status)
         for call in state.calls:
             call.waits = ""

@@ -10,6 +10,7 @@ from choragus.mailbox.codec import stored
 from .flow.label import OWN
 from .limits import Limits
 from .model import ChatMessage, Image, ToolCall
+from .speech import Place
 from .spending import NOTHING, Spent
 
 ORCHESTRATOR = "choragus.orchestrator"
@@ -32,11 +33,8 @@ class StartRun(Request[bool]):
 
     `manifest` is the hash of the agent as whoever starts the run has it: a start that survives a crash is held with it.
     `parent` is the run that this is a sub-run of, `room` how many may stand below one another under it as far as that
-    one says, `ledgers` are the names of those that it draws on. `tools` are the names of
-    those of the agent's tools that the run may use; None: all. `images` stand beside the goal.
-
-    `thread` is the conversation that it is part of, by `name`, and `said` the key of its goal there. A run that
-    `follows` another begins with the lines of `context`, the first `carried` of which are that one's.
+    one says, `ledgers` are the names of those that it draws on. `tools` are the names of those of the agent's tools
+    that the run may use; None: all. `images` stand beside the goal, and `place` says of which thread the run is part.
     """
 
     agent: str
@@ -48,12 +46,7 @@ class StartRun(Request[bool]):
     ledgers: tuple[str, ...] = ()
     tools: tuple[str, ...] | None = None
     images: tuple[Image, ...] = ()
-    thread: str = ""
-    name: str = ""
-    said: str = ""
-    follows: str = ""
-    context: tuple[ChatMessage, ...] = ()
-    carried: int = 0
+    place: Place | None = None
 
 
 @stored("choragus.fork_run")

@@ -247,7 +247,7 @@ class Orchestrator(
         self.state.calls = []
         self._enter(Phase.PERCEIVE)
         self._show()
-        texts = self._taken_up() if self.state.said else ()
+        texts = self._taken_up() if self.state.unread else ()
         self.tell(MEMORY, Perceive(self.state.step, (*additions, *texts)))
 
     def _act(self, draft: Draft, text: str) -> None:

@@ -179,7 +179,7 @@ class Reasoning(Drafting[R, M]):
     def _open_end(self) -> dict[str, object]:
         """A mark that the run may go on after an answer without calls: it is judged, or somebody has said more."""
         chain = self.services.policies(self.state.agent)
-        may_go_on = chain.looks_at(Stage.REPLY) or chain.looks_at(Stage.OUTPUT) or self.state.said
+        may_go_on = chain.looks_at(Stage.REPLY) or chain.looks_at(Stage.OUTPUT) or self.state.unread
         return {"judged": True} if may_go_on else {}
 
     def _replied_late(self, answer: ModelReplied | ModelFailed | EffectFailed) -> None:

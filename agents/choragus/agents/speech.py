@@ -32,6 +32,53 @@ class Said:
         return ChatMessage("user", self.text, images=self.images)
 
 
+@attrs.frozen(kw_only=True)
+class Place:
+    """Where a run stands in a thread, which goes by `name`, as its start says it.
+
+    `said` is the key of its goal there. A run that `follows` another begins with the lines of `context`, the first
+    `carried` of which are that one's.
+    """
+
+    thread: str
+    name: str = ""
+    said: str = ""
+    follows: str = ""
+    context: tuple[ChatMessage, ...] = ()
+    carried: int = 0
+
+
+@attrs.define(kw_only=True)
+class Talk:
+    """What a run keeps of the conversation that it is part of; a run that nothing is said to has none.
+
+    `unread` are the texts that were sent to it and that its model has not read yet, `texts` how many there were;
+    `answer` is what it has answered while one of them is judged. The others are those of its Place; it is `followed_by`
+    a run.
+    """
+
+    unread: list[Said] = attrs.field(factory=list)
+    texts: int = 0
+    answer: str | None = None
+    thread: str = ""
+    name: str = ""
+    follows: str = ""
+    followed_by: str = ""
+    carried: int = 0
+
+    def row(self) -> dict[str, object]:
+        """The part of it that lists of runs have; nothing when it is part of no thread."""
+        if not self.thread:
+            return {}
+        return {
+            "thread": self.thread,
+            "name": self.name,
+            "follows": self.follows,
+            "followed_by": self.followed_by,
+            "carried": self.carried,
+        }
+
+
 @stored("choragus.heard")
 @attrs.frozen(kw_only=True)
 class Heard:

@@ -11,7 +11,7 @@ from choragus.mailbox.codec import stored
 from .flow.label import OWN
 from .limits import Limits
 from .model import Image, ToolCall
-from .speech import Said
+from .speech import Said, Talk
 from .spending import Spent
 
 
@@ -96,10 +96,7 @@ class RunState:
     sub-runs may stand below one another under this one. `granted` are the tools that the run was
     narrowed to; None: it was not. `children` are its sub-runs, and whether they go on. `model` is the place
     of the model in hand among the agent's.
-
-    `said` are the texts that were sent to it and that its model has not read yet, `texts` how many there were; `answer`
-    is what it has answered while one of them is judged. `thread` is the conversation that it is part of, which goes by
-    `name`; it `follows` a run and is `followed_by` one. `carried` is how much of its conversation it has from there.
+    `talk` is what was said to it, and of which thread it is part; None: nothing, and of none.
     """
 
     phase: Phase = Phase.NEW
@@ -133,14 +130,7 @@ class RunState:
     sources: tuple[str, ...] = ()
     questions: int = 0
     model: int = 0
-    said: list[Said] = attrs.field(factory=list)
-    texts: int = 0
-    answer: str | None = None
-    thread: str = ""
-    name: str = ""
-    follows: str = ""
-    followed_by: str = ""
-    carried: int = 0
+    talk: Talk | None = None
 
     @property
     def open_children(self) -> tuple[str, ...]:
@@ -163,24 +153,17 @@ class RunState:
             "questions": self.questions,
         }
 
-    def place(self) -> dict[str, object]:
-        """Where the run stands in its thread; nothing when it is part of none."""
-        if not self.thread:
-            return {}
-        return {
-            "thread": self.thread,
-            "name": self.name,
-            "follows": self.follows,
-            "followed_by": self.followed_by,
-            "carried": self.carried,
-        }
+    @property
+    def unread(self) -> list[Said]:
+        """The texts that were sent to it and that its model has not read yet."""
+        return [] if self.talk is None else self.talk.unread
 
     def row(self, run: str) -> dict[str, object]:
         """The body of the view row `run`; what waits for a person makes a running run a waiting one."""
         waits = [f"{call.id} {call.asked.name}: {call.waits}" for call in self.calls if call.waits]
         if self.draft is not None and self.draft.waits:
             waits.append(f"{self.draft.stage}: {self.draft.waits}")
-        waits += [f"{one.id}: {one.waits}" for one in self.said if one.waits]
+        waits += [f"{one.id}: {one.waits}" for one in self.unread if one.waits]
         if self.ceiling:
             waits.append(self.ceiling)
         if not self.status.is_final:
@@ -201,6 +184,6 @@ class RunState:
             "paused": "; ".join(self.paused.values()),
             "parent": self.parent,
             **({"sources": list(self.sources)} if self.sources else {}),
-            **self.place(),
+            **({} if self.talk is None else self.talk.row()),
             **self.figures(),
         }
