@@ -12,8 +12,9 @@ from choragus.agents.conversing import MOST_WAITING
 from choragus.agents.errors import AgentFault, Cancelled, Denied, Held, Paused, TextRefused
 from choragus.agents.ledger import Ledger as Account
 from choragus.agents.limits import Limits
-from choragus.agents.message import ORCHESTRATOR
+from choragus.agents.message import ORCHESTRATOR, StartRun
 from choragus.agents.model import ChatMessage, Image, ModelRequest
+from choragus.agents.orchestrator import Orchestrator
 from choragus.agents.policy import Ask, Check, Deny, End, Rewrite, Stage, Verdict
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import Answer
@@ -26,7 +27,7 @@ from choragus.mailbox.codec import encode
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.turn import Envelope
 
-from .play import Ledger, Rule, answering, call, calls, data, kinds, soon, tools, until
+from .play import Ledger, Rule, answering, call, calls, data, eventually, fail, kinds, soon, tools, until
 
 
 class Gate:
@@ -345,21 +346,69 @@ async def test_a_text_that_is_not_judged_when_the_run_ends_is_refused() -> None:
         assert refused["reason"] == "the run has ended (cancelled) before it was judged: send it again"
 
 
-async def test_a_text_to_a_paused_run_waits_and_a_paused_runtime_begins_no_next_run() -> None:
+async def test_a_text_to_a_paused_run_is_read_when_it_goes_on() -> None:
+    gate = Gate()
+    agent = answering(gate.answer)
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "one")
+        await gate.entered.wait()
+        await run.pause(by="mia")
+        await run.send("two")
+        gate.open.set()
+        await eventually(run, "text.read")
+        read = len(gate.read)
+
+        await run.resume(by="mia")
+
+        assert await run.result(5) == "to two"
+        assert read == 1
+
+
+async def test_a_paused_runtime_begins_no_next_run() -> None:
     agent = answering(echo)
     async with Runtime(agents=[agent]) as runtime:
-        ended = await runtime.start(agent, "one")
-        await ended.result(5)
-        run = await runtime.start(agent, "begun")
+        run = await runtime.start(agent, "one")
+        await run.result(5)
         await runtime.pause(by="mia")
-        if not (await run.status()).status.is_final:
-            await run.send("two")
 
         with pytest.raises(Paused, match="paused by mia"):
-            await ended.send("two")
+            await run.send("two")
 
         await runtime.resume(by="mia")
-        assert await (await ended.send("three")).result(5) == "to three"
+        assert await (await run.send("three")).result(5) == "to three"
+
+
+async def test_a_next_run_that_cannot_begin_is_told_to_the_sender(monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = answering(echo)
+    async with Runtime(agents=[agent], attempts=1) as runtime:
+        run = await runtime.start(agent, "one")
+        await run.result(5)
+        fail(monkeypatch, Orchestrator, StartRun, 1)
+
+        with pytest.raises(TextRefused, match="it could not begin"):
+            await run.send("two")
+
+
+async def test_a_text_at_a_ceiling_is_left_for_the_next_run() -> None:
+    """The run's last answer is its last."""
+    gate = Gate(calls(call("look", at="x")))
+    limits = Limits(steps=2, at_limit="degrade")
+    agent = answering(gate.answer, tools=tools(Ledger()), limits=limits)
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "one")
+        await gate.entered.wait()
+        gate.open.set()
+        await until(run, "run.degraded")
+        gate.open.clear()
+        await run.send("two")
+        gate.open.set()
+        await run.result(5)
+
+        second = await run.send("three")
+
+        await second.result(5)
+        users = [one.text for one in gate.read[-1] if one.role == "user" and not one.text.startswith("A limit")]
+        assert users == ["one", "two", "three"]
 
 
 async def test_s12_the_next_run_has_the_tools_and_ledgers_of_the_one_before_and_no_more() -> None:
@@ -512,6 +561,25 @@ async def test_a_fork_of_a_run_that_follows_another_has_what_that_had_left() -> 
             fork = await runtime.fork(second.id, at=at)
             await fork.result(5)
             assert said(gate.read[-1]) == [("user", "one"), ("assistant", "to one"), ("user", "two")]
+
+
+async def test_a_fork_of_a_goal_that_is_still_judged_has_what_the_run_before_had_left() -> None:
+    gate = Gate()
+    gate.open.set()
+    agent = answering(gate.answer, policies=[Rule(Stage.INPUT, _asks)])
+    async with Runtime(agents=[agent]) as runtime:
+        first = await runtime.start(agent, "one")
+        await first.result(5)
+        second = await first.send("two")
+        await until(second, "approval.requested")
+
+        fork = await runtime.fork(second.id)
+        await until(fork, "approval.requested")
+        (approval,) = await fork.pending()
+        await approval.approve(by="mia")
+
+        assert await fork.result(5) == "to two"
+        assert said(gate.read[-1]) == [("user", "one"), ("assistant", "to one"), ("user", "two")]
 
 
 async def test_a_run_that_was_told_more_is_forked_from_behind_its_first_answer() -> None:

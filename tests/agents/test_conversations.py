@@ -13,18 +13,22 @@ import attrs
 import pytest
 
 from choragus.actors.testing.simulation import simulated
+from choragus.agents import following
+from choragus.agents.agent import Agent
 from choragus.agents.cli.exit import Exit
 from choragus.agents.conversation import LONGEST_NAME
 from choragus.agents.errors import AgentFault, UnknownThread
-from choragus.agents.model import ModelRequest
+from choragus.agents.fork import whole_conversation
+from choragus.agents.model import ChatMessage, ModelRequest
 from choragus.agents.policy import Check, Deny, Stage, Verdict
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import Answer
 from choragus.mailbox.memory import MemoryStore
+from choragus.mailbox.store import Store
 
 from .cli_clerk import command
-from .play import Ledger, Mortal, Rule, answering, call, calls, live, tools
+from .play import Ledger, Mortal, Rule, answering, call, calls, live, soon, tools
 
 Printed = pytest.CaptureFixture[str]
 
@@ -96,11 +100,26 @@ async def test_what_names_no_thread_is_refused() -> None:
     agent = answering(echo)
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "one")
-        with pytest.raises(AgentFault, match="at most 1,000 characters"):
-            await runtime.start(agent, "one", thread="x" * (LONGEST_NAME + 1))
+        for name in ("x" * (LONGEST_NAME + 1), "\ud800", 7):
+            with pytest.raises(AgentFault, match="is no name: give a text of 1 to 1,000 characters"):
+                await runtime.start(agent, "one", thread=name)  # type: ignore[arg-type]  # that is the point
+        with pytest.raises(AgentFault, match="is no name"):
+            await runtime.thread("")
+        with pytest.raises(AgentFault, match="key=7 must be text"):
+            await run.send("one", key=7)  # type: ignore[arg-type]  # that is the point
         with pytest.raises(AgentFault, match="a sub-run begins no conversation"):
             await runtime.start(agent, "one", thread="x", parent=run)
         await run.result(5)
+
+
+async def _pruned(runtime: Runtime, older_than: float, left: int) -> None:
+    """A run is kept while its last messages are on their way."""
+
+    async def gone() -> bool:
+        await runtime.prune(older_than=older_than)
+        return len(await runtime.runs()) == left
+
+    await soon(gone)
 
 
 async def test_a_thread_outlives_its_first_runs() -> None:
@@ -112,9 +131,8 @@ async def test_a_thread_outlives_its_first_runs() -> None:
             await run.result(5)
             now[0] += 100
 
-        sweep = await runtime.prune(older_than=150.0)
+        await _pruned(runtime, 150.0, left=1)
 
-        assert len(sweep.runs) == 2
         left = await (await runtime.thread("t")).runs()
         assert [one.run for one in left] == [run.id]
         assert await lines(runtime, "t") == ["0", "to 0", "1", "to 1", "2", "to 2"], "it has its own copy"
@@ -130,7 +148,8 @@ async def test_a_thread_that_was_pruned_whole_begins_anew() -> None:
         await first.result(5)
         await (await first.send("1")).result(5)
         now[0] += 100
-        assert len((await runtime.prune(older_than=50.0)).runs) == 2
+        await _pruned(runtime, 50.0, left=0)
+        assert await runtime.store.views("said") == []
         with pytest.raises(UnknownThread):
             await runtime.thread("t")
 
@@ -141,7 +160,7 @@ async def test_a_thread_that_was_pruned_whole_begins_anew() -> None:
         assert await lines(runtime, "t") == ["0", "to 0"]
 
 
-def looking(ledger: Ledger) -> object:
+def looking(ledger: Ledger) -> Agent:
     """An agent that looks once for each text, and answers."""
 
     def model(request: ModelRequest) -> Answer:
@@ -152,8 +171,9 @@ def looking(ledger: Ledger) -> object:
     return answering(model, tools=tools(ledger))
 
 
-async def _talk(runtime: Runtime, agent: object) -> list[str]:
-    run = await runtime.start(agent, "one", thread="t", key="1")  # type: ignore[arg-type]  # an Agent
+async def _talk(runtime: Runtime) -> list[str]:
+    agent = runtime._agents["clerk"]
+    run = await runtime.start(agent, "one", thread="t", key="1")
     await run.send("two", key="2")
     await run.result(5)
     while (await run.status()).followed_by:
@@ -169,18 +189,27 @@ async def _talk(runtime: Runtime, agent: object) -> list[str]:
 @pytest.mark.parametrize("after", [False, True], ids=["before it is written", "after it is written"])
 def test_every_text_is_said_once_and_in_order_wherever_the_process_dies(after: bool) -> None:
     whole = Mortal()
-    assert live(whole, looking(Ledger()), lambda runtime: _talk(runtime, runtime._agents["clerk"])) == list(TEXTS)  # type: ignore[arg-type]
+    assert live(whole, looking(Ledger()), _talk) == list(TEXTS)
 
-    for dies_at in range(1, whole.commits + 1):
-        store = Mortal()
-        store.dies_at, store.after = dies_at, after
-        live(store, looking(Ledger()), lambda runtime: _talk(runtime, runtime._agents["clerk"]))  # type: ignore[arg-type]
-        store.revive()
+    for dies_at in range(1 + after, whole.commits + 1, 3):
+        _dies_once(dies_at, after)
 
-        said = live(store, looking(Ledger()), lambda runtime: _talk(runtime, runtime._agents["clerk"]))  # type: ignore[arg-type]
 
-        assert said == list(TEXTS), f"died at commit {dies_at}"
-        assert anyio.run(store.verify).problems == ()
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [False, True], ids=["before it is written", "after it is written"])
+def test_full_every_text_is_said_once_wherever_the_process_dies(after: bool) -> None:
+    for dies_at in range(1, 150):
+        _dies_once(dies_at, after)
+
+
+def _dies_once(dies_at: int, after: bool) -> None:
+    store = Mortal()
+    store.dies_at, store.after = dies_at, after
+    live(store, looking(Ledger()), _talk)
+    store.revive()
+
+    assert live(store, looking(Ledger()), _talk) == list(TEXTS), f"died at commit {dies_at}"
+    assert anyio.run(store.verify).problems == ()
 
 
 CHILD = """
@@ -222,8 +251,13 @@ def test_what_was_said_before_a_kill_is_read_after_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_full_a_thread_of_a_thousand_runs_is_read_in_linear_time() -> None:
+async def test_full_a_thread_of_a_thousand_runs_is_read_in_linear_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its lines are a thousand times two; what each run has from the one before is not read."""
+
+    async def latest(store: Store, run: str) -> tuple[ChatMessage, ...]:
+        return tuple(await whole_conversation(store, run))[-6:]
+
+    monkeypatch.setattr(following, "working_context", latest)
     agent = answering(lambda request: "yes")
     async with Runtime(agents=[agent]) as runtime:
         took: list[float] = []

@@ -18,8 +18,8 @@ from .inspection import RunSummary, find_summary
 from .message import StartRun
 from .model import ChatMessage, Image
 from .run import Run
-from .speaking import check_text, last_run, say
-from .speech import Place, SendText
+from .speaking import last_run, said, say
+from .speech import Place
 from .steering import Steering
 from .stream import conversation_stream
 
@@ -72,7 +72,7 @@ class Thread:
 
     async def send(self, text: str, images: Iterable[Image] = (), *, by: str = "host", key: str = "") -> Run:
         """Say something in it: to its last run, as by `Run.send`."""
-        message = SendText(text=text, by=by, images=check_text(text, images), key=key)
+        message = said(text, images, by, key)
         last = await last_run(self._desk.store, self.id) or ("" if self.name else self.id)
         if not last:
             raise UnknownThread(self.name, "all of its runs were pruned: begin it with Runtime.start(thread=...)")
@@ -97,6 +97,7 @@ class Conversations(Steering):
         if isinstance(name, Run):
             run = await name.status()
             return Thread(run.thread or run.run, run.name, self._desk)
+        check_name(name)
         asked = [agent.name] if agent is not None else list(self._agents)
         there = [one for one in asked if (await self.store.extent(thread_stream(thread_id(one, name)))).count]
         if len(there) != 1:
@@ -106,12 +107,17 @@ class Conversations(Steering):
         return Thread(thread_id(there[0], name), name, self._desk)
 
 
+def check_name(name: object) -> None:
+    """Refuse what names no thread; raises AgentFault."""
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME or not _is_storable(name):
+        raise AgentFault(f"thread={str(name)[:80]!r} is no name: give a text of 1 to {LONGEST_NAME:,} characters")
+
+
 async def begin_or_send(desk: Desk, start: StartRun, name: str, parent: Run | None) -> Run:
     """Begin the conversation of that name, or go on with it."""
     if parent is not None:
         raise AgentFault(f"thread={name!r} and parent={parent!r} were both given: a sub-run begins no conversation")
-    if not isinstance(name, str) or len(name) > LONGEST_NAME:
-        raise AgentFault(f"thread={name!r:.80} is no name: give a text of at most {LONGEST_NAME:,} characters")
+    check_name(name)
     thread = thread_id(start.agent, name)
     last = await last_run(desk.store, thread)
     if not last:
@@ -120,8 +126,7 @@ async def begin_or_send(desk: Desk, start: StartRun, name: str, parent: Run | No
         begin = attrs.evolve(start, key="", place=Place(thread=thread, name=name, said=start.key))
         if await desk.orchestrator(last).ask(begin):
             return Run(last, desk)
-    message = SendText(text=start.goal, by="host", images=start.images, key=start.key)
-    return Run(await say(desk, last, message), desk)
+    return Run(await say(desk, last, said(start.goal, start.images, "host", start.key)), desk)
 
 
 async def runs_of(store: Store, thread: str) -> AsyncIterator[RunSummary]:
@@ -153,3 +158,8 @@ async def _said(store: Store, run: str, after: int) -> AsyncIterator[HistoryLine
             message = decode_as(ChatMessage, Record("json", 1, line.body))
             yield HistoryLine(run=run, at=line.at, message=message)
         after = lines[-1].position
+
+
+def _is_storable(text: str) -> bool:
+    """Whether it can be written as UTF-8; half a surrogate pair cannot."""
+    return text.encode("utf-8", "replace").decode() == text

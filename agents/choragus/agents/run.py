@@ -16,8 +16,7 @@ from .inspection import RunEvent, RunSummary, Unknown, approvals, find_run, time
 from .keeping import Unwound, result_of, unwound
 from .message import CancelRun, SettleCall, UnwindRun
 from .model import Image
-from .speaking import check_text, say
-from .speech import SendText
+from .speaking import said, say
 from .state import Status
 
 _ERRORS: dict[Status, type[Outcome]] = {
@@ -112,10 +111,7 @@ class Run:
             Held: when this runtime does not go on with the run.
             Paused: when a next run would begin, and the runtime is paused.
         """
-        return Run(
-            await say(self._desk, self.id, SendText(text=text, by=by, images=check_text(text, images), key=key)),
-            self._desk,
-        )
+        return Run(await say(self._desk, self.id, said(text, images, by, key)), self._desk)
 
     async def doing(self) -> str:
         """What the run does just now, in one line, from what is on disk."""

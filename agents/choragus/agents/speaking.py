@@ -23,6 +23,18 @@ LARGEST_IMAGES = 20_000_000
 """Bytes of the pictures beside one text, together."""
 
 
+def said(text: object, images: Iterable[Image], by: object, key: object) -> SendText:
+    """The message that says this.
+
+    Raises:
+        AgentFault: when it cannot be said.
+    """
+    for name, value in (("by", by), ("key", key)):
+        if not isinstance(value, str):
+            raise AgentFault(f"{name}={value!r} must be text")
+    return SendText(text=str(text), images=check_text(text, images), by=str(by), key=str(key))
+
+
 def check_text(text: object, images: Iterable[Image]) -> tuple[Image, ...]:
     """Refuse what no run can be told.
 
@@ -67,8 +79,9 @@ async def say(desk: Desk, run: str, message: SendText) -> str:
         heard = await desk.orchestrator(id).ask(message)
         if heard.reason:
             raise TextRefused(id, heard.reason)
-        if heard.run != id:  # it is the next one's now: what was sent to that one before is handled before this
-            await desk.orchestrator(heard.run).ask(AskBegun())
+        # It is the next one's now; what was sent to that one before is handled before this.
+        if heard.run != id and not await desk.orchestrator(heard.run).ask(AskBegun()):
+            raise TextRefused(heard.run, "it could not begin, and what it begins with is parked: see `choragus parked`")
         if heard.is_taken:
             await _judged(desk, heard, before)
             return heard.run
