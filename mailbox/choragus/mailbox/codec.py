@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import time, timedelta
 from decimal import Decimal
 from typing import TypeVar
+from uuid import UUID
 
 import attrs
 import msgspec
@@ -30,6 +32,8 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 _converter = make_converter()
 _converter.register_unstructure_hook(Decimal, str)
 _converter.register_structure_hook(Decimal, lambda value, _: Decimal(value))
+for _scalar in (time, timedelta, UUID):  # what msgspec writes as text, it reads as well
+    _converter.register_structure_hook(_scalar, lambda value, kind: msgspec.convert(value, kind))
 _converter.register_structure_hook_func(lambda cls: cls is object, lambda value, _: value)
 _encode = _converter.encoder.encode
 _FOREIGN = Looks(foreign, None, in_private=True)
