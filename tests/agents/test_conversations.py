@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import random
 import signal
 import subprocess
 import sys
@@ -17,7 +20,7 @@ from choragus.agents import following
 from choragus.agents.agent import Agent
 from choragus.agents.cli.exit import Exit
 from choragus.agents.conversation import LONGEST_NAME
-from choragus.agents.errors import AgentFault, UnknownThread
+from choragus.agents.errors import AgentFault, Cancelled, UnknownThread
 from choragus.agents.fork import whole_conversation
 from choragus.agents.model import ChatMessage, ModelRequest
 from choragus.agents.policy import Check, Deny, Stage, Verdict
@@ -94,6 +97,43 @@ async def test_two_who_begin_a_thread_at_once_are_in_the_same_run() -> None:
         said = [line.text async for line in (await runtime.thread("t")).history() if line.role == "user"]
         assert sorted(said) == sorted(TEXTS)
         assert len(await (await runtime.thread("t")).runs()) == len({run.id for run in runs})
+
+
+@simulated(seeds=range(5))
+async def test_what_many_say_at_any_time_is_all_said_once_and_in_their_order() -> None:
+    """Each says three things under keys, some twice, while runs work, pause, are cancelled and end."""
+    chance = random.Random(7)  # who comes next is the simulation's choice
+    agent = looking(Ledger())
+
+    async def wait() -> None:
+        for _ in range(chance.randrange(60)):
+            await asyncio.sleep(0)
+
+    async with Runtime(agents=[agent]) as runtime:
+        first = await runtime.start(agent, "begin", thread="t")
+
+        async def speaker(name: str) -> None:
+            for number in range(3):
+                await wait()
+                for _ in range(chance.randrange(1, 3)):
+                    run = await first.send(f"{name}{number}", by=name, key=f"{name}{number}")
+                    if chance.random() < 0.2:
+                        await run.cancel()
+
+        async with anyio.create_task_group() as group:
+            for name in "abc":
+                group.start_soon(speaker, name)
+        thread = await runtime.thread("t")
+        last = await runtime.run((await thread.runs())[-1].run)
+        with contextlib.suppress(Cancelled):
+            await last.result(5)
+        final = await last.send("end")
+        await final.result(5)
+
+        said = [line.text async for line in thread.history() if line.role == "user"]
+        assert (said[0], said[-1], len(said)) == ("begin", "end", 11)
+        for name in "abc":
+            assert [text for text in said if text[0] == name and text[1:].isdigit()] == [f"{name}{n}" for n in range(3)]
 
 
 async def test_what_names_no_thread_is_refused() -> None:
