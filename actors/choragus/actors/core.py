@@ -69,7 +69,9 @@ class Core:
 
     def keep(self, work: Awaitable[None]) -> None:
         """Run a loop as long as the system runs; when it fails, the system ends."""
-        task = self.loop.create_task(_await(work), name="choragus:kernel")
+        # A task that is cancelled before it begins must not leave the coroutine of another behind.
+        coroutine = work if isinstance(work, Coroutine) else _await(work)
+        task = self.loop.create_task(coroutine, name="choragus:kernel")
         self._tasks.add(task)
         task.add_done_callback(self._loop_ended)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from .agent import Agent
 from .approval import Approval
 from .approver import Approvals
@@ -14,10 +17,12 @@ from .context.handover import working_context
 from .context.option import Context
 from .context.retrieval import Retrieval, Retrieved, Retriever
 from .context.strategy import DropResults, MessageRule, Summarise, Window
+from .conversation import HistoryLine, Thread
 from .errors import (
     AgentError,
     AgentFault,
     Cancelled,
+    ConfigFault,
     DecisionRefused,
     Denied,
     Failed,
@@ -31,9 +36,11 @@ from .errors import (
     Paused,
     PolicyFault,
     SecretFault,
+    TextRefused,
     ToolError,
     ToolFault,
     UnknownRun,
+    UnknownThread,
     Waiting,
     WrongAnswer,
 )
@@ -67,6 +74,7 @@ from .plan.reading import RunPlan
 from .plan.recovery import AskPerson, Recovery, UseAgent, UseModel, UseTool
 from .plan.step import Done, Plan, PlanStep
 from .prompt import Prompt
+from .provenance import Provenance
 from .provider.anthropic import AnthropicModel
 from .provider.openai import OpenAIModel
 from .question import ask_person
@@ -82,6 +90,9 @@ from .sync import run_sync
 from .tool import Risk, Tool, ToolContext, tool
 from .toolbelt.options import Breaker, Rate, Retry
 from .webhook import Webhook, verify_signature
+
+if TYPE_CHECKING:
+    from .config import Config, load_config
 
 __all__ = [
     "After",
@@ -101,6 +112,8 @@ __all__ = [
     "Breaker",
     "Cancelled",
     "ChatMessage",
+    "Config",
+    "ConfigFault",
     "Context",
     "ContextPiece",
     "DecisionRefused",
@@ -112,6 +125,7 @@ __all__ = [
     "FunctionModel",
     "Held",
     "HeldRun",
+    "HistoryLine",
     "Image",
     "InformationFlow",
     "KeptRun",
@@ -141,6 +155,7 @@ __all__ = [
     "PolicyFault",
     "Price",
     "Prompt",
+    "Provenance",
     "ProviderLimits",
     "Rate",
     "Recovery",
@@ -170,7 +185,9 @@ __all__ = [
     "Sweep",
     "TextChunk",
     "TextDelta",
+    "TextRefused",
     "TextRestarted",
+    "Thread",
     "Tool",
     "ToolCall",
     "ToolContext",
@@ -179,6 +196,7 @@ __all__ = [
     "ToolSchema",
     "Unknown",
     "UnknownRun",
+    "UnknownThread",
     "Unwound",
     "Usage",
     "UseAgent",
@@ -191,8 +209,20 @@ __all__ = [
     "approvals_app",
     "ask_person",
     "commit_plan",
+    "load_config",
     "run_sync",
     "tool",
     "verify_signature",
     "working_context",
 ]
+
+_LATER = {"Config": "config", "load_config": "config"}
+"""What reads files is imported when it is first asked for."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    globals()[name] = found
+    return found

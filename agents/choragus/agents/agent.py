@@ -23,6 +23,7 @@ from .output import Output
 from .plan.planning import Planning, check_helpers, check_planning
 from .policy.chain import Policy
 from .prompt import Prompt
+from .provenance import Provenance
 from .provider.registry import model_named
 from .tool import Risk, Tool
 
@@ -107,6 +108,7 @@ class Agent(Generic[T_co]):
         output: the type of its answers, text by default; see `docs/output.md`.
         repairs: how often a run's answer that is not of that type is sent back (2); the next such answer fails the run.
         variables: the values of the prompt's variables, by name.
+        configured: the file that it was configured from, as `Config.agent` says it; no part of its identity.
 
     Raises:
         AgentFault: a part is of a wrong type, the name is badly formed, two tools share a name, no model of that name
@@ -131,6 +133,7 @@ class Agent(Generic[T_co]):
     context: Context | None = field(kw_only=True, default=None)
     model_options: ModelOptions = field(kw_only=True, factory=ModelOptions)
     planning: Planning | None = field(kw_only=True, default=None)
+    configured: Provenance | None = field(kw_only=True, default=None)
 
     def __attrs_post_init__(self) -> None:
         _check_name(self.name)

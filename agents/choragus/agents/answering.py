@@ -18,6 +18,10 @@ class Answering(Ending[R, M]):
         """The model reads why the draft does not pass."""
         raise NotImplementedError
 
+    def _conclude(self, text: str) -> None:
+        """The answer stands."""
+        raise NotImplementedError
+
     def _fits(self, draft: Draft) -> bool:
         """Whether an answer may be judged: without its fence it is of its type. If not, it has gone back."""
         if self.services.output(self.state.agent) is None:
@@ -29,7 +33,7 @@ class Answering(Ending[R, M]):
         """The answer has passed; a policy that has rewritten it may have left what does not fit."""
         if text == draft.text or self._stands(draft, text):
             self.state.repairs = 0
-            self._end(Status.COMPLETED, text)
+            self._conclude(text)
 
     def _stands(self, draft: Draft, text: str) -> bool:
         """Whether the text is of its type. If not, it goes back, or the run ends."""

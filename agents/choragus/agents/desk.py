@@ -16,13 +16,14 @@ from choragus.supervision.system import System
 
 from .approval import approval_id
 from .control import PauseRun, ResumeRun, StartChild
-from .errors import DecisionRefused, Failed, Held
+from .errors import DecisionRefused, Failed, Held, Paused
 from .guardrail import Guardrail
 from .inspection import find_run
 from .memory import Memory
 from .message import CancelRun, Decide, ForkRun, GiveUpRun, SettleCall, StartRun, UnwindRun
 from .orchestrator import Orchestrator
 from .service import Services
+from .speech import AskBegun, SendText
 from .stream import run_stream
 from .tool_gateway import ToolGateway
 
@@ -39,6 +40,7 @@ class Desk:
     """
 
     def __init__(self, place: str, store: Store, system: System, held: Mapping[str, str], services: Services) -> None:
+        self.now = services.clock
         self.place = place
         self.prompts = {name: agent.prompt for name, agent in services.agents.items()}
         self.store = store
@@ -48,9 +50,17 @@ class Desk:
         self._broken: dict[str, str] = {}
         self._suspects: set[str] = set()
         self._is_closed = False
+        self.paused = ""
         system.events.subscribe(self._noticed)
 
-    def orchestrator(self, run: str) -> Ref[StartRun | ForkRun | CancelRun | PauseRun | ResumeRun | StartChild]:
+    def check_open(self) -> None:
+        """Refuse to begin a run while the runtime is paused; raises Paused."""
+        if self.paused:
+            raise Paused(f"this runtime is {self.paused}: nothing starts before `await runtime.resume(by=...)`")
+
+    def orchestrator(
+        self, run: str
+    ) -> Ref[StartRun | ForkRun | CancelRun | PauseRun | ResumeRun | StartChild | SendText | AskBegun]:
         """The run's orchestrator; raises Held."""
         self._check_held(run)
         return self._system.ref(Orchestrator, run)

@@ -41,7 +41,9 @@ class Drafting(Answering[R, M]):
     def decided(self, message: Decided) -> None:
         """A person has decided about a draft, as the guardrail says; nobody else's word counts."""
         draft = self.state.draft
-        if self._is_over or draft is None or message.call != self._subject(draft) or not self.hears(GUARDRAIL):
+        if self._is_over or not self.hears(GUARDRAIL) or self._text_decided(message):
+            return
+        if draft is None or message.call != self._subject(draft):
             return
         why = f"denied by {message.by}" + (f": {message.reason}" if message.reason else "")
         if message.approved:
@@ -57,6 +59,10 @@ class Drafting(Answering[R, M]):
 
     def _act(self, draft: Draft, text: str) -> None:
         """The reply passes with this text."""
+        raise NotImplementedError
+
+    def _text_decided(self, message: Decided) -> bool:
+        """Whether that was about a text that was sent to the run."""
         raise NotImplementedError
 
     def _subject(self, draft: Draft) -> str:
@@ -90,7 +96,7 @@ class Drafting(Answering[R, M]):
         self.state.draft = None
         match Stage(draft.stage):
             case Stage.INPUT:
-                self._perceive(ChatMessage("user", text))
+                self._perceive(ChatMessage("user", text, images=draft.images))
             case Stage.OUTPUT:
                 self._answered(draft, text)
             case _:

@@ -88,6 +88,8 @@ class Ending(Part[R, M]):
             self.tell(MEMORY, Perceive(0, (ChatMessage("assistant", outcome, kept=kept),)))
         state.status, state.outcome, state.ended, state.effect = status, outcome, self.now, ""
         state.draft, state.ceiling, state.paused = None, "", {}
+        if state.unread:
+            self._leave_unread(status)
         for call in state.calls:
             call.waits = ""
             self.view("approval", approval_id(self.key, call.id), None)
@@ -105,6 +107,10 @@ class Ending(Part[R, M]):
         self._end_family()
         self._show()
         self._turn.after_commit(lambda: self.services.forget(self.key))
+
+    def _leave_unread(self, status: Status) -> None:
+        """Texts have been sent to the run that its model will not read."""
+        raise NotImplementedError
 
     def _end_last(self, why: str) -> None:
         """What was to be the run's last answer is none: there is no other."""

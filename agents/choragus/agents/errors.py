@@ -19,6 +19,9 @@
        ├─ NotForkable                a run cannot be forked there
        ├─ DecisionRefused            a person's decision that is not taken
        ├─ WrongAnswer (ValueError)   an answer that is not of the type that its agent has now
+       ├─ TextRefused                a text that a run does not take
+       ├─ UnknownThread (LookupError)  no conversation of that name
+       ├─ ConfigFault (ValueError)   a configuration file that is wrong; says where
        └─ Outcome                    why a run has no result
           ├─ LimitReached            a limit was used up
           ├─ Denied                  a person or the guardrail said no
@@ -275,6 +278,57 @@ class WrongAnswer(AgentError, ValueError):
             f"run {self.run!r} has completed, and its answer is no {self.type}: {self.fault}: its agent has another "
             "output= now; the answer as it was written is (await run.status()).outcome"
         )
+
+
+class TextRefused(AgentError):
+    """Raised when a run does not take a text that is sent to it: a policy refuses it, say. The run is as it was.
+
+    Args:
+        run: the run's id.
+        reason: why not, and what to do.
+    """
+
+    def __init__(self, run: str, reason: str) -> None:
+        super().__init__(run, reason)
+        self.run = run
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"run {self.run!r} does not take the text: {self.reason}"
+
+
+class UnknownThread(AgentError, LookupError):
+    """Raised when there is no conversation of that name, or several agents have one.
+
+    Args:
+        name: the name that was asked for.
+        reason: what there is, and what to do.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name = name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"no thread {self.name!r}: {self.reason}"
+
+
+class ConfigFault(AgentError, ValueError):
+    """Raised when a configuration file is wrong, or contradicts what the code says; none of it is in force.
+
+    Args:
+        place: the file, the line of the table, and the path in it.
+        detail: what is wrong, and what to write instead.
+    """
+
+    def __init__(self, place: str, detail: str) -> None:
+        super().__init__(place, detail)
+        self.place = place
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.detail}"
 
 
 class Outcome(AgentError):

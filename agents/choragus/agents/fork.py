@@ -96,7 +96,9 @@ async def fork_point(store: Store, run: str, at: int | None, place: str) -> Fork
     standing = await standing_at(store, summary.run, at)
     asked = await _answer(store, summary.run, standing)
     # While the goal is judged nobody has heard it yet; a fork has it judged anew.
-    conversation = await whole_conversation(store, summary.run) or [ChatMessage("user", summary.goal)]
+    conversation = await whole_conversation(store, summary.run)
+    if standing.step == 1 and len(conversation) == standing.messages - 1:
+        conversation.append(ChatMessage("user", summary.goal))
     await _check_whole(store, summary.run)  # it may have been pruned while it was read
     if len(conversation) < standing.messages:
         raise NotForkable(
@@ -114,7 +116,7 @@ async def fork_point(store: Store, run: str, at: int | None, place: str) -> Fork
         calls=tuple(_taken_over(summary.run, standing, call, asked) for call in standing.calls) if asked else (),
         interrupted=_interrupted(standing),
         granted=None if (state := await _state(store, summary.run)) is None else state.granted,
-        ledgers=await _ledgers(store, state),
+        ledgers=await ledgers_of(store, state),
         decisions=await _decisions(store, summary.run, standing),
         plan=tuple(await plan_entries(store, summary.run, upto=standing.plan)) if standing.plan else (),
     )
@@ -249,7 +251,7 @@ async def _state(store: Store, run: str) -> RunState | None:
     return state if isinstance(state, RunState) else None
 
 
-async def _ledgers(store: Store, state: RunState | None) -> tuple[str, ...]:
+async def ledgers_of(store: Store, state: RunState | None) -> tuple[str, ...]:
     """Those that the run draws on: of a sub-run those of the topmost, from whose budget the fork does not spend."""
     while state is not None and state.parent:
         state = await _state(store, state.parent)

@@ -80,7 +80,7 @@ class Standing:
         self.position, self.hash = entry.position, entry.hash
         match entry.kind:
             case "run.started" if not self.step:
-                self.step = self.messages = 1
+                self.step, self.messages = 1, _whole(fields, "messages") if "messages" in fields else 1
             case "memory.assembled":
                 self.step, self.messages, self.calls = _whole(fields, "step"), _whole(fields, "messages"), []
                 self.version = _whole({"context": 0, **fields}, "context")

@@ -32,7 +32,11 @@ class RunSummary:
     of who holds it and why, `parent` of the run that it is a sub-run of. `sources` are those of its answer, when a
     policy follows information: an `untrusted` one may have steered it. `questions` is how often it had to wait for a
     person. Of the input `cached_tokens` came from a provider's cache, and `reasoning_tokens` of the output are no text.
-    person. `plan` says where it stands in its plan, such as `step 12 of 500: Pay the bill.`
+    `plan` says where it stands in its plan, such as `step 12 of 500: Pay the bill.`
+
+    `thread` is the id of the conversation that the run is part of, `name` what that goes by; both are empty for a run
+    that nothing was sent to after its end. It `follows` a run, from which it has the first `carried` lines of its own
+    conversation, and is `followed_by` one.
     """
 
     run: str
@@ -60,6 +64,11 @@ class RunSummary:
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     plan: str = ""
+    thread: str = ""
+    name: str = ""
+    follows: str = ""
+    followed_by: str = ""
+    carried: int = 0
 
     @property
     def tokens(self) -> int:
@@ -127,6 +136,12 @@ class OutcomeUnknown(RunEvent):
 async def runs(store: Store) -> list[RunSummary]:
     """Every run, in the order of their starts."""
     return [_summary(view) for view in await store.views("run")]
+
+
+async def find_summary(store: Store, run: str) -> RunSummary | None:
+    """The run of that very id, if it is there."""
+    view = await store.view("run", run)
+    return None if view is None else _summary(view)
 
 
 async def find_run(store: Store, run: str, place: str) -> RunSummary:

@@ -10,8 +10,9 @@ from choragus.mailbox.codec import stored
 from .context.decision import Note
 from .flow.label import OWN
 from .limits import Limits
-from .model import ChatMessage, ToolCall
+from .model import ChatMessage, Image, ToolCall
 from .plan.step import Plan
+from .speech import Place
 from .spending import NOTHING, Spent
 
 ORCHESTRATOR = "choragus.orchestrator"
@@ -34,8 +35,9 @@ class StartRun(Request[bool]):
 
     `manifest` is the hash of the agent as whoever starts the run has it: a start that survives a crash is held with it.
     `parent` is the run that this is a sub-run of, `room` how many may stand below one another under it as far as that
-    one says, `ledgers` are the names of those that it draws on. `tools` are the names of
-    those of the agent's tools that the run may use; None: all. `plan` is the one that it follows, if given.
+    one says, `ledgers` are the names of those that it draws on. `tools` are the names of those of the agent's tools
+    that the run may use; None: all. `plan` is the one that it follows, if given. `images` stand beside the goal, and
+    `place` says of which thread the run is part.
     """
 
     agent: str
@@ -47,6 +49,8 @@ class StartRun(Request[bool]):
     ledgers: tuple[str, ...] = ()
     tools: tuple[str, ...] | None = None
     plan: Plan | None = None
+    images: tuple[Image, ...] = ()
+    place: Place | None = None
 
 
 @stored("choragus.fork_run")

@@ -22,7 +22,9 @@ from choragus.mailbox.turn import SYSTEM_STREAM
 from .approval import CEILING
 from .context.decision import Note
 from .control import ChildEnded, Drawn, LimitsRaised, PauseRun, ResumeRun, StartChild
+from .conversing import Conversing
 from .errors import AgentError
+from .flow.label import RUNTIME
 from .fork import ForkPoint, fork_point, is_fork, origin, taken
 from .limits import Limits
 from .message import (
@@ -52,13 +54,13 @@ from .model import ChatMessage, ToolCall
 from .part import PATIENCE
 from .plan.message import AdvancePlan, PlanCall
 from .policy.check import Stage
+from .speech import AskBegun, SendText
 from .state import Draft, Halt, OpenCall, Phase, RunState, Status
-from .stepping import Stepping
 from .stream import SHOWN
 
 
 class Orchestrator(
-    Stepping[
+    Conversing[
         RunState,
         StartRun
         | ForkRun
@@ -77,7 +79,9 @@ class Orchestrator(
         | StartChild
         | ChildEnded
         | AdvancePlan
-        | PlanCall,
+        | PlanCall
+        | SendText
+        | AskBegun,
     ],
     name=ORCHESTRATOR,
 ):
@@ -90,9 +94,10 @@ class Orchestrator(
             return False
         state = self.state
         state.parent, state.ledgers, state.room = message.parent, message.ledgers, message.room
+        self._take_place(message)
         self._begin(message.agent, message.goal, message.key, granted=message.tools)
         if self._plan_begins(message.plan):
-            self._judge(Draft(stage=Stage.INPUT.value, text=message.goal))
+            self._judge(Draft(stage=Stage.INPUT.value, text=message.goal, images=message.images))
         return True
 
     @handle
@@ -172,6 +177,8 @@ class Orchestrator(
         elif message.call.startswith(CEILING):
             self.state.ceiling = message.reason and f"{message.call}: {message.reason}"
             self._show()
+        else:
+            self._text_waits(message)
 
     def _begin(
         self,
@@ -194,8 +201,11 @@ class Orchestrator(
             key=state.key,
             manifest=state.manifest,
             limits=state.limits.said(),
+            **self._placed(),
         )
-        self.log("run.manifest", hash=state.manifest, identity=identity.as_dict())
+        source = self.services.agent(agent).configured
+        read = {} if source is None else {"configured": attrs.asdict(source)}
+        self.log("run.manifest", hash=state.manifest, identity=identity.as_dict(), **read)
         self.tell(
             GUARDRAIL,
             SetLimits(
@@ -218,10 +228,14 @@ class Orchestrator(
         state = self.state
         if not point.calls:
             state.step = point.step - 1
-            if len(point.conversation) == 1:
-                self._judge(Draft(stage=Stage.INPUT.value, text=point.conversation[0].text))
-            else:
+            goal = _goal_in(point.conversation)
+            if point.step > 1 or goal + 1 < len(point.conversation):
                 self._perceive(*point.conversation, decisions=point.decisions)
+                return
+            if goal:  # it began with what another had left
+                self.tell(MEMORY, TakeOver(point.conversation[:goal]))
+            last = point.conversation[goal]
+            self._judge(Draft(stage=Stage.INPUT.value, text=last.text, images=last.images))
             return
         state.step, state.upto, state.text = point.step, len(point.conversation), point.text
         state.calls = list(point.calls)
@@ -255,7 +269,8 @@ class Orchestrator(
         self.state.calls = []
         self._enter(Phase.PERCEIVE)
         self._show()
-        self.tell(MEMORY, Perceive(self.state.step, additions, self._scope(), decisions))
+        texts = self._taken_up() if self.state.unread else ()
+        self.tell(MEMORY, Perceive(self.state.step, (*additions, *texts), self._scope(), decisions))
 
     def _scope(self) -> Scope | None:
         """For whom the memory assembles a context; None: it is the whole conversation."""
@@ -338,6 +353,12 @@ class Orchestrator(
         )
         if not self._plan_updated(asked, results):
             self._perceive(asked, *results)
+
+
+def _goal_in(conversation: Sequence[ChatMessage]) -> int:
+    """Where the latest line of the user is in it; behind it stands what the runtime has said."""
+    said = [at for at, line in enumerate(conversation) if line.role == "user" and RUNTIME not in line.labels]
+    return said[-1] if said else len(conversation) - 1
 
 
 def _named(step: int, calls: Sequence[ToolCall]) -> Iterator[ToolCall]:

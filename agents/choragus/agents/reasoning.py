@@ -183,11 +183,12 @@ class Reasoning(Drafting[R, M]):
         )
 
     def _open_end(self) -> dict[str, object]:
-        """A mark that the run may go on after an answer without calls: what it says is judged first."""
+        """A mark that the run may go on after an answer without calls: it is judged, or somebody has said more."""
         chain = self.services.policies(self.state.agent)
-        if self.services.output(self.state.agent) is not None:
+        may_go_on = chain.looks_at(Stage.REPLY) or chain.looks_at(Stage.OUTPUT) or self.state.unread
+        if may_go_on or self.services.output(self.state.agent) is not None:
             return {"judged": True}
-        return {"judged": True} if chain.looks_at(Stage.REPLY) or chain.looks_at(Stage.OUTPUT) else {}
+        return {}
 
     def _replied_late(self, answer: ModelReplied | ModelFailed | EffectFailed) -> None:
         """The run ended while the model answered: what it cost is spent all the same."""

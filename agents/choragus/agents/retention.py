@@ -6,6 +6,7 @@ import time
 
 import anyio
 import attrs
+import msgspec
 
 from choragus.mailbox.address import actor_id
 from choragus.mailbox.errors import CorruptRecord
@@ -13,6 +14,7 @@ from choragus.mailbox.pace import Pace
 from choragus.mailbox.store import Store
 from choragus.mailbox.turn import SYSTEM_STREAM, Pruned, Pruning
 
+from .following import thread_stream
 from .inspection import RunSummary, approvals, runs, unknowns
 from .message import GUARDRAIL, MEMORY, ORCHESTRATOR, TOOL_GATEWAY
 from .stream import context_stream, conversation_stream, plan_stream, results_stream, run_stream
@@ -83,8 +85,21 @@ async def _prune_run(store: Store, summary: RunSummary, now: float, pace: Pace |
     extents = {name: (await store.extent(name)).last for name in _streams(run)}
     streams = {name: last for name, last in extents.items() if last}
     parts = tuple(actor_id(part, run) for part in (ORCHESTRATOR, MEMORY, GUARDRAIL, TOOL_GATEWAY))
-    pruning = Pruning(at=now, streams=streams, actors=parts, views=(("run", run), ("unwinding", run)))
+    views = [("run", run), ("unwinding", run)]
+    if summary.thread:
+        views += [("said", row.key) for row in await store.views("said", run)]
+        streams |= await _line_of_thread(store, summary)
+    pruning = Pruning(at=now, streams=streams, actors=parts, views=tuple(views))
     return await _carried_out(store, run, pruning, pace, sweep)
+
+
+async def _line_of_thread(store: Store, summary: RunSummary) -> dict[str, int]:
+    """The run's own line among the runs of its thread, once it is the first there."""
+    stream = thread_stream(summary.thread)
+    extent = await store.extent(stream)
+    first = await store.read(stream, extent.first - 1, 1)
+    is_first = any(msgspec.json.decode(line.body)["run"] == summary.run for line in first)
+    return {stream: extent.first} if is_first else {}
 
 
 def _streams(run: str) -> tuple[str, ...]:

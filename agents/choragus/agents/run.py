@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Generic, Literal, cast, overload
 
 import attrs
@@ -12,14 +12,17 @@ from .approval import Approval
 from .context.explaining import Explanation, explain
 from .control import PauseRun, ResumeRun
 from .desk import Desk
+from .doing import doing
 from .errors import AgentError, Cancelled, DecisionRefused, Denied, Failed, LimitReached, Outcome, Waiting, WrongAnswer
 from .inspection import RunEvent, RunSummary, Unknown, approvals, find_run, timeline, unknowns
 from .keeping import Unwound, result_of, unwound
 from .message import CancelRun, SettleCall, UnwindRun
+from .model import Image
 from .model_gateway.cursor import Place
 from .model_gateway.listening import RunOutput, listened
 from .output import Output
 from .plan.reading import RunPlan, run_plan
+from .speaking import said, say
 from .state import Status
 
 if TYPE_CHECKING:  # a default of a TypeVar is known to type checkers on 3.11, and to the interpreter from 3.13 on
@@ -127,6 +130,32 @@ class Run(Generic[T_co]):
     def past(self, after: int = 0) -> AsyncIterator[RunEvent]:
         """The run's logbook behind a position as it stands now, without waiting for more."""
         return timeline(self._desk.store, self.id, after, self._desk)
+
+    async def send(self, text: str, images: Iterable[Image] = (), *, by: str = "host", key: str = "") -> Run[T_co]:
+        """Say something more to the run, and give back the run that has taken it: this one while it goes on.
+
+        While it goes on the model reads the text with its next step, behind the results of the calls under way, and the
+        run does not end before. When it has ended, however it did, the next run of its thread begins with what the
+        conversation was and this text, on the agent as it is now; two texts to one ended run go to the same next run,
+        in order. It returns when the text is on disk and the policies have looked at it, or have put it to a person.
+
+        Args:
+            images: pictures beside the text, at most 20 MB together.
+            by: who says it; it stands in the logbook.
+            key: the same again in this thread says nothing twice, also after a crash, and gives back the run that has
+                taken it. Without a key a send that raised may or may not have been taken.
+
+        Raises:
+            TextRefused: when a policy refuses it, 100 texts wait already, or the agent is not here. The run goes on.
+            AgentFault: when it is no text, or the images are too large.
+            Held: when this runtime does not go on with the run.
+            Paused: when a next run would begin, and the runtime is paused.
+        """
+        return Run(await say(self._desk, self.id, said(text, images, by, key)), self._desk, self._output)
+
+    async def doing(self) -> str:
+        """What the run does just now, in one line, from what is on disk."""
+        return await doing(self._desk.store, self.id, self._desk.now())
 
     async def cancel(self, *, by: str = "host", reason: str = "") -> bool:
         """End the run and its sub-runs as cancelled, also while calls are in flight; False when it had ended before."""

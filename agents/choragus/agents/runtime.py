@@ -29,6 +29,7 @@ from .attention import Attention, waiting
 from .baseline import Baseline
 from .context.runner import block_editor, context_runners
 from .context.sharing import SharedBlock
+from .conversation import Conversations, begin_or_send
 from .desk import PARTS, Desk
 from .errors import AgentError
 from .fork import check_fork, fork_id, parent, standing_at
@@ -39,6 +40,7 @@ from .ledger import Ledger, check_ledgers, ledgers_by_name
 from .limits import Limits
 from .manifest import manifest
 from .message import ForkRun, StartRun
+from .model import Image
 from .model_gateway.options import ProviderLimits
 from .model_gateway.provision import gateway_for
 from .naming import run_id
@@ -51,7 +53,8 @@ from .rulebook import MAIN, Rulebook
 from .rules import Rules
 from .run import Run
 from .service import Services
-from .steering import Steering, begin_child
+from .speaking import check_text
+from .steering import begin_child
 from .telemetry import Exporter
 from .toolbelt.execution import Toolbelt
 from .toolbelt.provision import check_grant, check_resources, secret_names
@@ -72,7 +75,7 @@ NUDGE = 10.0
 """Seconds after which the tracer is sent to look also without news: an exporter may be back."""
 
 
-class Runtime(Steering):
+class Runtime(Conversations):
     """Runs agents, durably when it has a path. Opening a file goes on with every run in it that is unfinished.
 
     Args:
@@ -204,6 +207,8 @@ class Runtime(Steering):
         parent: Run[object] | None = None,
         ledgers: Iterable[str] = (),
         plan: Plan | None = None,
+        images: Iterable[Image] = (),
+        thread: str = "",
     ) -> Run[T]:
         """Start a run; with a key that was used for this agent before, give back that run and start nothing.
 
@@ -215,6 +220,10 @@ class Runtime(Steering):
                 tools, this one has none but these.
             ledgers: the names of those that it draws on. A sub-run draws on its parent's.
             plan: the plan that it follows; by default an agent that plans has its model propose one.
+            images: pictures beside the goal, at most 20 MB together.
+            thread: the name of a conversation with this agent. Its first run begins; once there is one, the goal is
+                sent to the last, as by `Run.send`, and tools and ledgers are as they were in the first. The key is then
+                that of the text.
 
         Raises:
             AgentFault: when the agent is not among the runtime's, the goal or the key is no text, a name is that of
@@ -231,12 +240,19 @@ class Runtime(Steering):
         granted = check_grant(agent, tools)
         await check_prices(agent, parent is not None or bool(drawn))
         check_plan(agent, plan, granted)
-        identity = manifest(agent, self._policies).hash
         asked = StartRun(
-            agent=agent.name, goal=goal, key=key, manifest=identity, tools=granted, ledgers=drawn, plan=plan
+            agent=agent.name,
+            goal=goal,
+            key=key,
+            manifest=manifest(agent, self._policies).hash,
+            tools=granted,
+            ledgers=drawn,
+            plan=plan,
+            images=check_text(goal, images),
         )
+        if thread:
+            return await begin_or_send(self._desk, asked, thread, parent, agent.typed)
         if parent is not None:
-            asked = StartRun(agent=agent.name, goal=goal, key=key, manifest=identity, tools=granted, plan=plan)
             return await begin_child(self._desk, parent.id, asked, agent.typed)
         while True:
             id = run_id(agent.name, key)

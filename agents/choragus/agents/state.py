@@ -10,8 +10,9 @@ from choragus.mailbox.codec import stored
 
 from .flow.label import OWN
 from .limits import Limits
-from .model import ToolCall
+from .model import Image, ToolCall
 from .plan.cursor import Cursor
+from .speech import Said, Talk
 from .spending import Spent
 
 
@@ -65,7 +66,7 @@ class OpenCall:
 class Draft:
     """A text that the guardrail judges at `stage`, and for a reply the calls beside it and why the model stopped.
 
-    `waits`: a person decides. `kept` is what the provider wants back with the reply.
+    `waits`: a person decides. `kept` is what the provider wants back with the reply, `images` stand beside a goal.
     """
 
     stage: str
@@ -74,6 +75,7 @@ class Draft:
     stop: str = "stop"
     waits: str = ""
     kept: tuple[dict[str, object], ...] = ()
+    images: tuple[Image, ...] = ()
 
 
 class Halt(Enum):
@@ -96,10 +98,10 @@ class RunState:
     sub-runs may stand below one another under this one. `granted` are the tools that the run was
     narrowed to; None: it was not. `children` are its sub-runs, and whether they go on. `model` is the place
     of the model in hand among the agent's, `first` that of the one that each step begins with; `failed` calls of it
-    have failed in this step, `away` were not made, and `failures` of all models have. `kept` is what the provider wants back
-    with `text`. `repairs` counts the answers that were not of their type. `version` is how many decisions about its
-    context count in this step, `heard` the input tokens of the latest model call. `plan` is where it stands in its
-    plan, if its agent plans.
+    have failed in this step, `away` were not made, and `failures` of all models have. `kept` is what the provider wants
+    back with `text`. `repairs` counts the answers that were not of their type. `version` is how many decisions about
+    its context count in this step, `heard` the input tokens of the latest model call. `plan` is where it stands in its
+    plan, if its agent plans. `talk` is what was said to it, and of which thread it is part; None: nothing, of none.
     """
 
     phase: Phase = Phase.NEW
@@ -144,6 +146,7 @@ class RunState:
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     plan: Cursor | None = None
+    talk: Talk | None = None
 
     @property
     def is_degraded(self) -> bool:
@@ -173,11 +176,17 @@ class RunState:
             **({"reasoning_tokens": self.reasoning_tokens} if self.reasoning_tokens else {}),
         }
 
+    @property
+    def unread(self) -> list[Said]:
+        """The texts that were sent to it and that its model has not read yet."""
+        return [] if self.talk is None else self.talk.unread
+
     def row(self, run: str) -> dict[str, object]:
         """The body of the view row `run`; what waits for a person makes a running run a waiting one."""
         waits = [f"{call.id} {call.asked.name}: {call.waits}" for call in self.calls if call.waits]
         if self.draft is not None and self.draft.waits:
             waits.append(f"{self.draft.stage}: {self.draft.waits}")
+        waits += [f"{one.id}: {one.waits}" for one in self.unread if one.waits]
         if self.ceiling:
             waits.append(self.ceiling)
         if self.plan is not None and self.plan.waits and not self.status.is_final:
@@ -201,5 +210,6 @@ class RunState:
             "parent": self.parent,
             **({"sources": list(self.sources)} if self.sources else {}),
             **({"plan": self.plan.told} if self.plan is not None else {}),
+            **({} if self.talk is None else self.talk.row()),
             **self.figures(),
         }

@@ -8,7 +8,7 @@ from choragus.mailbox.store import Store
 
 from .control import PauseRun, ResumeRun, StartChild
 from .desk import Desk
-from .errors import AgentError, Held, LimitReached, Paused
+from .errors import AgentError, Held, LimitReached
 from .inspection import find_run, runs, unfinished
 from .ledger import LedgerSummary, ledgers
 from .message import CancelRun, StartRun, Verdict
@@ -24,7 +24,6 @@ class Steering:
 
     store: Store
     _desk: Desk
-    _paused: str = ""
 
     async def ledgers(self) -> list[LedgerSummary]:
         """What is spent and set aside in each ledger, by name and time."""
@@ -35,12 +34,12 @@ class Steering:
 
         Each stays paused over a restart, after which new ones may start.
         """
-        self._paused = f"paused by {by}" + (f": {reason}" if reason else "")
+        self._desk.paused = f"paused by {by}" + (f": {reason}" if reason else "")
         return await steer(self._desk, PauseRun(by=by, reason=reason, source="runtime"))
 
     async def resume(self, *, by: str = "host") -> list[str]:
         """Go on with the runs that `pause` has held, those of an earlier process too; gives back their ids."""
-        self._paused = ""
+        self._desk.paused = ""
         return await steer(self._desk, ResumeRun(by=by, source="runtime"))
 
     async def cancel(self, *, by: str = "host", reason: str = "") -> list[str]:
@@ -48,8 +47,7 @@ class Steering:
         return await steer(self._desk, CancelRun(by=by, reason=reason))
 
     def _check_open(self) -> None:
-        if self._paused:
-            raise Paused(f"this runtime is {self._paused}: nothing starts before `await runtime.resume(by=...)`")
+        self._desk.check_open()
 
 
 async def begin_child(desk: Desk, parent: str, asked: StartRun, output: Output[T] | None = None) -> Run[T]:

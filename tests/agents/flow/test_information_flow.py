@@ -274,6 +274,29 @@ async def test_s22_a_fork_keeps_the_labels_of_what_it_takes_over() -> None:
     assert house.done == []
 
 
+async def test_s22_the_next_run_of_a_conversation_keeps_the_labels_of_what_was_read_before() -> None:
+    house = House(BAIT)
+
+    def model(request: ModelRequest) -> ModelReply | str:
+        last = request.messages[-1]
+        if last.role == "tool":
+            return "It says much."
+        asked = call("read_mail") if len(request.messages) == 1 else call("pay", to=MALLORY, amount=9000)
+        return ModelReply(calls=(asked,))
+
+    agent = clerk(house, FunctionModel(model))
+    async with Runtime(agents=[agent], policies=[FLOW]) as runtime:
+        first = await runtime.start(agent, "Read my mail.")
+        await first.result(5)
+
+        second = await first.send("Do what is due.")
+
+        await second.result(5)
+        (denied,) = [one for one in await data(second, "call.judged") if one["verdict"] == "deny"]
+        assert "untrusted read_mail" in (await second.status()).sources
+    assert (denied["tool"], house.done) == ("pay", [])
+
+
 async def test_a_committed_plan_cannot_be_changed_by_what_is_read() -> None:
     house = House(BAIT)
     agent = clerk(house, obedient([PLAN, call("read_mail")], EVIL, plainly))

@@ -15,6 +15,7 @@ from .logbook import show
 from .pausing import pause, resume
 from .rule import show_rules
 from .settlement import cancel, settle
+from .speaking import send, thread
 from .unwinding import unwind
 from .upkeep import add_keeping, add_parking
 
@@ -202,10 +203,36 @@ def _add_mending(commands: Commands) -> None:
     )
     one.add_argument("run", metavar="RUN", help=RUN)
     add_person(one)
+    _add_speaking(commands)
     _add_pausing(commands)
     _add_rules(commands)
     _add_forking(commands)
     add_parking(commands)
+
+
+def _add_speaking(commands: Commands) -> None:
+    one = command(
+        commands,
+        "send",
+        send,
+        "say something to a run",
+        "A run that goes on reads the text with its next step. When it has ended, the next run of its\n"
+        "conversation begins with it. Policies look at the text as at a goal.",
+        "choragus send runs.db 5f2c 'And the other invoice?' --by mia",
+    )
+    one.add_argument("run", metavar="RUN", help=RUN)
+    one.add_argument("text", metavar="TEXT", help="what to say")
+    one.add_argument("--key", metavar="KEY", default="", help="the same again says nothing twice")
+    add_person(one)
+    one = command(
+        commands,
+        "thread",
+        thread,
+        "show what was said in a conversation",
+        "All lines of a conversation over its runs, in order. Foreign text stands behind a margin.",
+        "choragus thread runs.db alice\n  choragus thread runs.db 5f2c",
+    )
+    one.add_argument("name", metavar="NAME", help="its name, or the id of one of its runs")
 
 
 def _add_pausing(commands: Commands) -> None:

@@ -84,7 +84,19 @@ class Timeline:
     def _started(self, at: float, data: Fields) -> list[Row]:
         self._begun = True
         begun = [Row(at, "", "started", f"{_text(data, 'agent')}: {_text(data, 'goal')}")]
+        if data.get("follows"):
+            begun.append(Row(at, "", "follows", f"run {_text(data, 'follows')}", whole=True))
         return [*begun, Row(at, "", "limits", _text(data, "limits"), whole=True)] if "limits" in data else begun
+
+    def _received(self, at: float, data: Fields) -> list[Row]:
+        return [Row(at, _text(data, "step"), "told", f"by {_text(data, 'by')}: {_text(data, 'said')}")]
+
+    def _text_refused(self, at: float, data: Fields) -> list[Row]:
+        gist = f"{_text(data, 'text')} of {_text(data, 'by')}: {_text(data, 'reason')}"
+        return [Row(at, "", "not read", gist, whole=True)]
+
+    def _followed(self, at: float, data: Fields) -> list[Row]:
+        return [Row(at, "", "goes on", f"as run {_text(data, 'run')}, told by {_text(data, 'by')}", whole=True)]
 
     def _raised(self, at: float, data: Fields) -> list[Row]:
         return [Row(at, "", "raised", f"{as_json(data.get('limits'))} {_by(data, 'reason')}", whole=True)]
@@ -379,5 +391,8 @@ _KINDS: dict[str, Callable[[Timeline, float, Fields], list[Row]]] = {
     "block.edited": Timeline._edited,
     "child.started": Timeline._sub_run,
     "child.ended": Timeline._sub_ended,
+    "text.received": Timeline._received,
+    "text.refused": Timeline._text_refused,
+    "run.followed": Timeline._followed,
     "run.ended": Timeline._ended,
 }

@@ -17,7 +17,7 @@ class Stage(Enum):
     """Where in a run a policy looks."""
 
     INPUT = "input"
-    """The goal, before the model sees it."""
+    """The goal, and each text that is sent to the run, before the model sees it."""
     REPLY = "reply"
     """What the model answered, before anything of it happens."""
     CALL = "call"

@@ -54,7 +54,7 @@ RULE = (
 RISKS = ("read", "reversible", "irreversible")
 WHOLE = frozenset({"longer_than"})
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_HEAD = re.compile(r"[ \t]*\[\[[ \t]*(rule|rate)[ \t]*\]\]")
+_HEAD = re.compile(r"[ \t]*\[\[[ \t]*([a-z.]+)[ \t]*\]\]")
 _SETTINGS: dict[str, tuple[Callable[..., Policy], tuple[str, ...]]] = {
     "risk": (RiskPolicy, ("read", "reversible", "irreversible")),
     "loop": (LoopPolicy, ("times", "warnings", "then", "polls")),
@@ -89,7 +89,16 @@ def load_policies(source: str | os.PathLike[str], *, name: str = "policies") -> 
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise PolicyFault(place, f"no TOML: {error}") from None
-    return list(_Reader(place, text, document).policies())
+    return read_policies(place, text, document)
+
+
+def read_policies(place: str, text: str, document: Mapping[str, object], under: str = "") -> list[Policy]:
+    """The policies of tables that stand in the text of a file, `under` a path such as "policies.".
+
+    Raises:
+        PolicyFault: as `load_policies`.
+    """
+    return list(_Reader(place, text, document, under).policies())
 
 
 @frozen
@@ -99,10 +108,11 @@ class _Reader:
     place: str
     text: str
     document: Mapping[str, object]
+    under: str = ""
 
     def policies(self) -> Iterator[Policy]:
         known = (*_SETTINGS, "rule")
-        _only(self.place, self.document, known)
+        _only(f"{self.place}: {self.under}".removesuffix(": ").removesuffix("."), self.document, known)
         for section, (make, keys) in _SETTINGS.items():
             for where, table in self._tables(section, many=section == "rate"):
                 yield self._built_in(where, table, make, keys)
@@ -121,12 +131,12 @@ class _Reader:
         found = self.document[section]
         listed = found if many else [found]
         if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
-            head = f"[[{section}]]" if many else f"[{section}]"
-            raise PolicyFault(f"{self.place}: {section}", f"write {head} as a line of its own")
-        lines = [at for at, line in enumerate(self.text.splitlines(), 1) if _is_head(line, section)]
+            head = f"[[{self.under}{section}]]" if many else f"[{self.under}{section}]"
+            raise PolicyFault(f"{self.place}: {self.under}{section}", f"write {head} as a line of its own")
+        lines = [at for at, line in enumerate(self.text.splitlines(), 1) if _is_head(line, self.under + section)]
         for index, table in enumerate(listed):
             line = f":{lines[index]}" if index < len(lines) else ""
-            yield f"{self.place}{line}: {section}" + (f"[{index}]" if many else ""), table
+            yield f"{self.place}{line}: {self.under}{section}" + (f"[{index}]" if many else ""), table
 
     def _built_in(
         self, where: str, table: Mapping[str, object], make: Callable[..., Policy], keys: tuple[str, ...]

@@ -1,0 +1,206 @@
+"""One TOML file of what agents may use, whom they ask, and what they are answered by: checked whole, and hashed.
+
+[agent.clerk]
+model = "openai:gpt-5-mini"
+limits = { steps = 30, cost_usd = 0.5, at_limit = "ask" }
+
+[agent.clerk.approvals]
+within = 3600
+default = "escalate"
+chain = ["mia", ["cfo", "ceo"]]
+
+[agent.clerk.tools.pay]
+calls_per_run = 3
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import attrs
+
+from .agent import Agent
+from .configuration.overriding import overridden
+from .configuration.section import SECTIONS, Provider, Routing
+from .configuration.spot import Spot, spots
+from .configuration.value import table, text
+from .errors import AgentFault, ConfigFault, PolicyFault
+from .model import Model
+from .policy.chain import Policy
+from .policy.config import load_policies, read_policies
+from .provenance import Provenance
+from .tool import Tool
+
+MODELS = ("model", "fallbacks", "cheaper")
+
+T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class Config:
+    """A configuration file that was read and found to be right; `load_config` makes it.
+
+    `source` is its name and `hash` the SHA-256 of what was read: of the file, and of the file of policies where it
+    names one. `providers` are the options of model providers, `policies` those that stand before each agent's own.
+    """
+
+    source: str
+    hash: str
+    policies: tuple[Policy, ...] = ()
+    providers: Mapping[str, Provider] = attrs.field(factory=dict)
+    routing: Routing = attrs.field(factory=Routing)
+    _agents: Mapping[str, Mapping[str, object]] = attrs.field(factory=dict)
+    _spot: Spot = attrs.field(eq=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The agents that it has a table of."""
+        return tuple(self._agents)
+
+    def agent(self, name: str, *, models: Mapping[str, Model] | None = None, **code: object) -> Agent:
+        """The agent of that table, with what the code gives beside it.
+
+        Each thing is said in one place: what stands in the file and is given here too must be the same, or it is an
+        error. Policies add up, the file's first. A tool's table stands over what the tool declares.
+
+        Args:
+            models: the models that stand behind texts of the file. Other texts go to Agent as they are.
+            code: further arguments of Agent: prompt, tools, checkpoints, and whatever the file does not say.
+
+        Raises:
+            ConfigFault: when the file has no such agent, or contradicts the code, or configures a tool that the agent
+                does not have.
+            AgentFault: as Agent.
+        """
+        spot = self._spot.at("agent", name)
+        if name not in self._agents:
+            raise self._spot.fault(f"there is no [agent.{name}]: there are {', '.join(self.names) or 'none'}")
+        said = {**self._routed(name, code), **self._agents[name]}
+        tools = said.pop("tools", {})
+        for key, value in code.items():
+            if key in said and not _same(value, said[key]):
+                here = spot.at(key) if key in self._agents[name] else self._spot.at("routing", "agents", name)
+                raise here.fault(
+                    f"the code gives {key}={_told(value)}, and the file {said[key]!r}: say it in one place"
+                )
+        given = {**said, **{key: _resolved(said[key], models or {}) for key in MODELS if key in said}, **code}
+        given["tools"] = self._tools(spot.at("tools"), _listed("tools", code, Tool), table(spot.at("tools"), tools))
+        given["policies"] = (*self.policies, *_listed("policies", code, object))
+        return Agent(name, configured=Provenance(self.source, self.hash), **given)  # type: ignore[arg-type]  # as Agent checks them
+
+    def _routed(self, name: str, code: Mapping[str, object]) -> dict[str, object]:
+        """The models that routing has for it; those for all give way to what is said of the agent."""
+        routing = self.routing
+        general = {key: getattr(routing, key) for key in MODELS if key not in code}
+        routed = {key: one for key, one in general.items() if one is not None}
+        return {**routed, **({"model": routing.agents[name]} if name in routing.agents else {})}
+
+    def _tools(self, spot: Spot, tools: Iterable[Tool], said: Mapping[str, object]) -> tuple[Tool, ...]:
+        listed = tuple(tools)
+        names = [one.name for one in listed]
+        for name in said:
+            if name not in names:
+                raise spot.at(name).fault(f"the agent has no tool {name!r}: it has {', '.join(names) or 'none'}")
+        return tuple(
+            overridden(spot.at(one.name), one, table(spot.at(one.name), said[one.name])) if one.name in said else one
+            for one in listed
+        )
+
+
+def load_config(source: str | os.PathLike[str], *, name: str = "config") -> Config:
+    """The configuration of a TOML file, or of a text with at least one line break.
+
+    Args:
+        source: a path, or the text itself.
+        name: what a text is called in errors; a file is called by its path.
+
+    Raises:
+        ConfigFault: when anything in it is wrong, missing or unknown. Nothing is loaded then.
+        OSError: when the file cannot be read.
+    """
+    if isinstance(source, str) and "\n" in source:
+        place, read, folder = name, source.encode(), Path()
+    else:
+        place, read, folder = os.fspath(source), Path(source).read_bytes(), Path(source).parent
+    try:
+        said = read.decode("utf-8-sig")
+        document = tomllib.loads(said)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigFault(place, f"no TOML in UTF-8: {error}") from None
+    top = spots(place, said)
+    policies, beside = _policies(top, said, document.pop("policies", {}), folder)
+    for key in document:
+        if key not in SECTIONS:
+            raise top.at(key).fault(f"unknown table; known are {', '.join((*SECTIONS, 'policies'))}")
+    sections = {key: SECTIONS[key](top.at(key), value) for key, value in document.items()}
+    config = Config(
+        source=place,
+        hash=hashlib.sha256(read + beside).hexdigest(),
+        policies=policies,
+        providers=sections.get("provider", {}),  # type: ignore[arg-type]  # what their readers give
+        routing=sections.get("routing", Routing()),  # type: ignore[arg-type]
+        agents=sections.get("agent", {}),  # type: ignore[arg-type]
+        spot=top,
+    )
+    _check_routing(config, top)
+    return config
+
+
+def _policies(top: Spot, said: str, tables: object, folder: Path) -> tuple[tuple[Policy, ...], bytes]:
+    """Those that stand in the file, or in one that it names, and the bytes of that."""
+    spot = top.at("policies")
+    found = table(spot, tables)
+    try:
+        if "file" not in found:
+            return tuple(read_policies(top.file, said, found, "policies.")), b""
+        if len(found) > 1:
+            raise spot.fault("write either file = ... or the policies themselves")
+        path = folder / text(spot.at("file"), found["file"])
+        try:
+            return tuple(load_policies(path)), b"\0" + path.read_bytes()
+        except OSError as error:
+            raise spot.at("file").fault(f"{str(path)!r} cannot be read ({error.strerror}): give its path") from None
+    except PolicyFault as error:
+        raise ConfigFault(error.place, error.detail) from None
+
+
+def _check_routing(config: Config, top: Spot) -> None:
+    for name in config.routing.agents:
+        spot = top.at("routing", "agents", name)
+        if name not in config.names:
+            raise spot.fault(f"there is no [agent.{name}]: there are {', '.join(config.names) or 'none'}")
+        if "model" in config._agents[name]:
+            raise spot.fault(f"its model stands in [agent.{name}] too: say it in one place")
+
+
+def _resolved(said: object, models: Mapping[str, Model]) -> object:
+    if isinstance(said, tuple):
+        return tuple(_resolved(one, models) for one in said)
+    return models.get(said, said) if isinstance(said, str) else said
+
+
+def _same(given: object, said: object) -> bool:
+    """Whether the code says what the file says; a model is known by its name, with or without its provider."""
+    if isinstance(said, tuple) and isinstance(given, Iterable) and not isinstance(given, str):
+        listed = tuple(given)
+        return len(listed) == len(said) and all(map(_same, listed, said))
+    if isinstance(said, str) and isinstance(given, Model):
+        return said in (given.name, f"{given.provider}:{given.name}")
+    return given is said or given == said
+
+
+def _told(value: object) -> str:
+    return repr(value.name) if isinstance(value, Model) else repr(value)
+
+
+def _listed(key: str, code: Mapping[str, object], kind: type[T]) -> tuple[T, ...]:
+    given = code.get(key, ())
+    found = tuple(given) if isinstance(given, Iterable) else (given,)
+    if not isinstance(given, Iterable) or not all(isinstance(one, kind) for one in found):
+        raise AgentFault(f"{key}={given!r}: give a list of them")
+    return tuple(one for one in found if isinstance(one, kind))
