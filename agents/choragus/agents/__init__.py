@@ -25,6 +25,7 @@ from .errors import (
     Paused,
     PolicyFault,
     SecretFault,
+    ServerFault,
     ToolError,
     ToolFault,
     UnknownRun,
@@ -38,6 +39,9 @@ from .inspection import ApprovalRequested, OutcomeUnknown, RunEvent, RunSummary,
 from .keeping import Unwound
 from .ledger import Ledger, LedgerSummary
 from .limits import Limits
+from .mcp.catalogue import ServerStatus
+from .mcp.declaration import FromVault, McpServer
+from .mcp.serving import serve_mcp
 from .model import (
     ChatMessage,
     Image,
@@ -84,6 +88,7 @@ __all__ = [
     "DecisionRefused",
     "Denied",
     "Failed",
+    "FromVault",
     "FunctionModel",
     "Held",
     "HeldRun",
@@ -96,6 +101,7 @@ __all__ = [
     "LimitFault",
     "LimitReached",
     "Limits",
+    "McpServer",
     "Model",
     "ModelError",
     "ModelReply",
@@ -120,6 +126,8 @@ __all__ = [
     "Runtime",
     "ScriptedModel",
     "SecretFault",
+    "ServerFault",
+    "ServerStatus",
     "Status",
     "StreamingModel",
     "Sweep",
@@ -140,6 +148,7 @@ __all__ = [
     "ask_person",
     "commit_plan",
     "run_sync",
+    "serve_mcp",
     "tool",
     "verify_signature",
 ]

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping
 from attrs import field, frozen
 
 from .approver import Approvals
-from .checkpoint import Checkpoint, Checkpoints, check_checkpoints
+from .checkpoint import After, Before, Checkpoint, Checkpoints, check_checkpoints
 from .errors import AgentFault
 from .limits import Limits
+from .mcp.declaration import McpServer
+from .mcp.offer import SEPARATOR
 from .model import Model
 from .policy.chain import Policy
 from .prompt import Prompt
@@ -26,6 +28,10 @@ def _as_prompt(prompt: Prompt | str) -> Prompt:
 
 def _as_tuple(tools: Iterable[Tool]) -> tuple[Tool, ...]:
     return tuple(tools) if isinstance(tools, Iterable) else tools
+
+
+def _as_servers(servers: Iterable[McpServer]) -> tuple[McpServer, ...]:
+    return tuple(servers) if isinstance(servers, Iterable) else servers
 
 
 def _as_models(models: Iterable[Model]) -> tuple[Model, ...]:
@@ -65,6 +71,7 @@ class Agent:
         policies: what judges its goal, replies, calls, results and answer, behind the runtime's own policies.
         approvals: who is asked, how long they have, and what happens when nobody decides.
         checkpoints: where a person is always asked.
+        servers: the MCP servers whose tools it may call too, by the names `server__tool`; see `docs/mcp.md`.
 
     Raises:
         AgentFault: a part is of a wrong type, the name is badly formed, or two tools share a name.
@@ -81,6 +88,7 @@ class Agent:
     cheaper: Model | None = field(kw_only=True, default=None)
     approvals: Approvals = field(kw_only=True, factory=Approvals)
     checkpoints: tuple[Checkpoint, ...] = field(kw_only=True, default=(), converter=_as_checkpoints)
+    servers: tuple[McpServer, ...] = field(kw_only=True, default=(), converter=_as_servers)
 
     def __attrs_post_init__(self) -> None:
         _check_name(self.name)
@@ -96,7 +104,13 @@ class Agent:
         if not isinstance(self.limits, Limits):
             raise AgentFault(f"the limits of agent {self.name!r} are {self.limits!r}: give Limits(...)")
         _check_approvals(self.name, self.approvals, self.tools)
-        check_checkpoints(self.name, self.checkpoints, (tool.name for tool in self.tools))
+        _check_servers(self.name, self.servers, self.approvals)
+        check_checkpoints(self.name, self.checkpoints, [*(tool.name for tool in self.tools), *self._of_servers()])
+
+    def _of_servers(self) -> list[str]:
+        """The names in its checkpoints that are those of servers' tools, which nobody knows before they are there."""
+        named = [point.tool for point in self.checkpoints if isinstance(point, Before | After)]
+        return [name for name in named if any(name.startswith(f"{one.name}{SEPARATOR}") for one in self.servers)]
 
     @property
     def reach(self) -> tuple[str, ...]:
@@ -159,6 +173,20 @@ def _check_approvals(agent: str, approvals: object, tools: Iterable[Tool]) -> No
             f"agent {agent!r} has the irreversible tool {risky[0]!r}, which no lapse of time may allow: "
             "give Approvals(default='deny') or 'escalate'"
         )
+
+
+def _check_servers(agent: str, servers: object, approvals: Approvals) -> None:
+    if not isinstance(servers, tuple) or not all(isinstance(one, McpServer) for one in servers):
+        raise AgentFault(f"the servers of agent {agent!r} are {servers!r}: give a list of McpServer(...)")
+    twice = [name for name, times in Counter(one.name for one in servers).items() if times > 1]
+    if twice:
+        raise AgentFault(f"agent {agent!r} has several servers named {twice[0]!r}: give all but one another name")
+    for server in servers:
+        if approvals.default == "allow" and not server.is_always_reversible:
+            raise AgentFault(
+                f"agent {agent!r} has the server {server.name!r}, whose tools may be irreversible, and these no lapse "
+                "of time may allow: give Approvals(default='deny') or 'escalate'"
+            )
 
 
 def check_policies(which: str, policies: object) -> None:

@@ -36,6 +36,9 @@ from .inspection import RunSummary, Unknown, approvals, find_run, runs, unknowns
 from .ledger import Ledger, check_ledgers, ledgers_by_name
 from .limits import Limits
 from .manifest import manifest
+from .mcp.accepting import Accepting
+from .mcp.catalogue import Catalogue
+from .mcp.pinbook import Pinbook
 from .message import ForkRun, StartRun
 from .naming import run_id
 from .policy.chain import Policy
@@ -63,7 +66,7 @@ NUDGE = 10.0
 """Seconds after which the tracer is sent to look also without news: an exporter may be back."""
 
 
-class Runtime(Steering):
+class Runtime(Steering, Accepting):
     """Runs agents, durably when it has a path. Opening a file goes on with every run in it that is unfinished.
 
     Args:
@@ -90,6 +93,7 @@ class Runtime(Steering):
     Raises:
         AgentFault: when two agents share a name, or one is no agent, or a policy is none, or the resources are not what
             a tool wants.
+        ServerFault: when it is opened, and an MCP server that this file has never seen is not there.
         SecretFault: when it is opened, and a secret that a tool has declared cannot be had.
         ValueError: when an option is none of those it may be, or there are both a path and a store.
         FileInUse, NotChoragusFile, NewerSchema: when the file cannot be run.
@@ -126,13 +130,14 @@ class Runtime(Steering):
         self._ledgers = ledgers_by_name(ledgers)
         self._toolbelt = Toolbelt(resources, Vault(secrets))
         check_resources(self._agents.values(), resources)
+        self._catalogue = Catalogue(self._agents, self._toolbelt.vault)
         self._exporter = exporter
         self._on_change = on_change
         self._signals = signals
         self._clock = clock
         self._hook = attention
         self._is_open = False
-        regions = (*PARTS, Rulebook, Herald, Baseline, Account)
+        regions = (*PARTS, Rulebook, Herald, Baseline, Account, Pinbook)
         self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in regions]
 
     async def __aenter__(self) -> Self:
@@ -141,7 +146,8 @@ class Runtime(Steering):
         self._toolbelt.vault.check(secret_names(self._agents.values()))
         self.store = await self._open_store()
         try:
-            self.held = await held_runs(self.store, self._agents, self._on_change, self._clock(), self._policies)
+            await self._catalogue.open(self.store, self._keep)
+            self.held = await held_runs(self.store, self._known, self._on_change, self._clock(), self._policies)
             self._system = self._build()
             await self._system.__aenter__()
         except BaseException:
@@ -152,6 +158,7 @@ class Runtime(Steering):
         self._desk = Desk(self.place, self.store, self._system, {one.run: one.reason for one in self.held})
         try:
             await self._desk.look()
+            await self._catalogue.begin(self._keep)
         except BaseException as error:
             await self.__aexit__(type(error), error, error.__traceback__)
             raise
@@ -169,6 +176,11 @@ class Runtime(Steering):
         finally:
             self._is_open = False
             self._desk.close()
+
+    @property
+    def _known(self) -> dict[str, Agent]:
+        """The agents with the tools of their servers."""
+        return self._catalogue.agents
 
     @property
     def events(self) -> Events:
@@ -211,8 +223,8 @@ class Runtime(Steering):
         check_start(self._agents, agent, goal, key)
         self._check_open()
         drawn = check_ledgers(ledgers, self._ledgers, parent)
-        granted = check_grant(agent, tools)
-        identity = manifest(agent, self._policies).hash
+        granted = check_grant(self._known[agent.name], tools)
+        identity = manifest(self._known[agent.name], self._policies).hash
         if parent is not None:
             asked = StartRun(agent=agent.name, goal=goal, key=key, manifest=identity, tools=granted)
             return await begin_child(self._desk, parent.id, asked)
@@ -258,7 +270,7 @@ class Runtime(Steering):
         if there is not None:
             return Run(id, self._desk)
         position = (await standing_at(self.store, of.run, at)).position
-        identity = manifest(self._agents[of.agent], self._policies).hash
+        identity = manifest(self._known[of.agent], self._policies).hash
         asked = ForkRun(run=of.run, at=position, agent=of.agent, key=key, manifest=identity, by=by, limits=limits)
         refusal = await self._desk.orchestrator(id).ask(asked)
         if refusal:
@@ -307,7 +319,7 @@ class Runtime(Steering):
 
     def _build(self) -> System:
         self._services = services = Services(
-            self._agents,
+            self._known,
             self.store,
             self._clock,
             self._on_change,
@@ -315,6 +327,7 @@ class Runtime(Steering):
             self._toolbelt,
             self._ledgers,
             self._hook,
+            self._catalogue,
         )
         return System(
             tree=self._tree(),
@@ -329,10 +342,10 @@ class Runtime(Steering):
 
     def _tree(self) -> list[Supervisor]:
         if self._exporter is None:
-            return []
+            return self._catalogue.tree()
         above, _, name = TRACER.partition("/")
         tracer = Child(Tracer, name=name, args=(self._exporter,), mailbox=2)
-        return [Supervisor(name=above, strategy=TRACING, children=(tracer,))]
+        return [Supervisor(name=above, strategy=TRACING, children=(tracer,)), *self._catalogue.tree()]
 
     async def _nudge(self) -> None:
         """Send the tracer to look whenever there is something new, and at once for what was left last time."""

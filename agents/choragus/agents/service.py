@@ -23,6 +23,7 @@ from .herald import Hook
 from .holding import OnChange, objection
 from .ledger import Ledger
 from .manifest import Manifest, manifest
+from .mcp.catalogue import Catalogue
 from .message import JudgeCall
 from .model import ChatMessage, Model, ModelRequest, ToolSchema, Usage, bound
 from .patience import TookTooLong, within
@@ -44,7 +45,7 @@ class Services:
     """The agents of one runtime and the store that their runs live in.
 
     `clock` gives seconds since the epoch, `opened` is when the runtime was opened. `common` are the policies that stand
-    before each agent's own, `hook` is told of what needs a person.
+    before each agent's own, `hook` is told of what needs a person, `catalogue` has the MCP servers.
     """
 
     agents: Mapping[str, Agent]
@@ -55,6 +56,7 @@ class Services:
     toolbelt: Toolbelt = attrs.field(factory=Toolbelt)
     ledgers: Mapping[str, Ledger] = attrs.field(factory=dict)
     hook: Hook | None = None
+    catalogue: Catalogue | None = None
     opened: float = attrs.field(init=False)
     _heard: dict[str, list[ChatMessage]] = attrs.field(factory=dict, init=False)
     _readings: dict[str, Reading] = attrs.field(factory=dict, init=False)
