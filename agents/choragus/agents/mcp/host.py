@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from mcp.server import MCPServer
 
-from .reception import Reception
+from .reception import STATUS, Reception
 
 __all__ = ["MCPServer", "server"]
 
@@ -21,12 +21,10 @@ def server(name: str, reception: Reception) -> MCPServer[object]:
             name=agent,
             description=(
                 f"Give the agent {agent!r} a goal. The same key again gives the same run. The result may take longer "
-                "than this call: then ask again with run_status."
+                f"than this call: then ask again with {STATUS}."
             ),
         )
-    made.add_tool(
-        reception.status, name="run_status", description="What became of a run, by the id that starting it gave."
-    )
+    made.add_tool(reception.status, name=STATUS, description="What became of a run, by the id that starting it gave.")
     return made
 
 

@@ -83,7 +83,7 @@ class Pinbook(DurableActor[PinbookState, SawTools | AcceptTools], name=PINBOOK):
         """Take what is offered as accepted."""
         refusal = self._objection(message)
         if refusal:
-            self.log("mcp.refused", tool=message.tool, by=message.by, reason=refusal)
+            self.log("mcp.refused", server=self.key, tool=message.tool, by=message.by, reason=refusal)
             return refusal
         before, state = self._standing, self.state
         taken = [message.tool] if message.tool else [*before.changed, *before.new, *before.gone]
@@ -123,7 +123,15 @@ class Pinbook(DurableActor[PinbookState, SawTools | AcceptTools], name=PINBOOK):
     def _show(self, kind: str, **more: object) -> None:
         """Write it down, tell people, and let it count."""
         standing = self._standing
-        self.log(kind, changed=standing.changed, new=standing.new, gone=standing.gone, mark=standing.mark, **more)
+        self.log(
+            kind,
+            server=self.key,
+            changed=standing.changed,
+            new=standing.new,
+            gone=standing.gone,
+            mark=standing.mark,
+            **more,
+        )
         self.view(VIEW, self.key, attrs.asdict(standing), sort=standing.at)
         services = self.resources
         assert isinstance(services, Services)

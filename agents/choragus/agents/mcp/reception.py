@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from choragus.agents.agent import Agent, agents_by_name
-from choragus.agents.errors import Outcome, UnknownRun, Waiting
+from choragus.agents.errors import AgentFault, Outcome, UnknownRun, Waiting
 from choragus.agents.run import Run
+
+STATUS = "run_status"
+"""The tool that says what became of a run."""
 
 
 class Host(Protocol):
@@ -28,11 +31,13 @@ class Reception:
         wait: seconds that a call waits for a result.
 
     Raises:
-        AgentFault: when one is no agent.
+        AgentFault: when one is no agent, or is named as the tool that says what became of a run.
     """
 
     def __init__(self, runtime: Host, agents: Iterable[Agent], wait: float) -> None:
         self.agents = agents_by_name(agents)
+        if STATUS in self.agents:
+            raise AgentFault(f"an agent is named {STATUS!r}, as the tool that says what became of a run: rename it")
         self._runtime = runtime
         self._wait = wait
 
@@ -56,6 +61,6 @@ class Reception:
         except Waiting:
             needs = [one.kind for one in await run.pending()]
             why = "it waits for a person's decision" if needs else "it goes on"
-            return f"run {run.id} has no result yet: {why}; ask again with run_status"
+            return f"run {run.id} has no result yet: {why}; ask again with {STATUS}"
         except Outcome as error:
             raise ValueError(str(error)) from error

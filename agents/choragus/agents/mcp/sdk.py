@@ -237,9 +237,9 @@ async def connect(server: McpServer, secrets: Mapping[str, str]) -> AsyncIterato
         )
         try:
             await stack.enter_async_context(client)
-        except (MCPError, ValidationError) as error:
+        except Exception as error:
             why = pipe.reason if pipe is not None else ""
-            raise ServerEnded(why or f"it does not speak the protocol: {_short(error)}") from None
+            raise ServerEnded(why or f"it does not answer as the protocol wants: {_short(error)}") from None
         client.session.validate_tool_result = _not_here  # type: ignore[method-assign]  # it runs the server's expressions on the loop
         listening = asyncio.get_running_loop().create_task(_listen(client, news))
         try:
@@ -307,7 +307,10 @@ def _offer(tool: Tool) -> Offer:
 def _short(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return "; ".join(_lines(error))[:LONGEST_ERROR]
-    return str(error)[:LONGEST_ERROR] or type(error).__name__
+    one: BaseException = error
+    while isinstance(one, BaseExceptionGroup):
+        one = one.exceptions[0]
+    return str(one)[:LONGEST_ERROR] or type(one).__name__
 
 
 def _lines(error: ValidationError) -> Iterable[str]:

@@ -18,8 +18,11 @@ CHUNK = 65_536
 INHERITED = ("PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LC_CTYPE", "SYSTEMROOT")
 """The variables of our own environment that a server has without being given them."""
 
-SPEED = 2_000
+SPEED = 500
 """Lines a second that are read; what floods us has to wait, and fills its own pipe."""
+
+FLOOD = 20
+"""Seconds in a row in which it does; then it is given up."""
 
 TAIL = 2_000
 """Bytes of what it last wrote on its standard error, for people who look why it ended."""
@@ -54,7 +57,7 @@ class ServerProcess:
         """
         rest = bytearray()
         clock = asyncio.get_running_loop().time
-        since, count = clock(), 0
+        since, count, floods = clock(), 0, 0
         while chunk := await self._stdout.read(CHUNK):
             start = len(rest)
             rest += chunk
@@ -63,7 +66,11 @@ class ServerProcess:
                 del rest[: end + 1]
                 count += 1
                 if count == SPEED:
-                    await asyncio.sleep(max(0.0, since + 1.0 - clock()))
+                    too_soon = since + 1.0 - clock()
+                    floods = floods + 1 if too_soon > 0 else 0
+                    if floods == FLOOD:
+                        raise ServerEnded(f"it wrote more than {SPEED} lines a second for {FLOOD} s")
+                    await asyncio.sleep(max(0.0, too_soon))
                     since, count = clock(), 0
                 self._check_length(len(line))
                 yield line
@@ -113,8 +120,8 @@ class ServerProcess:
     async def _drain(self) -> None:
         """Let it come to its end: one that writes into a full pipe does not."""
         with suppress(Exception):
-            while await self._stdout.read(CHUNK):
-                pass
+            while await self._stdout.read(CHUNK):  # noqa: ASYNC110  # it waits for bytes, and not for an event
+                await asyncio.sleep(0.001)  # one that floods us would keep us busy until it is killed
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):
