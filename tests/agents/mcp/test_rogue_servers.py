@@ -1,4 +1,4 @@
-"""Servers in processes that die, hang, flood and lie: bounded time and memory, and nothing but their own actor fails."""
+"""Servers in processes that die, hang, flood and lie: bounded time and memory, and only their own actor fails."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ import pytest
 
 pytest.importorskip("mcp", reason="the extra is missing: pip install 'choragus[mcp]'")
 
+from tests.agents.mcp.calculator import asking, rogue
+from tests.agents.play import eventually, soon
+
 from choragus.actors.event import Restarted
 from choragus.agents.agent import Agent
 from choragus.agents.errors import ServerFault
@@ -26,9 +29,6 @@ from choragus.agents.state import Status
 from choragus.agents.toolbelt.options import Retry
 from choragus.supervision.backoff import Backoff
 from choragus.supervision.strategy import OneForOne
-
-from ..play import eventually, soon
-from .calculator import asking, rogue
 
 SOON = OneForOne(max_restarts=5, within=60.0, backoff=Backoff(first=0.05, most=0.1))
 

@@ -92,6 +92,8 @@ class McpServer:
         max_message: bytes of one message from the server; a longer one ends its process or connection.
         retries: a Retry: run again what failed and is harmless.
         restarts: how it is supervised. One that ends too often is given up until the file is opened again.
+        questions: what it hears when it asks a person something in the middle of a call: "none", that nobody can be
+            asked; or "defaults", the defaults of its own form, where each answer that it needs has one.
         labels: what of the results can be trusted; by default nothing, and the arguments are guarded.
 
     Raises:
@@ -116,6 +118,7 @@ class McpServer:
     retries: Retry | None = field(kw_only=True, default=None)
     restarts: OneForOne = field(kw_only=True, default=RESTARTS)
     labels: Labels = field(kw_only=True, default=GUARDED)
+    questions: Literal["none", "defaults"] = field(kw_only=True, default="none")
 
     def __attrs_post_init__(self) -> None:
         name = self.name
@@ -209,6 +212,8 @@ class McpServer:
     def _check_kinds(self) -> None:
         if self.pin not in ("first", "strict"):
             raise self._fault(f"has pin={self.pin!r}: give 'first' or 'strict'")
+        if self.questions not in ("none", "defaults"):
+            raise self._fault(f"has questions={self.questions!r}: give 'none' or 'defaults'")
         for which, kind in (("retries", Retry | None), ("restarts", OneForOne), ("labels", Labels)):
             if not isinstance(getattr(self, which), kind):
                 raise self._fault(f"has {which}={getattr(self, which)!r}: give {which.capitalize()}, see McpServer")

@@ -16,7 +16,7 @@ import anyio
 import httpx2
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp import Client, MCPError
-from mcp.client.session import IncomingMessage
+from mcp.client.session import ClientRequestContext, IncomingMessage
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
 from mcp_types import (
@@ -24,6 +24,10 @@ from mcp_types import (
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
     CallToolResult,
+    ElicitRequestFormParams,
+    ElicitRequestParams,
+    ElicitResult,
+    ErrorData,
     Implementation,
     Tool,
     ToolListChangedNotification,
@@ -233,6 +237,7 @@ async def connect(server: McpServer, secrets: Mapping[str, str]) -> AsyncIterato
             target,  # type: ignore[arg-type]  # what `server=` may be, the SDK says itself
             message_handler=heard,
             client_info=Implementation(name="choragus", version=_version()),
+            elicitation_callback=_defaults if server.questions == "defaults" else None,
             cache=None,
         )
         try:
@@ -279,6 +284,16 @@ async def _listen(client: Client, news: asyncio.Event) -> None:
                 news.set()
     except Exception:  # whatever it is, the connection itself tells when it ends
         return
+
+
+async def _defaults(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult | ErrorData:
+    """The defaults of a form; nobody is there to be shown an address."""
+    form = params.requested_schema if isinstance(params, ElicitRequestFormParams) else {}
+    properties = form.get("properties", {})
+    given = {name: one["default"] for name, one in properties.items() if isinstance(one, dict) and "default" in one}
+    if not form or set(form.get("required", ())) - set(given):
+        return ElicitResult(action="decline")
+    return ElicitResult(action="accept", content=given)
 
 
 async def _not_here(name: str, result: CallToolResult) -> None:
