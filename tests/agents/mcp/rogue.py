@@ -6,6 +6,7 @@ Given a file behind that, it notes there what it was called with, a line for eac
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import time
@@ -88,6 +89,8 @@ def called(request: dict[str, object]) -> None:
 
 def main() -> None:
     """Serve, or not."""
+    if NOTES is not None:
+        NOTES.with_suffix(".pid").write_text(str(os.getpid()), encoding="utf-8")
     if MODE == "dies":
         sys.exit("I do not want to")
     if MODE == "hangs":

@@ -115,15 +115,14 @@ async def test_s18_a_server_that_does_not_start_is_an_error_in_bounded_time(mode
 
 
 @pytest.mark.slow
-async def test_s18_a_process_that_does_not_want_to_end_is_killed() -> None:
-    clerk = asking(rogue("stubborn"))
+async def test_s18_a_process_that_does_not_want_to_end_is_killed(tmp_path: Path) -> None:
+    clerk = asking(rogue("stubborn", str(tmp_path / "notes")))
 
     async with Runtime(agents=[clerk]) as runtime:
         await (await runtime.start(clerk, "Go.")).result()
-        pid = runtime._catalogue._lines["rogue"]._session._pipe._process._process.pid  # type: ignore[union-attr]  # the tests' way in
 
     with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+        os.kill(pid_of(tmp_path), 0)
 
 
 async def test_s18_a_server_comes_back_by_its_supervisor_and_a_call_that_reads_is_made_again(tmp_path: Path) -> None:
@@ -159,13 +158,13 @@ async def test_a_call_that_cannot_be_undone_is_of_unknown_outcome_when_its_serve
         assert await run.result() == '"yes"'
 
 
-async def test_what_was_never_sent_is_not_unknown() -> None:
-    clerk = asking(rogue("good", risks={}, restarts=OneForOne(max_restarts=0)))
+async def test_what_was_never_sent_is_not_unknown(tmp_path: Path) -> None:
+    clerk = asking(rogue("good", str(tmp_path / "notes"), risks={}, restarts=OneForOne(max_restarts=0)))
 
     async with Runtime(agents=[clerk]) as runtime:
         line = runtime._catalogue._lines["rogue"]
         await soon(lambda: _is(line.state == "running"))
-        os.kill(line._session._pipe._process._process.pid, signal.SIGKILL)  # type: ignore[union-attr]  # the tests' way in
+        os.kill(pid_of(tmp_path), signal.SIGKILL)
         await soon(lambda: _is(line.state == "down"))
         run = await runtime.start(clerk, "Go.")
         await _approve(run)
@@ -190,6 +189,11 @@ async def test_a_server_inherits_nothing_and_gets_its_secrets_by_name(
     found = dict(line.partition("=")[::2] for line in told.read_text(encoding="utf-8").splitlines())
     assert (found["TOKEN"], found["A"]) == ("s3cret-value", "1")
     assert set(found) <= {*stdio.INHERITED, "A", "TOKEN", "PWD", "SHLVL", "_", "OLDPWD"}
+
+
+def pid_of(folder: Path) -> int:
+    """The process of the server that notes what it does in that folder."""
+    return int((folder / "notes.pid").read_text(encoding="utf-8"))
 
 
 async def _approve(run: Run) -> None:

@@ -6,6 +6,9 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+
+from choragus.agents.errors import AgentError
 
 from .reception import STATUS, Reception
 
@@ -16,15 +19,13 @@ def server(name: str, reception: Reception) -> MCPServer[object]:
     """The server, ready to be served."""
     made = _quietly(name)
     for agent in reception.agents:
-        made.add_tool(
-            _starter(reception, agent),
-            name=agent,
-            description=(
-                f"Give the agent {agent!r} a goal. The same key again gives the same run. The result may take longer "
-                f"than this call: then ask again with {STATUS}."
-            ),
+        description = (
+            f"Give the agent {agent!r} a goal. The same key again gives the same run. The result may take longer than "
+            f"this call: then ask again with {STATUS}."
         )
-    made.add_tool(reception.status, name=STATUS, description="What became of a run, by the id that starting it gave.")
+        made.add_tool(_starter(reception, agent), name=agent, description=description)
+    looks = "What became of a run, by the id that starting it gave."
+    made.add_tool(_looker(reception), name=STATUS, description=looks)
     return made
 
 
@@ -41,6 +42,21 @@ def _quietly(name: str) -> MCPServer[object]:
 
 def _starter(reception: Reception, agent: str) -> Callable[[str, str], Awaitable[str]]:
     async def start(goal: str, key: str = "") -> str:
-        return await reception.start(agent, goal, key)
+        return await _or_why_not(reception.start(agent, goal, key))
 
     return start
+
+
+def _looker(reception: Reception) -> Callable[[str], Awaitable[str]]:
+    async def status(run: str) -> str:
+        return await _or_why_not(reception.status(run))
+
+    return status
+
+
+async def _or_why_not(work: Awaitable[str]) -> str:
+    """The client is told our errors in our words; of any other it learns nothing."""
+    try:
+        return await work
+    except AgentError as error:
+        raise ToolError(str(error)) from error

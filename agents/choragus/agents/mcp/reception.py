@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from choragus.agents.agent import Agent, agents_by_name
-from choragus.agents.errors import AgentFault, Outcome, UnknownRun, Waiting
+from choragus.agents.errors import AgentError, AgentFault, Outcome, UnknownRun, Waiting
 from choragus.agents.run import Run
 
 STATUS = "run_status"
@@ -42,17 +42,25 @@ class Reception:
         self._wait = wait
 
     async def start(self, agent: str, goal: str, key: str) -> str:
-        """Start a run, or find that of the key, and say what there is of its result."""
+        """Start a run, or find that of the key, and say what there is of its result.
+
+        Raises:
+            AgentError: with why there is none.
+        """
         return await self._told(await self._runtime.start(self.agents[agent], goal, key=key), self._wait)
 
     async def status(self, run: str) -> str:
-        """What there is of a run's result; only the whole id counts."""
+        """What there is of a run's result; only the whole id counts.
+
+        Raises:
+            AgentError: with why there is none.
+        """
         try:
             found = await self._runtime.run(run)
         except UnknownRun as error:
-            raise ValueError(f"there is no run {run!r}") from error
+            raise AgentError(f"there is no run {run!r}") from error
         if found.id != run or (await found.status()).agent not in self.agents:
-            raise ValueError(f"there is no run {run!r}")
+            raise AgentError(f"there is no run {run!r}")
         return await self._told(found, 0.01)
 
     async def _told(self, run: Run, wait: float) -> str:
@@ -63,4 +71,4 @@ class Reception:
             why = "it waits for a person's decision" if needs else "it goes on"
             return f"run {run.id} has no result yet: {why}; ask again with {STATUS}"
         except Outcome as error:
-            raise ValueError(str(error)) from error
+            raise AgentError(str(error)) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
@@ -57,11 +57,11 @@ MOST_UNREAD = 1_000
 class Connection:
     """A connection that is ready for calls: what `session.Session` promises."""
 
-    def __init__(self, client: Client, server: McpServer, news: asyncio.Event, pipe: Pipe | None) -> None:
+    def __init__(self, client: Client, server: McpServer, news: asyncio.Event, ending: Ending) -> None:
         self._client = client
         self._server = server
         self._news = news
-        self._pipe = pipe
+        self._ending = ending
 
     async def offers(self) -> tuple[Offer, ...]:
         """See `Session.offers`."""
@@ -82,15 +82,15 @@ class Connection:
     async def changed(self) -> None:
         """See `Session.changed`."""
         news = asyncio.ensure_future(self._news.wait())
-        ended = asyncio.ensure_future(self._pipe.ended.wait() if self._pipe is not None else asyncio.Event().wait())
+        ended = asyncio.ensure_future(self._ending.came.wait())
         try:
             await asyncio.wait({news, ended}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             news.cancel()
             ended.cancel()
         self._news.clear()
-        if self._pipe is not None and self._pipe.ended.is_set():
-            raise ServerEnded(self._pipe.reason)
+        if self._ending.came.is_set():
+            raise ServerEnded(self._ending.reason)
 
     async def call(self, tool: str, arguments: Mapping[str, object], meta: Mapping[str, object]) -> dict[str, object]:
         """See `Session.call`."""
@@ -113,19 +113,25 @@ class Connection:
         is_its_own = not self._server.url and error.code != CONNECTION_CLOSED
         if is_certain or is_its_own:  # over HTTP an error may be that of a proxy, while the server has done its work
             return ToolError(_short(error))
-        why = self._pipe.reason if self._pipe is not None and self._pipe.reason else _short(error)
-        return Lost(why)
+        return Lost((self._ending.reason if error.code == CONNECTION_CLOSED else "") or _short(error))
+
+
+class Ending:
+    """Whether a connection has ended, and why."""
+
+    def __init__(self) -> None:
+        self.came = asyncio.Event()
+        self.reason = ""
 
 
 class Pipe(AbstractAsyncContextManager[Streams]):
     """The lines of a process as the messages that the SDK wants: one of its transports."""
 
-    def __init__(self, process: ServerProcess) -> None:
+    def __init__(self, process: ServerProcess, ending: Ending) -> None:
         self._process = process
+        self._ending = ending
         self._unread = 0
         self._is_writing = False
-        self.ended = asyncio.Event()
-        self.reason = ""
 
     async def __aenter__(self) -> Streams:
         self._in, received = anyio.create_memory_object_stream[SessionMessage | Exception](0)
@@ -149,11 +155,11 @@ class Pipe(AbstractAsyncContextManager[Streams]):
         try:
             await work  # type: ignore[misc]  # one of the two below
         except ServerEnded as ended:
-            self.reason = self.reason or str(ended)
+            self._ending.reason = self._ending.reason or str(ended)
         except (anyio.ClosedResourceError, anyio.BrokenResourceError, anyio.EndOfStream):
-            self.reason = self.reason or "the connection was closed"
+            self._ending.reason = self._ending.reason or "the connection was closed"
         finally:
-            self.ended.set()
+            self._ending.came.set()
             self._in.close()
 
     async def _read(self) -> None:
@@ -183,21 +189,30 @@ class Pipe(AbstractAsyncContextManager[Streams]):
 class Bounded(httpx2.AsyncBaseTransport):
     """HTTP whose replies are bounded; a stream of events is bounded by the event."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, ending: Ending) -> None:
         self._inner = httpx2.AsyncHTTPTransport()
         self._most = most
+        self._ending = ending
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send it on; a packed reply is refused, for nobody knows how large it is."""
-        response = await self._inner.handle_async_request(request)
+        try:
+            response = await self._inner.handle_async_request(request)
+        except httpx2.TransportError as error:
+            self._ending.reason = _short(error)
+            raise
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             await response.aclose()
-            raise httpx2.ReadError("its reply is packed, which was not asked for", request=request)
+            raise self._refused("its reply is packed, which was not asked for", request)
         if not response.headers.get("content-type", "").lower().startswith("text/event-stream"):
             stream = response.stream
             assert isinstance(stream, httpx2.AsyncByteStream)
-            response.stream = _Counted(stream, self._most, request)
+            response.stream = _Counted(stream, self._most, lambda text: self._refused(text, request))
         return response
+
+    def _refused(self, text: str, request: httpx2.Request) -> Exception:
+        self._ending.reason = text
+        return httpx2.ReadError(text, request=request)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -205,17 +220,17 @@ class Bounded(httpx2.AsyncBaseTransport):
 
 
 class _Counted(httpx2.AsyncByteStream):
-    def __init__(self, inner: httpx2.AsyncByteStream, most: int, request: httpx2.Request) -> None:
+    def __init__(self, inner: httpx2.AsyncByteStream, most: int, refused: Callable[[str], Exception]) -> None:
         self._inner = inner
         self._left = most
         self._most = most
-        self._request = request
+        self._refused = refused
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for piece in self._inner:
             self._left -= len(piece)
             if self._left < 0:
-                raise httpx2.ReadError(f"its reply has more than {self._most:,} bytes", request=self._request)
+                raise self._refused(f"its reply has more than {self._most:,} bytes")
             yield piece
 
     async def aclose(self) -> None:
@@ -232,7 +247,8 @@ async def connect(server: McpServer, secrets: Mapping[str, str]) -> AsyncIterato
             news.set()
 
     async with AsyncExitStack() as stack:
-        target, pipe = await _target(server, secrets, stack)
+        ending = Ending()
+        target = await _target(server, secrets, stack, ending)
         client = Client(
             target,  # type: ignore[arg-type]  # what `server=` may be, the SDK says itself
             message_handler=heard,
@@ -243,34 +259,32 @@ async def connect(server: McpServer, secrets: Mapping[str, str]) -> AsyncIterato
         try:
             await stack.enter_async_context(client)
         except Exception as error:
-            why = pipe.reason if pipe is not None else ""
-            raise ServerEnded(why or f"it does not answer as the protocol wants: {_short(error)}") from None
+            raise ServerEnded(ending.reason or f"it does not answer as the protocol wants: {_short(error)}") from None
         client.session.validate_tool_result = _not_here  # type: ignore[method-assign]  # it runs the server's expressions on the loop
         listening = asyncio.get_running_loop().create_task(_listen(client, news))
         try:
-            yield Connection(client, server, news, pipe)
+            yield Connection(client, server, news, ending)
         finally:
             listening.cancel()
             await asyncio.wait({listening})
 
 
-async def _target(server: McpServer, secrets: Mapping[str, str], stack: AsyncExitStack) -> tuple[object, Pipe | None]:
+async def _target(server: McpServer, secrets: Mapping[str, str], stack: AsyncExitStack, ending: Ending) -> object:
     """What the SDK connects to; what it needs is closed with the stack."""
     if server.command:
         given = {**environment(os.environ), **_filled(server.env, secrets)}
         process = await stack.enter_async_context(server_process(server.command, given, server.cwd, server.max_message))
-        pipe = Pipe(process)
-        return pipe, pipe
+        return Pipe(process, ending)
     if server.url:
         client = httpx2.AsyncClient(
-            transport=Bounded(server.max_message),
+            transport=Bounded(server.max_message, ending),
             headers={**_filled(server.headers, secrets), "accept-encoding": "identity"},
             timeout=httpx2.Timeout(server.start_timeout, read=max(server.timeout, server.start_timeout) + 5.0),
             trust_env=False,
         )
         await stack.enter_async_context(client)
-        return streamable_http_client(server.url, http_client=client, max_sse_event_size=server.max_message), None
-    return server.server, None
+        return streamable_http_client(server.url, http_client=client, max_sse_event_size=server.max_message)
+    return server.server
 
 
 async def _listen(client: Client, news: asyncio.Event) -> None:
