@@ -85,9 +85,7 @@ def test_a_missing_extra_names_its_command(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_sdk_is_not_imported_before_a_server_is_there() -> None:
-    look = (
-        "import sys, choragus.agents; print([one for one in ('mcp', 'jsonschema', 'pydantic') if one in sys.modules])"
-    )
+    look = "import sys, choragus.agents; print([it for it in ('mcp', 'jsonschema', 'pydantic') if it in sys.modules])"
 
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
 
