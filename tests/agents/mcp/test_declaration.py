@@ -28,7 +28,7 @@ from choragus.agents.scripted import ScriptedModel
         ({"command": "x -v"}, r"^server 's' has command='x -v'"),
         ({"url": "ftp://x"}, r"^server 's' has url='ftp://x'"),
         ({"url": "http://x", "env": {"A": "1"}}, r"^server 's' has env= or cwd="),
-        ({"command": ["x"], "headers": {"A": "1"}}, r"^server 's' has headers="),
+        ({"command": ["x"], "headers": {"A": "1"}}, r"^server 's' has headers= or auth="),
         ({"command": ["x"], "env": {"A": 1}}, r"^server 's' has env\['A'\] of a wrong type"),
         ({"command": ["x"], "allow": "read_*"}, r"^server 's' has allow='read_\*'"),
         ({"command": ["x"], "risks": {"*": "safe"}}, r"^server 's' has risks\['\*'\] = 'safe'"),

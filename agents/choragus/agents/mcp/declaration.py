@@ -78,6 +78,8 @@ class McpServer:
         cwd: the folder that it starts in.
         url: where a server listens.
         headers: what is sent with each request; values as in `env`.
+        auth: an `httpx2.Auth` for each request, for OAuth one of the SDK's providers. Its tokens are not taken out of
+            what the server says.
         server: an `MCPServer` or `Server` of the SDK.
         risks: globs of the server's own names for its tools, to "read", "reversible" or "irreversible"; the first that
             matches counts. What none matches is irreversible, so a person is asked before each call.
@@ -106,6 +108,7 @@ class McpServer:
     cwd: str | None = field(kw_only=True, default=None)
     url: str = field(kw_only=True, default="")
     headers: Mapping[str, str | FromVault] = field(kw_only=True, factory=dict)
+    auth: object = field(kw_only=True, default=None, repr=False)
     server: object = field(kw_only=True, default=None, repr=False)
     risks: Mapping[str, Literal["read", "reversible", "irreversible"]] = field(kw_only=True, factory=dict)
     trust_annotations: bool = field(kw_only=True, default=False)
@@ -181,8 +184,8 @@ class McpServer:
             raise self._fault(f"has url={self.url!r}: give one that begins with http:// or https://")
         if (self.env or self.cwd is not None) and not self.command:
             raise self._fault("has env= or cwd=, which only a process has: give command= with them")
-        if self.headers and not self.url:
-            raise self._fault("has headers=, which only go with url=")
+        if (self.headers or self.auth is not None) and not self.url:
+            raise self._fault("has headers= or auth=, which only go with url=")
 
     def _check_texts(self) -> None:
         for which in ("env", "headers"):

@@ -280,6 +280,7 @@ async def _target(server: McpServer, secrets: Mapping[str, str], stack: AsyncExi
             transport=Bounded(server.max_message, ending),
             headers={**_filled(server.headers, secrets), "accept-encoding": "identity"},
             timeout=httpx2.Timeout(server.start_timeout, read=max(server.timeout, server.start_timeout) + 5.0),
+            auth=server.auth,  # type: ignore[arg-type]  # what it may be, the SDK says itself
             trust_env=False,
         )
         await stack.enter_async_context(client)
