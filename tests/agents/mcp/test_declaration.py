@@ -15,6 +15,7 @@ from choragus.agents.mcp.declaration import FromVault, McpServer
 from choragus.agents.mcp.session import load
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import ScriptedModel
+from choragus.agents.sync import run_sync
 
 
 @pytest.mark.parametrize(
@@ -57,6 +58,14 @@ def test_nothing_that_may_be_irreversible_is_allowed_by_lapse_of_time() -> None:
     with pytest.raises(AgentFault, match=r"^agent 'a' has the server 's', whose tools may be irreversible"):
         Agent("a", model=model, servers=[McpServer("s", command=["x"])], approvals=lapse)
     Agent("a", model=model, servers=[McpServer("s", command=["x"], risks={"*": "read"})], approvals=lapse)
+
+
+def test_in_memory_without_anybody_to_ask_a_server_has_to_be_harmless() -> None:
+    clerk = Agent("a", model=ScriptedModel(["x"]), servers=[McpServer("git", command=["x"], risks={"git_log": "read"})])
+
+    with pytest.raises(AgentFault, match=r"has the irreversible tool 'git__\*', and in memory nobody can approve"):
+        run_sync(clerk, "Go.")
+    assert McpServer("git", command=["x"], risks={"git_log": "read"}, allow=["git_log"]).is_always_reversible
 
 
 def test_a_checkpoint_may_lie_at_a_tool_of_a_server() -> None:

@@ -51,6 +51,8 @@ def test_s18_a_schema_cannot_take_for_ever() -> None:
             r"^it refers to 'http://127.0.0.1/x', and nothing outside of it",
         ),
         ({"type": 5}, r"^it is no JSON Schema"),
+        ({"$schema": []}, r"^it is no JSON Schema"),
+        ({"$schema": 1}, r"^it is no JSON Schema"),
     ],
 )
 def test_s18_a_schema_leads_nowhere_and_is_one(document: dict[str, object], why: str) -> None:

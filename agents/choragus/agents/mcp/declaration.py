@@ -139,9 +139,9 @@ class McpServer:
     def is_always_reversible(self) -> bool:
         """Whether none of its tools can be irreversible."""
         return (
-            not any(risk == Risk.IRREVERSIBLE.value for risk in self.risks.values())
+            Risk.IRREVERSIBLE.value not in self.risks.values()
             and not self.trust_annotations
-            and "*" in self.risks
+            and all(glob in self.risks or "*" in self.risks for glob in self.allow)
         )
 
     @property

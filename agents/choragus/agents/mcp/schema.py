@@ -37,11 +37,13 @@ class Schema:
 
     def __init__(self, document: Mapping[str, object]) -> None:
         _check_references(document)
+        if not isinstance(document.get("$schema", ""), str):
+            raise ValueError(f"it is no JSON Schema: its $schema is {document['$schema']!r:.100}")
         self._followed = 0
         base = jsonschema.validators.validator_for(document, default=jsonschema.Draft202012Validator)
         try:
             base.check_schema(document)
-        except (jsonschema.SchemaError, RecursionError) as error:
+        except Exception as error:  # a stranger's schema: whatever it brings the checks to
             raise ValueError(f"it is no JSON Schema: {getattr(error, 'message', error)}"[:LONGEST_DETAIL]) from None
         own: dict[str, Callable[..., Iterator[object]]] = {
             "$ref": self._counted(base.VALIDATORS.get("$ref")),
@@ -62,6 +64,8 @@ class Schema:
             return f"its schema refers to {missing.ref!r}, which is not in it"[:LONGEST_DETAIL]
         except (TooManyReferences, RecursionError):
             return "its schema refers to itself too often to be checked"
+        except Exception as failed:  # a stranger's schema: it may fail a call, and nothing else
+            return f"its schema cannot be used: {type(failed).__name__}: {failed}"[:LONGEST_DETAIL]
         if error is None:
             return ""
         return f"{error.message[:LONGEST_DETAIL]} - at `{error.json_path}`"
