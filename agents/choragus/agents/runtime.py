@@ -178,11 +178,6 @@ class Runtime(Steering, Accepting):
             self._desk.close()
 
     @property
-    def _known(self) -> dict[str, Agent]:
-        """The agents with the tools of their servers."""
-        return self._catalogue.agents
-
-    @property
     def events(self) -> Events:
         """The system's events: failures, restarts, parked messages, zombies."""
         return self._system.events
@@ -318,17 +313,8 @@ class Runtime(Steering, Accepting):
         return MemoryStore() if self._path is None else await SqliteStore.open(self._path)
 
     def _build(self) -> System:
-        self._services = services = Services(
-            self._known,
-            self.store,
-            self._clock,
-            self._on_change,
-            self._policies,
-            self._toolbelt,
-            self._ledgers,
-            self._hook,
-            self._catalogue,
-        )
+        shared = (self._policies, self._toolbelt, self._ledgers, self._hook, self._catalogue)
+        self._services = services = Services(self._known, self.store, self._clock, self._on_change, *shared)
         return System(
             tree=self._tree(),
             actors=self._regions,

@@ -8,11 +8,14 @@ from pathlib import Path
 
 from mcp.server import MCPServer
 from mcp_types import ToolAnnotations
+from tests.agents.play import soon
 
 from choragus.agents.agent import Agent
 from choragus.agents.mcp.declaration import McpServer
 from choragus.agents.model import ModelReply, ModelRequest, ToolCall
+from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import FunctionModel
+from choragus.mailbox.memory import MemoryStore
 
 ROGUE = Path(__file__).with_name("rogue.py")
 
@@ -70,3 +73,19 @@ def rogue(mode: str, *arguments: str, **options: object) -> McpServer:
 def asking(server: McpServer, text: str = "hi") -> Agent:
     """An agent that has the rogue say something."""
     return Agent("clerk", model=calls("rogue__say", text=text), servers=[server])
+
+
+async def result(store: MemoryStore, agent: Agent, key: str = "") -> str:
+    """What a run of the agent gives, in an opening of its own."""
+    async with Runtime(store=store, agents=[agent]) as runtime:
+        return await (await runtime.start(agent, "Go.", key=key)).result()
+
+
+async def eventually_listed(runtime: Runtime, name: str) -> None:
+    """Wait until the server runs."""
+    await soon(lambda: given(any(one.name == name and one.state == "running" for one in runtime.servers())))
+
+
+async def given(value: bool) -> bool:
+    """The value, for those who wait for it."""
+    return value

@@ -9,8 +9,7 @@ import pytest
 
 pytest.importorskip("mcp", reason="the extra is missing: pip install 'choragus[mcp]'")
 
-from tests.agents.mcp.calculator import adding, calculator
-from tests.agents.mcp.test_servers import eventually_listed
+from tests.agents.mcp.calculator import adding, calculator, eventually_listed
 
 from choragus.agents import visit
 from choragus.agents.agent import Agent

@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("mcp", reason="the extra is missing: pip install 'choragus[mcp]'")
 
-from tests.agents.mcp.calculator import asking, rogue
+from tests.agents.mcp.calculator import asking, given, rogue
 from tests.agents.play import eventually, soon
 
 from choragus.actors.event import Restarted
@@ -163,9 +163,9 @@ async def test_what_was_never_sent_is_not_unknown(tmp_path: Path) -> None:
 
     async with Runtime(agents=[clerk]) as runtime:
         line = runtime._catalogue._lines["rogue"]
-        await soon(lambda: _is(line.state == "running"))
+        await soon(lambda: given(line.state == "running"))
         os.kill(pid_of(tmp_path), signal.SIGKILL)
-        await soon(lambda: _is(line.state == "down"))
+        await soon(lambda: given(line.state == "down"))
         run = await runtime.start(clerk, "Go.")
         await _approve(run)
 
@@ -200,7 +200,3 @@ async def _approve(run: Run) -> None:
     await eventually(run, "approval.requested")
     (approval,) = await run.pending()
     await approval.approve(by="mia")
-
-
-async def _is(value: bool) -> bool:
-    return value

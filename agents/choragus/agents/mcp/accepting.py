@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from choragus.agents.agent import Agent
 from choragus.agents.errors import AgentError
 from choragus.supervision.system import System
 
@@ -18,6 +19,11 @@ class Accepting:
 
     _catalogue: Catalogue
     _system: System
+
+    @property
+    def _known(self) -> dict[str, Agent]:
+        """The agents with the tools of their servers."""
+        return self._catalogue.agents
 
     def servers(self) -> list[ServerStatus]:
         """The MCP servers of its agents, by name: which run, what they offer, and what waits to be accepted."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
@@ -38,11 +38,12 @@ from pydantic import ValidationError
 
 from choragus.agents.errors import ToolError, WrongResult
 
+from .bounded import Bounded
 from .declaration import FromVault, McpServer
 from .offer import MOST_TOOLS, Offer
 from .result import LONGEST_ERROR
 from .schema import Schema as checked  # noqa: F401  # part of what `session.Sdk` promises
-from .session import Lost
+from .session import Ending, Lost
 from .stdio import ServerEnded, ServerProcess, environment, server_process
 
 Streams = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObjectSendStream[SessionMessage]]
@@ -116,14 +117,6 @@ class Connection:
         return Lost((self._ending.reason if error.code == CONNECTION_CLOSED else "") or _short(error))
 
 
-class Ending:
-    """Whether a connection has ended, and why."""
-
-    def __init__(self) -> None:
-        self.came = asyncio.Event()
-        self.reason = ""
-
-
 class Pipe(AbstractAsyncContextManager[Streams]):
     """The lines of a process as the messages that the SDK wants: one of its transports."""
 
@@ -184,57 +177,6 @@ class Pipe(AbstractAsyncContextManager[Streams]):
             self._is_writing = True
             await self._process.write(text.encode())
             self._is_writing = False
-
-
-class Bounded(httpx2.AsyncBaseTransport):
-    """HTTP whose replies are bounded; a stream of events is bounded by the event."""
-
-    def __init__(self, most: int, ending: Ending) -> None:
-        self._inner = httpx2.AsyncHTTPTransport()
-        self._most = most
-        self._ending = ending
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send it on; a packed reply is refused, for nobody knows how large it is."""
-        try:
-            response = await self._inner.handle_async_request(request)
-        except httpx2.TransportError as error:
-            self._ending.reason = _short(error)
-            raise
-        if response.headers.get("content-encoding", "identity").lower() != "identity":
-            await response.aclose()
-            raise self._refused("its reply is packed, which was not asked for", request)
-        if not response.headers.get("content-type", "").lower().startswith("text/event-stream"):
-            stream = response.stream
-            assert isinstance(stream, httpx2.AsyncByteStream)
-            response.stream = _Counted(stream, self._most, lambda text: self._refused(text, request))
-        return response
-
-    def _refused(self, text: str, request: httpx2.Request) -> Exception:
-        self._ending.reason = text
-        return httpx2.ReadError(text, request=request)
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._inner.aclose()
-
-
-class _Counted(httpx2.AsyncByteStream):
-    def __init__(self, inner: httpx2.AsyncByteStream, most: int, refused: Callable[[str], Exception]) -> None:
-        self._inner = inner
-        self._left = most
-        self._most = most
-        self._refused = refused
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._inner:
-            self._left -= len(piece)
-            if self._left < 0:
-                raise self._refused(f"its reply has more than {self._most:,} bytes")
-            yield piece
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
 
 
 @asynccontextmanager

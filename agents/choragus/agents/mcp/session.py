@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -16,6 +17,14 @@ from .offer import Offer
 
 class Lost(Exception):
     """Raised when the connection ended before the answer came; nobody knows what the server did."""
+
+
+class Ending:
+    """Whether a connection has ended, and why."""
+
+    def __init__(self) -> None:
+        self.came = asyncio.Event()
+        self.reason = ""
 
 
 class Checked(Protocol):
