@@ -154,7 +154,9 @@ async def test_s15_an_actor_cannot_accept() -> None:
     await result(store, adding(calculator()))
     await result(store, changed)
     book = actor_id(PINBOOK, "calc")
-    await store.append([Envelope("forged", receiver=book, sender="an.actor/f", record=encode(AcceptTools(by="mia")))])
+    await store.append(
+        [Envelope(id="f", receiver=book, sender="an.actor/f", record=encode(AcceptTools(by="mia")), key="f")]
+    )
 
     async with Runtime(store=store, agents=[changed]) as runtime:
         await eventually_listed(runtime, "calc")
