@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks import (
     actor_rate,
     actor_scale,
+    agent_rate,
     approval_latency,
     audit_cost,
     durable_peers,
@@ -50,6 +51,7 @@ SECTIONS = (
     "approval",
     "agentdojo",
     "policies",
+    "agents",
 )
 
 
@@ -96,6 +98,8 @@ def measure(name: str, folder: Path, quick: bool) -> Section:
             return agentdojo.section(folder, quick)
         case "policies":
             return policy_rate.section(quick)
+        case "agents":
+            return agent_rate.section(folder, quick)
         case _:
             return approval_latency.section(folder, quick)
 

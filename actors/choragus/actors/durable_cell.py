@@ -45,7 +45,11 @@ class DurableCell(DurableLife):
             envelope = await self._head()
             work = None if envelope is None else self._open(envelope)
             if work is not None:
-                await self._begin(work)
+                self.current = work
+                self.marked = False
+                self._host.running.add(self)
+                if self._host.cautious and work.envelope.seq:
+                    await self._mark()
             return work
         except asyncio.CancelledError:
             self._finished()
@@ -58,11 +62,13 @@ class DurableCell(DurableLife):
             self._rest()
             return None
         try:
-            await self._standing.load()
+            if not self._standing.is_loaded:
+                await self._standing.load()
             if self._astray:
                 self._pass_over(self._astray.pop(), again=True)
                 return None
-            await self.inbox.refill(self._host.clock())
+            if self.inbox.head is None:
+                await self.inbox.refill(self._host.clock())
         except (CorruptRecord, UnknownRecord) as error:
             self._broken(error)
             return None
@@ -73,10 +79,11 @@ class DurableCell(DurableLife):
             self._rest()
             return None
         head = self.inbox.head
-        wait = 0.0 if head is None or head.id == self._waited_for else head.not_before - self._host.clock()
-        if head is not None and wait > 0:
-            self._hold_back(min(wait, self._region.delay(head.attempts)), head.id)
-            return None
+        if head is not None and head.not_before and head.id != self._waited_for:
+            wait = head.not_before - self._host.clock()
+            if wait > 0:
+                self._hold_back(min(wait, self._region.delay(head.attempts)), head.id)
+                return None
         self._waited_for = ""
         if head is None or self.status not in LIVE:
             self._rest()
@@ -129,15 +136,11 @@ class DurableCell(DurableLife):
         draft.rings_on(ring, again=again)
         self._submit(draft.close(None, ()), [], ring, lambda: self._goes_on(ring))
 
-    async def _begin(self, work: Work) -> None:
+    async def _mark(self) -> None:
         """After an unclean end, what was there is first marked as started: it may be what killed the process."""
-        self.current = work
-        self.marked = False
-        self._host.running.add(self)
-        if self._host.cautious and work.envelope.seq:
-            marked = self._host.loop.create_future()
-            self._host.writer.submit(Mark(), lambda _: None if marked.done() else marked.set_result(None))
-            await marked
+        marked = self._host.loop.create_future()
+        self._host.writer.submit(Mark(), lambda _: None if marked.done() else marked.set_result(None))
+        await marked
 
     async def _run(self, work: Work) -> None:
         if self.inbox.head is not work.envelope:  # undone, or taken back, while it was being marked

@@ -278,7 +278,7 @@ class Kernel(Core):
         for action in actions:
             action()
         if turn.entries:
-            self._news.wake()
+            self._news.entered(turn.entries)
 
     def actor_ended(self, id: ActorId) -> None:
         """Drop an actor that has ended, unless it still has mail to park."""
@@ -290,13 +290,16 @@ class Kernel(Core):
 
     # Readers of streams.
 
-    def reader(self) -> asyncio.Event:
-        """An event that is set whenever entries were committed; give it back with `reader_done`."""
-        return self._news.reader()
+    def reader(self, stream: str = "", kind: str = "") -> asyncio.Event:
+        """An event that is set whenever entries were committed: of that kind, to that stream, or to any.
 
-    def reader_done(self, event: asyncio.Event) -> None:
+        Give it back with `reader_done`.
+        """
+        return self._news.reader(stream, kind)
+
+    def reader_done(self, event: asyncio.Event, stream: str = "", kind: str = "") -> None:
         """The reader needs no more wake-ups."""
-        self._news.done(event)
+        self._news.done(event, stream, kind)
 
     def wake_readers(self) -> None:
         """Set every reader's event."""

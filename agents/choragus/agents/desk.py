@@ -22,6 +22,7 @@ from .inspection import find_run
 from .memory import Memory
 from .message import CancelRun, Decide, ForkRun, GiveUpRun, SettleCall, StartRun, UnwindRun
 from .orchestrator import Orchestrator
+from .stream import run_stream
 from .tool_gateway import ToolGateway
 
 PARTS = (Orchestrator, Memory, Guardrail, ToolGateway)
@@ -72,13 +73,17 @@ class Desk:
         return self._system.ref(ToolGateway, run)
 
     @contextmanager
-    def news(self) -> Iterator[asyncio.Event]:
-        """An event that is set whenever something was committed; for `wait`."""
-        event = self._system.kernel.reader()
+    def news(self, run: str = "", kind: str = "") -> Iterator[asyncio.Event]:
+        """An event that is set whenever something of that kind was entered in the run's logbook; for `wait`.
+
+        Without a kind it is set for entries of any, without a run for those of all streams.
+        """
+        stream = run_stream(run) if run else ""
+        event = self._system.kernel.reader(stream, kind)
         try:
             yield event
         finally:
-            self._system.kernel.reader_done(event)
+            self._system.kernel.reader_done(event, stream, kind)
 
     async def wait(self, run: str, news: asyncio.Event) -> None:
         """Wait for news about a run that is not finished.

@@ -30,6 +30,8 @@ def rounded_up(amount: float) -> float:
     >>> rounded_up(0.0000000001), rounded_up(0.1), rounded_up(0.1 + 0.2)
     (1e-09, 0.1, 0.3)
     """
+    if amount == 0:
+        return 0.0
     whole = nanos(amount)
     if abs(amount * NANOS - whole) <= abs(amount) * NANOS * _NOISE:
         return dollars(whole)

@@ -71,7 +71,7 @@ class Run:
             Held: behind what there is, when this runtime does not go on with the run.
             SystemStopped: when the runtime is closed before the run has ended.
         """
-        with self._desk.news() as news:
+        with self._desk.news(self.id) as news:
             while True:
                 news.clear()
                 is_final = (await self.status()).status.is_final
@@ -184,7 +184,7 @@ class Run:
         refusal = await self._desk.gateway(self.id).ask(UnwindRun(by=by))
         if refusal:
             raise AgentError(refusal)
-        with self._desk.news() as news:
+        with self._desk.news(self.id) as news:
             while True:
                 news.clear()
                 state = await unwound(self._desk.store, self.id)
@@ -199,7 +199,7 @@ class Run:
         return attrs.evolve(approval, desk=self._desk)
 
     async def _ended(self) -> RunSummary:
-        with self._desk.news() as news:
+        with self._desk.news(self.id, "run.ended") as news:
             while True:
                 news.clear()
                 summary = await self.status()

@@ -145,11 +145,11 @@ class Treasury(Deciding[P, M]):
         if presumed and most is not None:
             spent = state.budget.presume(token)
             change = spent
-            self.log("budget.presumed", token=token, **attrs.asdict(spent))
+            self.log("budget.presumed", token=token, **spent.as_dict())
         else:
             change = state.budget.spend(token, spent)
             if not quiet:
-                self.log("budget.spent", token=token, **attrs.asdict(spent))
+                self.log("budget.spent", token=token, **spent.as_dict())
             if most is not None and (more := spent.over(most)):
                 self.log("budget.overrun", token=token, **more)
         above = state.above.pop(token, None)
@@ -192,7 +192,7 @@ class Treasury(Deciding[P, M]):
         if refusal is not None:
             return self._no_room(claim, refusal)
         budget.set_aside(claim)
-        self.log("budget.reserved", token=claim.token, **attrs.asdict(claim.most))
+        self.log("budget.reserved", token=claim.token, **claim.most.as_dict())
         ahead = self._accounts(claim)
         if not ahead:
             return Verdict(allowed=True)
