@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import sys
 import time
@@ -24,8 +25,29 @@ QUIET = {"readOnlyHint": True}
 
 def send(message: object) -> None:
     """One line out."""
-    sys.stdout.write(json.dumps(message) + "\n")
+    line = json.dumps(message)
+    if MODE.startswith("garbage-"):
+        line = spoiled(line, random.Random(f"{MODE} {message}"))
+    sys.stdout.write(line + "\n")
     sys.stdout.flush()
+
+
+def spoiled(line: str, chance: random.Random) -> str:
+    """The line with something wrong in it, most of the time."""
+    at, much = chance.randrange(len(line)), chance.randrange(1, 20)
+    match chance.randrange(6):
+        case 0:
+            return line[:at] + line[at + much :]
+        case 1:
+            return line[:at] + "".join(chance.choices('{}[]",:0123456789e-.nulltrue\\', k=much)) + line[at:]
+        case 2:
+            return line[:at] + "\n" + line[at:]
+        case 3:
+            return "[" * 2_000 + line
+        case 4:
+            return line.replace('"id": ', f'"id": {chance.choice(["1.5", "null", "[]", "-"])}')
+        case _:
+            return line
 
 
 def answer(id: object, result: object) -> None:
@@ -103,6 +125,8 @@ def main() -> None:
             case "initialize":
                 told = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {"listChanged": True}}}
                 answer(request["id"], {**told, "serverInfo": {"name": "rogue", "version": "1"}})
+            case "tools/list" if MODE == "endless-list":
+                answer(request["id"], {"tools": [{**SAY, "description": "x" * 10_000}] * 100, "nextCursor": "more"})
             case "tools/list":
                 tool = {**SAY, "annotations": QUIET} if MODE.startswith("read-") else SAY
                 answer(request["id"], {"tools": [tool]})

@@ -101,6 +101,7 @@ async def test_s18_a_server_that_floods_on_and_on_is_given_up(monkeypatch: pytes
     [
         ("dies", r"its process ended with exit code 1; it said: I do not want to"),
         ("hangs", r"it did not start within 0.2 s"),
+        ("endless-list", r"it offers more than 500 tools, or 2,000,000 bytes of them"),
     ],
 )
 async def test_s18_a_server_that_does_not_start_is_an_error_in_bounded_time(mode: str, why: str) -> None:
@@ -112,6 +113,22 @@ async def test_s18_a_server_that_does_not_start_is_an_error_in_bounded_time(mode
             pass
 
     assert loop.time() - started < 3.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", range(5))
+async def test_s18_no_garbage_makes_anything_hang(batch: int) -> None:
+    async def one(seed: int) -> str:
+        try:
+            return (await said(asking(rogue(f"garbage-{seed}", start_timeout=2.0, timeout=1.0))))[0]
+        except ServerFault as error:
+            return str(error)
+
+    seeds = range(batch * 8, batch * 8 + 8)
+    async with asyncio.timeout(45):
+        told = await asyncio.gather(*map(one, seeds))
+
+    assert all(told)
 
 
 @pytest.mark.slow

@@ -96,17 +96,30 @@ class Line:
             sdk = await self._load()
             async with self._in_time() as deadline, sdk.connect(self.server, self._secrets()) as session:
                 await self._listed(session)
-                deadline.reschedule(None)
-                self._session, self.reason = session, ""
-                self._move()
-                while True:
-                    await session.changed()
-                    await self._listed(session)
+                await self._serve(session, deadline)
         except Exception as error:
             self.reason = self.why(error)
             raise ServerEnded(f"server {self.server.name}: {self.reason}") from None
         finally:
-            self._session, self._is_starting = None, False
+            self._is_starting = False
+            self._move()
+
+    async def _serve(self, session: Session, deadline: asyncio.Timeout) -> None:
+        """Let calls through until the connection ends; look again at what is offered when the server says so."""
+        loop = asyncio.get_running_loop()
+        self._session, self._is_starting, self.reason = session, False, ""
+        self._move()
+        try:
+            while True:
+                deadline.reschedule(None)
+                await session.changed()
+                deadline.reschedule(loop.time() + self.server.start_timeout)
+                await self._listed(session)
+        except Exception as error:
+            self.reason = self.why(error)
+            raise
+        finally:  # before the connection is closed, which takes its time
+            self._session, self.reason = None, self.reason or "its connection has ended"
             self._move()
 
     async def call(

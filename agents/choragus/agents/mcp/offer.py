@@ -27,6 +27,9 @@ LONGEST_DESCRIPTION = 4_000
 LARGEST_OFFER = 64_000
 """Bytes of all that a server says of one tool, as JSON."""
 
+LARGEST_LISTING = 2_000_000
+"""Bytes of all that a server says of all of its tools."""
+
 MOST_TOOLS = 500
 """Tools of one server."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 
 import anyio
@@ -40,13 +40,16 @@ from choragus.agents.errors import ToolError, WrongResult
 
 from .bounded import Bounded
 from .declaration import FromVault, McpServer
-from .offer import MOST_TOOLS, Offer
+from .offer import LARGEST_LISTING, MOST_TOOLS, Offer
 from .result import LONGEST_ERROR
 from .schema import Schema as checked  # noqa: F401  # part of what `session.Sdk` promises
 from .session import Ending, Lost
 from .stdio import ServerEnded, ServerProcess, environment, server_process
 
 Streams = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObjectSendStream[SessionMessage]]
+
+CALM = 10.0
+"""Seconds before a server is heard again that has said that its tools have changed."""
 
 MOST_NONSENSE = 100
 """Lines in a row that are no messages."""
@@ -63,17 +66,20 @@ class Connection:
         self._server = server
         self._news = news
         self._ending = ending
+        self._has_heard = False
 
     async def offers(self) -> tuple[Offer, ...]:
         """See `Session.offers`."""
         found: list[Tool] = []
+        size = 0
         cursor: str | None = None
         try:
             while True:
                 page = await self._client.list_tools(cursor=cursor)
                 found += page.tools
-                if len(found) > MOST_TOOLS:
-                    raise ServerEnded(f"it offers more than {MOST_TOOLS} tools")
+                size += sum(len(one.model_dump_json()) for one in page.tools)
+                if len(found) > MOST_TOOLS or size > LARGEST_LISTING:
+                    raise ServerEnded(f"it offers more than {MOST_TOOLS} tools, or {LARGEST_LISTING:,} bytes of them")
                 if not page.next_cursor or (not page.tools and cursor is not None):
                     return tuple(_offer(one) for one in found)
                 cursor = page.next_cursor
@@ -82,6 +88,9 @@ class Connection:
 
     async def changed(self) -> None:
         """See `Session.changed`."""
+        if self._has_heard:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.came.wait(), CALM)
         news = asyncio.ensure_future(self._news.wait())
         ended = asyncio.ensure_future(self._ending.came.wait())
         try:
@@ -90,6 +99,7 @@ class Connection:
             news.cancel()
             ended.cancel()
         self._news.clear()
+        self._has_heard = True
         if self._ending.came.is_set():
             raise ServerEnded(self._ending.reason)
 
