@@ -14,8 +14,10 @@ from choragus.agents.agent import Agent
 from choragus.agents.attention import Attention
 from choragus.agents.errors import AgentError
 from choragus.agents.manifest import manifest
+from choragus.agents.mcp.catalogue import Catalogue
 from choragus.agents.mcp.pinbook import PINBOOK, AcceptTools
 from choragus.agents.runtime import Runtime
+from choragus.agents.toolbelt.secret import Vault
 from choragus.mailbox.address import actor_id
 from choragus.mailbox.codec import encode
 from choragus.mailbox.memory import MemoryStore
@@ -167,3 +169,15 @@ async def test_s15_an_actor_cannot_accept() -> None:
 
 async def _has(store: MemoryStore, kind: str) -> bool:
     return kind in await _book(store)
+
+
+async def test_s15_a_strict_server_has_no_tools_even_before_its_book_is_written() -> None:
+    clerk = adding(calculator(), pin="strict")
+    catalogue = Catalogue({"clerk": clerk}, Vault())
+
+    async def keep(*_: object) -> None:
+        """Write nothing down."""
+
+    await catalogue.open(MemoryStore(), keep)
+
+    assert catalogue.agents["clerk"].tools == ()
