@@ -20,6 +20,7 @@ def test_the_page_names_every_option(option: str) -> None:
     assert f"`{option}=`" in PAGE
 
 
+@pytest.mark.slow
 def test_the_example_of_a_server_that_changes(tmp_path: Path) -> None:
     pytest.importorskip("mcp", reason="the extra is missing: pip install 'choragus[mcp]'")
     script = ROOT / "examples" / "mcp_tools.py"

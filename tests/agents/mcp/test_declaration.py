@@ -93,6 +93,7 @@ def test_a_missing_extra_names_its_command(monkeypatch: pytest.MonkeyPatch) -> N
         load("choragus.agents.mcp.sdk")
 
 
+@pytest.mark.slow
 def test_the_sdk_is_not_imported_before_a_server_is_there() -> None:
     look = "import sys, choragus.agents; print([it for it in ('mcp', 'jsonschema', 'pydantic') if it in sys.modules])"
 

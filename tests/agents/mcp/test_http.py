@@ -10,13 +10,14 @@ import pytest
 
 pytest.importorskip("mcp", reason="the extra is missing: pip install 'choragus[mcp]'")
 
-import uvicorn
 from tests.agents.mcp.calculator import calculator, calls
 from tests.agents.play import eventually
 
 from choragus.agents.agent import Agent
 from choragus.agents.mcp.declaration import FromVault, McpServer
 from choragus.agents.runtime import Runtime
+
+pytestmark = pytest.mark.slow
 
 Scope = dict[str, object]
 Send = Callable[[dict[str, object]], Awaitable[None]]
@@ -27,7 +28,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 @asynccontextmanager
 async def listening(app: object) -> AsyncIterator[str]:
     """The application on a port of the loopback."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", ws="none"))  # type: ignore[arg-type]  # an ASGI application
+    uvicorn = pytest.importorskip("uvicorn")
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", ws="none"))
     serving = asyncio.ensure_future(server.serve())
     while not server.started:  # noqa: ASYNC110  # it has no event for that
         await asyncio.sleep(0.01)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 
 import attrs
@@ -74,9 +75,14 @@ class Catalogue:
             return
         self._sdk = await sdk()
         known = await standings(store)
-        for name, server in self._servers.items():
-            self._lines[name] = line = self._line(server, keep)
-            self.take(known[name] if name in known else await self._first(line))
+        self._lines = {name: self._line(server, keep) for name, server in self._servers.items()}
+        unseen = [line for name, line in self._lines.items() if name not in known]
+        for found in await asyncio.gather(*map(self._first, unseen), return_exceptions=True):
+            if isinstance(found, BaseException):
+                raise found
+            known[found.server] = found
+        for name in self._lines:
+            self.take(known[name])
 
     async def begin(self, keep: Keep) -> None:
         """Write down what was seen for the first time; then the servers may speak for themselves."""

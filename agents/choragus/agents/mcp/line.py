@@ -139,7 +139,7 @@ class Line:
         try:
             result = await session.call(offer.name, arguments, meta)
         except Lost as lost:
-            why = self._scrub(self.reason or str(lost))
+            why = self._scrub(str(lost))
             raise Died(f"server {self.server.name} ended while {offer.name} ran: {why}") from None
         value = value_of(result)
         if output is not None:
