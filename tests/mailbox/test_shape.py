@@ -48,7 +48,7 @@ class Box:
     at: datetime = datetime(2026, 11, 1, tzinfo=UTC)
     lasts: timedelta = timedelta(seconds=3)
     daily: time = time(3, 4)
-    id: UUID = UUID(int=7)
+    id: UUID = attrs.field(factory=lambda: UUID(int=7))
     price: Decimal = Decimal("1.20")
     raw: bytes = b"\x00"
     floats: list[float] = attrs.field(factory=list)
