@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from mcp_types import ToolAnnotations
 from tests.agents.mcp.calculator import adding, calculator, calls, eventually_listed, result, serving
 from tests.agents.play import data, eventually
 
+from choragus.actors.event import Failed
 from choragus.agents.agent import Agent
 from choragus.agents.errors import AgentFault, ServerFault
 from choragus.agents.flow.policy import InformationFlow
@@ -266,3 +268,15 @@ async def data_of(run: object) -> object:
     """The id of the run's only call."""
     (requested,) = await data(run, "call.requested")  # type: ignore[arg-type]  # a Run
     return requested["call"]
+
+
+@pytest.mark.slow
+async def test_the_time_to_start_is_over_once_a_server_runs() -> None:
+    ended: list[Failed] = []
+
+    async with Runtime(agents=[adding(calculator(), start_timeout=0.5)]) as runtime:
+        runtime.events.subscribe(ended.append, Failed)
+        await eventually_listed(runtime, "calc")
+        await asyncio.sleep(0.7)
+
+        assert (runtime.servers()[0].state, ended) == ("running", [])
