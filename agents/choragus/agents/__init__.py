@@ -36,6 +36,7 @@ from .errors import (
     Paused,
     PolicyFault,
     SecretFault,
+    ServerFault,
     TextRefused,
     ToolError,
     ToolFault,
@@ -52,6 +53,9 @@ from .inspection import ApprovalRequested, OutcomeUnknown, RunEvent, RunSummary,
 from .keeping import Unwound
 from .ledger import Ledger, LedgerSummary
 from .limits import Limits
+from .mcp.catalogue import ServerStatus
+from .mcp.declaration import FromVault, McpServer
+from .mcp.serving import serve_mcp
 from .model import (
     ChatMessage,
     Image,
@@ -122,6 +126,7 @@ __all__ = [
     "DropResults",
     "Explanation",
     "Failed",
+    "FromVault",
     "FunctionModel",
     "Held",
     "HeldRun",
@@ -136,6 +141,7 @@ __all__ = [
     "LimitFault",
     "LimitReached",
     "Limits",
+    "McpServer",
     "MessageRule",
     "Model",
     "ModelError",
@@ -175,6 +181,8 @@ __all__ = [
     "Runtime",
     "ScriptedModel",
     "SecretFault",
+    "ServerFault",
+    "ServerStatus",
     "Status",
     "StepResult",
     "StepState",
@@ -211,6 +219,7 @@ __all__ = [
     "commit_plan",
     "load_config",
     "run_sync",
+    "serve_mcp",
     "tool",
     "verify_signature",
     "working_context",

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Generic, cast
 from attrs import field, frozen
 
 from .approver import Approvals
-from .checkpoint import Checkpoint, Checkpoints, check_checkpoints
+from .checkpoint import After, Before, Checkpoint, Checkpoints, check_checkpoints
 from .context.framing import check_context
 from .context.option import Context
 from .context.tool import with_block_tools
 from .errors import AgentFault
 from .limits import Limits
+from .mcp.declaration import McpServer
+from .mcp.offer import SEPARATOR
 from .model import Model
 from .model_gateway.options import ModelOptions
 from .output import Output
@@ -64,6 +66,10 @@ def _as_models(models: Iterable[Model | str]) -> tuple[Model, ...]:
     return tuple(map(_as_model, models)) if isinstance(models, Iterable) else models
 
 
+def _as_servers(servers: Iterable[McpServer]) -> tuple[McpServer, ...]:
+    return tuple(servers) if isinstance(servers, Iterable) else servers
+
+
 def _as_names(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(names) if isinstance(names, Iterable) and not isinstance(names, str) else names  # type: ignore[return-value]  # checked below
 
@@ -109,6 +115,7 @@ class Agent(Generic[T_co]):
         repairs: how often a run's answer that is not of that type is sent back (2); the next such answer fails the run.
         variables: the values of the prompt's variables, by name.
         configured: the file that it was configured from, as `Config.agent` says it; no part of its identity.
+        servers: the MCP servers whose tools it may call too, by the names `server__tool`; see `docs/mcp.md`.
 
     Raises:
         AgentFault: a part is of a wrong type, the name is badly formed, two tools share a name, no model of that name
@@ -134,6 +141,7 @@ class Agent(Generic[T_co]):
     model_options: ModelOptions = field(kw_only=True, factory=ModelOptions)
     planning: Planning | None = field(kw_only=True, default=None)
     configured: Provenance | None = field(kw_only=True, default=None)
+    servers: tuple[McpServer, ...] = field(kw_only=True, default=(), converter=_as_servers)
 
     def __attrs_post_init__(self) -> None:
         _check_name(self.name)
@@ -155,7 +163,8 @@ class Agent(Generic[T_co]):
                 f"the model options of agent {self.name!r} are {self.model_options!r}: give ModelOptions()"
             )
         _check_approvals(self.name, self.approvals, self.tools)
-        check_checkpoints(self.name, self.checkpoints, (tool.name for tool in self.tools))
+        _check_servers(self.name, self.servers, self.approvals)
+        check_checkpoints(self.name, self.checkpoints, [*(tool.name for tool in self.tools), *self._of_servers()])
         check_planning(self.name, self.planning, [tool.name for tool in self.tools], len(self.models))
         _check_output(self.name, self.output, self.repairs)
         _ = self.typed
@@ -168,6 +177,11 @@ class Agent(Generic[T_co]):
     def typed(self) -> Output[T_co] | None:
         """Of what type its answers are; None for text."""
         return None if self.output is str else Output(self.output)
+
+    def _of_servers(self) -> list[str]:
+        """The names in its checkpoints that are those of servers' tools, which nobody knows before they are there."""
+        named = [point.tool for point in self.checkpoints if isinstance(point, Before | After)]
+        return [name for name in named if any(name.startswith(f"{one.name}{SEPARATOR}") for one in self.servers)]
 
     @property
     def reach(self) -> tuple[str, ...]:
@@ -240,6 +254,20 @@ def _check_approvals(agent: str, approvals: object, tools: Iterable[Tool]) -> No
             f"agent {agent!r} has the irreversible tool {risky[0]!r}, which no lapse of time may allow: "
             "give Approvals(default='deny') or 'escalate'"
         )
+
+
+def _check_servers(agent: str, servers: object, approvals: Approvals) -> None:
+    if not isinstance(servers, tuple) or not all(isinstance(one, McpServer) for one in servers):
+        raise AgentFault(f"the servers of agent {agent!r} are {servers!r}: give a list of McpServer(...)")
+    twice = [name for name, times in Counter(one.name for one in servers).items() if times > 1]
+    if twice:
+        raise AgentFault(f"agent {agent!r} has several servers named {twice[0]!r}: give all but one another name")
+    for server in servers:
+        if approvals.default == "allow" and not server.is_always_reversible:
+            raise AgentFault(
+                f"agent {agent!r} has the server {server.name!r}, whose tools may be irreversible, and these no lapse "
+                "of time may allow: give Approvals(default='deny') or 'escalate'"
+            )
 
 
 def check_policies(which: str, policies: object) -> None:

@@ -15,6 +15,7 @@ from choragus.mailbox.turn import Parked
 from .approval import Approval
 from .holding import HeldRun
 from .inspection import approvals, unknowns
+from .mcp.standing import Standing, standings
 
 HERALD = "choragus.herald"
 MAIN = "main"
@@ -31,8 +32,9 @@ class Attention:
 
     Args:
         kind: that of the approval ("call", "checkpoint", "question", "escalation", ...), "unknown" (the outcome of a
-            call), "parked" (a message that its receiver fails on for good), "suspended" (an actor that cannot be
-            loaded), "held" (a run whose agent is missing or has changed).
+            call), "tools" (an MCP server offers what nobody has accepted), "parked" (a message that its receiver fails
+            on for good), "suspended" (an actor that cannot be loaded), "held" (a run whose agent is missing or has
+            changed).
         what: what is to be done, in a line.
         at: since when, in seconds since the epoch; `due` is by when (0.0: no end).
         approval: the id of the approval, if it is one.
@@ -102,7 +104,15 @@ async def waiting(store: Store, held: Iterable[HeldRun] = (), at: float = 0.0) -
     found = [of_approval(one) for one in await approvals(store)]
     found += [of_unknown(one.run, one.call, one.tool, at) for one in await unknowns(store)]
     found += [_of_parked(one) for one in await store.parked()]
+    found += [of_server(one) for one in (await standings(store)).values() if one.waiting]
     return found + [_of_held(one, at) for one in held]
+
+
+def of_server(one: Standing) -> Attention:
+    """That of a server whose tools are not what was accepted; another whenever it offers something else."""
+    named = ", ".join(one.waiting[:5]) + (", ..." if len(one.waiting) > 5 else "")
+    what = f"server {one.server} offers what nobody has accepted ({named}): look at it with `choragus accept`"
+    return Attention(id=f"mcp/{one.server}.{one.mark}", kind="tools", what=what, at=one.at)
 
 
 def of_suspended(actor: str, reason: str, at: float) -> Attention:

@@ -4,6 +4,7 @@
     └─ AgentError
        ├─ ToolFault (TypeError)      a tool declared wrongly
        ├─ AgentFault (TypeError)     an agent declared wrongly
+       ├─ ServerFault (ValueError)   an MCP server declared wrongly, or not there when it is needed for the first time
        ├─ PolicyFault (ValueError)   a policy configured wrongly; says where
        ├─ LimitFault (ValueError)    a limit that is none
        ├─ ModelError                 a model failed; says whether to try again
@@ -48,6 +49,10 @@ class ToolFault(AgentError, TypeError):
 
 class AgentFault(AgentError, TypeError):
     """Raised when an agent is put together wrongly; nothing has run."""
+
+
+class ServerFault(AgentError, ValueError):
+    """Raised when an MCP server is declared wrongly, or when nobody knows its tools yet and it cannot be reached."""
 
 
 class PolicyFault(AgentError, ValueError):

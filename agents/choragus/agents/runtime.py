@@ -39,6 +39,9 @@ from .inspection import RunSummary, Unknown, approvals, find_run, runs, unknowns
 from .ledger import Ledger, check_ledgers, ledgers_by_name
 from .limits import Limits
 from .manifest import manifest
+from .mcp.accepting import Accepting
+from .mcp.catalogue import Catalogue
+from .mcp.pinbook import Pinbook
 from .message import ForkRun, StartRun
 from .model import Image
 from .model_gateway.options import ProviderLimits
@@ -75,7 +78,7 @@ NUDGE = 10.0
 """Seconds after which the tracer is sent to look also without news: an exporter may be back."""
 
 
-class Runtime(Conversations):
+class Runtime(Conversations, Accepting):
     """Runs agents, durably when it has a path. Opening a file goes on with every run in it that is unfinished.
 
     Args:
@@ -103,6 +106,7 @@ class Runtime(Conversations):
     Raises:
         AgentFault: when two agents share a name, or one is no agent, or a policy is none, or the resources are not what
             a tool wants.
+        ServerFault: when it is opened, and an MCP server that this file has never seen is not there.
         SecretFault: when it is opened, and a secret that a tool has declared cannot be had.
         ValueError: when an option is none of those it may be, or there are both a path and a store.
         FileInUse, NotChoragusFile, NewerSchema: when the file cannot be run.
@@ -141,13 +145,14 @@ class Runtime(Conversations):
         self._toolbelt = Toolbelt(resources, Vault(secrets))
         check_resources(self._agents.values(), resources)
         self._models = gateway_for(self._agents.values(), providers, self._toolbelt.vault, clock)
+        self._catalogue = Catalogue(self._agents, self._toolbelt.vault)
         self._exporter = exporter
         self._on_change = on_change
         self._signals = signals
         self._clock = clock
         self._hook = attention
         self._is_open = False
-        regions = (*PARTS, Rulebook, Herald, Baseline, Account, SharedBlock)
+        regions = (*PARTS, Rulebook, Herald, Baseline, Account, SharedBlock, Pinbook)
         self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in regions]
 
     async def __aenter__(self) -> Self:
@@ -156,7 +161,8 @@ class Runtime(Conversations):
         self._toolbelt.vault.check(secret_names(self._agents.values()))
         self.store = await self._open_store()
         try:
-            self.held = await held_runs(self.store, self._agents, self._on_change, self._clock(), self._policies)
+            await self._catalogue.open(self.store, self._keep)
+            self.held = await held_runs(self.store, self._known, self._on_change, self._clock(), self._policies)
             self._system = self._build()
             await self._system.__aenter__()
         except BaseException:
@@ -168,6 +174,7 @@ class Runtime(Conversations):
         self._desk = Desk(self.place, self.store, self._system, held, self._services)
         try:
             await self._desk.look()
+            await self._catalogue.begin(self._keep)
         except BaseException as error:
             await self.__aexit__(type(error), error, error.__traceback__)
             raise
@@ -237,14 +244,15 @@ class Runtime(Conversations):
         check_start(self._agents, agent, goal, key)
         self._check_open()
         drawn = check_ledgers(ledgers, self._ledgers, parent)
-        granted = check_grant(agent, tools)
+        known = self._known[agent.name]
+        granted = check_grant(known, tools)
         await check_prices(agent, parent is not None or bool(drawn))
-        check_plan(agent, plan, granted)
+        check_plan(known, plan, granted)
         asked = StartRun(
             agent=agent.name,
             goal=goal,
             key=key,
-            manifest=manifest(agent, self._policies).hash,
+            manifest=manifest(known, self._policies).hash,
             tools=granted,
             ledgers=drawn,
             plan=plan,
@@ -294,7 +302,7 @@ class Runtime(Conversations):
         if there is not None:
             return Run(id, self._desk, self._services.output(of.agent))
         position = (await standing_at(self.store, of.run, at)).position
-        identity = manifest(self._agents[of.agent], self._policies).hash
+        identity = manifest(self._known[of.agent], self._policies).hash
         asked = ForkRun(run=of.run, at=position, agent=of.agent, key=key, manifest=identity, by=by, limits=limits)
         refusal = await self._desk.orchestrator(id).ask(asked)
         if refusal:
@@ -344,7 +352,7 @@ class Runtime(Conversations):
 
     def _build(self) -> System:
         self._services = services = Services(
-            self._agents,
+            self._known,
             self.store,
             self._clock,
             self._on_change,
@@ -354,6 +362,7 @@ class Runtime(Conversations):
             self._hook,
             editor=block_editor(lambda: self._system),
             models=self._models,
+            catalogue=self._catalogue,
         )
         return System(
             tree=self._tree(),
@@ -373,10 +382,10 @@ class Runtime(Conversations):
 
     def _tree(self) -> list[Supervisor]:
         if self._exporter is None:
-            return []
+            return self._catalogue.tree()
         above, _, name = TRACER.partition("/")
         tracer = Child(Tracer, name=name, args=(self._exporter,), mailbox=2)
-        return [Supervisor(name=above, strategy=TRACING, children=(tracer,))]
+        return [Supervisor(name=above, strategy=TRACING, children=(tracer,)), *self._catalogue.tree()]
 
     async def _nudge(self) -> None:
         """Send the tracer to look whenever there is something new, and at once for what was left last time."""

@@ -29,6 +29,7 @@ from .herald import Hook
 from .holding import OnChange, objection
 from .ledger import Ledger
 from .manifest import Manifest, manifest
+from .mcp.catalogue import Catalogue
 from .message import JudgeCall, Scope
 from .model import ChatMessage, Model, ModelRequest, OutputSchema, ToolSchema, Usage, bound
 from .model_gateway.gateway import ModelGateway
@@ -54,7 +55,8 @@ class Services:
     """The agents of one runtime and the store that their runs live in.
 
     `clock` gives seconds since the epoch, `opened` is when the runtime was opened. `common` are the policies that stand
-    before each agent's own, `hook` is told of what needs a person, `editor` changes the blocks of a run.
+    before each agent's own, `hook` is told of what needs a person, `editor` changes the blocks of a run, `catalogue`
+    has the MCP servers.
     """
 
     agents: Mapping[str, Agent[object]]
@@ -67,6 +69,7 @@ class Services:
     hook: Hook | None = None
     editor: Editor | None = None
     models: ModelGateway = attrs.field(factory=ModelGateway)
+    catalogue: Catalogue | None = None
     opened: float = attrs.field(init=False)
     contexts: Contexts = attrs.field(init=False)
     readings: Readings = attrs.field(init=False)

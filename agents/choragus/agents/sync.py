@@ -45,6 +45,7 @@ def run_sync(
         )
 
     risky = [tool.name for tool in agent.tools if tool.risk is Risk.IRREVERSIBLE]
+    risky += [f"{one.name}__*" for one in agent.servers if not (one.is_always_reversible or one.trust_annotations)]
     if path is None and risky:
         raise AgentFault(
             f"agent {agent.name!r} has the irreversible tool {risky[0]!r}, and in memory nobody can approve its calls: "

@@ -80,6 +80,12 @@ def default_resource() -> Resource:
     return Resource.create({"service.name": "choragus"}) if known.startswith("unknown_service") else named
 
 
+def traceparent(run: str, call: str) -> str:
+    """What tells another service that it works for this call: the span of the call, as W3C's `traceparent` has it."""
+    context = _context(run, f"call {call}")
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-01"
+
+
 def _chat(run: str, fields: Fields, resource: Resource) -> ReadableSpan:
     attributes: dict[str, Attribute] = {
         OPERATION: "chat",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from importlib.metadata import PackageNotFoundError, version
 
+from .acceptance import accept
 from .accounting import show_ledgers
 from .approval import answer, decide, show_approvals
 from .command import RUN, Commands, add_person, add_reason, command
@@ -206,6 +207,7 @@ def _add_mending(commands: Commands) -> None:
     _add_speaking(commands)
     _add_pausing(commands)
     _add_rules(commands)
+    _add_servers(commands)
     _add_forking(commands)
     add_parking(commands)
 
@@ -291,6 +293,24 @@ def _add_rules(commands: Commands) -> None:
     )
     one.add_argument("--revoke", metavar="ID", help="take this rule back")
     add_person(one)
+
+
+def _add_servers(commands: Commands) -> None:
+    one = command(
+        commands,
+        "accept",
+        accept,
+        "accept the tools of an MCP server",
+        "Tools of a server that are new, or not what was accepted, are refused until somebody accepts them.\n"
+        "Without --by, show for each server what waits, line by line: `-` as it was accepted, `+` as it is\n"
+        "offered. With --by, accept: one tool by its name, or all that the server offers. What is accepted\n"
+        "is what is printed: --seen refuses when the server offers something else by then.",
+        "choragus accept runs.db\n  choragus accept runs.db git git_diff --by mia",
+    )
+    one.add_argument("server", metavar="SERVER", nargs="?", default="", help="the server's name; by default all")
+    one.add_argument("tool", metavar="TOOL", nargs="?", default="", help="the server's own name for it; by default all")
+    one.add_argument("--seen", metavar="MARK", default="", help="as shown; refuse when it is another by now")
+    one.add_argument("--by", metavar="NAME", help="who accepts; without it nothing is accepted")
 
 
 def _add_approval(one: ArgumentParser) -> None:

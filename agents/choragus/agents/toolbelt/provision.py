@@ -47,8 +47,11 @@ def check_grant(agent: Agent[object], names: Iterable[str] | None) -> tuple[str,
 
 
 def secret_names(agents: Iterable[Agent[object]]) -> list[str]:
-    """The secrets that tools of these agents declare."""
-    return list(dict.fromkeys(name for _, tool in _tools(agents) for name in tool.options.secrets))
+    """The secrets that tools and servers of these agents declare."""
+    agents = tuple(agents)
+    of_tools = [name for _, tool in _tools(agents) for name in tool.options.secrets]
+    of_servers = [name for agent in agents for server in agent.servers for name in server.secrets]
+    return list(dict.fromkeys([*of_tools, *of_servers]))
 
 
 def _tools(agents: Iterable[Agent[object]]) -> Iterator[tuple[Agent[object], Tool]]:
