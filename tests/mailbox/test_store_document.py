@@ -19,8 +19,16 @@ BATCH = Batch(node="a", fence=1, at=10.0)
 TURN = Turn(id="t", actor=SHELF, fence=1, revision=0)
 
 
-def note(id: str, text: str | None, **fields: object) -> Document:
-    return attrs.evolve(Document(collection="facts", id=id, text=text), **fields)
+def note(
+    id: str,
+    text: str | None,
+    collection: str = "facts",
+    fields: bytes = b"{}",
+    subject: str = "",
+    at: float = 0.0,
+    vector: bytes = b"",
+) -> Document:
+    return Document(collection=collection, id=id, text=text, fields=fields, subject=subject, at=at, vector=vector)
 
 
 async def put(store: Store, *documents: Document, scrubbed: tuple[str, ...] = ()) -> None:

@@ -302,37 +302,17 @@ class DurableActor(Actor[M], Generic[S, M]):
         data = None if body is None else encode(body).body
         self._turn.view(View(kind=kind, key=key, scope=scope, sort=sort, body=data))
 
-    def document(
-        self,
-        collection: str,
-        id: str,
-        text: str | None,
-        fields: dict[str, object] | None = None,
-        *,
-        subject: str = "",
-        at: float | None = None,
-        vector: bytes = b"",
-    ) -> None:
-        """Put a document, or replace the one of that id, to be found by its words; a text of None deletes it.
+    def document(self, document: Document) -> None:
+        """Put a document, or replace that of its id, to be found by its words; one without a text deletes it.
 
-        Let each collection belong to one actor. Found it is by `Store.search`, as soon as the turn is on disk.
-
-        Args:
-            fields: what is kept with it.
-            subject: whose data it is.
-            at: how old it is, in seconds since the epoch; by default the turn's time.
-            vector: bytes that are kept with it.
+        Let each collection belong to one actor. It is found by `Store.search` once the turn is on disk.
         """
-        kept = encode(fields or {}).body
-        when = self.now if at is None else at
-        self._turn.document(
-            Document(collection=collection, id=id, text=text, fields=kept, subject=subject, at=when, vector=vector)
-        )
+        self._turn.document(document)
 
     def scrub(self, collection: str) -> None:
-        """With this turn, write the index of a collection anew, so that it keeps nothing of what was deleted.
+        """Write the index of a collection anew with this turn, so that it keeps nothing of what was deleted.
 
-        That takes some 5 ms for each 1,000 documents that are left, and nobody writes meanwhile.
+        That takes some 5 ms for each 1,000 documents that are left, and nobody else writes meanwhile.
         """
         self._turn.scrub(collection)
 

@@ -65,6 +65,7 @@ class Agent:
         policies: what judges its goal, replies, calls, results and answer, behind the runtime's own policies.
         approvals: who is asked, how long they have, and what happens when nobody decides.
         checkpoints: where a person is always asked.
+        episodes: whether each of its runs leaves a record of its outcome, for `runtime.episodes(agent)`.
 
     Raises:
         AgentFault: a part is of a wrong type, the name is badly formed, or two tools share a name.
@@ -81,6 +82,7 @@ class Agent:
     cheaper: Model | None = field(kw_only=True, default=None)
     approvals: Approvals = field(kw_only=True, factory=Approvals)
     checkpoints: tuple[Checkpoint, ...] = field(kw_only=True, default=(), converter=_as_checkpoints)
+    episodes: bool = field(kw_only=True, default=False)
 
     def __attrs_post_init__(self) -> None:
         _check_name(self.name)

@@ -33,6 +33,12 @@ from .fork import check_fork, fork_id, parent, standing_at
 from .herald import Herald, Hook, Teller, keep_telling
 from .holding import HeldRun, OnChange, held_runs
 from .inspection import RunSummary, Unknown, approvals, find_run, runs, unknowns
+from .knowledge.biographer import Biographer
+from .knowledge.declaration import OWN, Library, by_name
+from .knowledge.episode import Episodes
+from .knowledge.librarian import Librarian
+from .knowledge.opening import Libraries
+from .knowledge.shelf import Shelf
 from .ledger import Ledger, check_ledgers, ledgers_by_name
 from .limits import Limits
 from .manifest import manifest
@@ -86,6 +92,8 @@ class Runtime(Steering):
         attention: what is told of all that needs a person, at least once each: a function, plain or `async`, of an
             `Attention`, or a `Webhook`. It acknowledges by returning; after an error it is told again.
         store: a store of your own instead of a path; it is closed with the runtime.
+        libraries: what is known of the libraries that `library()` opens; others keep everything, for good.
+        episodes: whether the runs of all agents leave a record of their outcome; a Library says how long it is kept.
 
     Raises:
         AgentFault: when two agents share a name, or one is no agent, or a policy is none, or the resources are not what
@@ -111,6 +119,8 @@ class Runtime(Steering):
         attempts: int = 5,
         store: Store | None = None,
         attention: Hook | None = None,
+        libraries: Iterable[Library] = (),
+        episodes: Library | bool = False,
     ) -> None:
         if path is not None and store is not None:
             raise ValueError(f"both path={str(path)!r} and a store were given: give one of them")
@@ -132,7 +142,9 @@ class Runtime(Steering):
         self._clock = clock
         self._hook = attention
         self._is_open = False
-        regions = (*PARTS, Rulebook, Herald, Baseline, Account)
+        self._shelved = by_name(libraries)
+        self._episodes = Library("episodes") if episodes is True else episodes or None
+        regions = (*PARTS, Rulebook, Herald, Baseline, Account, Librarian, Biographer)
         self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in regions]
 
     async def __aenter__(self) -> Self:
@@ -289,6 +301,18 @@ class Runtime(Steering):
         """All that needs a person now: approvals, questions, unknown outcomes, parked messages, held runs."""
         return await waiting(self.store, self.held, self._services.opened)
 
+    def library(self, name: str, *, namespace: str = OWN) -> Shelf:
+        """A library that texts are put into and found in; what is in one namespace no other finds.
+
+        Raises:
+            ValueError: when one of the names is none: there are no patterns and no paths.
+        """
+        return self._libraries.shelf(name, namespace)
+
+    def episodes(self, agent: Agent | str) -> Episodes:
+        """What the ended runs of an agent have left, if it keeps episodes."""
+        return self._libraries.episodes_of(agent.name if isinstance(agent, Agent) else agent)
+
     async def prune(self, *, older_than: float, dry_run: bool = False) -> Sweep:
         """Take away the runs that ended more than so many seconds ago; see `docs/durability.md`.
 
@@ -306,6 +330,14 @@ class Runtime(Steering):
         return MemoryStore() if self._path is None else await SqliteStore.open(self._path)
 
     def _build(self) -> System:
+        self._libraries = Libraries(
+            self._shelved,
+            self.store,
+            self._clock,
+            lambda key: self._system.ref(Librarian, key),
+            lambda agent: self._system.ref(Biographer, agent),
+            self._episodes,
+        )
         self._services = services = Services(
             self._agents,
             self.store,
@@ -315,6 +347,7 @@ class Runtime(Steering):
             self._toolbelt,
             self._ledgers,
             self._hook,
+            self._libraries,
         )
         return System(
             tree=self._tree(),
