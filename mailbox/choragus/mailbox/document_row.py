@@ -38,9 +38,9 @@ def document_of(row: Row, collection: str) -> Document:
 
 
 def collection_of(row: Row) -> Collection:
-    """The collection in a row of COLLECTION_COLUMNS, its documents' count and the number of the last of them."""
-    check_collection(row[:4])
-    return Collection(name=text(row[1]), removed=whole(row[2]), documents=whole(row[4]), last=whole(row[5]))
+    """The collection in a row of COLLECTION_COLUMNS, and the number of its last document."""
+    check_collection(row[:-1])
+    return Collection(name=text(row[1]), documents=whole(row[2]), removed=whole(row[3]), last=whole(row[-1]))
 
 
 def check_collection(row: Row) -> None:

@@ -6,6 +6,7 @@ DOCUMENTS = """
 CREATE TABLE collection (
     number INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
+    documents INTEGER NOT NULL,
     removed INTEGER NOT NULL,
     digest BLOB NOT NULL
 ) STRICT;

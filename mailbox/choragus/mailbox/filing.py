@@ -18,8 +18,8 @@ from .row import is_whole, raw, sealed, select, text, whole
 _PUT_DOCUMENT = insertion("document", DOCUMENT_COLUMNS)
 _PUT_COLLECTION = insertion("collection", COLLECTION_COLUMNS, replace=True)
 
-Place = tuple[int, int]
-"""A collection's number, and how many documents were ever taken away from it."""
+Place = tuple[int, int, int]
+"""A collection's number, how many documents it has, and how many were ever taken away from it."""
 
 
 def index_of(number: int) -> str:
@@ -86,8 +86,7 @@ def _file_in(connection: Connection, name: str, documents: Sequence[Document]) -
     rows = [document_row(last + count, number, document) for count, document in enumerate(kept, start=1)]
     put(connection, _PUT_DOCUMENT, rows)
     fill_index(connection, index_of(number), [(whole(row[0]), text(row[5])) for row in rows])
-    if removed:
-        put(connection, _PUT_COLLECTION, [sealed(number, name, place[1] + removed)])
+    put(connection, _PUT_COLLECTION, [sealed(number, name, place[1] + len(rows) - removed, place[2] + removed)])
 
 
 def _place(connection: Connection, name: str) -> Place | None:
@@ -95,14 +94,14 @@ def _place(connection: Connection, name: str) -> Place | None:
     if not rows:
         return None
     check_collection(rows[0])
-    return (whole(rows[0][0]), whole(rows[0][2]))
+    return (whole(rows[0][0]), whole(rows[0][2]), whole(rows[0][3]))
 
 
 def _begin(connection: Connection, name: str) -> Place:
     (number,) = connection.execute("SELECT ifnull(max(number), 0) + 1 FROM collection").fetchone()
-    put(connection, _PUT_COLLECTION, [sealed(number, name, 0)])
+    put(connection, _PUT_COLLECTION, [sealed(number, name, 0, 0)])
     create_index(connection, index_of(number))
-    return (number, 0)
+    return (number, 0, 0)
 
 
 def _remove(connection: Connection, number: int, ids: Sequence[str]) -> int:

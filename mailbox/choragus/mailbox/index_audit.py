@@ -31,6 +31,9 @@ def unlike(connection: Connection) -> Iterator[str]:
         else:
             if not is_alike:
                 yield f"the index of collection {name!r} is not what its documents say: `choragus compact` mends it"
+    there = "(SELECT count(*) FROM document WHERE document.collection = stands.number)"
+    for (name,) in connection.execute(f"SELECT name FROM collection AS stands WHERE documents <> {there}"):
+        yield f"collection {name!r} has other documents than it counts"
     numbers = "SELECT number FROM collection"
     for (number,) in connection.execute(
         f"SELECT DISTINCT collection FROM document WHERE collection NOT IN ({numbers})"

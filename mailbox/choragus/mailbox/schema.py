@@ -90,7 +90,7 @@ STEP = Table(
     sealed=("actor", "message", "name", "number", "tag", "version", "body"),
 )
 
-COLLECTION = Table(name="collection", key=("name",), sealed=("number", "name", "removed"))
+COLLECTION = Table(name="collection", key=("name",), sealed=("number", "name", "documents", "removed"))
 """Beside it `words_NUMBER`, the index of its documents, which is made when it begins."""
 
 DOCUMENT = Table(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from math import log
 from sqlite3 import Connection
 
 from .document import Collection, Document, Hit
@@ -20,8 +21,11 @@ COMMON = 2_000
 MOST_WORDS = 32
 """Different words of a query that are looked for."""
 
-BUDGET = 5_000
-"""In how many documents the words of a query may stand together: of more, the commonest are left out."""
+BUDGET = 3_000
+"""In how many documents the rarer words of a query may stand together: of more, the commonest are left out."""
+
+REFINED = 4
+"""How many common words are looked for in what the rarer ones have found."""
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -38,18 +42,18 @@ def words(query: str) -> list[str]:
 def search(connection: Connection, name: str, query: str, limit: int) -> list[Hit]:
     """The documents that fit best, best first; of equals the older first. Damaged ones are left out: see `verify`.
 
-    Documents with any of the query's rarer words come first, by BM25 over these. Where these are too few, those with
-    all of its common words follow, and where there is nothing so far, those with any.
+    Documents with any of the query's rarer words come first, by BM25. Where these are too few, those with all of its
+    common words follow, and where there is nothing so far, those with any.
     """
     number, asked = _number(connection, name), words(query)
     if number is None or not asked or limit < 1:
         return []
     rare, common = _parted(connection, number, asked)
-    found: dict[int, float] = {}
-    for joint, chosen in ((" OR ", rare), (" AND ", common), (" OR ", common)):
-        if chosen and len(found) < limit and not (found and joint == " OR "):
-            for place, score in _ranked(connection, number, joint, chosen, limit):
-                found.setdefault(place, min((score, *found.values())))
+    found = _best(connection, number, rare, common, limit) if rare else {}
+    for joint in (" AND ", " OR "):
+        if common and len(found) < limit and not (found and joint == " OR "):
+            for row, score in _ranked(connection, number, joint.join(map(_quoted, common)), limit):
+                found.setdefault(row, min((score, *found.values())))
     return _hits(connection, list(found.items())[:limit])
 
 
@@ -109,9 +113,8 @@ def vectors(connection: Connection, name: str, after: int, limit: int) -> list[t
 def collections(connection: Connection, name: str | None = None) -> list[Collection]:
     """How the collections stand, by name; or the one of that name."""
     within = "" if name is None else "WHERE name = ?"
-    counts = "(SELECT count(*) FROM document WHERE collection = c.number)"
     last = "(SELECT ifnull(max(number), 0) FROM document WHERE collection = c.number)"
-    statement = f"SELECT {COLLECTION_COLUMNS}, {counts}, {last} FROM collection AS c {within} ORDER BY name"
+    statement = f"SELECT {COLLECTION_COLUMNS}, {last} FROM collection AS c {within} ORDER BY name"
     rows = select(connection, statement, *([] if name is None else [name]))
     return [collection_of(row) for row in rows]
 
@@ -124,25 +127,58 @@ def _number(connection: Connection, name: str) -> int | None:
     return whole(rows[0][0])
 
 
-def _parted(connection: Connection, number: int, asked: list[str]) -> tuple[list[str], list[str]]:
-    """The words that stand in few documents, and those that stand in too many; what stands in none is left out."""
+def _parted(connection: Connection, number: int, asked: list[str]) -> tuple[list[str], dict[str, float]]:
+    """The words that stand in few documents, and those in too many, by their share of all; the rarest first.
+
+    The share of these is told by how soon enough of them have come, as if they came evenly.
+    """
     index = index_of(number)
-    some = f"(SELECT 1 FROM {index} WHERE {index} MATCH ? LIMIT {COMMON + 1})"
+    some = f"(SELECT rowid FROM {index} WHERE {index} MATCH ? LIMIT {COMMON + 1})"
     counted: list[tuple[int, str]] = []
+    common: dict[str, float] = {}
     for word in asked:
-        (count,) = connection.execute(f"SELECT count(*) FROM {some}", (_quoted(word),)).fetchone()
-        counted.append((count, word))
+        statement = f"SELECT count(*), max(rowid) FROM {some}"
+        count, last = connection.execute(statement, (_quoted(word),)).fetchone()
+        if count > COMMON:
+            common[word] = count / _documents_until(connection, number, last)
+        elif count:
+            counted.append((count, word))
     rare: list[str] = []
-    total = 0
+    budget = BUDGET
     for count, word in sorted(counted):
-        total += count
-        if 0 < count <= COMMON and (total <= BUDGET or not rare):
+        if count <= budget or not rare:
             rare.append(word)
-    return rare, [word for count, word in counted if count > COMMON]
+            budget -= count
+    return rare, dict(sorted(common.items(), key=lambda one: (one[1], one[0])))
 
 
-def _ranked(connection: Connection, number: int, joint: str, chosen: list[str], limit: int) -> list[tuple[int, float]]:
-    index, expression = index_of(number), joint.join(map(_quoted, chosen))
+def _documents_until(connection: Connection, number: int, last: int) -> float:
+    """About how many documents of the collection have no higher number, if they were put evenly."""
+    ends = "min(number), (SELECT max(number) FROM document WHERE collection = :of)"
+    statement = f"SELECT {ends} FROM document WHERE collection = :of"
+    first, newest = connection.execute(statement, {"of": number}).fetchone()
+    (total,) = connection.execute("SELECT documents FROM collection WHERE number = ?", (number,)).fetchone()
+    return float(total * (last - first + 1) / (newest - first + 1))
+
+
+def _best(
+    connection: Connection, number: int, rare: list[str], common: dict[str, float], limit: int
+) -> dict[int, float]:
+    """The documents with any of the rare words, by BM25 over these and, roughly, over some of the common ones."""
+    index, any_rare = index_of(number), " OR ".join(map(_quoted, rare))
+    scores = dict(_ranked(connection, number, any_rare, -1))
+    for word, share in list(common.items())[:REFINED]:
+        expression = f"({any_rare}) AND {_quoted(word)}"
+        weight = max(0.0, log((1 - share) / share)) if share < 1 else 0.0
+        if weight:
+            statement = f"SELECT rowid FROM {index} WHERE {index} MATCH ?"
+            for (row,) in connection.execute(statement, (expression,)).fetchall():
+                scores[row] += weight
+    return dict(sorted(scores.items(), key=lambda one: (-one[1], one[0]))[:limit])
+
+
+def _ranked(connection: Connection, number: int, expression: str, limit: int) -> list[tuple[int, float]]:
+    index = index_of(number)
     statement = f"SELECT rowid, -rank FROM {index} WHERE {index} MATCH ? ORDER BY rank, rowid LIMIT ?"
     return connection.execute(statement, (expression, limit)).fetchall()
 
