@@ -33,12 +33,8 @@ from .fork import check_fork, fork_id, parent, standing_at
 from .herald import Herald, Hook, Teller, keep_telling
 from .holding import HeldRun, OnChange, held_runs
 from .inspection import RunSummary, Unknown, approvals, find_run, runs, unknowns
-from .knowledge.biographer import Biographer
-from .knowledge.declaration import OWN, Library, by_name
-from .knowledge.episode import Episodes
-from .knowledge.librarian import Librarian
-from .knowledge.opening import Libraries
-from .knowledge.shelf import Shelf
+from .knowledge.access import KEEPERS, Knowing, libraries_of
+from .knowledge.declaration import Library, by_name
 from .ledger import Ledger, check_ledgers, ledgers_by_name
 from .limits import Limits
 from .manifest import manifest
@@ -69,7 +65,7 @@ NUDGE = 10.0
 """Seconds after which the tracer is sent to look also without news: an exporter may be back."""
 
 
-class Runtime(Steering):
+class Runtime(Steering, Knowing):
     """Runs agents, durably when it has a path. Opening a file goes on with every run in it that is unfinished.
 
     Args:
@@ -143,8 +139,8 @@ class Runtime(Steering):
         self._hook = attention
         self._is_open = False
         self._shelved = by_name(libraries)
-        self._episodes = Library("episodes") if episodes is True else episodes or None
-        regions = (*PARTS, Rulebook, Herald, Baseline, Account, Librarian, Biographer)
+        self._episodes = episodes
+        regions = (*PARTS, Rulebook, Herald, Baseline, Account, *KEEPERS)
         self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in regions]
 
     async def __aenter__(self) -> Self:
@@ -301,18 +297,6 @@ class Runtime(Steering):
         """All that needs a person now: approvals, questions, unknown outcomes, parked messages, held runs."""
         return await waiting(self.store, self.held, self._services.opened)
 
-    def library(self, name: str, *, namespace: str = OWN) -> Shelf:
-        """A library that texts are put into and found in; what is in one namespace no other finds.
-
-        Raises:
-            ValueError: when one of the names is none: there are no patterns and no paths.
-        """
-        return self._libraries.shelf(name, namespace)
-
-    def episodes(self, agent: Agent | str) -> Episodes:
-        """What the ended runs of an agent have left, if it keeps episodes."""
-        return self._libraries.episodes_of(agent.name if isinstance(agent, Agent) else agent)
-
     async def prune(self, *, older_than: float, dry_run: bool = False) -> Sweep:
         """Take away the runs that ended more than so many seconds ago; see `docs/durability.md`.
 
@@ -330,14 +314,7 @@ class Runtime(Steering):
         return MemoryStore() if self._path is None else await SqliteStore.open(self._path)
 
     def _build(self) -> System:
-        self._libraries = Libraries(
-            self._shelved,
-            self.store,
-            self._clock,
-            lambda key: self._system.ref(Librarian, key),
-            lambda agent: self._system.ref(Biographer, agent),
-            self._episodes,
-        )
+        self._libraries = libraries_of(self._shelved, self._episodes, self.store, self._clock, lambda: self._system)
         self._services = services = Services(
             self._agents,
             self.store,

@@ -140,8 +140,9 @@ class Store(Protocol):
         """The documents of a collection that fit a query best, best first; of equals the oldest first.
 
         The query is words, whatever it holds: nothing in it is syntax. Those with any of its words come, scored by BM25
-        with the figures of that collection alone; of a word that stands in more than 2,000 documents only where there
-        are no rarer ones, or these have found too few. Damaged documents are left out: see `verify`.
+        with the figures of that collection alone; but a word that stands in more than 1,000 documents only orders what
+        rarer words have found, unless there are none, or these have found too few. Damaged documents are left out: see
+        `verify`.
         """
         ...
 

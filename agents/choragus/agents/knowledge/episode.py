@@ -40,7 +40,8 @@ class Episode:
     def text(self) -> str:
         """The episode in a few lines, as a model reads it."""
         used = f" with {', '.join(self.tools)}" if self.tools else ""
-        return f"Goal: {self.goal}\n{self.status} in {self.steps} steps{used}: {self.outcome}"
+        steps = "1 step" if self.steps == 1 else f"{self.steps} steps"
+        return f"Goal: {self.goal}\n{self.status} in {steps}{used}: {self.outcome}"
 
 
 def facts_of(over: RunOver, tools: tuple[str, ...]) -> dict[str, object]:
