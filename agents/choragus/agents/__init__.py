@@ -36,6 +36,13 @@ from .flow.policy import InformationFlow
 from .holding import HeldRun
 from .inspection import ApprovalRequested, OutcomeUnknown, RunEvent, RunSummary, Unknown
 from .keeping import Unwound
+from .knowledge.declaration import Library
+from .knowledge.embedder import Embedder, HashingEmbedder
+from .knowledge.episode import Episode, Episodes
+from .knowledge.found import Found, Provenance
+from .knowledge.message import Forgotten
+from .knowledge.shelf import Shelf
+from .knowledge.tools import episodes_tool
 from .ledger import Ledger, LedgerSummary
 from .limits import Limits
 from .model import (
@@ -83,8 +90,14 @@ __all__ = [
     "ChatMessage",
     "DecisionRefused",
     "Denied",
+    "Embedder",
+    "Episode",
+    "Episodes",
     "Failed",
+    "Forgotten",
+    "Found",
     "FunctionModel",
+    "HashingEmbedder",
     "Held",
     "HeldRun",
     "Image",
@@ -93,6 +106,7 @@ __all__ = [
     "Labels",
     "Ledger",
     "LedgerSummary",
+    "Library",
     "LimitFault",
     "LimitReached",
     "Limits",
@@ -109,6 +123,7 @@ __all__ = [
     "PolicyFault",
     "Price",
     "Prompt",
+    "Provenance",
     "Rate",
     "Retry",
     "Risk",
@@ -120,6 +135,7 @@ __all__ = [
     "Runtime",
     "ScriptedModel",
     "SecretFault",
+    "Shelf",
     "Status",
     "StreamingModel",
     "Sweep",
@@ -139,6 +155,7 @@ __all__ = [
     "approvals_app",
     "ask_person",
     "commit_plan",
+    "episodes_tool",
     "run_sync",
     "tool",
     "verify_signature",
