@@ -194,6 +194,21 @@ async def test_of_too_many_the_oldest_go() -> None:
         await soon(swept)
 
 
+async def test_a_library_that_is_put_into_without_a_pause_is_swept_too() -> None:
+    now = [1000.0]
+    library = Library("news", most_documents=1)
+    async with Runtime(agents=[scripted("done")], libraries=[library], clock=lambda: now[0]) as runtime:
+        shelf = runtime.library("news")
+        for _ in range(3):
+            await shelf.add(f"Rain {now[0]}.")
+            now[0] += 0.5
+
+        async def swept() -> bool:
+            return [record["at"] async for record in shelf.export()] == [1001.0]
+
+        await soon(swept)
+
+
 async def test_a_runtime_that_is_not_open_has_no_library() -> None:
     with pytest.raises(RuntimeError, match="is not open"):
         Runtime(agents=[scripted("done")]).library("facts")

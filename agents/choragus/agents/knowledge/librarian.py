@@ -98,7 +98,9 @@ class Keeping(DurableActor[S, M], Generic[S, M]):
                 self.ticker("sweep", SweepLibrary(), every=every)
             else:
                 self.cancel_timer("sweep")
-        if declared.most_documents is not None and state.documents + state.since > declared.most_documents:
+        most = declared.most_documents
+        if most is not None and state.documents + state.since > most and not state.settling:
+            state.settling = True
             self.timer("settle", SweepLibrary(), after=SETTLES)
 
     async def forget_parts(self, subject: str, id: str) -> Forgotten:
@@ -119,6 +121,8 @@ class Keeping(DurableActor[S, M], Generic[S, M]):
     async def sweep_parts(self) -> None:
         """Delete what is too old, and of what is then too much the oldest."""
         declared, store = self.around.declared(self.id), self.around.store
+        self.state.settling = False
+        self.cancel_timer("settle")
         if declared.keep_seconds is None and declared.most_documents is None:
             return
         await self.committed()

@@ -14,11 +14,15 @@ EPISODES = "choragus.episodes"
 @stored("choragus.library_state")
 @attrs.define
 class LibraryState:
-    """`documents` were there when they were last counted, `since` were put after that. `every`: the sweep's beat."""
+    """`documents` were there when they were last counted, `since` were put after that. `every`: the sweep's beat.
+
+    `settling`: there is too much, and a sweep comes soon.
+    """
 
     documents: int = 0
     since: int = 0
     every: float = 0.0
+    settling: bool = False
 
 
 @stored("choragus.text_put")

@@ -33,10 +33,14 @@ class Shelves(Protocol):
 
 class _NoShelves:
     def shelf(self, name: str, namespace: str) -> object:
-        raise LookupError(f"no library {name!r} here: this context was made by hand, outside of a runtime")
+        raise LookupError(
+            f"no library {name!r} here: this context was made by hand, or is that of a process of its own"
+        )
 
     def episodes_of(self, agent: str) -> object:
-        raise LookupError(f"no episodes of {agent!r} here: this context was made by hand, outside of a runtime")
+        raise LookupError(
+            f"no episodes of {agent!r} here: this context was made by hand, or is that of a process of its own"
+        )
 
 
 NO_SHELVES = _NoShelves()
