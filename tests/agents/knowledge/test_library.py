@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -114,6 +116,19 @@ async def test_what_was_forgotten_is_in_no_byte_of_a_compacted_file(tmp_path: Pa
 
     content = path.read_bytes()
     assert (b"unsayable" in content, b"kept words" in content) == (False, True)
+
+
+async def test_forgetting_writes_the_index_anew(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    async with Runtime(path, agents=[scripted("done")]) as runtime:
+        shelf = runtime.library("facts")
+        await shelf.add("unsayable", subject="alice")
+        await shelf.add("kept", subject="bob")
+        await shelf.forget(subject="alice")
+
+    with closing(sqlite3.connect(path)) as connection:
+        blocks = b"".join(block for (block,) in connection.execute("SELECT block FROM words_1_data"))
+    assert (b"unsayable" in blocks, b"kept" in blocks) == (False, True)
 
 
 async def test_a_library_is_there_again_when_the_file_is_opened_again(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from .accounting import show_ledgers
 from .approval import answer, decide, show_approvals
 from .command import RUN, Commands, add_person, add_reason, command
 from .forking import fork
+from .knowledge import add_knowledge
 from .listing import show_runs
 from .logbook import show
 from .pausing import pause, resume
@@ -57,6 +58,7 @@ def parser() -> ArgumentParser:
     _add_deciding(commands)
     _add_mending(commands)
     add_keeping(commands)
+    add_knowledge(commands)
     return top
 
 

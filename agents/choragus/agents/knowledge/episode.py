@@ -13,7 +13,8 @@ from choragus.mailbox.store import Store
 
 from .found import fields_of
 from .message import ForgetTexts, Forgotten, PutTexts, RunOver
-from .shelf import LONGEST_QUERY, PAGE, Retrieved
+from .shelf import LONGEST_QUERY, Retrieved
+from .text import PAGE
 
 SHORT = 2_000
 """Characters that are kept of a goal and of an outcome."""

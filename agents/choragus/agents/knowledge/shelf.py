@@ -10,16 +10,14 @@ import attrs
 from attrs import field, frozen
 
 from choragus.actors.ref import Ref
-from choragus.mailbox.document import Document
 from choragus.mailbox.store import Store
 
 from .embedder import Embedder, embedded
-from .found import Found, found_in, fused, whole_id
+from .found import Found, found_in, fused
 from .message import ForgetTexts, Forgotten, PutTexts, Text
 from .nearness import Nearness
-from .text import from_record, made, to_record
+from .text import PAGE, from_record, made, records
 
-PAGE = 200
 LONGEST_QUERY = 20_000
 """Characters of a query that are looked at."""
 
@@ -140,17 +138,8 @@ class Shelf:
         Raises:
             CorruptRecord: when one is not what was written.
         """
-        parts: list[Document] = []
-        after = 0
-        while page := await self._store.documents(self.collection, after, PAGE):
-            for part in page:
-                if parts and whole_id(part.id) != whole_id(parts[0].id):
-                    yield to_record(parts)
-                    parts.clear()
-                parts.append(part)
-            after = page[-1].number
-        if parts:
-            yield to_record(parts)
+        async for record in records(self._store, self.collection):
+            yield record
 
     async def restore(self, records: Iterable[Mapping[str, object]]) -> int:
         """Put what was exported, under the same ids, and give how many there were; vectors are made anew.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from hashlib import sha256
 
 import msgspec
 
 from choragus.mailbox.document import Document
+from choragus.mailbox.store import Store
 
 from .chunk import chunks
 from .found import fields_of, whole_id
@@ -16,6 +17,9 @@ from .message import Text
 
 LONGEST = 4_000_000
 """Characters of a text."""
+
+PAGE = 200
+"""Parts that are read, and texts that are put, at a time."""
 
 LONGEST_NAME = 512
 """Characters of an id, a source or a subject."""
@@ -104,8 +108,26 @@ def from_record(record: Mapping[str, object], most: int) -> Text:
     return text
 
 
-def to_record(parts: Sequence[Document]) -> dict[str, object]:
-    """A document as it is exported, of all its parts in order."""
+async def records(store: Store, collection: str) -> AsyncIterator[dict[str, object]]:
+    """Every document of a collection as a record, in the order in which they were put.
+
+    Raises:
+        CorruptRecord: when one is not what was written.
+    """
+    parts: list[Document] = []
+    after = 0
+    while page := await store.documents(collection, after, PAGE):
+        for part in page:
+            if parts and whole_id(part.id) != whole_id(parts[0].id):
+                yield _record(parts)
+                parts.clear()
+            parts.append(part)
+        after = page[-1].number
+    if parts:
+        yield _record(parts)
+
+
+def _record(parts: Sequence[Document]) -> dict[str, object]:
     first, kept = parts[0], fields_of(parts[0])
     return {
         "id": whole_id(first.id),
