@@ -209,6 +209,15 @@ async def test_a_common_word_selects_only_where_there_is_no_rarer_one(
     assert len(await found(store, "the")) == 5
 
 
+async def test_common_words_order_what_rarer_ones_have_found(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["zebra", "zebra pay", *["other"] * 9, "pay", "pay", "pay", "other"]
+    await put(store, *(note(f"n{number}", text) for number, text in enumerate(texts)))
+    slowly = await found(store, "zebra pay", limit=2)
+    monkeypatch.setattr(searching, "COMMON", 3)
+
+    assert await found(store, "zebra pay", limit=2) == slowly == ["n1", "n0"]
+
+
 async def test_a_long_query_costs_no_more_than_its_rarest_words(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(searching, "BUDGET", 2)
     await put(store, note("a", "rain wind"), note("b", "rain"), note("c", "sun"))

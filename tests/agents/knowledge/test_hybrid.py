@@ -103,6 +103,17 @@ async def test_vectors_keep_up_with_what_is_put_replaced_and_forgotten(runtime: 
     assert [number for number, _ in await runtime.store.vectors(shelf.collection)] == [3]
 
 
+async def test_vectors_that_are_gone_take_the_place_of_no_others(runtime: Runtime) -> None:
+    shelf = runtime.library("both")
+    records = [{"id": f"n{number}", "text": "payments", "subject": "alice", "at": 1.0} for number in range(60)]
+    await shelf.restore([*records, {"id": "left", "text": "paymnt or so", "at": 1.0}])
+    assert len(await shelf.search("paymnts", 60)) == 60
+
+    await shelf.forget(subject="alice")
+
+    assert [one.id for one in await shelf.search("paymnts")] == ["left"]
+
+
 async def test_s23_vectors_stay_in_their_namespace(runtime: Runtime) -> None:
     await runtime.library("both", namespace="tenant-a").add("payments")
 
