@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import sys
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 import attrs
 import pytest
@@ -112,6 +114,16 @@ async def test_vectors_that_are_gone_take_the_place_of_no_others(runtime: Runtim
     await shelf.forget(subject="alice")
 
     assert [one.id for one in await shelf.search("paymnts")] == ["left"]
+
+
+async def test_searches_at_once_read_each_vector_once(tmp_path: Path) -> None:
+    async with Runtime(tmp_path / "runs.db", agents=[scripted("done")], libraries=[BOTH]) as runtime:
+        shelf = runtime.library("both")
+        await shelf.restore({"id": f"n{number}", "text": "payments", "at": 1.0} for number in range(60))
+
+        results = await asyncio.gather(*(shelf.search("paymnts", 60) for _ in range(5)))
+
+    assert [len(found) for found in results] == [60] * 5
 
 
 async def test_s23_vectors_stay_in_their_namespace(runtime: Runtime) -> None:

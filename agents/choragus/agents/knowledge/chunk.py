@@ -15,7 +15,7 @@ def chunks(text: str, most: int) -> list[str]:
     Paragraphs stay together as far as they fit, and so do their sentences and words; only a longer word is cut.
 
     >>> chunks("One.\\n\\nTwo. Three.\\n\\nFour.", 14)
-    ['One.\\n\\nTwo. ', 'Three.\\n\\nFour.']
+    ['One.\\n\\n', 'Two. Three.\\n\\n', 'Four.']
     """
     parts: list[str] = []
     for piece in _pieces(text, most, (_PARAGRAPH, _SENTENCE, _WORDS)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Protocol
 
-from anyio import to_thread
+from anyio import Lock, to_thread
 from attrs import define, field
 
 from choragus.mailbox.document import Collection
@@ -44,20 +44,26 @@ class Nearness:
 
     store: Store
     _kept: dict[tuple[str, bytes], _Kept] = field(factory=dict, init=False)
+    _lock: Lock = field(factory=Lock, init=False)
 
     async def nearest(self, collection: str, embedder: Embedder, wanted: bytes, limit: int) -> list[tuple[int, float]]:
         """The numbers of the documents that are most alike, with their cosines, best first."""
+        async with self._lock:  # two that read on would read the same
+            kept = await self._up_to_date(collection, embedder)
+        return await to_thread.run_sync(kept.vectors.nearest, wanted, limit)
+
+    async def _up_to_date(self, collection: str, embedder: Embedder) -> _Kept:
         found = await self.store.collections(collection)
         stands = found[0] if found else Collection(name=collection)
         kept = self._kept.get((collection, mark(embedder)))
         if kept is None or kept.removed != stands.removed:
-            made: Vectors = _similarity()(mark(embedder), embedder.dimensions)
+            made = _similarity()(mark(embedder), embedder.dimensions)
             kept = self._kept[collection, mark(embedder)] = _Kept(made, stands.removed)
         while kept.last < stands.last:
             page = await self.store.vectors(collection, kept.last, PAGE)
             kept.vectors.add(page)
             kept.last = page[-1][0] if page else stands.last
-        return await to_thread.run_sync(kept.vectors.nearest, wanted, limit)
+        return kept
 
 
 def _similarity() -> type[Vectors]:
