@@ -65,7 +65,7 @@ class Draft:
         self._settled: list[tuple[str, EffectState]] = []
         self._entries: list[Entry] = []
         self._views: list[View] = []
-        self._documents: list[Document] = []
+        self._documents: tuple[Document, ...] = ()
         self._scrubbed: tuple[str, ...] = ()
 
     def after_commit(self, action: Callable[[], None]) -> None:
@@ -186,7 +186,7 @@ class Draft:
     def document(self, document: Document) -> None:
         """Put, replace or delete a document."""
         check_text(document.collection, document.id, document.subject, document.text or "")
-        self._documents.append(document)
+        self._documents += (document,)
 
     def scrub(self, collection: str) -> None:
         """Write a collection's index anew behind what is deleted."""
@@ -218,7 +218,7 @@ class Draft:
             unstashed=self._unstashed,
             replies=replies,
             ended=self.ended,
-            documents=tuple(self._documents),
+            documents=self._documents,
             scrubbed=self._scrubbed,
         )
 

@@ -201,7 +201,8 @@ class _Fold:
         for document in turn.documents:
             self.plan.documents.pop((document.collection, document.id), None)
             self.plan.documents[document.collection, document.id] = document
-        self.plan.scrubbed.update(dict.fromkeys(turn.scrubbed))
+        for collection in turn.scrubbed:
+            self.plan.scrubbed[collection] = None
         for message, reply in turn.replies:
             self._reply((turn.actor, message), reply)
         for message in turn.stepped:

@@ -21,10 +21,10 @@ COMMON = 1_000
 MOST_WORDS = 32
 """Different words of a query that are looked for."""
 
-BUDGET = 3_000
+BUDGET = 2_000
 """In how many documents the rarer words of a query may stand together: of more, the commonest are left out."""
 
-REFINED = 4
+REFINED = 2
 """How many common words are looked for in what the rarer ones have found."""
 
 _WORD = re.compile(r"[^\W_]+")
