@@ -3,7 +3,7 @@
     python benchmarks/run.py [--quick] [--only SECTION,...] [--folder DIR]
 
 The sections: actors, scale, peers, durable, herd, durable-peers, example, imports, approval, policies,
-agentdojo (minutes; only where AgentDojo is installed).
+retrieval, agentdojo (minutes; only where AgentDojo is installed).
 
 Both sides of a ratio are measured in the same run, in turns; absolute figures are medians and depend on the machine and
 on what else it does. On Linux `chrt -f 10 python benchmarks/run.py` gives calmer ones.
@@ -35,6 +35,7 @@ from benchmarks import (
     import_time,
     peers,
     policy_rate,
+    retrieval_rate,
 )
 from benchmarks.dojo import section as agentdojo
 from benchmarks.figure import Section
@@ -52,6 +53,7 @@ SECTIONS = (
     "agentdojo",
     "policies",
     "agents",
+    "retrieval",
 )
 
 
@@ -100,6 +102,8 @@ def measure(name: str, folder: Path, quick: bool) -> Section:
             return policy_rate.section(quick)
         case "agents":
             return agent_rate.section(folder, quick)
+        case "retrieval":
+            return retrieval_rate.section(folder, quick)
         case _:
             return approval_latency.section(folder, quick)
 

@@ -18,6 +18,7 @@ import pytest
 
 from choragus.mailbox.address import actor_id
 from choragus.mailbox.codec import Record
+from choragus.mailbox.document import Document
 from choragus.mailbox.errors import ChoragusError, CorruptRecord, StoreError
 from choragus.mailbox.schema import TABLES
 from choragus.mailbox.sqlite import SqliteStore
@@ -49,6 +50,9 @@ EFFECT = Effect(
     on_interrupt=OnInterrupt.UNKNOWN,
     created=1.0,
 )
+DOCUMENT = Document(
+    collection="facts", id="f1", text="the mark of a document", fields=b'{"a": 1}', subject="alice", vector=b"1234"
+)
 VIEW = View(kind="run", key="run-1", scope="open", sort=2.0, body=b'{"mark": "a view"}')
 BATCH = Batch(node="a", fence=1, at=10.0)
 
@@ -72,6 +76,7 @@ def batches() -> list[Batch]:
         replies=(("m0", Record("json", 1, b'"the reply"')),),
         effects=(EFFECT,),
         views=(VIEW,),
+        documents=(DOCUMENT,),
         attempts=(Attempt(message="m2", attempts=1, error="boom", not_before=0.0),),
         parked=(Parking(message="m3", reason="bad"),),
         entries=(entry("run/1", 1), entry("system", 2)),
@@ -171,7 +176,23 @@ async def test_a_whole_file_has_no_problem(path: Path) -> None:
 
     assert (found.entries, found.streams, found.batches, found.problems) == (7, 3, 3, ())
     assert found.records == sum(
-        [1, 1, 2, 1, 1, 1, 1, 7, 3, 3, 1, 1, 1]  # meta, lease, message, parked, actor, effect, step, entry, head, ...
+        [
+            1,
+            1,
+            2,
+            1,
+            1,
+            1,
+            1,
+            7,
+            3,
+            3,
+            1,
+            1,
+            1,
+            1,
+            1,
+        ]  # meta, lease, message, parked, actor, effect, step, entry, head, ...
     )
     await store.close()
 
@@ -284,6 +305,8 @@ MARKS = {
     "actor-id": ALICE.encode(),
     "effect-id": EFFECT.id.encode(),
     "tag": b"bank.pay",
+    "document": b"the mark of a document",
+    "collection": b"facts",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Coroutine, Iterator
 from contextlib import closing, contextmanager
+from math import inf
 from typing import TypeVar
 
 import attrs
@@ -12,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from choragus.mailbox import query
+from choragus.mailbox import query, searching
 from choragus.mailbox.address import ActorId, actor_id
 from choragus.mailbox.batch import append, apply
 from choragus.mailbox.bulk import insertion, put
 from choragus.mailbox.codec import Record
+from choragus.mailbox.document import Document
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.pruning import prune
 from choragus.mailbox.reseal import teach
@@ -75,6 +77,15 @@ views = st.builds(
     sort=st.sampled_from([0.0, 1.0]),
     body=st.sampled_from([None, b"{}"]),
 )
+documents = st.builds(
+    Document,
+    collection=st.sampled_from(["c", "d"]),
+    id=ids,
+    text=st.sampled_from([None, "one", "one two", "Zwei two, three"]),
+    subject=st.sampled_from(["", "alice"]),
+    at=st.sampled_from([1, 2.5]),
+    vector=st.sampled_from([b"", b"12"]),
+)
 turns = st.builds(
     Turn,
     id=st.uuids(version=4).map(str),
@@ -91,6 +102,8 @@ turns = st.builds(
     views=st.lists(views, max_size=2).map(tuple),
     replies=st.lists(st.tuples(ids, st.just(RECORD)), max_size=1).map(tuple),
     ended=st.sampled_from([False, False, True]),
+    documents=st.lists(documents, max_size=3).map(tuple),
+    scrubbed=st.sampled_from([(), ("c",), ("none",)]),
 )
 
 
@@ -199,6 +212,10 @@ def told_by_memory(memory: MemoryStore) -> list[object]:
         done(memory.cursor("c")),
         done(memory.tombstones()),
         [(done(memory.read(stream)), done(memory.extent(stream))) for stream in STREAMS],
+        [done(memory.documents(name)) for name in ("c", "d")],
+        [done(memory.search(name, "one OR two")) for name in ("c", "d")],
+        [done(memory.document_ids("c")), done(memory.document_ids("d", subject="alice")), done(memory.vectors("c"))],
+        done(memory.collections()),
     ]
 
 
@@ -215,6 +232,14 @@ def told_by_sqlite(connection: sqlite3.Connection) -> list[object]:
         query.cursor(connection, "c"),
         query.tombstones(connection),
         [(query.read(connection, stream, 0, 999), query.extent(connection, stream)) for stream in STREAMS],
+        [searching.documents(connection, name, 0, 999) for name in ("c", "d")],
+        [searching.search(connection, name, "one OR two", 10) for name in ("c", "d")],
+        [
+            searching.ids(connection, "c", None, inf, 999),
+            searching.ids(connection, "d", "alice", inf, 999),
+            searching.vectors(connection, "c", 0, 999),
+        ],
+        searching.collections(connection),
     ]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from choragus.mailbox.address import ActorId
 from choragus.mailbox.codec import Record, encode
+from choragus.mailbox.document import Document
 from choragus.mailbox.errors import NotStorable
 from choragus.mailbox.turn import (
     Effect,
@@ -64,6 +65,8 @@ class Draft:
         self._settled: list[tuple[str, EffectState]] = []
         self._entries: list[Entry] = []
         self._views: list[View] = []
+        self._documents: tuple[Document, ...] = ()
+        self._scrubbed: tuple[str, ...] = ()
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Do this once the turn is on disk."""
@@ -180,6 +183,16 @@ class Draft:
         check_text(view.kind, view.key, view.scope)
         self._views.append(view)
 
+    def document(self, document: Document) -> None:
+        """Put, replace or delete a document."""
+        check_text(document.collection, document.id, document.subject, document.text or "")
+        self._documents += (document,)
+
+    def scrub(self, collection: str) -> None:
+        """Write a collection's index anew behind what is deleted."""
+        check_text(collection)
+        self._scrubbed += (collection,)
+
     def close(self, state: Record | None, replies: tuple[tuple[str, Record], ...]) -> Turn:
         """The turn as it will be written; nothing can be added any more."""
         self._put_ring()
@@ -205,6 +218,8 @@ class Draft:
             unstashed=self._unstashed,
             replies=replies,
             ended=self.ended,
+            documents=self._documents,
+            scrubbed=self._scrubbed,
         )
 
     def _drop_timer(self, name: str) -> None:

@@ -6,7 +6,7 @@ from choragus.mailbox.turn import Closure, Entry, Envelope, Step, Turn
 
 
 def weight(item: object) -> int:
-    """The bytes of all encoded values in it: messages, states, effects, lines, views and replies."""
+    """The bytes of all encoded values in it: messages, states, effects, lines, views, documents and replies."""
     match item:
         case Envelope():
             return len(item.record.body)
@@ -33,6 +33,8 @@ def _of_turn(turn: Turn) -> int:
         total += len(entry.body)
     for view in turn.views:
         total += len(view.body or b"")
+    for document in turn.documents:
+        total += len(document.text or "") + len(document.fields) + len(document.vector)
     for _, reply in turn.replies:
         total += len(reply.body)
     return total

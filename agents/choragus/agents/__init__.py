@@ -11,6 +11,7 @@ from .approver import Approvals
 from .asgi import approvals_app
 from .attention import Attention
 from .checkpoint import After, Before, BeforeAnswer, BeforeStep
+from .config_source import ConfigSource
 from .context.block import Block
 from .context.explaining import ContextPiece, Explanation, LeftOut
 from .context.handover import working_context
@@ -51,6 +52,13 @@ from .flow.policy import InformationFlow
 from .holding import HeldRun
 from .inspection import ApprovalRequested, OutcomeUnknown, RunEvent, RunSummary, Unknown
 from .keeping import Unwound
+from .knowledge.declaration import Library
+from .knowledge.embedder import Embedder, HashingEmbedder
+from .knowledge.episode import Episode, Episodes
+from .knowledge.found import Found, Provenance
+from .knowledge.message import Forgotten
+from .knowledge.shelf import Shelf
+from .knowledge.tools import episodes_tool
 from .ledger import Ledger, LedgerSummary
 from .limits import Limits
 from .mcp.catalogue import ServerStatus
@@ -78,7 +86,6 @@ from .plan.reading import RunPlan
 from .plan.recovery import AskPerson, Recovery, UseAgent, UseModel, UseTool
 from .plan.step import Done, Plan, PlanStep
 from .prompt import Prompt
-from .provenance import Provenance
 from .provider.anthropic import AnthropicModel
 from .provider.openai import OpenAIModel
 from .question import ask_person
@@ -118,16 +125,23 @@ __all__ = [
     "ChatMessage",
     "Config",
     "ConfigFault",
+    "ConfigSource",
     "Context",
     "ContextPiece",
     "DecisionRefused",
     "Denied",
     "Done",
     "DropResults",
+    "Embedder",
+    "Episode",
+    "Episodes",
     "Explanation",
     "Failed",
+    "Forgotten",
+    "Found",
     "FromVault",
     "FunctionModel",
+    "HashingEmbedder",
     "Held",
     "HeldRun",
     "HistoryLine",
@@ -138,6 +152,7 @@ __all__ = [
     "Ledger",
     "LedgerSummary",
     "LeftOut",
+    "Library",
     "LimitFault",
     "LimitReached",
     "Limits",
@@ -183,6 +198,7 @@ __all__ = [
     "SecretFault",
     "ServerFault",
     "ServerStatus",
+    "Shelf",
     "Status",
     "StepResult",
     "StepState",
@@ -217,6 +233,7 @@ __all__ = [
     "approvals_app",
     "ask_person",
     "commit_plan",
+    "episodes_tool",
     "load_config",
     "run_sync",
     "serve_mcp",

@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from .approver import Approvals
 from .checkpoint import After, Before, Checkpoint, Checkpoints, check_checkpoints
+from .config_source import ConfigSource
 from .context.framing import check_context
 from .context.option import Context
 from .context.tool import with_block_tools
@@ -25,7 +26,6 @@ from .output import Output
 from .plan.planning import Planning, check_helpers, check_planning
 from .policy.chain import Policy
 from .prompt import Prompt
-from .provenance import Provenance
 from .provider.registry import model_named
 from .tool import Risk, Tool
 
@@ -116,6 +116,7 @@ class Agent(Generic[T_co]):
         variables: the values of the prompt's variables, by name.
         configured: the file that it was configured from, as `Config.agent` says it; no part of its identity.
         servers: the MCP servers whose tools it may call too, by the names `server__tool`; see `docs/mcp.md`.
+        episodes: whether each of its runs leaves a record of its outcome, for `runtime.episodes(agent)`.
 
     Raises:
         AgentFault: a part is of a wrong type, the name is badly formed, two tools share a name, no model of that name
@@ -140,8 +141,9 @@ class Agent(Generic[T_co]):
     context: Context | None = field(kw_only=True, default=None)
     model_options: ModelOptions = field(kw_only=True, factory=ModelOptions)
     planning: Planning | None = field(kw_only=True, default=None)
-    configured: Provenance | None = field(kw_only=True, default=None)
+    configured: ConfigSource | None = field(kw_only=True, default=None)
     servers: tuple[McpServer, ...] = field(kw_only=True, default=(), converter=_as_servers)
+    episodes: bool = field(kw_only=True, default=False)
 
     def __attrs_post_init__(self) -> None:
         _check_name(self.name)

@@ -25,6 +25,7 @@ from typing import TypeVar
 import attrs
 
 from .agent import Agent
+from .config_source import ConfigSource
 from .configuration.overriding import overridden
 from .configuration.section import SECTIONS, Provider, Routing
 from .configuration.spot import Spot, spots
@@ -33,7 +34,6 @@ from .errors import AgentFault, ConfigFault, PolicyFault
 from .model import Model
 from .policy.chain import Policy
 from .policy.config import load_policies, read_policies
-from .provenance import Provenance
 from .tool import Tool
 
 MODELS = ("model", "fallbacks", "cheaper")
@@ -91,7 +91,7 @@ class Config:
         given = {**said, **{key: _resolved(said[key], models or {}) for key in MODELS if key in said}, **code}
         given["tools"] = self._tools(spot.at("tools"), _listed("tools", code, Tool), table(spot.at("tools"), tools))
         given["policies"] = (*self.policies, *_listed("policies", code, object))
-        return Agent(name, configured=Provenance(self.source, self.hash), **given)  # type: ignore[arg-type]  # as Agent checks them
+        return Agent(name, configured=ConfigSource(self.source, self.hash), **given)  # type: ignore[arg-type]  # as Agent checks them
 
     def _routed(self, name: str, code: Mapping[str, object]) -> dict[str, object]:
         """The models that routing has for it; those for all give way to what is said of the agent."""

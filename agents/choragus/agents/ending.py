@@ -11,6 +11,7 @@ from choragus.mailbox.turn import Parking
 
 from .approval import approval_id
 from .control import ChildEnded
+from .knowledge.message import EPISODES, RunOver
 from .message import (
     GUARDRAIL,
     MEMORY,
@@ -105,12 +106,29 @@ class Ending(Part[R, M]):
         )
         self.log("run.ended", status=status.value, outcome=outcome, agent=state.agent, **more, **state.figures())
         self._end_family()
+        if self.services.keeps_episodes(state.agent):
+            self.tell_at(actor_id(EPISODES, state.agent), self._over())
         self._show()
         self._turn.after_commit(lambda: self.services.forget(self.key))
 
     def _leave_unread(self, status: Status) -> None:
         """Texts have been sent to the run that its model will not read."""
         raise NotImplementedError
+
+    def _over(self) -> RunOver:
+        state = self.state
+        return RunOver(
+            run=self.key,
+            agent=state.agent,
+            goal=state.goal,
+            status=state.status.value,
+            outcome=state.outcome,
+            steps=state.spent.steps,
+            cost_usd=state.spent.cost_usd,
+            started=state.started,
+            ended=state.ended,
+            upto=state.upto,
+        )
 
     def _end_last(self, why: str) -> None:
         """What was to be the run's last answer is none: there is no other."""

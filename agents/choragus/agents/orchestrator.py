@@ -347,7 +347,7 @@ class Orchestrator(
                 call_id=call.asked.id,
                 name=call.asked.name,
                 is_error=call.is_error,
-                labels=self.services.labels(state.agent, call.asked.name, call.whose),
+                labels=self.services.labels(state.agent, call.asked.name, call.whose, call.text),
             )
             for call in state.calls
         )

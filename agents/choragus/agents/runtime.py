@@ -36,6 +36,8 @@ from .fork import check_fork, fork_id, parent, standing_at
 from .herald import Herald, Hook, Teller, keep_telling
 from .holding import HeldRun, OnChange, held_runs
 from .inspection import RunSummary, Unknown, approvals, find_run, runs, unknowns
+from .knowledge.access import KEEPERS, Knowing, libraries_of
+from .knowledge.declaration import Library, by_name
 from .ledger import Ledger, check_ledgers, ledgers_by_name
 from .limits import Limits
 from .manifest import manifest
@@ -78,7 +80,7 @@ NUDGE = 10.0
 """Seconds after which the tracer is sent to look also without news: an exporter may be back."""
 
 
-class Runtime(Conversations, Accepting):
+class Runtime(Conversations, Accepting, Knowing):
     """Runs agents, durably when it has a path. Opening a file goes on with every run in it that is unfinished.
 
     Args:
@@ -102,6 +104,8 @@ class Runtime(Conversations, Accepting):
         attention: what is told of all that needs a person, at least once each: a function, plain or `async`, of an
             `Attention`, or a `Webhook`. It acknowledges by returning; after an error it is told again.
         store: a store of your own instead of a path; it is closed with the runtime.
+        libraries: what is known of the libraries that `library()` opens; others keep everything, for good.
+        episodes: whether the runs of all agents leave a record of their outcome; a Library says how long it is kept.
 
     Raises:
         AgentFault: when two agents share a name, or one is no agent, or a policy is none, or the resources are not what
@@ -129,6 +133,8 @@ class Runtime(Conversations, Accepting):
         store: Store | None = None,
         attention: Hook | None = None,
         providers: Mapping[str, ProviderLimits] | None = None,
+        libraries: Iterable[Library] = (),
+        episodes: Library | bool = False,
     ) -> None:
         if path is not None and store is not None:
             raise ValueError(f"both path={str(path)!r} and a store were given: give one of them")
@@ -152,7 +158,9 @@ class Runtime(Conversations, Accepting):
         self._clock = clock
         self._hook = attention
         self._is_open = False
-        regions = (*PARTS, Rulebook, Herald, Baseline, Account, SharedBlock, Pinbook)
+        self._shelved = by_name(libraries)
+        self._episodes = episodes
+        regions = (*PARTS, Rulebook, Herald, Baseline, Account, SharedBlock, Pinbook, *KEEPERS)
         self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in regions]
 
     async def __aenter__(self) -> Self:
@@ -351,6 +359,7 @@ class Runtime(Conversations, Accepting):
         return MemoryStore() if self._path is None else await SqliteStore.open(self._path)
 
     def _build(self) -> System:
+        self._libraries = libraries_of(self._shelved, self._episodes, self.store, self._clock, lambda: self._system)
         self._services = services = Services(
             self._known,
             self.store,
@@ -363,6 +372,7 @@ class Runtime(Conversations, Accepting):
             editor=block_editor(lambda: self._system),
             models=self._models,
             catalogue=self._catalogue,
+            libraries=self._libraries,
         )
         return System(
             tree=self._tree(),

@@ -23,10 +23,12 @@ from .errand import CallModel, CallTool, ToolReturned
 from .errors import BadArguments, Held
 from .flow.declaration import READS, Labels
 from .flow.following import Readings
-from .flow.label import MIXED, OWN, RUNTIME
+from .flow.label import MIXED, OWN, RUNTIME, USER
 from .flow.reading import Origin, Origins
 from .herald import Hook
 from .holding import OnChange, objection
+from .knowledge.label import labels_within
+from .knowledge.opening import Libraries
 from .ledger import Ledger
 from .manifest import Manifest, manifest
 from .mcp.catalogue import Catalogue
@@ -45,6 +47,7 @@ from .policy.norms import Norms
 from .question import ask_person
 from .stream import conversation_stream
 from .tool import Risk, Tool, ToolContext
+from .toolbelt.context import NO_SHELVES
 from .toolbelt.execution import Fate, Toolbelt
 
 PAGE = 500
@@ -70,6 +73,7 @@ class Services:
     editor: Editor | None = None
     models: ModelGateway = attrs.field(factory=ModelGateway)
     catalogue: Catalogue | None = None
+    libraries: Libraries | None = None
     opened: float = attrs.field(init=False)
     contexts: Contexts = attrs.field(init=False)
     readings: Readings = attrs.field(init=False)
@@ -148,11 +152,25 @@ class Services:
         """How the agent's questions are put to people; of an agent that is not here as by default."""
         return self.agents[agent].approvals if agent in self.agents else Approvals()
 
-    def labels(self, agent: str, tool: str, whose: str = OWN) -> tuple[str, ...]:
+    def keeps_episodes(self, agent: str) -> bool:
+        """Whether what the agent's runs leave is kept."""
+        kept = self.libraries is not None and self.libraries.episodes is not None
+        return kept or (agent in self.agents and self.agents[agent].episodes)
+
+    async def sources_of_run(self, run: str, agent: str, upto: int) -> tuple[str, ...]:
+        """Whose words had a part in a run's last answer, where a policy follows information; else nothing."""
+        try:
+            origins = await self.origins_of_answer(run, agent, upto) if agent in self.agents else None
+        finally:
+            self.rest(run)
+        return () if origins is None else tuple(sorted({*origins.decision.label.sources, USER}))
+
+    def labels(self, agent: str, tool: str, whose: str = OWN, text: str = "") -> tuple[str, ...]:
         """The labels to keep with a result of the agent's tool, when a policy follows information.
 
         What comes back from a tool that there is not, or from a call that never ran, is the runtime's own word. Where
-        another stood in for the tool, whatever that declares, the failure's text is there too: it is untrusted.
+        another stood in for the tool, whatever that declares, the failure's text is there too: it is untrusted. Where
+        the parts of a result have labels of their own, `text` is the result.
         """
         if not self.policies(agent).follows_information:
             return ()
@@ -162,6 +180,8 @@ class Services:
         labels = granted.labels or Labels()
         if whose == MIXED:
             labels = Labels(arguments=labels.arguments)
+        if labels.within:
+            return (*labels_within(tool, text), READS)
         return (*labels.stored(tool), READS) if _may_be_steered(granted, labels) else labels.stored(tool)
 
     async def origins_of_call(self, run: str, message: JudgeCall, taken: Collection[str]) -> Origins | None:
@@ -293,6 +313,7 @@ class Services:
             call=request.call,
             idempotency_key=idempotency_key(request.run, request.call, request.role),
             attempt=request.attempt + context.attempt - 1,
+            shelves=self.libraries or NO_SHELVES,
         )
         outcome = await self.toolbelt.attempt(tool, request.arguments, where)
         return ToolReturned(

@@ -4,6 +4,7 @@ from .address import ActorId, actor_id, key_of, type_of
 from .backup import Backup, back_up
 from .codec import Record, stored
 from .compaction import Compaction, compact
+from .document import Collection, Document, Hit
 from .errors import (
     ChoragusError,
     CommitUnknown,
@@ -27,11 +28,14 @@ __all__ = [
     "ActorId",
     "Backup",
     "ChoragusError",
+    "Collection",
     "CommitUnknown",
     "Compaction",
     "CorruptRecord",
+    "Document",
     "FileBusy",
     "FileInUse",
+    "Hit",
     "LeaseLost",
     "MemoryStore",
     "NewerSchema",

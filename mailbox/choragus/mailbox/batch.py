@@ -17,6 +17,7 @@ from .bulk import Statement, amendment, answers, fill, insertion, put, question
 from .digest import digest
 from .errors import CommitUnknown, NotStorable
 from .facts import Standing, look_up, standing
+from .filing import file
 from .need import needs
 from .plan import UNFINISHED, Facts, Plan, plan
 from .row import (
@@ -148,6 +149,8 @@ def _write(connection: Connection, changes: Plan, facts: Facts, at: float, strea
     _write_effects(connection, changes)
     _write_rows(connection, changes, at)
     _write_entries(connection, changes, at, streams)
+    if changes.documents or changes.scrubbed:
+        file(connection, tuple(changes.documents.values()), changes.scrubbed)
 
 
 def _write_mail(connection: Connection, changes: Plan, facts: Facts) -> None:

@@ -10,8 +10,10 @@ from time import time
 import attrs
 from anyio import to_thread
 
+from .batch import transact
 from .errors import FileInUse
 from .file import lock_path, open_file, translated
+from .filing import reindex
 from .lease import check_integrity, current
 from .lock import FileLock
 
@@ -46,6 +48,7 @@ def _compact(file: Path) -> Compaction:
                 raise FileInUse(_owned(file, lock.holder()))
             check_integrity(connection, file)
             before = _size(file)
+            transact(connection, lambda: reindex(connection))
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             return Compaction(before, _size(file))

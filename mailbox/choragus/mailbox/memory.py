@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from operator import attrgetter
 from time import time
 
 import attrs
 
+from . import searching
 from .address import ActorId
+from .document import Collection, Document, Hit
 from .errors import FileInUse
 from .landing import landed, wanted
+from .memory_documents import MemoryDocuments
 from .memory_log import MemoryLog
 from .need import Mail, Named, Needs, needs
 from .order import in_turn
@@ -74,6 +78,7 @@ class MemoryStore:
         self._given: dict[Named, float] = {}
         self._cursors: dict[str, int] = {}
         self._steps: dict[Mail, dict[tuple[str, int], Step]] = {}
+        self._documents = MemoryDocuments()
         self._messages = 0
         self._changed = False
 
@@ -175,6 +180,36 @@ class MemoryStore:
         """See `Store.view`."""
         return self._views.get((kind, key))
 
+    async def search(self, collection: str, query: str, limit: int = 10) -> list[Hit]:
+        """See `Store.search`."""
+        return self._documents.ask(searching.search, collection, query, limit)
+
+    async def document(self, collection: str, id: str) -> Document | None:
+        """See `Store.document`."""
+        return self._documents.ask(searching.document, collection, id)
+
+    async def documents(self, collection: str, after: int = 0, limit: int = 1000) -> list[Document]:
+        """See `Store.documents`."""
+        return self._documents.ask(searching.documents, collection, after, limit)
+
+    async def picked(self, numbers: Sequence[int]) -> list[Document]:
+        """See `Store.picked`."""
+        return self._documents.ask(searching.picked, numbers)
+
+    async def document_ids(
+        self, collection: str, *, subject: str | None = None, before: float = inf, limit: int = 1000
+    ) -> list[str]:
+        """See `Store.document_ids`."""
+        return self._documents.ask(searching.ids, collection, subject, before, limit)
+
+    async def vectors(self, collection: str, after: int = 0, limit: int = 1000) -> list[tuple[int, bytes]]:
+        """See `Store.vectors`."""
+        return self._documents.ask(searching.vectors, collection, after, limit)
+
+    async def collections(self, name: str | None = None) -> list[Collection]:
+        """See `Store.collections`."""
+        return self._documents.ask(searching.collections, name)
+
     async def parked(self) -> list[Parked]:
         """See `Store.parked`."""
         return sorted(self._parked.values(), key=attrgetter("at"))
@@ -248,6 +283,8 @@ class MemoryStore:
         changes = plan(batch, self._facts(needs(batch)))
         if isinstance(changes, Rejected):
             return changes
+        if changes.documents or changes.scrubbed:
+            self._documents.put(tuple(changes.documents.values()), changes.scrubbed)
         self._write_mail(changes)
         for actor, change in changes.actors.items():
             self._actors[actor] = self._snapshot(actor, change)

@@ -14,6 +14,7 @@ import attrs
 from .address import ActorId
 from .codec import Record
 from .digest import GENESIS, chain, chain_batch
+from .document import Document
 from .need import Mail, Named
 from .turn import (
     Attempt,
@@ -118,6 +119,9 @@ class Plan:
     cursors: dict[str, int] = attrs.field(factory=dict)
     entries: list[LogEntry] = attrs.field(factory=list)
     heads: dict[str, Head] = attrs.field(factory=dict)
+    documents: dict[tuple[str, str], Document] = attrs.field(factory=dict)
+    """The last word on each, in order."""
+    scrubbed: dict[str, None] = attrs.field(factory=dict)
     batch: int = 0
     batch_hash: bytes = b""
     known: dict[str, Known] = attrs.field(factory=dict)
@@ -194,6 +198,11 @@ class _Fold:
                 self._settle(identity, state)
         for view in turn.views:
             self.plan.views[view.kind, view.key] = view
+        for document in turn.documents:
+            self.plan.documents.pop((document.collection, document.id), None)
+            self.plan.documents[document.collection, document.id] = document
+        for collection in turn.scrubbed:
+            self.plan.scrubbed[collection] = None
         for message, reply in turn.replies:
             self._reply((turn.actor, message), reply)
         for message in turn.stepped:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import attrs
 
+from .document_schema import DOCUMENTS
+
 APPLICATION_ID = 0x63686F72
 """`chor`: written into every file, so that another program's database is recognised before it is touched."""
 
@@ -88,9 +90,18 @@ STEP = Table(
     sealed=("actor", "message", "name", "number", "tag", "version", "body"),
 )
 
+COLLECTION = Table(name="collection", key=("name",), sealed=("number", "name", "documents", "removed"))
+"""Beside it `words_NUMBER`, the index of its documents, which is made when it begins."""
+
+DOCUMENT = Table(
+    name="document",
+    key=("collection", "id"),
+    sealed=("number", "collection", "id", "subject", "at", "text", "fields", "vector"),
+)
+
 TABLES = (
     *(META, LEASE, MESSAGE, PARKED, ACTOR, EFFECT, STEP, ENTRY, HEAD, BATCH, VIEW, DEDUP, CURSOR),
-    *(TOMBSTONE, LINK, GAP),
+    *(TOMBSTONE, LINK, GAP, COLLECTION, DOCUMENT),
 )
 
 _FIRST = """
@@ -343,5 +354,5 @@ UPDATE batch SET digest = substr(digest, 1, 8);
 DELETE FROM effect WHERE state NOT IN ('open', 'held', 'unknown');
 """
 
-MIGRATIONS = (_FIRST, _PRUNING, _SEEKING, _STEPS, _SHORT)
+MIGRATIONS = (_FIRST, _PRUNING, _SEEKING, _STEPS, _SHORT, DOCUMENTS)
 """The script at index n takes a file from `user_version` n to n + 1."""

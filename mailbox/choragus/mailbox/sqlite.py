@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from math import inf
 from pathlib import Path
 from sqlite3 import Connection, Error
 from time import time
@@ -18,8 +19,9 @@ from anyio import to_thread
 
 from . import batch as writing
 from . import lease as ownership
-from . import query
+from . import query, searching
 from .address import ActorId
+from .document import Collection, Document, Hit
 from .errors import StoreError
 from .file import Synchronous, lock_path, open_file, translated
 from .gathering import Gathering, each
@@ -207,6 +209,36 @@ class SqliteStore:
     async def view(self, kind: str, key: str) -> View | None:
         """See `Store.view`."""
         return await self._hop(query.view, kind, key)
+
+    async def search(self, collection: str, query: str, limit: int = 10) -> list[Hit]:
+        """See `Store.search`."""
+        return await self._hop(searching.search, collection, query, limit)
+
+    async def document(self, collection: str, id: str) -> Document | None:
+        """See `Store.document`."""
+        return await self._hop(searching.document, collection, id)
+
+    async def documents(self, collection: str, after: int = 0, limit: int = 1000) -> list[Document]:
+        """See `Store.documents`."""
+        return await self._hop(searching.documents, collection, after, limit)
+
+    async def picked(self, numbers: Sequence[int]) -> list[Document]:
+        """See `Store.picked`."""
+        return await self._hop(searching.picked, numbers)
+
+    async def document_ids(
+        self, collection: str, *, subject: str | None = None, before: float = inf, limit: int = 1000
+    ) -> list[str]:
+        """See `Store.document_ids`."""
+        return await self._hop(searching.ids, collection, subject, before, limit)
+
+    async def vectors(self, collection: str, after: int = 0, limit: int = 1000) -> list[tuple[int, bytes]]:
+        """See `Store.vectors`."""
+        return await self._hop(searching.vectors, collection, after, limit)
+
+    async def collections(self, name: str | None = None) -> list[Collection]:
+        """See `Store.collections`."""
+        return await self._hop(searching.collections, name)
 
     async def parked(self) -> list[Parked]:
         """See `Store.parked`."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import Protocol
 
 from .address import ActorId
+from .document import Collection, Document, Hit
 from .turn import (
     Batch,
     Claim,
@@ -132,6 +134,54 @@ class Store(Protocol):
 
     async def view(self, kind: str, key: str) -> View | None:
         """One row."""
+        ...
+
+    async def search(self, collection: str, query: str, limit: int = 10) -> list[Hit]:
+        """The documents of a collection that fit a query best, best first; of equals the oldest first.
+
+        The query is words, whatever it holds: nothing in it is syntax. Those with any of its words come, scored by BM25
+        with the figures of that collection alone; but a word that stands in more than 1,000 documents only orders what
+        rarer words have found, unless there are none, or these have found too few. Damaged documents are left out: see
+        `verify`.
+        """
+        ...
+
+    async def document(self, collection: str, id: str) -> Document | None:
+        """One document.
+
+        Raises:
+            CorruptRecord: when it is not what was written.
+        """
+        ...
+
+    async def documents(self, collection: str, after: int = 0, limit: int = 1000) -> list[Document]:
+        """The documents of a collection behind a number, in the order in which they were put.
+
+        Raises:
+            CorruptRecord: when one of them is not what was written.
+        """
+        ...
+
+    async def picked(self, numbers: Sequence[int]) -> list[Document]:
+        """The documents of those numbers, in that order; without those that are gone, or damaged."""
+        ...
+
+    async def document_ids(
+        self, collection: str, *, subject: str | None = None, before: float = inf, limit: int = 1000
+    ) -> list[str]:
+        """The ids of documents whose `at` is before a time, oldest first, or of one subject's; damaged ones too."""
+        ...
+
+    async def vectors(self, collection: str, after: int = 0, limit: int = 1000) -> list[tuple[int, bytes]]:
+        """Number and vector of the documents behind a number that have one, in order; not checked, see `picked`."""
+        ...
+
+    async def collections(self, name: str | None = None) -> list[Collection]:
+        """How the collections stand, by name; or only the one of that name, if it is there.
+
+        Raises:
+            CorruptRecord: when one is not what was written.
+        """
         ...
 
     async def parked(self) -> list[Parked]:

@@ -14,6 +14,7 @@ import attrs
 
 from .address import ActorId
 from .codec import Record
+from .document import Document
 
 SYSTEM_STREAM = "system"
 
@@ -226,6 +227,10 @@ class Turn:
     replies: tuple[tuple[str, Record], ...] = ()
     """(message id, reply) for consumed messages that carried a key: kept for whoever asks again."""
     ended: bool = False
+    documents: tuple[Document, ...] = ()
+    """Put, replaced or deleted, in this order; their indexes change in the same transaction."""
+    scrubbed: tuple[str, ...] = ()
+    """Collections whose index is written anew, so that nothing in it is left of what was deleted."""
 
 
 @attrs.frozen(kw_only=True)

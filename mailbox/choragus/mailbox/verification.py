@@ -10,6 +10,7 @@ from .citation import FORKED, check_forks
 from .digest import Field, digest
 from .errors import CorruptRecord
 from .facts import highest
+from .index_audit import unlike
 from .plan import Head
 from .row import (
     ENTRY_COLUMNS,
@@ -33,7 +34,15 @@ def verify(connection: Connection) -> Verification:
         connection.execute("BEGIN")
         try:
             found = _begin(connection)
-            for check in (_check_digests, _check_entries, _check_batches, _check_heads, _check_forks, _check_file):
+            for check in (
+                _check_digests,
+                _check_entries,
+                _check_batches,
+                _check_heads,
+                _check_forks,
+                _check_indexes,
+                _check_file,
+            ):
                 try:
                     check(connection, found)
                 except (DatabaseError, CorruptRecord, UnicodeDecodeError) as error:
@@ -123,6 +132,10 @@ def _stands(connection: Connection, stream: str, position: int) -> bytes | None:
     statement = f"SELECT hash FROM entry WHERE stream = {numbered} AND position = ?"
     row: tuple[bytes] | None = connection.execute(statement, (stream, position)).fetchone()
     return None if row is None else row[0]
+
+
+def _check_indexes(connection: Connection, found: Findings) -> None:
+    found.problems += unlike(connection)
 
 
 def _check_file(connection: Connection, found: Findings) -> None:

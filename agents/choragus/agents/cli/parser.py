@@ -11,6 +11,7 @@ from .approval import answer, decide, show_approvals
 from .command import RUN, Commands, add_person, add_reason, command
 from .explaining import show_context
 from .forking import fork
+from .knowledge import add_knowledge
 from .listing import show_runs
 from .logbook import show
 from .pausing import pause, resume
@@ -60,6 +61,7 @@ def parser() -> ArgumentParser:
     _add_deciding(commands)
     _add_mending(commands)
     add_keeping(commands)
+    add_knowledge(commands)
     return top
 
 

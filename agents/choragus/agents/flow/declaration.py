@@ -56,6 +56,7 @@ class Labels:
     arguments: Mapping[str, Takes] = field(factory=dict)
     guarded: bool = False
     plans: bool = field(default=False, repr=False)
+    within: bool = field(default=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         for path in self.trusted:

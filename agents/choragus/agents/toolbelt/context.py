@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Generic, Protocol
 
 from attrs import field, frozen
 
@@ -23,6 +23,29 @@ def _none(name: str) -> str:
     raise SecretFault(name, "this context was made by hand: pass secret=lambda name: ... in a test")
 
 
+class Shelves(Protocol):
+    """The libraries of a runtime; see `knowledge.opening.Libraries`."""
+
+    def shelf(self, name: str, namespace: str) -> object: ...
+
+    def episodes_of(self, agent: str) -> object: ...
+
+
+class _NoShelves:
+    def shelf(self, name: str, namespace: str) -> object:
+        raise LookupError(
+            f"no library {name!r} here: this context was made by hand, or is that of a process of its own"
+        )
+
+    def episodes_of(self, agent: str) -> object:
+        raise LookupError(
+            f"no episodes of {agent!r} here: this context was made by hand, or is that of a process of its own"
+        )
+
+
+NO_SHELVES = _NoShelves()
+
+
 @frozen(kw_only=True)
 class ToolContext(Generic[D]):
     """Where a call belongs, for a tool that declares `*, context: ToolContext`, or `ToolContext[Deps]`.
@@ -39,6 +62,16 @@ class ToolContext(Generic[D]):
     attempt: int = 1
     resources: D = field(default=None, repr=False, eq=False)
     _secret: Callable[[str], str] = field(default=_none, repr=False, eq=False)
+
+    _shelves: Shelves = field(default=NO_SHELVES, repr=False, eq=False)
+
+    def library(self, name: str, namespace: str = "main") -> object:
+        """The `Shelf` of that library and namespace, as `runtime.library` gives it."""
+        return self._shelves.shelf(name, namespace)
+
+    def episodes(self, agent: str) -> object:
+        """The `Episodes` of that agent, as `runtime.episodes` gives them."""
+        return self._shelves.episodes_of(agent)
 
     def secret(self, name: str) -> str:
         """The value of a secret that the tool has declared in `secrets=(...)`.

@@ -6,7 +6,7 @@ from attrs import frozen
 
 
 @frozen
-class Provenance:
+class ConfigSource:
     """A configuration file by its name, and the SHA-256 (64 hexadecimal digits) of what was read."""
 
     source: str

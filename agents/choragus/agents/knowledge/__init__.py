@@ -1,0 +1,23 @@
+"""What agents know beyond a run: libraries of texts, and what earlier runs have left."""
+
+from .declaration import Library
+from .embedder import Embedder, HashingEmbedder
+from .episode import Episode, Episodes
+from .found import Found, Provenance
+from .message import Forgotten
+from .shelf import Retrieved, Shelf
+from .tools import episodes_tool
+
+__all__ = [
+    "Embedder",
+    "Episode",
+    "Episodes",
+    "Forgotten",
+    "Found",
+    "HashingEmbedder",
+    "Library",
+    "Provenance",
+    "Retrieved",
+    "Shelf",
+    "episodes_tool",
+]
