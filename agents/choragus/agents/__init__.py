@@ -57,6 +57,7 @@ from .knowledge.embedder import Embedder, HashingEmbedder
 from .knowledge.episode import Episode, Episodes
 from .knowledge.found import Found, Provenance
 from .knowledge.message import Forgotten
+from .knowledge.retrieving import FromEpisodes
 from .knowledge.shelf import Shelf
 from .knowledge.tools import episodes_tool
 from .ledger import Ledger, LedgerSummary
@@ -139,6 +140,7 @@ __all__ = [
     "Failed",
     "Forgotten",
     "Found",
+    "FromEpisodes",
     "FromVault",
     "FunctionModel",
     "HashingEmbedder",

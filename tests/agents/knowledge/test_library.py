@@ -11,9 +11,10 @@ import msgspec
 import pytest
 from tests.agents.play import scripted, soon
 
+from choragus.agents.context.retrieval import Retrieved
 from choragus.agents.knowledge.declaration import Library
 from choragus.agents.knowledge.message import Forgotten
-from choragus.agents.knowledge.shelf import Retrieved, Shelf
+from choragus.agents.knowledge.shelf import Shelf
 from choragus.agents.runtime import Runtime
 from choragus.mailbox.compaction import compact
 

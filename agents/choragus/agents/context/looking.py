@@ -10,7 +10,7 @@ from choragus.agents.patience import TookTooLong, within
 from choragus.agents.service import Services
 
 from .errand import CallRetrieve, RetrieveDone
-from .retrieval import Retrieval, Retrieved
+from .retrieval import Bound, Retrieval, Retrieved
 
 PATIENCE = 30.0
 """Seconds that a retriever has; then the step goes on without it."""
@@ -29,7 +29,9 @@ class Looking:
         if of is None or request.index >= len(of.retrieve):
             return RetrieveDone(error=f"agent {request.agent!r} has no such retriever any more")
         retrieval = of.retrieve[request.index]
-        asked = retrieval.retriever.retrieve(request.query, run=request.run, agent=request.agent, limit=retrieval.limit)
+        retriever, libraries = retrieval.retriever, self._services.libraries
+        finder = retriever.bound(libraries, request.agent) if isinstance(retriever, Bound) and libraries else retriever
+        asked = finder.retrieve(request.query, run=request.run, agent=request.agent, limit=retrieval.limit)
         try:
             found = await within(PATIENCE, asked)
         except TookTooLong:

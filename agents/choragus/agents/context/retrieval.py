@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from attrs import field, frozen
 
@@ -47,6 +47,23 @@ class Retriever(Protocol):
 
     async def retrieve(self, query: str, *, run: str, agent: str, limit: int) -> Sequence[Retrieved]:
         """The best texts for a query, best first, at most `limit`."""
+
+
+class Finder(Protocol):
+    """The part of a Retriever that finds."""
+
+    async def retrieve(self, query: str, *, run: str, agent: str, limit: int) -> Sequence[Retrieved]:
+        """The best texts for a query, best first, at most `limit`."""
+        ...
+
+
+@runtime_checkable
+class Bound(Protocol):
+    """A retriever that looks into what a runtime keeps, and is bound to that when it is asked."""
+
+    def bound(self, shelves: Any, agent: str, /) -> Finder:
+        """The same, within the runtime whose libraries these are, for that agent."""
+        ...
 
 
 @frozen

@@ -5,7 +5,8 @@ from .embedder import Embedder, HashingEmbedder
 from .episode import Episode, Episodes
 from .found import Found, Provenance
 from .message import Forgotten
-from .shelf import Retrieved, Shelf
+from .retrieving import FromEpisodes, FromLibrary
+from .shelf import Shelf
 from .tools import episodes_tool
 
 __all__ = [
@@ -14,10 +15,11 @@ __all__ = [
     "Episodes",
     "Forgotten",
     "Found",
+    "FromEpisodes",
+    "FromLibrary",
     "HashingEmbedder",
     "Library",
     "Provenance",
-    "Retrieved",
     "Shelf",
     "episodes_tool",
 ]

@@ -11,6 +11,7 @@ from attrs import field, frozen
 from choragus.agents.tool import Tool
 
 from .embedder import Embedder
+from .retrieving import FromLibrary
 from .tools import Namespace, memory_tools
 
 CHUNK = 2_000
@@ -69,6 +70,11 @@ class Library:
             called: another name than `memory` where an agent has several libraries: `search_CALLED`, `remember_CALLED`.
         """
         return memory_tools(self.name, read=read, write=write, namespace=namespace, called=called)
+
+    def retriever(self, *, namespace: str = OWN) -> FromLibrary:
+        """What looks into it for `Context(retrieve=[Retrieval(...)])`, in the runtime that has the library."""
+        checked_name(namespace, "namespace")
+        return FromLibrary(self.name, namespace)
 
 
 def checked_name(name: object, what: str) -> str:

@@ -8,12 +8,13 @@ import msgspec
 from attrs import field, frozen
 
 from choragus.actors.ref import Ref
+from choragus.agents.context.retrieval import Retrieved
 from choragus.mailbox.document import Document
 from choragus.mailbox.store import Store
 
 from .found import fields_of
 from .message import ForgetTexts, Forgotten, PutTexts, RunOver
-from .shelf import LONGEST_QUERY, Retrieved
+from .shelf import LONGEST_QUERY
 from .text import PAGE
 
 SHORT = 2_000

@@ -10,6 +10,7 @@ import attrs
 from attrs import field, frozen
 
 from choragus.actors.ref import Ref
+from choragus.agents.context.retrieval import Retrieved
 from choragus.mailbox.store import Store
 
 from .embedder import Embedder, embedded
@@ -39,16 +40,6 @@ class Terms(Protocol):
     def embedder(self) -> Embedder | None: ...
     @property
     def chunk(self) -> int: ...
-
-
-@frozen
-class Retrieved:
-    """A text for the context of a model, with where it comes from, how well it fits, and whose word it is."""
-
-    text: str
-    source: str
-    score: float
-    labels: tuple[str, ...]
 
 
 @frozen(kw_only=True)
