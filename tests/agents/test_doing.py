@@ -17,6 +17,7 @@ from choragus.agents.doing import Traces, told
 from choragus.agents.errors import ModelError, UnknownRun
 from choragus.agents.limits import Limits
 from choragus.agents.model import ModelRequest, ToolCall
+from choragus.agents.model_gateway.options import ModelOptions
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import Answer, FunctionModel
@@ -61,7 +62,8 @@ async def test_a_model_that_rests_after_a_failure_is_told_with_the_time_left() -
     async def fails(request: ModelRequest) -> Answer:
         raise ModelError("overloaded", retryable=True)
 
-    agent = Agent("clerk", model=FunctionModel(fails, name="weak"))
+    options = ModelOptions(retries=Retry(times=3, first=1.0, most=60.0, jitter=0.0))
+    agent = Agent("clerk", model=FunctionModel(fails, name="weak"), model_options=options)
     async with Runtime(agents=[agent], clock=clock) as runtime:
         run = await runtime.start(agent, "Go.")
         await asyncio.sleep(5.0)  # called at 0, 1 and 3 s; the next time at 7 s

@@ -164,25 +164,41 @@ async def test_another_model_tries_and_the_first_goes_on_behind() -> None:
         assert (way["by"], way["way"]) == ("model 1", 1)
 
 
-async def test_a_model_that_cannot_answer_fails_the_attempt_and_another_one_tries() -> None:
+async def test_a_model_that_cannot_answer_fails_the_attempt() -> None:
+    says = follows({}, proposes(given("a"), given("b")))
+    failed: list[ModelRequest] = []
+
+    def breaks(request: ModelRequest) -> Answer:
+        if "Do a." in request.messages[-1].text and not failed:
+            failed.append(request)
+            raise ModelError("out of order")
+        return says(request)  # type: ignore[return-value]  # it does not wait
+
+    agent = Agent("clerk", model=FunctionModel(breaks), planning=recovering(Recovery(retries=1)))
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Go.")
+
+        assert await run.result(5) == "all done"
+        assert "the model failed once: out of order" in str((await data(run, "step.retried"))[0]["reason"])
+
+
+async def test_where_the_agent_has_a_further_model_the_step_does_not_fail() -> None:
     says = follows({}, proposes(given("a"), given("b")))
 
     def breaks(request: ModelRequest) -> Answer:
-        if "Do a." in request.messages[-1].text:
-            raise ModelError("out of order")
-        return says(request)  # type: ignore[return-value]  # it does not wait
+        raise ModelError("out of order")
 
     agent = Agent(
         "clerk",
         model=FunctionModel(breaks, name="small"),
         fallbacks=[FunctionModel(says, name="large")],
-        planning=recovering(Recovery(retries=0, fallback=[UseModel(1)])),
+        planning=recovering(Recovery(retries=0)),
     )
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Go.")
 
         assert await run.result(5) == "all done"
-        assert "the model failed once: out of order" in str((await data(run, "step.fallback"))[0]["reason"])
+        assert len(await data(run, "model.fallback")) == 4
 
 
 async def test_another_tool_stands_in_for_the_one_whose_call_proves_it() -> None:

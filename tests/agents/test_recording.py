@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Literal
 
+import attrs
 import pytest
 from attrs import evolve
 
@@ -16,12 +17,14 @@ from choragus.agents.agent import Agent
 from choragus.agents.errors import Failed, ModelError
 from choragus.agents.manifest import manifest
 from choragus.agents.model import ModelReply, ModelRequest, StreamingModel, TextDelta, ToolCall
+from choragus.agents.model_gateway.options import ModelOptions
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import FunctionModel
 from choragus.agents.testing import Recording, ReplayDrift, forbid_real_calls, recorded
 from choragus.agents.testing.recording.exchange import Exchange
 from choragus.agents.testing.recording.file import read, write
 from choragus.agents.tool import Tool, ToolContext, tool
+from choragus.agents.toolbelt.options import Retry
 
 from .play import Mortal, kinds, live
 from .rehearsal import GOAL, Real, Shop, clerk, find, rate, record, refund, replay, result
@@ -377,8 +380,8 @@ async def test_what_was_paid_for_is_kept_when_the_test_fails(file: Path) -> None
     assert await replay(file) == 'Done: "refunded 3.5"'
 
 
-async def test_a_model_that_failed_fails_again_and_is_tried_again(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("choragus.agents.reasoning.RETRY", 0.001)
+async def test_a_model_that_failed_fails_again_and_is_tried_again(file: Path) -> None:
+    hasty = ModelOptions(retries=Retry(times=3, first=0.001, most=0.01))
     tries: list[int] = []
 
     def busy(request: ModelRequest) -> ModelReply:
@@ -387,9 +390,9 @@ async def test_a_model_that_failed_fails_again_and_is_tried_again(file: Path, mo
             raise ModelError("busy", retryable=True, kind="overloaded", retry_after=0.001)
         return ModelReply(text="Done.")
 
-    await record(file, clerk(busy))
+    await record(file, attrs.evolve(clerk(busy), model_options=hasty))
 
-    assert await replay(file, clerk(busy)) == "Done."
+    assert await replay(file, attrs.evolve(clerk(busy), model_options=hasty)) == "Done."
     told = exchanges(file)
     assert [one.get("error") for one in told] == [
         {"kind": "overloaded", "reason": "busy", "retry_after": 0.001, "retryable": True},

@@ -182,7 +182,8 @@ class Agent(Generic[T_co]):
 
     def _of_servers(self) -> list[str]:
         """The names in its checkpoints that are those of servers' tools, which nobody knows before they are there."""
-        named = [point.tool for point in self.checkpoints if isinstance(point, Before | After)]
+        points = self.checkpoints if isinstance(self.checkpoints, tuple) else ()
+        named = [point.tool for point in points if isinstance(point, Before | After)]
         return [name for name in named if any(name.startswith(f"{one.name}{SEPARATOR}") for one in self.servers)]
 
     @property

@@ -23,7 +23,9 @@ from choragus.agents.agent import Agent
 from choragus.agents.errors import Failed, ModelError
 from choragus.agents.limits import Limits
 from choragus.agents.model import ModelReply
+from choragus.agents.model_gateway.options import ModelOptions, ProviderLimits, RetryBudget
 from choragus.agents.runtime import Runtime
+from choragus.agents.toolbelt.options import Retry
 
 from .shape import ASKED, FORMATS
 from .test_provider_run import weather
@@ -97,17 +99,17 @@ async def test_each_format_is_understood_by_another_server(format: str, tmp_path
 
 
 @pytest.mark.parametrize("format", FORMATS)
-async def test_two_hundred_loops_in_chaos_end_right_or_with_a_reason(
-    format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_two_hundred_loops_in_chaos_end_right_or_with_a_reason(format: str, tmp_path: Path) -> None:
     pytest.importorskip("anthropic" if format == "messages" else "openai")
-    monkeypatch.setattr("choragus.agents.reasoning.RETRY", 0.01, raising=False)
     called: list[str] = []
     ends: Counter[str] = Counter()
     chaos = [f"--chaos-{word}" if not word[0].isdigit() else word for word in CHAOS]
     async with aimock(tmp_path, *chaos) as url:
-        clerk = Agent("clerk", model=model(format, url), tools=[weather(called)], limits=Limits(steps=5))
-        async with Runtime(agents=[clerk]) as runtime:
+        hasty = ModelOptions(retries=Retry(times=3, first=0.01, most=0.05))
+        used = model(format, url)
+        clerk = Agent("clerk", model=used, tools=[weather(called)], limits=Limits(steps=5), model_options=hasty)
+        generous = ProviderLimits(retries=RetryBudget(share=1.0, least=10_000))
+        async with Runtime(agents=[clerk], providers={used.provider: generous}) as runtime:
             for number in range(LOOPS):
                 run = await runtime.start(clerk, f"Umbrella in Bergen? ({number})")
                 try:

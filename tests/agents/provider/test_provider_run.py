@@ -12,18 +12,17 @@ from choragus.agents.agent import Agent
 from choragus.agents.errors import Failed
 from choragus.agents.limits import Limits
 from choragus.agents.model import ToolCall
+from choragus.agents.model_gateway.options import ModelOptions
 from choragus.agents.runtime import Runtime
 from choragus.agents.tool import Tool, ToolContext, tool
+from choragus.agents.toolbelt.options import Retry
 
 from .loopback import Answer, Asked, loopback
 from .shape import FORMATS, PLAIN, Said, answer
 from .wired import model
 
-
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Try again at once."""
-    monkeypatch.setattr("choragus.agents.reasoning.RETRY", 0.001, raising=False)
+HASTY = ModelOptions(retries=Retry(times=3, first=0.001, most=0.01))
+"""Try again at once."""
 
 
 def weather(called: list[str]) -> Tool:
@@ -67,7 +66,8 @@ async def played(format: str, *lines: Line) -> tuple[str, str, str]:
         return whole if isinstance(line, Said) else line(whole)
 
     async with loopback(script=script) as provider:
-        clerk = Agent("clerk", model=model(format, provider.url), tools=[weather(called)], limits=Limits(steps=5))
+        used = model(format, provider.url)
+        clerk = Agent("clerk", model=used, tools=[weather(called)], limits=Limits(steps=5), model_options=HASTY)
         async with Runtime(agents=[clerk]) as runtime:
             run = await runtime.start(clerk, "Umbrella in Bergen?")
             try:
