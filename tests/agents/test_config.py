@@ -11,11 +11,11 @@ import pytest
 from choragus.agents.agent import Agent
 from choragus.agents.approver import Approvals
 from choragus.agents.config import Config, load_config
-from choragus.agents.configuration.section import Provider
 from choragus.agents.errors import AgentFault, ConfigFault
 from choragus.agents.limits import Limits
 from choragus.agents.manifest import manifest
 from choragus.agents.model import ModelRequest
+from choragus.agents.model_gateway.options import ProviderLimits
 from choragus.agents.policy import RiskPolicy
 from choragus.agents.question import ask_person
 from choragus.agents.runtime import Runtime
@@ -97,7 +97,7 @@ def test_a_file_says_what_an_agent_may_use_and_whom_it_asks() -> None:
     assert made.limits == Limits(steps=30, cost_usd=0.5, tokens=None, at_limit={"cost_usd": "ask", "*": "degrade"})
     assert made.approvals == Approvals(within=3600, default="escalate", chain=["mia", ("cfo", "ceo")])
     assert [one.name for one in made.policies] == ["risk", "large"]
-    assert config.providers == {"openai": Provider(concurrency=8, rate=Rate(100, per=60))}
+    assert config.providers == {"openai": ProviderLimits(concurrency=8, rate=Rate(100, per=60))}
     assert config.names == ("clerk", "other")
 
 
@@ -157,7 +157,7 @@ def test_routing_says_which_model_answers_for_whom() -> None:
 
 BAD = [
     ("[agent.clerk\n", "no TOML in UTF-8"),
-    ("[agents.clerk]\n", "agents.toml:1: agents: unknown table; known are agent, routing, provider, policies"),
+    ("[agents.clerk]\n", "agents.toml:1: agents: unknown table; known are agent, routing, provider, library, policies"),
     ("\n[agent.clerk]\nlimit = 3\n", "agents.toml:3: agent.clerk.limit: unknown key; known are model, "),
     ("[agent.clerk]\nmodel = 3\n", "agents.toml:2: agent.clerk.model: 3 is no text: write one in quotes"),
     ("[agent.clerk]\nfallbacks = 'a'\n", "agents.toml:2: agent.clerk.fallbacks: 'a' is no list of texts"),
@@ -187,7 +187,10 @@ BAD = [
         "[agent.clerk.tools.pay]\nconcurrency = 0\n",
         "agents.toml:2: agent.clerk.tools.pay.concurrency: concurrency=0",
     ),
-    ("[provider.x]\nconcurrency = 0\n", "agents.toml:2: provider.x.concurrency: 0 is no count"),
+    (
+        "[provider.x]\nconcurrency = 0\n",
+        "agents.toml:2: provider.x.concurrency: ProviderLimits\\(concurrency=0\\) is no count",
+    ),
     ("[agent.a]\nmodel = 'x'\n[routing.agents]\na = 'y'\n", "agents.toml:4: routing.agents.a: its model stands in"),
     ("[routing.agents]\na = 'y'\n", "agents.toml:2: routing.agents.a: there is no \\[agent.a\\]"),
     ("[policies.risks]\n", "agents.toml: policies.risks: unknown key"),

@@ -167,7 +167,8 @@ class Agent(Generic[T_co]):
         _check_approvals(self.name, self.approvals, self.tools)
         _check_servers(self.name, self.servers, self.approvals)
         check_checkpoints(self.name, self.checkpoints, [*(tool.name for tool in self.tools), *self._of_servers()])
-        check_planning(self.name, self.planning, [tool.name for tool in self.tools], len(self.models))
+        prefixes = tuple(f"{one.name}{SEPARATOR}" for one in self.servers)
+        check_planning(self.name, self.planning, [tool.name for tool in self.tools], len(self.models), prefixes)
         _check_output(self.name, self.output, self.repairs)
         _ = self.typed
         object.__setattr__(self, "prompt", self.prompt.with_values(self.variables))

@@ -27,11 +27,14 @@ import attrs
 from .agent import Agent
 from .config_source import ConfigSource
 from .configuration.overriding import overridden
-from .configuration.section import SECTIONS, Provider, Routing
+from .configuration.partial import Partial
+from .configuration.section import SECTIONS, Routing
 from .configuration.spot import Spot, spots
 from .configuration.value import table, text
 from .errors import AgentFault, ConfigFault, PolicyFault
+from .knowledge.declaration import Library
 from .model import Model
+from .model_gateway.options import ProviderLimits
 from .policy.chain import Policy
 from .policy.config import load_policies, read_policies
 from .tool import Tool
@@ -46,13 +49,16 @@ class Config:
     """A configuration file that was read and found to be right; `load_config` makes it.
 
     `source` is its name and `hash` the SHA-256 of what was read: of the file, and of the file of policies where it
-    names one. `providers` are the options of model providers, `policies` those that stand before each agent's own.
+    names one. `policies` stand before those of each agent that it makes; give a runtime the others:
+
+        Runtime(agents=[config.agent("clerk")], providers=config.providers, libraries=config.libraries)
     """
 
     source: str
     hash: str
     policies: tuple[Policy, ...] = ()
-    providers: Mapping[str, Provider] = attrs.field(factory=dict)
+    providers: Mapping[str, ProviderLimits] = attrs.field(factory=dict)
+    libraries: tuple[Library, ...] = ()
     routing: Routing = attrs.field(factory=Routing)
     _agents: Mapping[str, Mapping[str, object]] = attrs.field(factory=dict)
     _spot: Spot = attrs.field(eq=False)
@@ -66,7 +72,8 @@ class Config:
         """The agent of that table, with what the code gives beside it.
 
         Each thing is said in one place: what stands in the file and is given here too must be the same, or it is an
-        error. Policies add up, the file's first. A tool's table stands over what the tool declares.
+        error. Policies add up: the file's for all, the file's for this agent, those of the code. A tool's table stands
+        over what the tool declares. Of `planning` and `context` the file may say some fields, and the code the others.
 
         Args:
             models: the models that stand behind texts of the file. Other texts go to Agent as they are.
@@ -80,25 +87,40 @@ class Config:
         spot = self._spot.at("agent", name)
         if name not in self._agents:
             raise self._spot.fault(f"there is no [agent.{name}]: there are {', '.join(self.names) or 'none'}")
+        models = models or {}
         said = {**self._routed(name, code), **self._agents[name]}
-        tools = said.pop("tools", {})
+        tools, own = said.pop("tools", {}), _listed("policies", said, object)
+        joined = {
+            key: one.joined(spot.at(key), code.get(key), models)
+            for key, one in said.items()
+            if isinstance(one, Partial)
+        }
+        self._check_same(name, {key: one for key, one in said.items() if key not in ("policies", *joined)}, code)
+        given = {**said, **{key: _resolved(said[key], models) for key in MODELS if key in said}, **code, **joined}
+        given["tools"] = self._tools(spot.at("tools"), _listed("tools", code, Tool), table(spot.at("tools"), tools))
+        given["policies"] = (*self.policies, *own, *_listed("policies", code, object))
+        made = Agent(name, configured=ConfigSource(self.source, self.hash), **{**given, "planning": None})
+        return _planning(spot.at("planning"), made, given.get("planning"), joined)
+
+    def _check_same(self, name: str, said: Mapping[str, object], code: Mapping[str, object]) -> None:
         for key, value in code.items():
             if key in said and not _same(value, said[key]):
-                here = spot.at(key) if key in self._agents[name] else self._spot.at("routing", "agents", name)
-                raise here.fault(
+                table = ("agent", name, key) if key in self._agents[name] else ("routing", "agents", name)
+                raise self._spot.at(*table).fault(
                     f"the code gives {key}={_told(value)}, and the file {said[key]!r}: say it in one place"
                 )
-        given = {**said, **{key: _resolved(said[key], models or {}) for key in MODELS if key in said}, **code}
-        given["tools"] = self._tools(spot.at("tools"), _listed("tools", code, Tool), table(spot.at("tools"), tools))
-        given["policies"] = (*self.policies, *_listed("policies", code, object))
-        return Agent(name, configured=ConfigSource(self.source, self.hash), **given)  # type: ignore[arg-type]  # as Agent checks them
 
     def _routed(self, name: str, code: Mapping[str, object]) -> dict[str, object]:
         """The models that routing has for it; those for all give way to what is said of the agent."""
         routing = self.routing
         general = {key: getattr(routing, key) for key in MODELS if key not in code}
         routed = {key: one for key, one in general.items() if one is not None}
-        return {**routed, **({"model": routing.agents[name]} if name in routing.agents else {})}
+        if name in routing.agents:
+            routed["model"] = routing.agents[name]
+        if "fallbacks" in routed:  # no model is a fallback of itself
+            own = code.get("model", self._agents[name].get("model", routed.get("model")))
+            routed["fallbacks"] = tuple(one for one in routed["fallbacks"] if not _same(own, one))
+        return routed
 
     def _tools(self, spot: Spot, tools: Iterable[Tool], said: Mapping[str, object]) -> tuple[Tool, ...]:
         listed = tuple(tools)
@@ -143,6 +165,7 @@ def load_config(source: str | os.PathLike[str], *, name: str = "config") -> Conf
         hash=hashlib.sha256(read + beside).hexdigest(),
         policies=policies,
         providers=sections.get("provider", {}),  # type: ignore[arg-type]  # what their readers give
+        libraries=tuple(sections.get("library", {}).values()),  # type: ignore[attr-defined]
         routing=sections.get("routing", Routing()),  # type: ignore[arg-type]
         agents=sections.get("agent", {}),  # type: ignore[arg-type]
         spot=top,
@@ -176,6 +199,18 @@ def _check_routing(config: Config, top: Spot) -> None:
             raise spot.fault(f"there is no [agent.{name}]: there are {', '.join(config.names) or 'none'}")
         if "model" in config._agents[name]:
             raise spot.fault(f"its model stands in [agent.{name}] too: say it in one place")
+
+
+def _planning(spot: Spot, agent: Agent, planning: object, joined: Mapping[str, object]) -> Agent:
+    """The agent with that planning; what it lacks for it is told with the file's place where the file says it."""
+    if planning is None:
+        return agent
+    try:
+        return attrs.evolve(agent, planning=planning)  # type: ignore[arg-type]  # as Agent checks it
+    except AgentFault as error:
+        if "planning" not in joined:
+            raise
+        raise spot.fault(str(error)) from None
 
 
 def _resolved(said: object, models: Mapping[str, Model]) -> object:

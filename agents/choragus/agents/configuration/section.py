@@ -11,21 +11,19 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from choragus.agents.approver import Approvals
+from choragus.agents.errors import ConfigFault, PolicyFault
+from choragus.agents.knowledge.declaration import Library
 from choragus.agents.limits import Limits
-from choragus.agents.toolbelt.options import Breaker, Rate
+from choragus.agents.model_gateway.options import ModelOptions, ProviderLimits, RetryBudget
+from choragus.agents.policy.chain import Policy
+from choragus.agents.policy.config import read_policies
+from choragus.agents.toolbelt.options import Breaker, Rate, Retry
 
+from .context import context
 from .overriding import overrides
+from .planning import planning
 from .spot import Spot
-from .value import Reader, built, each, fields, text, texts
-
-
-@frozen(kw_only=True)
-class Provider:
-    """What may be asked of a provider of models by all runs together."""
-
-    concurrency: int | None = None
-    rate: Rate | None = None
-    breaker: Breaker | None = None
+from .value import Reader, built, each, fields, flag, table, text, texts, unless_false
 
 
 @frozen(kw_only=True)
@@ -38,11 +36,27 @@ class Routing:
     agents: Mapping[str, str] = field(factory=dict)
 
 
-def whole(spot: Spot, value: object) -> int:
-    """A whole number above 0."""
-    if type(value) is not int or value < 1:
-        raise spot.fault(f"{value!r} is no count: give a whole number above 0")
+def count(spot: Spot, value: object) -> int:
+    """A whole number, 0 or more."""
+    if type(value) is not int or value < 0:
+        raise spot.fault(f"{value!r} is no count: give a whole number, 0 or more")
     return value
+
+
+def policies(spot: Spot, value: object) -> tuple[Policy, ...]:
+    """Tables of policies that stand in this file."""
+    try:
+        return tuple(read_policies(spot.file, spot.text, table(spot, value), f"{'.'.join(spot.path)}."))
+    except PolicyFault as error:
+        raise ConfigFault(error.place, error.detail) from None
+
+
+def library(spot: Spot, value: object) -> Library:
+    """A library; its name is the table's."""
+    if "name" in table(spot, value):
+        raise spot.at("name").fault(f"its name is the table's, {spot.path[-1]!r}: leave it out")
+    made = built(Library, only=("name", "keep_seconds", "most_documents", "chunk"))
+    return made(spot, {"name": spot.path[-1], **table(spot, value)})
 
 
 def chain(spot: Spot, value: object) -> list[object]:
@@ -60,8 +74,16 @@ AGENT: dict[str, Reader] = {
     "limits": built(Limits),
     "approvals": built(Approvals, chain=chain),
     "tools": each(overrides),
+    "model_options": built(ModelOptions, retries=unless_false(built(Retry, short="times"))),
+    "planning": planning,
+    "context": context,
+    "repairs": count,
+    "policies": policies,
+    "episodes": flag,
 }
 """The keys of an agent's table. All but `tools` are arguments of Agent."""
+
+_RATE = unless_false(built(Rate))
 
 
 def agent(spot: Spot, value: object) -> dict[str, object]:
@@ -72,6 +94,15 @@ def agent(spot: Spot, value: object) -> dict[str, object]:
 SECTIONS: dict[str, Reader] = {
     "agent": each(agent),
     "routing": built(Routing, model=text, cheaper=text, fallbacks=texts, agents=each(text)),
-    "provider": each(built(Provider, concurrency=whole, rate=built(Rate), breaker=built(Breaker))),
+    "provider": each(
+        built(
+            ProviderLimits,
+            rate=_RATE,
+            tokens=_RATE,
+            breaker=unless_false(built(Breaker)),
+            retries=built(RetryBudget),
+        )
+    ),
+    "library": each(library),
 }
 """The tables at the top of a file, beside `policies`."""

@@ -6,13 +6,14 @@ import re
 import tomllib
 from collections.abc import Mapping
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from choragus.agents.errors import ConfigFault
 
 Path = tuple[str, ...]
 
 _HEAD = re.compile(r"[ \t]*\[(\[?)([^\[\]#]+)\]?\][ \t]*(#.*)?")
+_INDEX = re.compile(r"\[\d+\]$")
 _KEY = re.compile(r"[ \t]*([^=#\[\]{}]+?)[ \t]*=")
 
 
@@ -23,17 +24,24 @@ class Spot:
     file: str
     lines: Mapping[Path, int]
     path: Path = ()
+    text: str = ""
+    """All that stands in the file."""
 
     def at(self, *keys: str) -> Spot:
         """The place below this one."""
-        return Spot(self.file, self.lines, (*self.path, *keys))
+        return evolve(self, path=(*self.path, *keys))
+
+    def item(self, index: int) -> Spot:
+        """The place of one thing in the list that is here."""
+        return evolve(self, path=(*self.path[:-1], f"{self.path[-1]}[{index}]"))
 
     def fault(self, detail: str) -> ConfigFault:
         """What is wrong here."""
         return ConfigFault(str(self), detail)
 
     def __str__(self) -> str:
-        above = (self.path[:end] for end in range(len(self.path), 0, -1))
+        path = tuple(_INDEX.sub("", key) for key in self.path)
+        above = (path[:end] for end in range(len(path), 0, -1))
         line = next((self.lines[path] for path in above if path in self.lines), 0)
         where = f"{self.file}:{line}" if line else self.file
         return f"{where}: {'.'.join(self.path)}" if self.path else where
@@ -51,7 +59,7 @@ def spots(file: str, text: str) -> Spot:
                 lines.setdefault(table[:end], number)
         elif key is not None:
             lines.setdefault((*table, *_path(key[1])), number)
-    return Spot(file, lines)
+    return Spot(file, lines, text=text)
 
 
 def _path(key: str) -> Path:

@@ -55,21 +55,42 @@ def fields(spot: Spot, value: object, readers: Mapping[str, Reader]) -> dict[str
     return {name: readers[name](spot.at(name), one) for name, one in found.items()}
 
 
+def flag(spot: Spot, value: object) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise spot.fault(f"{value!r} is neither true nor false: write one of them")
+    return value
+
+
+def items(reader: Callable[[Spot, object], T]) -> Callable[[Spot, object], tuple[T, ...]]:
+    """A reader of a list whose values are all read by one reader."""
+
+    def read(spot: Spot, value: object) -> tuple[T, ...]:
+        if not isinstance(value, list):
+            raise spot.fault(f"{value!r} is no list: write it in brackets")
+        return tuple(reader(spot.item(index), one) for index, one in enumerate(value))
+
+    return read
+
+
 def each(reader: Callable[[Spot, object], T]) -> Callable[[Spot, object], dict[str, T]]:
     """A reader of a table whose keys are names, and whose values are all read by one reader."""
     return lambda spot, value: {name: reader(spot.at(name), one) for name, one in table(spot, value).items()}
 
 
-def built(cls: type[T], *, short: str = "", **readers: Reader) -> Callable[[Spot, object], T]:
+def built(
+    cls: type[T], *, short: str = "", only: tuple[str, ...] = (), **readers: Reader
+) -> Callable[[Spot, object], T]:
     """A reader of a table of the fields of an attrs class, which checks them itself.
 
     Args:
         short: the field that a value stands for which is no table: 3 for `{ times = 3 }`.
+        only: the fields that a file may say; all by default.
         readers: for fields that are more than plain values.
     """
     known: dict[str, Attribute[object]] = {one.alias or one.name: one for one in attrs.fields(cls)}  # type: ignore[arg-type]  # an attrs class
     by_name: dict[str, Reader] = {name: readers.get(name, _value(str(one.type))) for name, one in known.items()}
-
+    by_name = {name: reader for name, reader in by_name.items() if not only or name in only}
     required = [name for name, one in known.items() if one.default is attrs.NOTHING]
 
     def read(spot: Spot, value: object) -> T:
@@ -78,14 +99,22 @@ def built(cls: type[T], *, short: str = "", **readers: Reader) -> Callable[[Spot
         for name in required:
             if name not in options:
                 raise spot.fault(f"{name} is missing: write {name} = ...")
-        try:
-            return cls(**options)
-        except (AgentError, TypeError) as error:
-            why = str(error)
-            where = spot if given is not value else named(spot, options, why)
-            raise where.fault(why.replace("None for no", f'"{NONE}" for no')) from None
+        return made(cls, spot, options, spot if given is not value else None)
 
     return read
+
+
+def made(cls: type[T], spot: Spot, options: Mapping[str, object], where: Spot | None = None) -> T:
+    """The class with these options; what it says against them is told with the place of the one that it names.
+
+    Args:
+        where: the place that is told whatever it names.
+    """
+    try:
+        return cls(**options)
+    except (AgentError, TypeError, ValueError) as error:
+        why = str(error)
+        raise (where or named(spot, options, why)).fault(why.replace("None for no", f'"{NONE}" for no')) from None
 
 
 def unless_false(reader: Callable[[Spot, object], T]) -> Callable[[Spot, object], T | None]:

@@ -9,6 +9,7 @@ import attrs
 
 from choragus.agents.agent import Agent
 from choragus.agents.errors import AgentFault, ServerFault
+from choragus.agents.plan.planning import check_server_tools
 from choragus.agents.tool import Tool
 from choragus.agents.toolbelt.secret import Vault
 from choragus.mailbox.store import Store
@@ -17,7 +18,7 @@ from choragus.supervision.strategy import OneForOne, Restart
 
 from .declaration import McpServer
 from .line import STOPPING, Attendant, Keep, Line
-from .offer import SEPARATOR, Offer
+from .offer import SEPARATOR, Offer, qualified
 from .session import Sdk, sdk
 from .standing import Standing, by_name, standings
 from .tooling import tool_of
@@ -69,6 +70,7 @@ class Catalogue:
 
         Raises:
             ServerFault: one of these is not there.
+            AgentFault: a plan falls back on a tool that one of these does not offer.
             ImportError: the extra is missing.
         """
         if not self._servers:
@@ -81,6 +83,7 @@ class Catalogue:
             if isinstance(found, BaseException):
                 raise found
             known[found.server] = found
+            self._check_plans(found)
         for name in self._lines:
             self.take(known[name])
 
@@ -154,6 +157,13 @@ class Catalogue:
         offered = by_name(offers)
         accepted = {} if server.pin == "strict" else dict(offered)
         return Standing(server=server.name, accepted=accepted, offered=offered, wanted=wanted(server, offers))
+
+    def _check_plans(self, seen: Standing) -> None:
+        server = self._servers[seen.server]
+        names = [qualified(server.name, own) for own in seen.offered if server.allows(own)]
+        for agent in self._declared.values():
+            if server in agent.servers:
+                check_server_tools(agent.name, agent.planning, server.name, f"{server.name}{SEPARATOR}", names)
 
     def _usable(self, line: Line) -> tuple[Tool, ...]:
         """The tools that agents have: accepted, allowed, and such as can be called."""

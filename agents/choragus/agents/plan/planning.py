@@ -108,8 +108,13 @@ class Planning:
         }
 
 
-def check_planning(agent: str, planning: object, tools: Iterable[str], models: int) -> None:
+def check_planning(
+    agent: str, planning: object, tools: Iterable[str], models: int, prefixes: tuple[str, ...] = ()
+) -> None:
     """Refuse what no agent can plan with, and what it falls back on and does not have.
+
+    Args:
+        prefixes: how the names of tools may begin that are not known yet, those of servers.
 
     Raises:
         AgentFault: with what is wrong.
@@ -123,7 +128,7 @@ def check_planning(agent: str, planning: object, tools: Iterable[str], models: i
         if name in names:
             raise AgentFault(f"agent {agent!r} plans by the runtime's own {name}: give its tool {name!r} another name=")
     for one in planning.fallbacks():
-        if isinstance(one, UseTool) and one.tool not in names:
+        if isinstance(one, UseTool) and one.tool not in names and not one.tool.startswith(prefixes):
             raise AgentFault(f"{one!r} of agent {agent!r} names no tool of it: the tools are {', '.join(names)}")
         if isinstance(one, UseModel) and not (type(one.model) is int and 0 <= one.model < models):
             raise AgentFault(f"{one!r} of agent {agent!r} is no place among its {models} models: see fallbacks=")
@@ -138,6 +143,20 @@ def check_helpers(agent: str, planning: Planning | None, known: Iterable[str]) -
     for one in () if planning is None else planning.fallbacks():
         if isinstance(one, UseAgent) and one.agent not in known:
             raise AgentFault(f"agent {agent!r} falls back on agent {one.agent!r}: pass it in Runtime(agents=[...])")
+
+
+def check_server_tools(agent: str, planning: Planning | None, server: str, prefix: str, tools: Iterable[str]) -> None:
+    """Refuse to fall back on tools of a server that it does not offer.
+
+    Raises:
+        AgentFault: with the name.
+    """
+    names = list(tools)
+    for one in () if planning is None else planning.fallbacks():
+        if isinstance(one, UseTool) and one.tool.startswith(prefix) and one.tool not in names:
+            raise AgentFault(
+                f"{one!r} of agent {agent!r} names no tool of server {server!r}: it offers {', '.join(names) or 'none'}"
+            )
 
 
 def _check_type(name: str, wanted: object) -> None:

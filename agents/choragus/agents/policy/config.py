@@ -54,7 +54,7 @@ RULE = (
 RISKS = ("read", "reversible", "irreversible")
 WHOLE = frozenset({"longer_than"})
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_HEAD = re.compile(r"[ \t]*\[\[[ \t]*([a-z.]+)[ \t]*\]\]")
+_HEAD = re.compile(r"[ \t]*\[\[[ \t]*([^\[\]]+?)[ \t]*\]\]")
 _SETTINGS: dict[str, tuple[Callable[..., Policy], tuple[str, ...]]] = {
     "risk": (RiskPolicy, ("read", "reversible", "irreversible")),
     "loop": (LoopPolicy, ("times", "warnings", "then", "polls")),
