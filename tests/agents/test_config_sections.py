@@ -10,7 +10,7 @@ from choragus.agents.agent import Agent
 from choragus.agents.config import Config, load_config
 from choragus.agents.context.block import Block
 from choragus.agents.context.option import SECTIONS, Context
-from choragus.agents.context.retrieval import Retrieval
+from choragus.agents.context.retrieval import Retrieval, Retrieved
 from choragus.agents.context.strategy import DropResults, MessageRule, Summarise, Window
 from choragus.agents.errors import AgentFault, ConfigFault
 from choragus.agents.knowledge.declaration import Library
@@ -18,7 +18,7 @@ from choragus.agents.manifest import manifest
 from choragus.agents.model import ModelReply, ModelRequest, ToolCall
 from choragus.agents.model_gateway.options import ModelOptions, ProviderLimits, RetryBudget
 from choragus.agents.plan.planning import Planning
-from choragus.agents.plan.recovery import AskPerson, Recovery, UseAgent, UseModel, UseTool
+from choragus.agents.plan.recovery import AskPerson, Fallback, Recovery, UseAgent, UseModel, UseTool
 from choragus.agents.policy import LoopPolicy
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import FunctionModel
@@ -136,7 +136,12 @@ def test_every_section_comes_to_the_agent() -> None:
     assert made.model_options == ModelOptions(
         retries=Retry(times=5, first=2), timeout=120, first_token=20, hedge_after=15, stream=False
     )
-    ways = [UseModel(1), UseTool("look"), UseAgent("helper"), AskPerson(approvers=["mia"], options=["yes", "no"])]
+    ways: list[Fallback] = [
+        UseModel(1),
+        UseTool("look"),
+        UseAgent("helper"),
+        AskPerson(approvers=["mia"], options=["yes", "no"]),
+    ]
     assert made.planning == Planning(
         steps=50,
         revisions=3,
@@ -207,7 +212,7 @@ def test_the_code_gives_what_no_file_can_say() -> None:
     class Shelf:
         name = "shelf"
 
-        async def retrieve(self, query: str, *, run: str, agent: str, limit: int) -> list[object]:
+        async def retrieve(self, query: str, *, run: str, agent: str, limit: int) -> list[Retrieved]:
             return []
 
     planning = Planning(checks={"well": said_well}, types={"money": float})

@@ -103,16 +103,16 @@ def _story(text: str) -> list[tuple[str, object]]:
             run = await runtime.start(clerk, "Go.", key="k", tools=["look", "pay"])
             child = await runtime.start(helper, "Help.", key="k", parent=run)
             async for event in run.events():
-                told.append((event.kind, _without_prompt(event.data)))
+                told.append((event.kind, without_prompt(event.data)))
             async for event in child.events():
-                told.append((event.kind, _without_prompt(event.data)))
+                told.append((event.kind, without_prompt(event.data)))
             told.append(("clerk", (await run.status()).outcome))
         return told
 
     return simulate(play, seed=0)
 
 
-def _without_prompt(data: dict[str, object]) -> object:
+def without_prompt(data: dict[str, object]) -> object:
     plain = {key: value for key, value in data.items() if key not in ("manifest", "hash", "prompt", "identity")}
     identity = data.get("identity")
     if isinstance(identity, dict):
