@@ -28,6 +28,9 @@ _TOLD = {
     "step.escalated": "escalated",
 }
 
+PLAN_KINDS = frozenset({"plan.proposed", "plan.refused", *_TOLD})
+"""The kinds of entries that `told` tells."""
+
 
 def plan_lines(plan: RunPlan, width: int) -> list[str]:
     """The plan, a line for each step and one more for what went wrong in it."""
@@ -54,17 +57,21 @@ def told(kind: str, data: Mapping[str, object]) -> tuple[str, str] | None:
     """What an entry of the plan says to a person, in a word and a sentence; None for other entries."""
     reason = f": {data['reason']}" if data.get("reason") else ""
     if kind == "plan.proposed":
-        return "plan", f"{counted(int(str(data['steps'])), 'step')}, by the {data['by']}"
+        return "plan", f"{counted(_count(data.get('steps')), 'step')}, by the {data.get('by', '')}"
     if kind == "plan.refused":
         faults = data.get("faults")
         return "no plan", "; ".join(map(str, faults)) if isinstance(faults, list) else ""
     if kind not in _TOLD:
         return None
     if kind == "plan.revised":
-        return _TOLD[kind], f"by the {data['by']}{reason}"
+        return _TOLD[kind], f"by the {data.get('by', '')}{reason}"
     by = f" by {data['by']}" if "by" in data else ""
     outcome = f": {data['outcome']}" if data.get("outcome") else ""
-    return _TOLD[kind], f"{data['step']}{by}{reason}{outcome}"
+    return _TOLD[kind], f"{data.get('step', '')}{by}{reason}{outcome}"
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _note(one: StepStatus) -> str:
