@@ -16,7 +16,7 @@ from choragus.agents.agent import Agent
 from choragus.agents.config import load_config
 from choragus.agents.errors import ModelError
 from choragus.agents.manifest import manifest
-from choragus.agents.model import ModelRequest
+from choragus.agents.model import Model, ModelReply, ModelRequest
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import Answer, FunctionModel, ScriptedModel
 from choragus.agents.tool import tool
@@ -90,9 +90,11 @@ def _clerks(prompt: str) -> list[Agent]:
     def answer(request: ModelRequest) -> Answer:
         if (error := next(failures, None)) is not None:
             raise error
-        return plays(request)
+        played = plays(request)
+        assert isinstance(played, ModelReply | str)
+        return played
 
-    models = {
+    models: dict[str, Model] = {
         "big": FunctionModel(answer, name="big"),
         "spare": FunctionModel(plays, name="spare"),
         "down": ScriptedModel([ModelError("down")] * 9),

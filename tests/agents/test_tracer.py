@@ -22,6 +22,7 @@ from choragus.agents.errors import LimitReached, ModelError
 from choragus.agents.limits import Limits
 from choragus.agents.model import ModelReply, Usage
 from choragus.agents.model_gateway.options import ModelOptions
+from choragus.agents.prompt import Prompt
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import ScriptedModel
 from choragus.agents.telemetry import default_resource
@@ -30,6 +31,19 @@ from choragus.agents.toolbelt.options import Retry
 from choragus.mailbox.memory import MemoryStore
 
 from .play import Ledger, Mortal, call, calls, eventually, live, scripted, soon, tools, until
+
+PLAIN = {
+    "gen_ai.operation.name",
+    "gen_ai.provider.name",
+    "gen_ai.request.model",
+    "gen_ai.conversation.id",
+    "gen_ai.response.finish_reasons",
+    "gen_ai.usage.input_tokens",
+    "gen_ai.usage.output_tokens",
+    "choragus.cost_usd",
+    "choragus.step",
+}
+"""What the span of every call that was answered says."""
 
 
 def ids(span: ReadableSpan) -> tuple[int, int]:
@@ -92,6 +106,35 @@ async def test_spans_carry_the_names_of_the_conventions() -> None:
         "choragus.cost_usd": 0.5,
         "choragus.step": 1,
     }
+
+
+async def test_a_span_says_who_answered_what_was_cached_and_which_prompt_was_used() -> None:
+    usage = Usage(input_tokens=70, output_tokens=30, cached_tokens=40, cache_write_tokens=20, reasoning_tokens=10)
+    reply = ModelReply(text="done", usage=usage, model="large-2026-05", id="reply-1")
+    prompt = Prompt("Be brief.", name="clerk", version="3")
+
+    spans = await traced(Agent("clerk", model=ScriptedModel([reply]), prompt=prompt))
+
+    chat = next(dict(span.attributes or {}) for span in spans if span.name == "chat scripted")
+    assert {name: value for name, value in chat.items() if name not in PLAIN} == {
+        "gen_ai.response.model": "large-2026-05",
+        "gen_ai.response.id": "reply-1",
+        "gen_ai.usage.cache_read.input_tokens": 40,
+        "gen_ai.usage.cache_creation.input_tokens": 20,
+        "gen_ai.usage.reasoning.output_tokens": 10,
+        "gen_ai.prompt.name": "clerk",
+        "gen_ai.prompt.version": "3",
+        "choragus.prompt.digest": prompt.digest,
+    }
+
+
+async def test_a_failed_call_says_how_it_failed() -> None:
+    agent = scripted(ModelError("slow down", retryable=True, kind="rate_limit"), "done")
+
+    spans = await traced(agent)
+
+    errors = [span.attributes["error.type"] for span in spans if span.attributes and "error.type" in span.attributes]
+    assert errors == ["rate_limit"]
 
 
 async def test_times_are_those_of_the_calls_and_lie_within_the_run() -> None:

@@ -26,7 +26,10 @@ Fields: TypeAlias = dict[str, object]
 Attribute: TypeAlias = str | bool | int | float | tuple[str, ...]
 
 CONVENTIONS = "1.41.0"
-"""The version of the semantic conventions whose names stand in this table; those of choragus begin with its name."""
+"""The version of the semantic conventions whose names stand in this table; those of choragus begin with its name.
+
+`gen_ai.prompt.version` and `gen_ai.usage.reasoning.output_tokens` are of a later version; nothing else is called so.
+"""
 
 OPERATION = "gen_ai.operation.name"
 PROVIDER = "gen_ai.provider.name"
@@ -35,15 +38,32 @@ AGENT = "gen_ai.agent.name"
 CONVERSATION = "gen_ai.conversation.id"
 INPUT_TOKENS = "gen_ai.usage.input_tokens"
 OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
+RESPONSE_MODEL = "gen_ai.response.model"
+RESPONSE_ID = "gen_ai.response.id"
+CACHE_READ_TOKENS = "gen_ai.usage.cache_read.input_tokens"
+CACHE_CREATION_TOKENS = "gen_ai.usage.cache_creation.input_tokens"
+REASONING_TOKENS = "gen_ai.usage.reasoning.output_tokens"
+PROMPT_NAME = "gen_ai.prompt.name"
+PROMPT_VERSION = "gen_ai.prompt.version"
 FINISH_REASONS = "gen_ai.response.finish_reasons"
 TOOL = "gen_ai.tool.name"
 TOOL_CALL = "gen_ai.tool.call.id"
 TOOL_TYPE = "gen_ai.tool.type"
 ERROR_TYPE = "error.type"
 COST = "choragus.cost_usd"
+PROMPT_DIGEST = "choragus.prompt.digest"
 STEP = "choragus.step"
 RUN_STATUS = "choragus.run.status"
 CALL_END = "choragus.call.end"
+
+_OF_A_REPLY = {"answered_by": RESPONSE_MODEL, "reply": RESPONSE_ID}
+_OF_ITS_TOKENS = {
+    "cached_tokens": CACHE_READ_TOKENS,
+    "cache_write_tokens": CACHE_CREATION_TOKENS,
+    "reasoning_tokens": REASONING_TOKENS,
+}
+_OF_A_PROMPT = {"name": PROMPT_NAME, "version": PROMPT_VERSION, "digest": PROMPT_DIGEST}
+"""Fields of the logbook that are there only when there is something to say, and what they are called."""
 
 _SCOPE = InstrumentationScope("choragus", schema_url=f"https://opentelemetry.io/schemas/{CONVENTIONS}")
 _NOT_ERRORS = ("completed", "cancelled")
@@ -94,11 +114,16 @@ def _chat(run: str, fields: Fields, resource: Resource) -> ReadableSpan:
         CONVERSATION: run,
         STEP: _whole(fields, "step"),
     }
+    prompt = fields.get("prompt")
+    if isinstance(prompt, dict):
+        attributes |= {name: str(prompt[field]) for field, name in _OF_A_PROMPT.items() if field in prompt}
     failed = "reason" in fields
     if not failed:
         attributes |= {FINISH_REASONS: (_text(fields, "stop"),), **_usage(fields)}
+        attributes |= {name: _text(fields, field) for field, name in _OF_A_REPLY.items() if field in fields}
+        attributes |= {name: _whole(fields, field) for field, name in _OF_ITS_TOKENS.items() if field in fields}
     part = f"chat {fields['step']}.{fields['attempt']}"
-    error = "model_error" if failed else ""
+    error = str(fields.get("error", "model_error")) if failed else ""
     return _span(run, part, f"chat {fields['model']}", attributes, fields, resource, kind=SpanKind.CLIENT, error=error)
 
 
