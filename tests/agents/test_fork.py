@@ -10,14 +10,15 @@ import pytest
 from choragus.agents import fork as forks
 from choragus.agents.errors import LimitReached, NotForkable
 from choragus.agents.limits import Limits
-from choragus.agents.model import ModelRequest
+from choragus.agents.model import ModelReply, ModelRequest
 from choragus.agents.runtime import Runtime
+from choragus.agents.scripted import Answer
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.store import Store
 
 from .fork_play import approved, clerk, ended, position
-from .play import Ledger, kinds
+from .play import Ledger, answering, call, kinds, tools, until
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -98,6 +99,36 @@ async def test_the_fork_has_the_conversation_up_to_there() -> None:
 
         same = [request.messages for request in heard]
         assert [same[0], same[3], same[5]] == [first, second, third]
+
+
+@pytest.mark.parametrize("is_over", [False, True], ids=["in the step", "behind it"])
+async def test_the_fork_gives_the_provider_back_what_it_wants_with_the_answer_in_hand(is_over: bool) -> None:
+    """Without it a provider refuses the conversation of a model that thinks."""
+    heard: list[ModelRequest] = []
+
+    def model(request: ModelRequest) -> Answer:
+        heard.append(request)
+        if request.messages[-1].role == "tool":
+            return "all done"
+        return ModelReply(calls=(call("pay", "a", amount=5),), kept=({"provider": "function", "signature": "s"},))
+
+    agent = answering(model, tools=tools(Ledger()))
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Pay.")
+        await until(run, "approval.requested")
+        at = await position(run, "approval.requested")
+        if is_over:
+            await approved(run)
+        heard.clear()
+
+        await approved(await runtime.fork(run.id, at=at))
+
+        (request,) = heard
+        assert [line.kept for line in request.messages if line.role == "assistant"] == [
+            ({"provider": "function", "signature": "s"},)
+        ]
+        if not is_over:
+            await run.cancel()
 
 
 async def test_what_was_spent_counts_for_the_parent_only() -> None:

@@ -69,6 +69,8 @@ class ForkPoint:
     ledgers: tuple[str, ...] = ()
     decisions: tuple[Note, ...] = ()
     plan: tuple[Entry, ...] = ()
+    kept: tuple[dict[str, object], ...] = ()
+    """What the provider wants back with the answer."""
 
     def citing(self, by: str) -> dict[str, object]:
         """The first entry of the fork: what it cites, and with what it begins."""
@@ -113,6 +115,7 @@ async def fork_point(store: Store, run: str, at: int | None, place: str) -> Fork
         step=standing.step,
         conversation=tuple(conversation[: standing.messages]),
         text=asked.text if asked else "",
+        kept=asked.kept if asked else (),
         calls=tuple(_taken_over(summary.run, standing, call, asked) for call in standing.calls) if asked else (),
         interrupted=_interrupted(standing),
         granted=None if (state := await _state(store, summary.run)) is None else state.granted,
@@ -220,6 +223,7 @@ class _Answer:
 
     text: str
     calls: tuple[OpenCall, ...]
+    kept: tuple[dict[str, object], ...]
 
 
 async def _answer(store: Store, run: str, standing: Standing) -> _Answer | None:
@@ -231,7 +235,7 @@ async def _answer(store: Store, run: str, standing: Standing) -> _Answer | None:
     state = None if snapshot.state is None else decode(snapshot.state)
     if isinstance(state, RunState) and state.step == standing.step:
         calls = [_with_result(call, results.get(call.id)) for call in state.calls]
-        return _Answer(state.text, tuple(calls))
+        return _Answer(state.text, tuple(calls), state.kept)
     said = (await whole_conversation(store, run))[standing.messages :]
     count = len(standing.calls)
     if len(said) <= count or len(said[0].calls) != count:
@@ -242,7 +246,7 @@ async def _answer(store: Store, run: str, standing: Standing) -> _Answer | None:
         OpenCall(call.id, asked, True, line.text, line.is_error)
         for call, asked, line in zip(standing.calls, said[0].calls, said[1:], strict=False)
     ]
-    return _Answer(said[0].text, tuple(calls))
+    return _Answer(said[0].text, tuple(calls), said[0].kept)
 
 
 async def _state(store: Store, run: str) -> RunState | None:

@@ -238,7 +238,7 @@ class Orchestrator(
             self._judge(Draft(stage=Stage.INPUT.value, text=last.text, images=last.images))
             return
         state.step, state.upto, state.text = point.step, len(point.conversation), point.text
-        state.calls = list(point.calls)
+        state.calls, state.kept = list(point.calls), point.kept
         self._enter(Phase.PERCEIVE)
         self._show()
         memory = actor_id(MEMORY, self.key)
@@ -262,7 +262,8 @@ class Orchestrator(
         else:
             asked = tuple(call.asked for call in state.calls)
             state.calls = []
-            self._judge(Draft(stage=Stage.REPLY.value, text=state.text, calls=asked, stop="tool_calls"))
+            draft = Draft(stage=Stage.REPLY.value, text=state.text, calls=asked, stop="tool_calls", kept=state.kept)
+            self._judge(draft)
 
     def _perceive(self, *additions: ChatMessage, decisions: tuple[Note, ...] = ()) -> None:
         self.state.step += 1
