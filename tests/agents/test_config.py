@@ -310,6 +310,27 @@ def test_the_file_is_told_and_no_part_of_the_identity() -> None:
     assert manifest(clerk(first)).hash != manifest(clerk(load_config(FILE.replace("retries = 2", "retries = 3")))).hash
 
 
-def test_a_text_of_a_model_that_nothing_stands_behind_goes_to_the_agent_as_it_is() -> None:
-    with pytest.raises(AgentFault, match="big"):
-        load_config(FILE).agent("clerk", tools=[pay])
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('[agent.clerk]\nmodel = "big"\n', "config:2: agent.clerk.model: 'big' names no model"),
+        ('[agent.clerk]\nmodel = "a:b"\n', "config:2: agent.clerk.model: 'a:b': no provider 'a' is known"),
+        ('[agent.clerk]\n[routing]\nmodel = "big"\n', "config:3: routing.model: 'big' names no model"),
+        ('[agent.clerk]\n[routing.agents]\nclerk = "big"\n', "config:3: routing.agents.clerk: 'big' names no model"),
+        (
+            '[agent.clerk]\nmodel = "x"\n[agent.clerk.context]\nbudget_tokens = 9\n'
+            'compaction = ["window", { by = "summarise", model = "y" }]\n',
+            "config:5: agent.clerk.context.compaction\\[1\\].model: 'y' names no model",
+        ),
+    ],
+    ids=["agent", "provider", "routing", "routed", "summary"],
+)
+def test_a_text_of_a_model_that_nothing_stands_behind_is_told_with_its_place(text: str, place: str) -> None:
+    with pytest.raises(ConfigFault, match=f"^{place}.*; or give the model that it stands for in models="):
+        load_config(text).agent("clerk", models={"x": named("x")})
+
+
+def test_a_model_that_the_code_gives_needs_no_name_of_a_provider() -> None:
+    own = named("big")
+
+    assert load_config('[agent.clerk]\nmodel = "big"\n').agent("clerk", model=own).model is own

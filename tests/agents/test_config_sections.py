@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,8 @@ from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import FunctionModel
 from choragus.agents.tool import tool
 from choragus.agents.toolbelt.options import Breaker, Rate, Retry
+
+from .test_config import ODD
 
 FILE = """\
 [agent.clerk]
@@ -385,6 +389,18 @@ def test_what_is_wrong_is_told_with_its_place(line: str, error: str, tmp_path: P
         load_config(path)
 
     assert str(caught.value).startswith(f"{path}:{'' if error[0].isdigit() else ' '}{error}")
+
+
+KEYS = [number for number, line in enumerate(FILE.splitlines()) if re.match(r"\w+ = ", line)]
+
+
+@pytest.mark.parametrize("number", KEYS)
+def test_whatever_stands_in_a_section_is_read_or_refused(number: int) -> None:
+    for odd in ODD:
+        lines = FILE.splitlines()
+        lines[number] = f"{lines[number].partition(' = ')[0]} = {odd}"
+        with contextlib.suppress(ConfigFault):
+            clerk(load_config("\n".join(lines)))
 
 
 def test_the_order_of_a_context_can_be_said() -> None:

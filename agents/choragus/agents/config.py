@@ -37,6 +37,7 @@ from .model import Model
 from .model_gateway.options import ProviderLimits
 from .policy.chain import Policy
 from .policy.config import load_policies, read_policies
+from .provider.registry import model_named
 from .tool import Tool
 
 MODELS = ("model", "fallbacks", "cheaper")
@@ -76,7 +77,7 @@ class Config:
         over what the tool declares. Of `planning` and `context` the file may say some fields, and the code the others.
 
         Args:
-            models: the models that stand behind texts of the file. Other texts go to Agent as they are.
+            models: the models that stand behind texts of the file. Other texts are names, such as "openai:gpt-5-mini".
             code: further arguments of Agent: prompt, tools, checkpoints, and whatever the file does not say.
 
         Raises:
@@ -96,7 +97,12 @@ class Config:
             if isinstance(one, Partial)
         }
         self._check_same(name, {key: one for key, one in said.items() if key not in ("policies", *joined)}, code)
-        given = {**said, **{key: _resolved(said[key], models) for key in MODELS if key in said}, **code, **joined}
+        named = {
+            key: _resolved(self._place(name, key), said[key], models)
+            for key in MODELS
+            if key in said and key not in code
+        }
+        given = {**said, **named, **code, **joined}
         given["tools"] = self._tools(spot.at("tools"), _listed("tools", code, Tool), table(spot.at("tools"), tools))
         given["policies"] = (*self.policies, *own, *_listed("policies", code, object))
         made = Agent(name, configured=ConfigSource(self.source, self.hash), **{**given, "planning": None})
@@ -105,10 +111,16 @@ class Config:
     def _check_same(self, name: str, said: Mapping[str, object], code: Mapping[str, object]) -> None:
         for key, value in code.items():
             if key in said and not _same(value, said[key]):
-                table = ("agent", name, key) if key in self._agents[name] else ("routing", "agents", name)
-                raise self._spot.at(*table).fault(
+                raise self._place(name, key).fault(
                     f"the code gives {key}={_told(value)}, and the file {said[key]!r}: say it in one place"
                 )
+
+    def _place(self, name: str, key: str) -> Spot:
+        """Where it is said of the agent."""
+        if key in self._agents[name]:
+            return self._spot.at("agent", name, key)
+        is_own = key == "model" and name in self.routing.agents
+        return self._spot.at("routing", "agents", name) if is_own else self._spot.at("routing", key)
 
     def _routed(self, name: str, code: Mapping[str, object]) -> dict[str, object]:
         """The models that routing has for it; those for all give way to what is said of the agent."""
@@ -213,10 +225,15 @@ def _planning(spot: Spot, agent: Agent, planning: object, joined: Mapping[str, o
         raise spot.fault(str(error)) from None
 
 
-def _resolved(said: object, models: Mapping[str, Model]) -> object:
+def _resolved(spot: Spot, said: object, models: Mapping[str, Model]) -> object:
     if isinstance(said, tuple):
-        return tuple(_resolved(one, models) for one in said)
-    return models.get(said, said) if isinstance(said, str) else said
+        return tuple(_resolved(spot, one, models) for one in said)
+    if said in models or not isinstance(said, str):
+        return models.get(str(said), said)
+    try:
+        return model_named(said)
+    except AgentFault as error:
+        raise spot.fault(f"{error}; or give the model that it stands for in models=") from None
 
 
 def _same(given: object, said: object) -> bool:

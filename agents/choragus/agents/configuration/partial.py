@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 import attrs
 from attrs import NOTHING, Attribute, frozen
 
+from choragus.agents.errors import AgentFault
 from choragus.agents.model import Model
 
 from .spot import Spot
@@ -30,7 +31,7 @@ class Partial(Generic[T]):
         Raises:
             ConfigFault: when both say a field, and not the same; or it is missing; or the whole cannot be.
         """
-        said = {name: _made(value, models) for name, value in self.fields.items()}
+        said = {name: _made(spot.at(name), value, models) for name, value in self.fields.items()}
         if given is None:
             self._check_whole(spot)
         elif isinstance(given, self.cls):
@@ -62,7 +63,10 @@ class Partial(Generic[T]):
         return found
 
 
-def _made(value: object, models: Mapping[str, Model]) -> object:
+def _made(spot: Spot, value: object, models: Mapping[str, Model]) -> object:
     if isinstance(value, tuple):
-        return tuple(_made(one, models) for one in value)
-    return value.made(models) if isinstance(value, SummaryBy) else value
+        return tuple(_made(spot.item(index), one, models) for index, one in enumerate(value))
+    try:
+        return value.made(models) if isinstance(value, SummaryBy) else value
+    except AgentFault as error:
+        raise spot.at("model").fault(f"{error}; or give the model that it stands for in models=") from None
