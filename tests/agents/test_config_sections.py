@@ -391,6 +391,13 @@ def test_what_is_wrong_is_told_with_its_place(line: str, error: str, tmp_path: P
     assert str(caught.value).startswith(f"{path}:{'' if error[0].isdigit() else ' '}{error}")
 
 
+def test_the_line_of_a_policy_is_told_whatever_the_agent_is_called() -> None:
+    text = '[agent.my-Clerk_2]\n\n[[agent.my-Clerk_2.policies.rule]]\nname = "x"\n'
+
+    with pytest.raises(ConfigFault, match=r"^config:3: agent\.my-Clerk_2\.policies\.rule\[0\]\.verdict: "):
+        load_config(text)
+
+
 KEYS = [number for number, line in enumerate(FILE.splitlines()) if re.match(r"\w+ = ", line)]
 
 
