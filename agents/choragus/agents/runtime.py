@@ -110,7 +110,8 @@ class Runtime(Conversations, Accepting, Knowing):
     Raises:
         AgentFault: when two agents share a name, or one is no agent, or a policy is none, or the resources are not what
             a tool wants.
-        ServerFault: when it is opened, and an MCP server that this file has never seen is not there.
+        ServerFault: when it is opened, and an MCP server that this file has never seen is not there; AgentFault when it
+            is, and does not offer a tool that a plan falls back on.
         SecretFault: when it is opened, and a secret that a tool has declared cannot be had.
         ValueError: when an option is none of those it may be, or there are both a path and a store.
         FileInUse, NotChoragusFile, NewerSchema: when the file cannot be run.
