@@ -100,6 +100,8 @@ class _Told:
     agent: str = ""
     manifest: Mapping[str, object] = field(factory=dict)
     granted: list[str] | None = None
+    narrowed: list[str] | None = None
+    tools: list[str] | None = None
     messages: int = 0
     version: int = 0
     tokens: int = 0
@@ -200,6 +202,7 @@ def _whole_frame(told: _Told, prompt: Prompt | None) -> Framed:
     known = prompt if prompt is not None and prompt.digest == digest else Prompt("", name="not in the file")
     tools = msgspec.convert(told.manifest.get("tools", []), list[dict[str, object]])
     names = tuple(str(tool["name"]) for tool in tools)
+    granted = names if told.granted is None else tuple(name for name in names if name in told.granted)
     return Framed(
         step=0,
         upto=0,
@@ -209,7 +212,7 @@ def _whole_frame(told: _Told, prompt: Prompt | None) -> Framed:
         prompt=known.name,
         prompt_version=known.version,
         prompt_hash=digest,
-        tools=names if told.granted is None else tuple(name for name in names if name in told.granted),
+        tools=granted if told.tools is None else tuple(told.tools),
         fixed=0,
     )
 
@@ -227,7 +230,7 @@ async def _told(store: Store, run: str, step: int | None) -> _Told:
 
 
 _TELLING = frozenset(
-    {"run.started", "run.manifest", "run.granted", "memory.assembled", "model.replied", "run.degraded"}
+    {"run.started", "run.manifest", "run.granted", "phase", "memory.assembled", "model.replied", "run.degraded"}
 )
 
 
@@ -240,6 +243,8 @@ def _take(told: _Told, kind: str, data: Mapping[str, object], step: int | None) 
             told.manifest = msgspec.convert(data["identity"], dict[str, object])
         case "run.granted":
             told.granted = msgspec.convert(data["tools"], list[str])
+        case "phase":
+            told.narrowed = msgspec.convert(data.get("tools"), list[str] | None)
         case "memory.assembled":
             number = msgspec.convert(data["step"], int)
             if told.steps and step is not None and number > step:
@@ -248,7 +253,7 @@ def _take(told: _Told, kind: str, data: Mapping[str, object], step: int | None) 
             told.messages = msgspec.convert(data["messages"], int)
             told.version = msgspec.convert(data.get("context", 0), int)
             told.tokens = msgspec.convert(data.get("tokens", 0), int)
-            told.final, told.replied = "", {}
+            told.final, told.replied, told.tools = "", {}, told.narrowed
         case "run.degraded":
             told.final = f"{LAST} ({data['reason']})"
         case _:
