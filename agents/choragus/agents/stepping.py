@@ -220,7 +220,7 @@ class Stepping(Recovering[R, M]):
         return attrs.evolve(asked, granted=granted, plan=() if final else self._offered, answers=answers)
 
     def _narrowed(self) -> dict[str, object]:
-        """What the logbook says of the tools that the model is shown, which in a run with a plan are not always the same."""
+        """The tools that the model is shown, for the logbook, where a plan has them differ from step to step."""
         if self.state.plan is None:
             return {}
         asked = self._asked("")

@@ -12,7 +12,7 @@ from attrs import field, frozen
 from choragus.agents.ending import LAST
 from choragus.agents.errors import AgentError
 from choragus.agents.fork import whole_conversation
-from choragus.agents.model import CHARACTERS_PER_TOKEN, ChatMessage
+from choragus.agents.model import CHARACTERS_PER_TOKEN, ChatMessage, ToolCall
 from choragus.agents.prompt import Prompt
 from choragus.agents.stream import run_stream
 from choragus.mailbox.store import Store
@@ -32,7 +32,7 @@ LAST_CALL = "last"
 class ContextPiece:
     """One piece of what a model was given: text of the instructions, or, with a `role`, a line.
 
-    `position` is where its line stands in the conversation, 0 for what is no line of it. `source` and `score` are of
+    `calls` are those that stand in the line, `tool` is whose result it is. `position` is where its line stands in the conversation, 0 for what is no line of it. `source` and `score` are of
     what was retrieved. `tokens` are estimated by length.
     """
 
@@ -44,6 +44,8 @@ class ContextPiece:
     position: int = 0
     source: str = ""
     score: float | None = None
+    calls: tuple[ToolCall, ...] = ()
+    tool: str = ""
 
 
 @frozen(kw_only=True)
@@ -180,6 +182,8 @@ def _shown(piece: Piece, *, whole: bool) -> ContextPiece:
         position=piece.position,
         source=piece.source,
         score=piece.score,
+        calls=() if piece.message is None else piece.message.calls,
+        tool="" if piece.message is None else piece.message.name,
     )
 
 
