@@ -32,8 +32,9 @@ LAST_CALL = "last"
 class ContextPiece:
     """One piece of what a model was given: text of the instructions, or, with a `role`, a line.
 
-    `calls` are those that stand in the line, `tool` is whose result it is. `position` is where its line stands in the conversation, 0 for what is no line of it. `source` and `score` are of
-    what was retrieved. `tokens` are estimated by length.
+    `calls` are those that stand in the line, `tool` is whose result it is. `position` is where its line stands in the
+    conversation, 0 for what is no line of it. `source` and `score` are of what was retrieved. `tokens` are estimated by
+    length.
     """
 
     section: str
