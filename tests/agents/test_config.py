@@ -11,11 +11,11 @@ import pytest
 from choragus.agents.agent import Agent
 from choragus.agents.approver import Approvals
 from choragus.agents.config import Config, load_config
-from choragus.agents.configuration.section import Provider
 from choragus.agents.errors import AgentFault, ConfigFault
 from choragus.agents.limits import Limits
 from choragus.agents.manifest import manifest
 from choragus.agents.model import ModelRequest
+from choragus.agents.model_gateway.options import ModelOptions, ProviderLimits
 from choragus.agents.policy import RiskPolicy
 from choragus.agents.question import ask_person
 from choragus.agents.runtime import Runtime
@@ -48,6 +48,10 @@ rate = { times = 10, per = 60 }
 
 [agent.clerk.tools.pay.breaker]
 failures = 3
+
+[agent.clerk.model_options]
+retries = 1
+timeout = 20
 
 [agent.other]
 
@@ -97,7 +101,8 @@ def test_a_file_says_what_an_agent_may_use_and_whom_it_asks() -> None:
     assert made.limits == Limits(steps=30, cost_usd=0.5, tokens=None, at_limit={"cost_usd": "ask", "*": "degrade"})
     assert made.approvals == Approvals(within=3600, default="escalate", chain=["mia", ("cfo", "ceo")])
     assert [one.name for one in made.policies] == ["risk", "large"]
-    assert config.providers == {"openai": Provider(concurrency=8, rate=Rate(100, per=60))}
+    assert config.providers == {"openai": ProviderLimits(concurrency=8, rate=Rate(100, per=60))}
+    assert made.model_options == ModelOptions(retries=Retry(times=1), timeout=20)
     assert config.names == ("clerk", "other")
 
 
@@ -187,7 +192,18 @@ BAD = [
         "[agent.clerk.tools.pay]\nconcurrency = 0\n",
         "agents.toml:2: agent.clerk.tools.pay.concurrency: concurrency=0",
     ),
-    ("[provider.x]\nconcurrency = 0\n", "agents.toml:2: provider.x.concurrency: 0 is no count"),
+    (
+        "[provider.x]\nconcurrency = 0\n",
+        "agents.toml:2: provider.x.concurrency: ProviderLimits.concurrency=0. is no count",
+    ),
+    (
+        "[agent.clerk]\nmodel_options = { timeout = 0 }\n",
+        "agents.toml:2: agent.clerk.model_options.timeout: ModelOptions.timeout=0.0. is no time",
+    ),
+    (
+        "[provider.x.retries]\nshare = 2\n",
+        "agents.toml:2: provider.x.retries.share: RetryBudget.share=2. is no share",
+    ),
     ("[agent.a]\nmodel = 'x'\n[routing.agents]\na = 'y'\n", "agents.toml:4: routing.agents.a: its model stands in"),
     ("[routing.agents]\na = 'y'\n", "agents.toml:2: routing.agents.a: there is no \\[agent.a\\]"),
     ("[policies.risks]\n", "agents.toml: policies.risks: unknown key"),

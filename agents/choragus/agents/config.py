@@ -27,11 +27,12 @@ import attrs
 from .agent import Agent
 from .config_source import ConfigSource
 from .configuration.overriding import overridden
-from .configuration.section import SECTIONS, Provider, Routing
+from .configuration.section import SECTIONS, Routing
 from .configuration.spot import Spot, spots
 from .configuration.value import table, text
 from .errors import AgentFault, ConfigFault, PolicyFault
 from .model import Model
+from .model_gateway.options import ProviderLimits
 from .policy.chain import Policy
 from .policy.config import load_policies, read_policies
 from .tool import Tool
@@ -46,13 +47,13 @@ class Config:
     """A configuration file that was read and found to be right; `load_config` makes it.
 
     `source` is its name and `hash` the SHA-256 of what was read: of the file, and of the file of policies where it
-    names one. `providers` are the options of model providers, `policies` those that stand before each agent's own.
+    names one. `providers` are for `Runtime(providers=...)`, `policies` those that stand before each agent's own.
     """
 
     source: str
     hash: str
     policies: tuple[Policy, ...] = ()
-    providers: Mapping[str, Provider] = attrs.field(factory=dict)
+    providers: Mapping[str, ProviderLimits] = attrs.field(factory=dict)
     routing: Routing = attrs.field(factory=Routing)
     _agents: Mapping[str, Mapping[str, object]] = attrs.field(factory=dict)
     _spot: Spot = attrs.field(eq=False)

@@ -12,20 +12,12 @@ from attrs import field, frozen
 
 from choragus.agents.approver import Approvals
 from choragus.agents.limits import Limits
-from choragus.agents.toolbelt.options import Breaker, Rate
+from choragus.agents.model_gateway.options import ModelOptions, ProviderLimits, RetryBudget
+from choragus.agents.toolbelt.options import Breaker, Rate, Retry
 
 from .overriding import overrides
 from .spot import Spot
-from .value import Reader, built, each, fields, text, texts
-
-
-@frozen(kw_only=True)
-class Provider:
-    """What may be asked of a provider of models by all runs together."""
-
-    concurrency: int | None = None
-    rate: Rate | None = None
-    breaker: Breaker | None = None
+from .value import Reader, built, each, fields, text, texts, unless_false
 
 
 @frozen(kw_only=True)
@@ -36,13 +28,6 @@ class Routing:
     cheaper: str | None = None
     fallbacks: tuple[str, ...] | None = None
     agents: Mapping[str, str] = field(factory=dict)
-
-
-def whole(spot: Spot, value: object) -> int:
-    """A whole number above 0."""
-    if type(value) is not int or value < 1:
-        raise spot.fault(f"{value!r} is no count: give a whole number above 0")
-    return value
 
 
 def chain(spot: Spot, value: object) -> list[object]:
@@ -57,6 +42,7 @@ AGENT: dict[str, Reader] = {
     "fallbacks": texts,
     "cheaper": text,
     "delegates": texts,
+    "model_options": built(ModelOptions, retries=unless_false(built(Retry, short="times"))),
     "limits": built(Limits),
     "approvals": built(Approvals, chain=chain),
     "tools": each(overrides),
@@ -72,6 +58,14 @@ def agent(spot: Spot, value: object) -> dict[str, object]:
 SECTIONS: dict[str, Reader] = {
     "agent": each(agent),
     "routing": built(Routing, model=text, cheaper=text, fallbacks=texts, agents=each(text)),
-    "provider": each(built(Provider, concurrency=whole, rate=built(Rate), breaker=built(Breaker))),
+    "provider": each(
+        built(
+            ProviderLimits,
+            rate=unless_false(built(Rate)),
+            tokens=unless_false(built(Rate)),
+            breaker=unless_false(built(Breaker)),
+            retries=built(RetryBudget),
+        )
+    ),
 }
 """The tables at the top of a file, beside `policies`."""
