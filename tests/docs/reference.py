@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,7 +47,8 @@ def _section(door: str, what: str) -> Iterator[str]:
 
 def _first_line(value: object) -> str:
     if isinstance(value, Tool):
-        return f"A tool. {value.description.partition('.')[0]}."
+        said = re.split("[.:]", value.description)[0]
+        return f"A tool. {said}."
     if not (inspect.isclass(value) or inspect.isroutine(value)):
         return "a type" if hasattr(value, "__origin__") or hasattr(value, "__args__") else "a constant"
     text = (inspect.getdoc(value) or "").partition("\n\n")[0]
