@@ -7,6 +7,8 @@ raises the ceiling to six cents, and the run goes on where it stood.
 
 from __future__ import annotations
 
+import sys
+
 import anyio
 
 from choragus.agents import (
@@ -69,4 +71,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main)
+    try:
+        anyio.run(main)
+    except KeyboardInterrupt:
+        sys.exit("stopped by Ctrl-C")

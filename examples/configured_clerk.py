@@ -6,6 +6,7 @@ or a network.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import anyio
@@ -66,4 +67,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main)
+    try:
+        anyio.run(main)
+    except KeyboardInterrupt:
+        sys.exit("stopped by Ctrl-C")

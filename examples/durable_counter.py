@@ -82,7 +82,10 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        anyio.run(count, Path(sys.argv[1]))
-    else:
-        main()
+    try:
+        if len(sys.argv) > 1:
+            anyio.run(count, Path(sys.argv[1]))
+        else:
+            main()
+    except KeyboardInterrupt:
+        sys.exit("stopped by Ctrl-C")

@@ -5,6 +5,8 @@ Offline: both models are functions. Run it with `python examples/long_conversati
 
 from __future__ import annotations
 
+import sys
+
 import anyio
 
 from choragus.agents import (
@@ -93,4 +95,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main)
+    try:
+        anyio.run(main)
+    except KeyboardInterrupt:
+        sys.exit("stopped by Ctrl-C")

@@ -8,6 +8,7 @@ out, not the model. The cover picture fails for good: the run goes on without it
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 
 import anyio
@@ -113,4 +114,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main)
+    try:
+        anyio.run(main)
+    except KeyboardInterrupt:
+        sys.exit("stopped by Ctrl-C")

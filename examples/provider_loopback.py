@@ -88,3 +88,5 @@ if __name__ == "__main__":
         anyio.run(main)
     except ImportError as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("stopped by Ctrl-C")

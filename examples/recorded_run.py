@@ -6,6 +6,7 @@ while the recording is made, and never again. Nothing here needs a key or a netw
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -62,5 +63,8 @@ async def main(file: Path) -> None:
 
 
 if __name__ == "__main__":
-    with TemporaryDirectory() as folder:
-        anyio.run(main, Path(folder) / "rate.json")
+    try:
+        with TemporaryDirectory() as folder:
+            anyio.run(main, Path(folder) / "rate.json")
+    except KeyboardInterrupt:
+        sys.exit("stopped by Ctrl-C")

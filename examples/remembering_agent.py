@@ -7,6 +7,7 @@ guest asks to be forgotten: all of the guest's texts go in one transaction, and 
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -72,5 +73,8 @@ async def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        anyio.run(main, Path(folder) / "runs.db")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            anyio.run(main, Path(folder) / "runs.db")
+    except KeyboardInterrupt:
+        sys.exit("stopped by Ctrl-C")

@@ -7,6 +7,7 @@ session's own timer, which each message sets again, and the time after which an 
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import anyio
 from attrs import frozen
@@ -75,4 +76,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main)
+    try:
+        anyio.run(main)
+    except KeyboardInterrupt:
+        sys.exit("stopped by Ctrl-C")

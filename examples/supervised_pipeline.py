@@ -7,6 +7,7 @@ line, and nothing else. The tree that is printed is the live one.
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import anyio
 from attrs import frozen
@@ -111,4 +112,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main)
+    try:
+        anyio.run(main)
+    except KeyboardInterrupt:
+        sys.exit("stopped by Ctrl-C")

@@ -6,6 +6,7 @@ network.
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import anyio
@@ -70,4 +71,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main)
+    try:
+        anyio.run(main)
+    except KeyboardInterrupt:
+        sys.exit("stopped by Ctrl-C")

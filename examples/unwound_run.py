@@ -7,6 +7,8 @@ flight. The airline's line is down at first: the unwinding stops there, says wha
 
 from __future__ import annotations
 
+import sys
+
 import anyio
 from attrs import define, field, frozen
 
@@ -110,4 +112,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main)
+    try:
+        anyio.run(main)
+    except KeyboardInterrupt:
+        sys.exit("stopped by Ctrl-C")

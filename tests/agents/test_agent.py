@@ -123,6 +123,8 @@ def test_tools_may_be_a_list() -> None:
             r"^the limits of agent 'clerk' are 30: give Limits\(\.\.\.\)$",
             id="limits",
         ),
+        (lambda: Agent("helper", model=MODEL, episodes="yes"), r"^episodes='yes' of agent 'helper' is neither True"),  # type: ignore[arg-type]  # under test
+        (lambda: Agent("helper", model=MODEL, configured="a.toml"), r"^configured='a.toml' of .* is no ConfigSource: "),  # type: ignore[arg-type]  # under test
     ],
 )
 def test_a_wrong_part_is_named_with_its_remedy(wrong: Callable[[], Agent], message: str) -> None:

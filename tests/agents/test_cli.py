@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from choragus.agents.agent import Agent
-from choragus.agents.cli import main
+from choragus.agents.cli import listing, main
 from choragus.agents.cli.exit import Exit
 from choragus.agents.cli.text import GOES_ON, MARGIN, as_json, block, columns, short, table
 from choragus.agents.errors import Outcome
@@ -88,6 +88,19 @@ def test_runs_says_what_a_run_waits_for(waiting: str, told: Callable[..., str]) 
 
     assert lines[2] == "  | 2.1 pay: approval"
     assert lines[-1].startswith("1 run waiting for a person: choragus approvals ")
+
+
+def test_runs_fit_80_columns_with_the_goal_on_a_line_of_its_own(
+    done: str, told: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "page", lambda: 80)
+
+    lines = told("runs", done).splitlines()
+
+    assert max(map(len, lines)) <= 80
+    assert lines[0].endswith("STARTED")
+    assert lines[1].startswith(RUN)
+    assert lines[2] == f"  | {GOAL}"
 
 
 def test_runs_of_a_file_without_runs_says_so(tmp_path: Path, told: Callable[..., str]) -> None:

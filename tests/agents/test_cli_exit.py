@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from choragus.agents.agent import Agent
+from choragus.agents.cli import command as declaring
 from choragus.agents.cli import main
 from choragus.agents.cli.exit import Exit
 from choragus.agents.runtime import Runtime
@@ -23,17 +24,30 @@ FORGERY = "UPDATE entry SET body = CAST(replace(body, 'mia', 'eve') AS BLOB) WHE
 COMMANDS = [
     "runs",
     "show",
+    "explain",
+    "ledgers",
     "approvals",
     "approve",
     "deny",
+    "answer",
     "settle",
     "cancel",
+    "unwind",
+    "send",
+    "thread",
+    "pause",
+    "resume",
+    "rules",
+    "accept",
+    "fork",
     "parked",
     "requeue",
     "verify",
     "backup",
     "prune",
     "compact",
+    "documents",
+    "forget",
 ]
 
 
@@ -161,17 +175,27 @@ def test_bad_usage_ends_with_its_code(argv: list[str]) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_an_example(command: str, told: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "100")
+def test_every_command_has_an_example_and_fits_80_columns(
+    command: str, told: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(declaring, "page", lambda: 80)
 
     text = told(command, "--help")
 
-    assert f"example:\n  choragus {command} runs.db" in text
-    assert max(map(len, text.splitlines())) <= 100
+    explained, _, examples = text.partition("\nan example:\n")
+    assert examples.startswith(f"  choragus {command} runs.db")
+    assert max(map(len, explained.splitlines())) <= 80
 
 
-def test_help_names_every_command_and_exit_code(told: Callable[..., str]) -> None:
+def test_help_names_every_command_and_exit_code(told: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(declaring, "page", lambda: 80)
+
     text = told("--help")
+
+    assert max(map(len, text.splitlines())) <= 80
+    assert set(re.findall(r"^    (\w+)  ", text.partition("exit codes:")[0], flags=re.MULTILINE)) == set(COMMANDS)
 
     assert all(f"\n    {command} " in text for command in COMMANDS)
     assert all(re.search(rf"\b{code.value}\b", text.partition("exit codes:")[2]) for code in Exit)

@@ -50,6 +50,9 @@ async def test_a_step_is_printed_with_what_was_left_out(
     assert lines[0] == f"run      {run}, step 9, agent walker"
     assert lines[3] == "tools    look, edit_block, append_to_block"
     assert "  pinned line 1, user: pinned: the first line of the user" in "\n".join(lines)
+    assert any("(calls look {" in line for line in lines)
+    assert any(", tool look: " in line for line in lines)
+    assert "" not in (line.strip() for line in lines[8:] if line.startswith(" "))
     assert any("summary, user: summary 1, written by small" in line for line in lines)
     assert any(line.startswith("  lines 2 to ") and "in summary 1, by summarise 1" in line for line in lines)
 

@@ -15,7 +15,7 @@ from choragus.agents.errors import AgentFault, ConfigFault
 from choragus.agents.limits import Limits
 from choragus.agents.manifest import manifest
 from choragus.agents.model import ModelRequest
-from choragus.agents.model_gateway.options import ProviderLimits
+from choragus.agents.model_gateway.options import ModelOptions, ProviderLimits
 from choragus.agents.policy import RiskPolicy
 from choragus.agents.question import ask_person
 from choragus.agents.runtime import Runtime
@@ -48,6 +48,10 @@ rate = { times = 10, per = 60 }
 
 [agent.clerk.tools.pay.breaker]
 failures = 3
+
+[agent.clerk.model_options]
+retries = 1
+timeout = 20
 
 [agent.other]
 
@@ -98,6 +102,7 @@ def test_a_file_says_what_an_agent_may_use_and_whom_it_asks() -> None:
     assert made.approvals == Approvals(within=3600, default="escalate", chain=["mia", ("cfo", "ceo")])
     assert [one.name for one in made.policies] == ["risk", "large"]
     assert config.providers == {"openai": ProviderLimits(concurrency=8, rate=Rate(100, per=60))}
+    assert made.model_options == ModelOptions(retries=Retry(times=1), timeout=20)
     assert config.names == ("clerk", "other")
 
 
@@ -189,7 +194,15 @@ BAD = [
     ),
     (
         "[provider.x]\nconcurrency = 0\n",
-        "agents.toml:2: provider.x.concurrency: ProviderLimits\\(concurrency=0\\) is no count",
+        "agents.toml:2: provider.x.concurrency: ProviderLimits.concurrency=0. is no count",
+    ),
+    (
+        "[agent.clerk]\nmodel_options = { timeout = 0 }\n",
+        "agents.toml:2: agent.clerk.model_options.timeout: ModelOptions.timeout=0.0. is no time",
+    ),
+    (
+        "[provider.x.retries]\nshare = 2\n",
+        "agents.toml:2: provider.x.retries.share: RetryBudget.share=2. is no share",
     ),
     ("[agent.a]\nmodel = 'x'\n[routing.agents]\na = 'y'\n", "agents.toml:4: routing.agents.a: its model stands in"),
     ("[routing.agents]\na = 'y'\n", "agents.toml:2: routing.agents.a: there is no \\[agent.a\\]"),

@@ -374,3 +374,23 @@ async def test_a_text_for_an_agent_that_is_gone_is_refused_at_the_terminal(file:
 
     assert code == Exit.USAGE
     assert "'clerk' is not among the runtime's" in capsys.readouterr().err
+
+
+async def test_the_conversations_of_a_file_are_listed_where_none_is_named(file: str, capsys: Printed) -> None:
+    agent = answering(echo)
+    async with Runtime(file, agents=[agent]) as runtime:
+        await command("thread", file)
+        for goal in ("one", "two"):
+            last = await runtime.start(agent, goal, thread="alice")
+            await last.result(5)
+
+        await command("thread", file)
+        lost = await command("thread", file, "bob")
+
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == [
+        f"no conversations in {file}: a run that was told no more is shown by its id",
+        f"alice  agent {agent.name}, 2 runs, the last {last.id} completed",
+    ]
+    assert lost == Exit.USAGE
+    assert f"no conversation or run 'bob' in {file}: list them with `choragus thread" in printed.err

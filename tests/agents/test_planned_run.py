@@ -43,7 +43,7 @@ async def test_the_model_proposes_and_the_steps_are_taken_in_their_order() -> No
         assert len(ledger.done) == 1
 
 
-async def test_the_first_model_call_is_shown_one_tool_and_each_step_its_own() -> None:
+async def test_the_first_model_call_is_shown_one_tool_and_each_step_its_own_as_is_explained() -> None:
     shown: list[tuple[str, list[str]]] = []
     says = follows({}, proposes(given("a", tools=["look"]), given("b", tools=[])))
 
@@ -55,8 +55,10 @@ async def test_the_first_model_call_is_shown_one_tool_and_each_step_its_own() ->
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Go.")
         await run.result(5)
+        explained = [list((await run.explain(step)).tools) for step in range(1, 5)]
 
     planning = ["revise_plan", "fail_step"]
+    assert explained == [names for _, names in shown]
     assert shown == [("", ["propose_plan"]), ("a", ["look", *planning]), ("b", planning), ("", ["revise_plan"])]
 
 

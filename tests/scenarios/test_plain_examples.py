@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -81,3 +82,20 @@ def test_a_ceiling_that_asks_is_raised_and_holds(tmp_path: Path) -> None:
 
     assert "question:  raise_limit to {'cost_usd': 0.06}?" in lines
     assert lines[-2:] == ["result:    They were in the shed.", "spent:     0.05 of 0.06 dollars"]
+
+
+def test_ctrl_c_ends_an_example_with_one_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-u", str(EXAMPLES / "sessions.py")]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=30)
+
+    assert (process.returncode, told) == (1, "stopped by Ctrl-C\n")
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_every_example_is_ready_for_ctrl_c(path: Path) -> None:
+    assert "except KeyboardInterrupt:" in path.read_text(encoding="utf-8")

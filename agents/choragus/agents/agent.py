@@ -170,6 +170,7 @@ class Agent(Generic[T_co]):
         prefixes = tuple(f"{one.name}{SEPARATOR}" for one in self.servers)
         check_planning(self.name, self.planning, [tool.name for tool in self.tools], len(self.models), prefixes)
         _check_output(self.name, self.output, self.repairs)
+        _check_told(self.name, self.episodes, self.configured)
         _ = self.typed
         object.__setattr__(self, "prompt", self.prompt.with_values(self.variables))
         if self.context is not None:
@@ -223,6 +224,16 @@ def _check_output(agent: str, output: object, repairs: object) -> None:
         raise AgentFault(f"output=None of agent {agent!r} is no type: leave it out for answers that are text")
     if type(repairs) is not int or repairs < 0:
         raise AgentFault(f"repairs={repairs!r} of agent {agent!r} must be a whole number, 0 or more")
+
+
+def _check_told(agent: str, episodes: object, configured: object) -> None:
+    if not isinstance(episodes, bool):
+        raise AgentFault(f"episodes={episodes!r} of agent {agent!r} is neither True nor False")
+    if configured is not None and not isinstance(configured, ConfigSource):
+        raise AgentFault(
+            f"configured={configured!r} of agent {agent!r} is no ConfigSource: load_config(FILE).agent({agent!r}, ...) "
+            "makes an agent from a file"
+        )
 
 
 def _check_delegates(agent: str, delegates: object) -> None:

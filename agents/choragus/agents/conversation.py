@@ -108,7 +108,7 @@ class Conversations(Steering):
         there = [one for one in asked if (await self.store.extent(thread_stream(thread_id(one, name)))).count]
         if len(there) != 1:
             among = ", ".join(there or asked)
-            why = "several agents have one, say which:" if there else "begin it with Runtime.start(thread=...), of"
+            why = "several agents have one, say which:" if there else "begin it with Runtime.start(thread=...), with"
             raise UnknownThread(name, f"{why} {among}")
         return Thread(thread_id(there[0], name), name, self._desk)
 

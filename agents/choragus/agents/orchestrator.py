@@ -268,7 +268,7 @@ class Orchestrator(
     def _perceive(self, *additions: ChatMessage, decisions: tuple[Note, ...] = ()) -> None:
         self.state.step += 1
         self.state.calls = []
-        self._enter(Phase.PERCEIVE)
+        self._enter(Phase.PERCEIVE, **self._narrowed())
         self._show()
         texts = self._taken_up() if self.state.unread else ()
         self.tell(MEMORY, Perceive(self.state.step, (*additions, *texts), self._scope(), decisions))

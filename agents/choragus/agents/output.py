@@ -105,7 +105,9 @@ def schema_of(type: object) -> dict[str, object]:
             return type.model_json_schema()
         made: dict[str, object] = msgspec.json.schema(type)
     except Exception as error:  # pydantic has errors of its own, and a schema may come from code of the user's
-        raise AgentFault(f"{type!r}: no JSON Schema can be made of it: {error}") from None
+        why = str(error).rpartition("\n")[2]  # before it stands what only callers of msgspec can do
+        remedy = "give an attrs class, a dataclass or what else docs/output.md names"
+        raise AgentFault(f"{type!r}: no JSON Schema can be made of it: {why}: {remedy}") from None
     return made
 
 

@@ -219,6 +219,14 @@ class Stepping(Recovering[R, M]):
         answers = bool(final) or cursor.mode is Mode.ANSWER
         return attrs.evolve(asked, granted=granted, plan=() if final else self._offered, answers=answers)
 
+    def _narrowed(self) -> dict[str, object]:
+        """The tools that the model is shown, for the logbook, where a plan has them differ from step to step."""
+        if self.state.plan is None:
+            return {}
+        asked = self._asked("")
+        granted = [one.name for one in self._tools if asked.granted is None or one.name in asked.granted]
+        return {"tools": [*granted, *asked.plan]}
+
     def _open_end(self) -> dict[str, object]:
         return {"judged": True} if self.state.plan is not None else super()._open_end()
 

@@ -82,3 +82,13 @@ async def test_what_is_not_there_is_refused(
     assert await run([file if one == "FILE" else one for one in arguments]) == 2
 
     assert reason in capsys.readouterr().err
+
+
+async def test_a_file_without_libraries_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(tmp_path / "bare.db")
+    async with Runtime(path, agents=[scripted("done")]):
+        pass
+
+    assert await run(["documents", path]) == 0
+
+    assert capsys.readouterr().out == f"no libraries in {path}\n"

@@ -172,6 +172,8 @@ async def test_s23_a_namespace_finds_nothing_of_another(runtime: Runtime) -> Non
         assert {one.text for one in await other.search(query)} <= {"the weather"}
     assert await other.forget(subject="alice") == Forgotten()
     assert [record["text"] async for record in other.export()] == ["the weather"]
+    with pytest.raises(ValueError, match=r"^query=3 is no text: give a str$"):
+        await other.search(3)  # type: ignore[arg-type]  # the mistake under test
     with pytest.raises(ValueError, match="is no name for a namespace"):
         runtime.library("facts", namespace="tenant-b/../tenant-a")
 

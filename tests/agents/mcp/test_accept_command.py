@@ -68,7 +68,10 @@ def test_a_server_that_is_not_there_and_a_word_about_none_are_refused(
 ) -> None:
     assert main(["accept", file, "other"]) == Exit.USAGE
     assert main(["accept", file, "--by", "mia"]) == Exit.USAGE
-    assert "which server? Name one" in capsys.readouterr().err
+    assert main(["accept", file, "calc", "divide", "--by", "mia"]) == Exit.USAGE
+    told = capsys.readouterr().err
+    assert "which server? Name one" in told
+    assert "server 'calc' offers no tool 'divide': it has add" in told
 
 
 async def kinds(file: str) -> list[str]:

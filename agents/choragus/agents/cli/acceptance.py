@@ -33,6 +33,9 @@ async def _accept(session: Session, known: dict[str, Standing]) -> Exit:
         raise Refused("which server? Name one: `choragus accept FILE SERVER --by NAME`")
     (one,) = known.values()
     what = f"tool {asked.tool} of server {one.server}" if asked.tool else f"all that server {one.server} offers"
+    objection = one.objection(asked.tool, mark="")  # a word about something else is for the logbook
+    if objection:
+        raise Refused(objection)
     identity = {"method": "cli", "login": session.login}
     message = AcceptTools(by=session.by, tool=asked.tool, mark=asked.seen or one.mark, identity=identity)
     fate = await post(session.store, actor_id(PINBOOK, one.server), message)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from argparse import ArgumentParser, RawDescriptionHelpFormatter, _SubParsersAction
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from .exit import Exit
 from .session import Session
+from .text import page
 
 Command: TypeAlias = Callable[[Session], Awaitable[Exit]]
 Commands: TypeAlias = "_SubParsersAction[ArgumentParser]"
@@ -22,13 +24,18 @@ def command(
     made = commands.add_parser(
         name,
         help=summary,
-        description=description,
+        description=filled(description),
         epilog=f"an example:\n  {example}",
         formatter_class=RawDescriptionHelpFormatter,
     )
     made.set_defaults(command=run)
     made.add_argument("file", metavar="FILE", help="the database that a Runtime was opened with")
     return made
+
+
+def filled(text: str) -> str:
+    """The paragraphs of a description, broken to fit the page."""
+    return "\n\n".join(textwrap.fill(one, page()) for one in text.split("\n\n"))
 
 
 def add_person(one: ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from choragus.agents.context.explaining import ContextPiece, Explanation, explai
 
 from .exit import Exit
 from .session import Session
-from .text import chunks, counted, page, short, visible
+from .text import as_json, chunks, counted, page, short, visible
 
 
 async def show_context(session: Session) -> Exit:
@@ -39,16 +39,18 @@ def _head(told: Explanation) -> list[str]:
 
 
 def _pieces(told: Explanation) -> list[str]:
-    """Each piece in two lines: what it is, and why it is there; the text is cut to the second line."""
+    """Each piece in two lines: what it is, and why it is there; text and calls are cut to the second line."""
     lines = ["TOKENS  WHAT"]
     for one in told.pieces:
-        lines += [_what(one), f"        {short(visible(one.text), page() - 8)}"]
+        calls = ", ".join(f"{call.name} {as_json(call.arguments)}" for call in one.calls)
+        text = " ".join(filter(None, [visible(one.text), calls and f"(calls {calls})"]))
+        lines += [_what(one), *([f"        {short(visible(text), page() - 8)}"] if text else [])]
     return lines
 
 
 def _what(one: ContextPiece) -> str:
     line = f" line {one.position}" if one.position else ""
-    role = f", {one.role}" if one.role else ""
+    role = f", {one.role} {one.tool}".rstrip() if one.role else ""
     source = f", from {one.source}" if one.source else ""
     return short(visible(f"{one.tokens:6}  {one.section}{line}{role}{source}: {one.why}"), page())
 

@@ -47,7 +47,10 @@ async def show_documents(session: Session) -> Exit:
     """List libraries, or export one."""
     wanted: str | None = session.asked.library
     if wanted is None:
-        for name, documents in (await _libraries(session)).items():
+        known = await _libraries(session)
+        if not known:
+            print(visible(f"no libraries in {session.file}"))
+        for name, documents in known.items():
             print(visible(f"{name}  {counted(documents, 'part')}"))
         return Exit.OK
     name = await _named(session, wanted)

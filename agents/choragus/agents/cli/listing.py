@@ -6,9 +6,12 @@ from choragus.agents.inspection import RunSummary, runs
 
 from .exit import Exit
 from .session import Session
-from .text import block, counted, moment, money, page, table, visible
+from .text import MARGIN, WIDTH, block, counted, moment, money, page, short, table, visible
 
 HEADER = ("RUN", "AGENT", "STATUS", "STEPS", "TOKENS", "COST", "STARTED", "GOAL")
+NARROW = 10
+"""Columns of an agent's name where there is little room."""
+
 RIGHT = frozenset({"STEPS", "TOKENS", "COST"})
 
 
@@ -19,10 +22,15 @@ async def show_runs(session: Session) -> Exit:
         print(visible(f"no runs in {session.file}"))
         return Exit.OK
     width = page()
-    header, *lines = table(HEADER, map(_row, found), width, RIGHT)
+    is_narrow = width < WIDTH
+    header, *lines = table(
+        HEADER[:-1] if is_narrow else HEADER, map(_narrow if is_narrow else _row, found), width, RIGHT
+    )
     print(header)
     for summary, line in zip(found, lines, strict=True):
         print(line)
+        if is_narrow:
+            print(f"{MARGIN}{short(visible(summary.goal), width - len(MARGIN))}")
         below = () if summary.status.is_final else (*filter(None, [summary.paused]), *summary.waits)
         for said in block(below, width):
             print(said)
@@ -42,6 +50,12 @@ def _row(summary: RunSummary) -> tuple[str, ...]:
         moment(summary.started),
         summary.goal,
     )
+
+
+def _narrow(summary: RunSummary) -> tuple[str, ...]:
+    """Without the goal, which then has a line of its own."""
+    run, agent, *others, _ = _row(summary)
+    return (run, short(visible(agent), NARROW), *others)
 
 
 def _hints(session: Session, found: list[RunSummary]) -> list[str]:

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from .acceptance import accept
 from .accounting import show_ledgers
 from .approval import answer, decide, show_approvals
-from .command import RUN, Commands, add_person, add_reason, command
+from .command import RUN, Commands, add_person, add_reason, command, filled
 from .explaining import show_context
 from .forking import fork
 from .knowledge import add_knowledge
@@ -30,17 +30,19 @@ became of it. It never runs an agent itself."""
 
 EPILOG = """\
 an example:
-  choragus runs runs.db                               what runs are there
-  choragus show runs.db 5f2c                          what did this one do
-  choragus approvals runs.db                          what waits for me
-  choragus approve runs.db 7f3a --by mia              let it happen
-  choragus approve runs.db 7f3a --set amount=120.00   let it happen with another amount
+  choragus runs runs.db                              what runs are there
+  choragus show runs.db 5f2c                         what did this one do
+  choragus approvals runs.db                         what waits for me
+  choragus approve runs.db 7f3a --by mia             let it happen
+  choragus approve runs.db 7f3a --set amount=120.00  with another amount
 
 exit codes:
   0    done
   1    problems found in the file, or a message could not be handled
-  2    bad usage, or no such run, approval, call or message waits; nothing was changed
-  3    the file is missing, no choragus database, too new, damaged, or in use; nothing was changed
+  2    bad usage, or no such run, approval, call or message waits;
+       nothing was changed
+  3    the file is missing, no choragus database, too new, damaged, or in use;
+       nothing was changed
   130  interrupted by Ctrl-C; 141 when nobody reads the output any more
 
 `choragus COMMAND --help` explains a command and gives an example."""
@@ -51,7 +53,7 @@ def parser() -> ArgumentParser:
     top = ArgumentParser(
         prog="choragus",
         usage="choragus [-h] [--version] COMMAND FILE ...",
-        description=DESCRIPTION,
+        description=filled(DESCRIPTION),
         epilog=EPILOG,
         formatter_class=RawDescriptionHelpFormatter,
     )
@@ -233,10 +235,11 @@ def _add_speaking(commands: Commands) -> None:
         "thread",
         thread,
         "show what was said in a conversation",
-        "All lines of a conversation over its runs, in order. Foreign text stands behind a margin.",
+        "All lines of a conversation over its runs, in order. Foreign text stands behind a margin. Without a\n"
+        "name, list the conversations of the file.",
         "choragus thread runs.db alice\n  choragus thread runs.db 5f2c",
     )
-    one.add_argument("name", metavar="NAME", help="its name, or the id of one of its runs")
+    one.add_argument("name", metavar="NAME", nargs="?", default="", help="its name, or the id of one of its runs")
 
 
 def _add_pausing(commands: Commands) -> None:

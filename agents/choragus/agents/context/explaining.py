@@ -12,7 +12,7 @@ from attrs import field, frozen
 from choragus.agents.ending import LAST
 from choragus.agents.errors import AgentError
 from choragus.agents.fork import whole_conversation
-from choragus.agents.model import CHARACTERS_PER_TOKEN, ChatMessage
+from choragus.agents.model import CHARACTERS_PER_TOKEN, ChatMessage, ToolCall
 from choragus.agents.prompt import Prompt
 from choragus.agents.stream import run_stream
 from choragus.mailbox.store import Store
@@ -32,8 +32,9 @@ LAST_CALL = "last"
 class ContextPiece:
     """One piece of what a model was given: text of the instructions, or, with a `role`, a line.
 
-    `position` is where its line stands in the conversation, 0 for what is no line of it. `source` and `score` are of
-    what was retrieved. `tokens` are estimated by length.
+    `calls` are those that stand in the line, `tool` is whose result it is. `position` is where its line stands in the
+    conversation, 0 for what is no line of it. `source` and `score` are of what was retrieved. `tokens` are estimated by
+    length.
     """
 
     section: str
@@ -44,6 +45,8 @@ class ContextPiece:
     position: int = 0
     source: str = ""
     score: float | None = None
+    calls: tuple[ToolCall, ...] = ()
+    tool: str = ""
 
 
 @frozen(kw_only=True)
@@ -100,6 +103,8 @@ class _Told:
     agent: str = ""
     manifest: Mapping[str, object] = field(factory=dict)
     granted: list[str] | None = None
+    narrowed: list[str] | None = None
+    tools: list[str] | None = None
     messages: int = 0
     version: int = 0
     tokens: int = 0
@@ -178,6 +183,8 @@ def _shown(piece: Piece, *, whole: bool) -> ContextPiece:
         position=piece.position,
         source=piece.source,
         score=piece.score,
+        calls=() if piece.message is None else piece.message.calls,
+        tool="" if piece.message is None else piece.message.name,
     )
 
 
@@ -200,6 +207,7 @@ def _whole_frame(told: _Told, prompt: Prompt | None) -> Framed:
     known = prompt if prompt is not None and prompt.digest == digest else Prompt("", name="not in the file")
     tools = msgspec.convert(told.manifest.get("tools", []), list[dict[str, object]])
     names = tuple(str(tool["name"]) for tool in tools)
+    granted = names if told.granted is None else tuple(name for name in names if name in told.granted)
     return Framed(
         step=0,
         upto=0,
@@ -209,7 +217,7 @@ def _whole_frame(told: _Told, prompt: Prompt | None) -> Framed:
         prompt=known.name,
         prompt_version=known.version,
         prompt_hash=digest,
-        tools=names if told.granted is None else tuple(name for name in names if name in told.granted),
+        tools=granted if told.tools is None else tuple(told.tools),
         fixed=0,
     )
 
@@ -227,7 +235,7 @@ async def _told(store: Store, run: str, step: int | None) -> _Told:
 
 
 _TELLING = frozenset(
-    {"run.started", "run.manifest", "run.granted", "memory.assembled", "model.replied", "run.degraded"}
+    {"run.started", "run.manifest", "run.granted", "phase", "memory.assembled", "model.replied", "run.degraded"}
 )
 
 
@@ -240,6 +248,8 @@ def _take(told: _Told, kind: str, data: Mapping[str, object], step: int | None) 
             told.manifest = msgspec.convert(data["identity"], dict[str, object])
         case "run.granted":
             told.granted = msgspec.convert(data["tools"], list[str])
+        case "phase":
+            told.narrowed = msgspec.convert(data.get("tools"), list[str] | None)
         case "memory.assembled":
             number = msgspec.convert(data["step"], int)
             if told.steps and step is not None and number > step:
@@ -248,7 +258,7 @@ def _take(told: _Told, kind: str, data: Mapping[str, object], step: int | None) 
             told.messages = msgspec.convert(data["messages"], int)
             told.version = msgspec.convert(data.get("context", 0), int)
             told.tokens = msgspec.convert(data.get("tokens", 0), int)
-            told.final, told.replied = "", {}
+            told.final, told.replied, told.tools = "", {}, told.narrowed
         case "run.degraded":
             told.final = f"{LAST} ({data['reason']})"
         case _:

@@ -91,9 +91,11 @@ class Shelf:
         it holds: nothing in it is syntax.
 
         Raises:
-            ValueError: when the limit is below 1.
+            ValueError: when the query is no text, or the limit is below 1.
             ImportError: when there is an embedder, and no numpy.
         """
+        if not isinstance(query, str):
+            raise ValueError(f"query={query!r} is no text: give a str")
         if type(limit) is not int or limit < 1:
             raise ValueError(f"limit={limit!r}: give a whole number above 0")
         asked = query[:LONGEST_QUERY]

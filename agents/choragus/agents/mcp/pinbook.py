@@ -96,18 +96,11 @@ class Pinbook(DurableActor[PinbookState, SawTools | AcceptTools], name=PINBOOK):
         return ""
 
     def _objection(self, message: AcceptTools) -> str:
-        standing, tool = self._standing, message.tool
         if not from_outside(self._turn.sender):
             return f"{self._turn.sender} is an actor, and only people accept tools"
         if not self.state.was_seen:
             return f"server {self.key!r} was never seen with this file: open it with an agent that has it"
-        if message.mark not in ("", standing.mark):
-            return f"server {self.key!r} offers something else by now: look again"
-        if tool and tool not in standing.offered and tool not in standing.accepted:
-            return f"server {self.key!r} offers no tool {tool!r}: it has {', '.join(standing.offered) or 'none'}"
-        if not (standing.changed or standing.new or standing.gone):
-            return f"nothing of server {self.key!r} waits: all that it offers was accepted"
-        return ""
+        return self._standing.objection(message.tool, message.mark)
 
     @property
     def _standing(self) -> Standing:

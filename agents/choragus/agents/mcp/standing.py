@@ -57,6 +57,20 @@ class Standing:
         told = "\n".join(f"{name} {self.offered[name].hash}" for name in sorted(self.offered))
         return hashlib.sha256(told.encode()).hexdigest()[:12]
 
+    def objection(self, tool: str, mark: str) -> str:
+        """Why a person's word on the tool, or with no tool on all, does not count, or nothing.
+
+        Args:
+            mark: what the person has seen; nothing: whatever there is.
+        """
+        if mark not in ("", self.mark):
+            return f"server {self.server!r} offers something else by now: look again"
+        if tool and tool not in self.offered and tool not in self.accepted:
+            return f"server {self.server!r} offers no tool {tool!r}: it has {', '.join(self.offered) or 'none'}"
+        if not (self.changed or self.new or self.gone):
+            return f"nothing of server {self.server!r} waits: all that it offers was accepted"
+        return ""
+
     def refusal(self, tool: str) -> str:
         """Why the tool may not be called now, or nothing."""
         offer = self.offered.get(tool)

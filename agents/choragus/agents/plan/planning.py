@@ -129,7 +129,9 @@ def check_planning(
             raise AgentFault(f"agent {agent!r} plans by the runtime's own {name}: give its tool {name!r} another name=")
     for one in planning.fallbacks():
         if isinstance(one, UseTool) and one.tool not in names and not one.tool.startswith(prefixes):
-            raise AgentFault(f"{one!r} of agent {agent!r} names no tool of it: the tools are {', '.join(names)}")
+            raise AgentFault(
+                f"{one!r} of agent {agent!r} names no tool of it: the tools are {', '.join(names) or 'none'}"
+            )
         if isinstance(one, UseModel) and not (type(one.model) is int and 0 <= one.model < models):
             raise AgentFault(f"{one!r} of agent {agent!r} is no place among its {models} models: see fallbacks=")
 
