@@ -6,13 +6,14 @@ import json
 
 import pytest
 
+from choragus.agents.agent import Agent
 from choragus.agents.cli import explaining
 from choragus.agents.cli.exit import Exit
 from choragus.agents.context.block import Block
 from choragus.agents.context.option import Context
 from choragus.agents.context.strategy import Summarise, Window
 from choragus.agents.runtime import Runtime
-from choragus.agents.scripted import FunctionModel
+from choragus.agents.scripted import FunctionModel, ScriptedModel
 
 from .cli_clerk import RUN, command
 from .context_play import GOAL, Heard, walker
@@ -80,3 +81,17 @@ async def test_a_run_without_a_context_is_explained_as_far_as_its_file_goes(wait
     said = capsys.readouterr().out
     assert "no budget" in said
     assert "the whole conversation is sent" in said
+
+
+async def test_an_agent_without_a_prompt_is_told_apart_from_one_whose_prompt_is_not_in_the_file(
+    file: str, capsys: Printed
+) -> None:
+    agents = [Agent(name, model=ScriptedModel(["yes"]), prompt=prompt) for name, prompt in (("a", ""), ("b", "Hi."))]
+    async with Runtime(file, agents=agents) as runtime:
+        for agent in agents:
+            run = await runtime.start(agent, "Go.")
+            await run.result()
+            await command("explain", file, run.id)
+
+    told = [line.partition(",")[0] for line in capsys.readouterr().out.splitlines() if line.startswith("prompt ")]
+    assert told == ["prompt   none", "prompt   not in the file"]

@@ -204,7 +204,9 @@ def _left_out(decisions: Sequence[Decision]) -> Iterator[LeftOut]:
 def _whole_frame(told: _Told, prompt: Prompt | None) -> Framed:
     """The frame of a run that is sent all that was said, as far as its file has one."""
     digest = str(told.manifest.get("prompt", ""))
-    known = prompt if prompt is not None and prompt.digest == digest else Prompt("", name="not in the file")
+    no_prompt = Prompt("", name="none")
+    unknown = no_prompt if digest == no_prompt.digest else Prompt("", name="not in the file")
+    known = prompt if prompt is not None and prompt.digest == digest else unknown
     tools = msgspec.convert(told.manifest.get("tools", []), list[dict[str, object]])
     names = tuple(str(tool["name"]) for tool in tools)
     granted = names if told.granted is None else tuple(name for name in names if name in told.granted)
