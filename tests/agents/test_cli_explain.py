@@ -36,6 +36,19 @@ async def _file(path: str, heard: Heard) -> str:
         return run.id
 
 
+async def test_json_does_not_move_the_cursor(file: str, capsys: Printed) -> None:
+    agent = walker(None, Heard(), steps=0)
+    async with Runtime(file, agents=[agent]) as runtime:
+        run = await runtime.start(agent, "go \x9b2J\u202e")
+        await run.result()
+
+    await command("explain", file, run.id, "--json")
+
+    printed = capsys.readouterr().out
+    assert "go \x9b2J\u202e" in str(json.loads(printed)["pieces"][-1]["text"])
+    assert printed.removesuffix("\n").isprintable()
+
+
 async def test_a_step_is_printed_with_what_was_left_out(
     file: str, capsys: Printed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

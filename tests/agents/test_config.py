@@ -162,6 +162,9 @@ def test_routing_says_which_model_answers_for_whom() -> None:
 
 BAD = [
     ("[agent.clerk\n", "no TOML in UTF-8"),
+    ("a = " + "[" * 5_000 + "\n", "no TOML in UTF-8: .*recursion"),
+    ("a = " + "9" * 5_000 + "\n", "no TOML in UTF-8: Exceeds the limit"),
+    ('[policies]\nfile = "\\u0000"\n', "agents.toml:2: policies.file: .* cannot be read"),
     ("[agents.clerk]\n", "agents.toml:1: agents: unknown table; known are agent, routing, provider, library, policies"),
     ("\n[agent.clerk]\nlimit = 3\n", "agents.toml:3: agent.clerk.limit: unknown key; known are model, "),
     ("[agent.clerk]\nmodel = 3\n", "agents.toml:2: agent.clerk.model: 3 is no text: write one in quotes"),

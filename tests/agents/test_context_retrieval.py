@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import pytest
 from attrs import field, frozen
@@ -99,7 +100,7 @@ class Broken:
         return self._gives  # type: ignore[return-value]  # that is what is wrong with it
 
 
-@pytest.mark.parametrize("gives", [OSError("no disk"), ["text"], "text", None], ids=repr)
+@pytest.mark.parametrize("gives", [OSError("no disk"), ["text"], "text", None, 5, {}], ids=repr)
 async def test_a_run_goes_on_without_what_cannot_be_looked_up(gives: object) -> None:
     heard = Heard()
     agent = walker(Context(budget_tokens=4_000, retrieve=[Broken(gives)]), heard, steps=1)
@@ -111,6 +112,61 @@ async def test_a_run_goes_on_without_what_cannot_be_looked_up(gives: object) -> 
     assert found["error"]
 
 
+async def test_what_a_retriever_says_of_its_failure_is_kept_short() -> None:
+    agent = walker(Context(budget_tokens=4_000, retrieve=[Broken(OSError("x" * 100_000))]), Heard(), steps=1)
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, GOAL)
+        await run.result(5)
+
+        (found,) = await data(run, "memory.retrieved")
+    assert len(str(found["error"])) == 1_000
+
+
+SECRET = "hunter2-and-more"
+
+
+@pytest.mark.parametrize(
+    "gives", [[Retrieved(f"it is {SECRET}", SECRET)], [SECRET], OSError(SECRET)], ids=["found", "wrong", "error"]
+)
+async def test_s41_what_a_retriever_gives_is_without_secrets(gives: object) -> None:
+    @tool(risk="read", secrets=("key",))
+    def look(n: int) -> str:
+        """Look once more."""
+        return f"seen {n + 1} "
+
+    heard = Heard()
+    agent = walker(Context(budget_tokens=4_000, retrieve=[Broken(gives)]), heard, steps=1, look=look)
+    async with Runtime(agents=[agent], secrets={"key": SECRET}) as runtime:
+        run = await runtime.start(agent, GOAL)
+        await run.result(5)
+
+        written = [event async for event in run.past()]
+    assert SECRET not in repr(heard.requests)
+    assert SECRET not in repr(written)
+    assert "[secret key]" in repr(written)
+
+
+@pytest.mark.parametrize("labels", ["untrusted web", (5,), None], ids=repr)
+def test_s22_labels_of_what_was_retrieved_are_a_list_of_texts(labels: object) -> None:
+    with pytest.raises(ValueError, match="is no list of texts"):
+        Retrieved("text", "source", labels=labels)  # type: ignore[arg-type]  # that is what is tried
+
+
+def test_a_score_of_another_kind_of_number_is_one() -> None:
+    found = Retrieved("text", "source", Fraction(1, 2))  # as numpy's are
+
+    assert type(found.score) is float
+
+
+@pytest.mark.parametrize("name", [5, "", "\udc80", "x" * 600], ids=ascii)
+def test_a_retriever_without_a_name_is_refused(name: object) -> None:
+    broken = Broken(())
+    broken.name = name  # type: ignore[assignment]  # that is what is tried
+
+    with pytest.raises(AgentFault, match="of Broken is no name for a Retriever"):
+        Context(budget_tokens=4_000, retrieve=[broken])
+
+
 @pytest.mark.parametrize(
     "options", [{"when": "always"}, {"section": "recent"}, {"limit": 0}, {"most_tokens": 0}], ids=repr
 )
@@ -119,9 +175,10 @@ def test_a_retrieval_says_what_is_wrong_with_it(options: dict[str, object]) -> N
         Retrieval(Shelf(()), **options)  # type: ignore[arg-type]  # that is what is tried
 
 
-def test_a_score_is_a_number() -> None:
+@pytest.mark.parametrize("score", [float("nan"), "1", None, 10**400], ids=["nan", "text", "none", "huge"])
+def test_a_score_is_a_number(score: object) -> None:
     with pytest.raises(ValueError, match="give texts and a number"):
-        Retrieved("text", "source", float("nan"))
+        Retrieved("text", "source", score)  # type: ignore[arg-type]  # that is what is tried
 
 
 def _buyer(shelf: Shelf) -> Agent:

@@ -115,6 +115,7 @@ def test_a_text_has_no_variables() -> None:
     [
         ("+++\nname = 'a'\n", r"': the front matter that begins in line 1 has no end: write a line \+\+\+ behind it$"),
         ("+++\nname = a\n+++\n", r"': the front matter is no TOML: Invalid value \(at line 2, column 8\)$"),
+        ("+++\nname = " + "[" * 5_000 + "\n+++\n", r"': the front matter is no TOML: .*recursion"),
         ("+++\nmodel = 'a'\n+++\n", r"': 'model' is nothing that a prompt has: choose from defaults, name, variables,"),
         ("+++\nversion = 3\n+++\n", r"': name='p.md' and version=3 must both be text: put quotes around them$"),
         ("+++\nvariables = 'a'\n+++\n{{a}}", r"': variables='a' is no list of names"),

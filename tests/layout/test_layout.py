@@ -67,6 +67,20 @@ def test_every_public_name_has_a_docstring(floor: str) -> None:
     ] == []
 
 
+@pytest.mark.slow
+def test_the_tests_are_collected_where_no_extra_is_installed() -> None:
+    """Modules that import an extra are looked into for doctests; then they are left out, and are no errors."""
+    extras = ("openai", "anthropic", "mcp", "mcp_types", "httpx2", "jsonschema", "genai_prices", "numpy")
+    parts = ["agents/choragus/agents", "tests/agents/mcp", "tests/agents/provider", "tests/agents/knowledge"]
+    code = f"import sys\nsys.modules.update(dict.fromkeys({extras}))\nimport pytest\n" + (
+        f"sys.exit(pytest.main(['--collect-only', '-q', '-p', 'no:cacheprovider', *{parts}]))"
+    )
+
+    collected = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert collected.returncode == 0, collected.stdout[-2_000:]
+
+
 def test_a_floor_is_imported_by_its_modules_never_by_its_door() -> None:
     """Within the library; users go through the doors."""
     guilty = [

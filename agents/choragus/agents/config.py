@@ -164,7 +164,7 @@ def load_config(source: str | os.PathLike[str], *, name: str = "config") -> Conf
     try:
         said = read.decode("utf-8-sig")
         document = tomllib.loads(said)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, or a number or a depth that nobody reads
         raise ConfigFault(place, f"no TOML in UTF-8: {error}") from None
     top = spots(place, said)
     policies, beside = _policies(top, said, document.pop("policies", {}), folder)
@@ -198,8 +198,9 @@ def _policies(top: Spot, said: str, tables: object, folder: Path) -> tuple[tuple
         path = folder / text(spot.at("file"), found["file"])
         try:
             return tuple(load_policies(path)), b"\0" + path.read_bytes()
-        except OSError as error:
-            raise spot.at("file").fault(f"{str(path)!r} cannot be read ({error.strerror}): give its path") from None
+        except (OSError, ValueError) as error:  # a path with a NUL is a ValueError
+            why = error.strerror if isinstance(error, OSError) else error
+            raise spot.at("file").fault(f"{str(path)!r} cannot be read ({why}): give its path") from None
     except PolicyFault as error:
         raise ConfigFault(error.place, error.detail) from None
 

@@ -30,7 +30,8 @@ def _none_or_not_negative(owner: object, attribute: Attribute[float | None], val
 
 
 def _check_number(owner: object, name: str, value: float) -> None:
-    if not (math.isfinite(value) and value >= 0):
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (is_number and math.isfinite(value) and value >= 0):
         raise ValueError(
             f"{type(owner).__name__}.{name} is {value!r}, below 0 or not finite: give a finite number, 0 or more"
         )

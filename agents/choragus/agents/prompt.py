@@ -212,7 +212,7 @@ def _split(text: str, place: str) -> tuple[dict[str, object], str, int]:
         raise AgentFault(f"{place}: the front matter that begins in line 1 has no end: write a line {FENCE} behind it")
     try:
         return tomllib.loads("\n" + "\n".join(lines[1:end])), "\n".join(lines[end + 1 :]), end + 2
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # no TOML, or a number or a depth that nobody reads
         raise AgentFault(f"{place}: the front matter is no TOML: {error}") from None
 
 

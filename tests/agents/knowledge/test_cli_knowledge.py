@@ -39,6 +39,26 @@ async def test_libraries_are_listed_and_exported(file: str, capsys: pytest.Captu
     assert [(line["id"], line["text"]) for line in lines] == [("a", "Alice is tall."), ("b", "Bob is tall.")]
 
 
+async def test_nothing_that_is_exported_moves_the_cursor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, nasty = tmp_path / "runs.db", "a\x9b2J\u202eb"
+    async with Runtime(path, agents=[scripted("done")]) as runtime:
+        await runtime.library("facts").add(nasty)
+
+    await run(["documents", str(path), "main/facts"])
+
+    printed = capsys.readouterr().out
+    assert msgspec.json.decode(printed)["text"] == nasty
+    assert printed.removesuffix("\n").isprintable()
+
+
+@pytest.mark.parametrize("words", [["forget", "--subject"], ["backup"], ["thread"]], ids=" ".join)
+async def test_what_is_no_text_is_refused(file: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    command, *options = words
+
+    assert await run([command, file, *options, "a\udcff"]) == 2
+    assert capsys.readouterr().err == "choragus: 'a\\udcff' is no text: give it in UTF-8\n"
+
+
 async def test_the_owner_forgets_what_a_visitor_asks_it_to(file: str, capsys: pytest.CaptureFixture[str]) -> None:
     async with Runtime(file, agents=[scripted("done")]) as runtime:
         assert await run(["forget", file, "--subject", "alice"]) == 0

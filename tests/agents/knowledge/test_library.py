@@ -52,6 +52,18 @@ async def test_what_is_found_says_where_it_comes_from(facts: Shelf) -> None:
     ]
 
 
+@pytest.mark.parametrize("query", [5, None, b"rain"], ids=repr)
+async def test_a_query_is_a_text(facts: Shelf, query: object) -> None:
+    with pytest.raises(ValueError, match=r"^query=.* is no text: give one$"):
+        await facts.search(query)  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize("subject", [5, "\ud83d", "x" * 600], ids=ascii)
+async def test_a_subject_is_named_as_its_documents_name_it(facts: Shelf, subject: object) -> None:
+    with pytest.raises(ValueError, match=r"no text|no valid Unicode"):
+        await facts.forget(subject=subject)  # type: ignore[arg-type]  # wrong on purpose
+
+
 async def test_the_same_put_twice_is_there_once(facts: Shelf) -> None:
     first, second = await facts.add("Rain."), await facts.add("Rain.")
 

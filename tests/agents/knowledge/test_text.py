@@ -43,6 +43,29 @@ def test_s22_a_label_that_would_mean_something_else_is_refused(label: str) -> No
         made("text", most=100, labels=[label])
 
 
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"run": 5},
+        {"call": "\ud83d"},
+        {"run": "x" * 600},
+        {"labels": 5},
+        {"labels": ["untrusted \ud83d"]},
+        {"labels": ["untrusted " + "x" * 2_000]},
+    ],
+    ids=ascii,
+)
+def test_what_could_not_be_read_again_is_not_put_beside_a_text(beside: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"no text|no valid Unicode|is no list|characters"):
+        made("text", most=100, **beside)  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize("record", [5, "x", None, {"id": "a", "text": "b", "at": float("inf")}], ids=repr)
+def test_what_is_no_record_is_refused(record: object) -> None:
+    with pytest.raises(ValueError, match=r"is no record of an export|is no time"):
+        from_record(record, 100)  # type: ignore[arg-type]  # wrong on purpose
+
+
 def test_the_same_text_with_other_labels_is_another_document() -> None:
     one, same, other = (made("text", most=100, labels=[label]) for label in ("user", "user", "developer"))
 

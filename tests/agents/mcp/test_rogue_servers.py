@@ -208,6 +208,18 @@ async def test_a_server_inherits_nothing_and_gets_its_secrets_by_name(
     assert set(found) <= {*stdio.INHERITED, "A", "TOKEN", "PWD", "SHLVL", "_", "OLDPWD"}
 
 
+@pytest.mark.parametrize("behind", [1_980, 1_990, 1_995])
+async def test_s41_no_part_of_a_secret_is_told_where_a_servers_last_words_are_cut_off(behind: int) -> None:
+    words = f"echo token $TOKEN and more >&2; printf '%0{behind - 10}d\\n' 0 >&2; exit 3"
+    clerk = asking(attrs.evolve(rogue("good"), command=("/bin/sh", "-c", words), env={"TOKEN": FromVault("bank")}))
+
+    with pytest.raises(ServerFault, match="it said: ") as fault:
+        async with Runtime(agents=[clerk], secrets={"bank": "s3cret-value"}):
+            pass
+
+    assert "value" not in str(fault.value).partition("it said: ")[2]
+
+
 def pid_of(folder: Path) -> int:
     """The process of the server that notes what it does in that folder."""
     return int((folder / "notes.pid").read_text(encoding="utf-8"))

@@ -14,7 +14,8 @@ from mcp.server.mcpserver import Context, Image
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
 from tests.agents.mcp.calculator import adding, calculator, calls, eventually_listed, result, serving
-from tests.agents.play import data, eventually
+from tests.agents.play import call, data, eventually
+from tests.agents.play import calls as asked
 
 from choragus.actors.event import Failed
 from choragus.agents.agent import Agent
@@ -280,3 +281,30 @@ async def test_the_time_to_start_is_over_once_a_server_runs() -> None:
         await asyncio.sleep(0.7)
 
         assert (runtime.servers()[0].state, ended) == ("running", [])
+
+
+@pytest.mark.parametrize("before", [3_962, 3_964, 3_990])
+async def test_s41_no_part_of_a_secret_is_told_where_a_servers_error_is_cut_off(before: int) -> None:
+    def tell(text: str) -> str:
+        """Tell more than it should."""
+        raise ToolError(f"{'x' * before} s3cret-value")
+
+    @tool(risk="read", secrets=("bank",))
+    def other() -> str:
+        """Something else."""
+        return ""
+
+    declared = McpServer("bank", server=serving(tell), risks={"*": "read"})
+    read: list[str] = []
+
+    def model(request: ModelRequest) -> ModelReply:
+        read.extend(line.text for line in request.messages if line.role == "tool")
+        return ModelReply("done") if read else asked(call("bank__tell", text="x"))
+
+    clerk = Agent("clerk", model=FunctionModel(model), servers=[declared], tools=[other])
+    async with Runtime(agents=[clerk], secrets={"bank": "s3cret-value"}) as runtime:
+        run = await runtime.start(clerk, "Go.")
+        await run.result(5)
+
+    assert "xxx" in read[0]
+    assert "s3cre" not in read[0]

@@ -190,6 +190,8 @@ GOOD = 'name = "b"\nverdict = "deny"\nreason = "x"\n'
     ("text", "error"),
     [
         ("a = \n", "policies: no TOML: Invalid value"),
+        ("a = " + "[" * 5_000 + "\n", "policies: no TOML: .*recursion"),
+        ("a = " + "9" * 5_000 + "\n", "policies: no TOML: Exceeds the limit"),
         ("[rules]\nx = 1\n", "policies.rules: unknown key; known are risk, loop, rate, new-tool"),
         ("[rule]\nx = 1\n", r"policies: rule: write \[\[rule\]\] as a line of its own"),
         ('[risk]\nreed = "ask"\n', "policies:1: risk.reed: unknown key; known are read, reversible, irreversible"),
@@ -229,6 +231,16 @@ def test_what_is_wrong_is_said_with_its_place(text: str, error: str) -> None:
 def test_a_file_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load_policies(tmp_path / "none.toml")
+
+
+def test_a_file_of_policies_is_utf_8_with_a_mark_or_without(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.toml", tmp_path / "bad.toml"
+    good.write_bytes(b'\xef\xbb\xbf[plan]\norder = ["find"]\n')
+    bad.write_bytes(b"# \xff\n")
+
+    assert load_policies(good) == [PlanPolicy(order=["find"])]
+    with pytest.raises(PolicyFault, match=r"bad.toml: no TOML: .*can't decode"):
+        load_policies(bad)
 
 
 def test_a_plan_has_an_order() -> None:

@@ -193,6 +193,20 @@ async def test_the_real_sdk_brings_status_wait_and_reason_and_asks_once(format: 
     assert len(provider.asked) == 2
 
 
+@pytest.mark.parametrize("before", [470, 480, 490])
+@pytest.mark.parametrize("format", ["chat", "messages"])
+async def test_s41_a_key_that_an_error_was_cut_off_in_is_not_shown(format: str, before: int) -> None:
+    needs(format)
+    said = json.dumps({"error": {"message": f"{'x' * before} {KEY}", "type": "invalid_request_error"}}).encode()
+    async with loopback(Answer(status=400, body=said)) as provider:
+        used = model(format, provider.url)
+
+        _, error = await ended(used)
+        await used.release()
+
+    assert KEY[:9] not in str(error)
+
+
 @pytest.mark.parametrize("format", ["chat", "messages"])
 async def test_s45_the_real_sdk_at_what_is_no_provider(format: str) -> None:
     needs(format)

@@ -89,6 +89,7 @@ def test_a_provider_may_say_itself_whether_to_try_again() -> None:
         ({"retry-after": formatdate(NOW + 90, usegmt=True)}, 90.0),
         ({"retry-after": formatdate(NOW - 90, usegmt=True)}, 0.0),
         ({"retry-after": "soon"}, None),
+        ({"retry-after": f"Thu, 01 Jan {'9' * 20} 00:00:00 GMT"}, None),
         ({"retry-after": "-3"}, None),
         ({"retry-after": "nan"}, None),
         ({"retry-after-ms": "x", "retry-after": "3"}, 3.0),

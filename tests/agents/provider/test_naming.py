@@ -125,17 +125,38 @@ def test_without_the_extra_there_is_one_clear_error(provider: str, monkeypatch: 
         ({"structured_output": "no"}, r"^structured_output='no' of model 'm' must be 'native' or 'instructions'$"),
         ({"max_output_tokens": 0}, r"^max_output_tokens=0 is no whole number from 1 up$"),
         ({"max_reply_bytes": True}, r"^max_reply_bytes=True is no whole number from 1 up$"),
-        ({"timeout": 0}, r"^timeout=0 of model 'm' must be above 0 s$"),
-        (
-            {"base_url": "localhost:1"},
-            r"^base_url='localhost:1' of model 'm' begins with neither http:// nor https://$",
-        ),
+        ({"timeout": 0}, r"^timeout=0 of model 'm' is none: give seconds, above 0 and finite$"),
+        ({"timeout": None}, r"^timeout=None of model 'm' is none: give seconds"),
+        ({"timeout": float("nan")}, r"^timeout=nan of model 'm' is none: give seconds"),
+        ({"base_url": "localhost:1"}, r"^base_url='localhost:1' of model 'm' is no address: give one as https://"),
+        ({"base_url": "http://me:pass@h:x/v1?key=1"}, r"^base_url='h:x/v1' of model 'm' is no address"),
+        ({"base_url": "http://"}, r"^base_url='http://' of model 'm' is no address"),
+        ({"base_url": 5}, r"^base_url=5 of model 'm' is none: give a text"),
+        ({"api_key": b"sk-1"}, r"^the API key of model 'm' is a bytes: give text$"),
+        ({"temperature": "hot"}, r"^temperature='hot' of model 'm' is none: give a finite number, or None$"),
+        ({"reasoning_effort": 5}, r"^reasoning_effort=5 of model 'm' is none: give 'low'"),
+        ({"extra": 5}, r"^extra=5 of model 'm' is none: give a mapping"),
+        ({"price": 0}, r"^price=0 of model 'm' is none: give Price\(...\), which is free without numbers"),
+        ({"provider": 5}, r"^provider=5 of model 'm' is none: give at most 256 printable"),
         ({"api_key": "sk-1\nx"}, r"^the API key of model 'm' holds characters that no HTTP header carries$"),
     ],
 )
 def test_an_option_that_is_none_is_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         OpenAIModel("m", **options)  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize("name", [None, "", "\udc80", "m\n"], ids=ascii)
+@pytest.mark.parametrize("kind", [OpenAIModel, AnthropicModel])
+def test_a_model_has_a_name(kind: type[OpenAIModel] | type[AnthropicModel], name: object) -> None:
+    with pytest.raises(ValueError, match=r"^model name .* is none: give 1 to 256 printable characters$"):
+        kind(name)  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize("given", ["2.50", True, [1]], ids=repr)
+def test_a_price_is_a_number(given: object) -> None:
+    with pytest.raises(ValueError, match=r"^Price.input_per_million is .*: give a finite number, 0 or more$"):
+        Price(input_per_million=given)  # type: ignore[arg-type]  # wrong on purpose
 
 
 @pytest.mark.parametrize("thinking", [1_000, 16_384, True, "much"])

@@ -45,6 +45,8 @@ def _main(argv: Sequence[str] | None) -> int:
         asked = parser().parse_args(argv)
     except SystemExit as end:  # argparse has said what is wrong, or given help
         return end.code if isinstance(end.code, int) else Exit.USAGE
+    if odd := _no_unicode(asked):
+        return _fail(asked, f"{odd} is no text: give it in UTF-8", Exit.USAGE)
     if Path(asked.file).is_dir():
         return _fail(asked, f"{asked.file} is a folder: name the database in it", Exit.FILE)
     try:
@@ -58,6 +60,15 @@ def _main(argv: Sequence[str] | None) -> int:
         return _fail(asked, str(error), Exit.FILE)
     except ChoragusError as error:
         return _fail(asked, str(error), Exit.USAGE)
+
+
+def _no_unicode(asked: Namespace) -> str:
+    """What was typed in bytes that are no UTF-8, which no file can hold; the name of the file may be."""
+    for name, value in vars(asked).items():
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, str) and name != "file" and one.encode("utf-8", "replace").decode() != one:
+                return repr(one)
+    return ""
 
 
 async def _run(asked: Namespace) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import attrs
-import msgspec
 
 from choragus.agents.context.explaining import ContextPiece, Explanation, explain
 
@@ -17,7 +16,7 @@ async def show_context(session: Session) -> Exit:
     summary = await session.run(session.asked.run)
     told = await explain(session.store, summary.run, session.asked.step)
     if session.asked.json:
-        print(msgspec.json.encode(attrs.asdict(told)).decode())
+        print(as_json(attrs.asdict(told)))
         return Exit.OK
     print("\n".join([*_head(told), "", *_pieces(told), *_left_out(told)]))
     return Exit.OK

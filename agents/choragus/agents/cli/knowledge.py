@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from choragus.agents.knowledge.declaration import collection_of
 from choragus.agents.knowledge.message import LIBRARIAN, ForgetTexts, Forgotten
 from choragus.agents.knowledge.text import records
@@ -13,7 +11,7 @@ from choragus.mailbox.address import actor_id
 from .command import Commands, command
 from .exit import Exit, Refused
 from .session import Session
-from .text import counted, visible
+from .text import as_json, counted, visible
 
 _PREFIX = collection_of("")
 
@@ -55,7 +53,7 @@ async def show_documents(session: Session) -> Exit:
         return Exit.OK
     name = await _named(session, wanted)
     async for record in records(session.store, collection_of(name)):
-        print(msgspec.json.encode(record).decode())
+        print(as_json(record))
     return Exit.OK
 
 
@@ -68,7 +66,7 @@ async def forget(session: Session) -> Exit:
     names = [await _named(session, wanted)] if wanted is not None else list(await _libraries(session))
     having = [n for n in names if await session.store.document_ids(collection_of(n), subject=subject, limit=1)]
     if not having:
-        raise Refused(f"no document of subject {subject!r} in {session.file}: there is nothing to forget")
+        raise Refused(f"no document of subject {subject!r:.80} in {session.file}: there is nothing to forget")
     worst = Exit.OK
     for name in having:
         fate = await post(session.store, actor_id(LIBRARIAN, name), ForgetTexts(subject=subject))

@@ -15,7 +15,7 @@ from choragus.mailbox.store import Store
 from .found import fields_of
 from .message import ForgetTexts, Forgotten, PutTexts, RunOver
 from .shelf import LONGEST_QUERY
-from .text import PAGE
+from .text import PAGE, check_names
 
 SHORT = 2_000
 """Characters that are kept of a goal and of an outcome."""
@@ -88,6 +88,8 @@ class Episodes:
         """
         if type(limit) is not int or limit < 1:
             raise ValueError(f"limit={limit!r}: give a whole number above 0")
+        if not isinstance(goal, str):
+            raise ValueError(f"goal={goal!r:.80} is no text: give one")
         hits = await self._store.search(self.collection, goal[:LONGEST_QUERY], limit)
         return [_read(hit.document, hit.score) for hit in hits]
 
@@ -110,6 +112,7 @@ class Episodes:
 
     async def forget(self, run: str) -> Forgotten:
         """Delete what one run has left; its logbook stays until it is pruned."""
+        check_names(run=run)
         return await self._ref().ask(ForgetTexts(id=run))
 
 

@@ -10,6 +10,9 @@ from choragus.agents.flow.label import DEVELOPER, RUNTIME, UNTRUSTED, USER, is_u
 
 SOURCES = (USER, DEVELOPER, RUNTIME)
 
+LONGEST_LABEL = 1_024
+"""Characters of a label: a source with what stands before it."""
+
 
 class _Part(msgspec.Struct):
     """What of a part in a result matters here."""
@@ -34,14 +37,19 @@ def checked_labels(labels: Iterable[str] | None, source: str) -> tuple[str, ...]
     """
     if isinstance(labels, str):
         raise ValueError(f"labels={labels!r} is one text: give a list, [{labels!r}]")
+    if labels is not None and not isinstance(labels, Iterable):
+        raise ValueError(f"labels={labels!r} is no list: give ['user'], say, or None")
     given = tuple(labels or untrusted(source or "memory"))
     for label in given:
         is_tool = isinstance(label, str) and label.startswith("tool ") and "$" not in label
+        if isinstance(label, str) and len(label) > LONGEST_LABEL:
+            raise ValueError(f"label {label!r:.80} has {len(label):,} characters: give at most {LONGEST_LABEL}")
         if not isinstance(label, str) or not (label in SOURCES or is_untrusted(label) or is_tool):
             raise ValueError(
-                f"label {label!r} is no source: give {', '.join(map(repr, SOURCES))}, 'tool NAME' or 'untrusted NAME'"
+                f"label {label!r:.80} is no source: give {', '.join(map(repr, SOURCES))}, 'tool NAME' or "
+                "'untrusted NAME'"
             )
-    return given
+    return tuple(dict.fromkeys(given))
 
 
 def is_trusted(labels: Iterable[str]) -> bool:

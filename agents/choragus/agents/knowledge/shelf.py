@@ -17,7 +17,7 @@ from .embedder import Embedder, embedded
 from .found import Found, found_in, fused
 from .message import ForgetTexts, Forgotten, PutTexts, Text
 from .nearness import Nearness
-from .text import PAGE, from_record, made, records
+from .text import PAGE, check_names, from_record, made, records
 
 LONGEST_QUERY = 20_000
 """Characters of a query that are looked at."""
@@ -98,6 +98,8 @@ class Shelf:
             raise ValueError(f"query={query!r} is no text: give a str")
         if type(limit) is not int or limit < 1:
             raise ValueError(f"limit={limit!r}: give a whole number above 0")
+        if not isinstance(query, str):
+            raise ValueError(f"query={query!r:.80} is no text: give one")
         asked = query[:LONGEST_QUERY]
         if self.terms.embedder is None:
             hits = await self._store.search(self.collection, asked, limit)
@@ -123,6 +125,7 @@ class Shelf:
         """
         if bool(subject) == bool(id):
             raise ValueError(f"forget(subject={subject!r}, id={id!r}): give one of both")
+        check_names(subject=subject, id=id)
         return await self._ref().ask(ForgetTexts(subject=subject, id=id), timeout=LONGEST_TURN)
 
     async def export(self) -> AsyncIterator[dict[str, object]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from hashlib import sha256
 
@@ -61,11 +62,11 @@ def made(
     if not isinstance(text, str) or not text.strip() or len(text) > LONGEST:
         shown = f"{len(text):,} characters" if isinstance(text, str) else repr(text)
         raise ValueError(f"the text has {shown}: give 1 to {LONGEST:,}, and not only white space")
-    for what, value in (("id", id), ("source", source), ("subject", subject)):
-        if not isinstance(value, str) or len(value) > LONGEST_NAME:
-            raise ValueError(f"{what}={value!r:.80} is too long or no text: give at most {LONGEST_NAME} characters")
-    _check_unicode(text, id, source, subject)
+    check_names(id=id, source=source, subject=subject, run=run, call=call)
+    if at is not None and not math.isfinite(at):
+        raise ValueError(f"at={at!r} is no time: give seconds since the epoch")
     whose = checked_labels(labels, source)
+    _check_unicode(text, *whose)
     hash_ = sha256(text.encode()).hexdigest()
     named = id or sha256("\0".join((hash_, source, subject, *whose)).encode()).hexdigest()[:16]
     return Text(
@@ -82,12 +83,26 @@ def made(
     )
 
 
+def check_names(**named: object) -> None:
+    """Refuse what cannot stand beside a text.
+
+    Raises:
+        ValueError: when one is no text, is too long, or is no valid Unicode.
+    """
+    for what, value in named.items():
+        if not isinstance(value, str) or len(value) > LONGEST_NAME:
+            raise ValueError(f"{what}={value!r:.80} is too long or no text: give at most {LONGEST_NAME} characters")
+        _check_unicode(value)
+
+
 def from_record(record: Mapping[str, object], most: int) -> Text:
     """A document from what was exported.
 
     Raises:
         ValueError: when it is no such record, or its text is not what was exported.
     """
+    if not isinstance(record, Mapping):
+        raise ValueError(f"{record!r:.80} is no record of an export: give what `export` gave")
     try:
         kept = msgspec.convert(dict(record), Kept)
     except msgspec.ValidationError as error:

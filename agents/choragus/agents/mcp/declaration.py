@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Literal
+from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
@@ -17,6 +19,7 @@ from choragus.agents.toolbelt.options import LARGEST_RESULT, Retry
 from choragus.supervision.backoff import Backoff
 from choragus.supervision.strategy import OneForOne
 
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _NAME = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*")
 LONGEST_NAME = 32
 
@@ -56,7 +59,8 @@ class FromVault:
 
 
 def _as_texts(given: Iterable[str]) -> tuple[str, ...]:
-    return given if isinstance(given, str) else tuple(given)  # type: ignore[return-value]  # a text is refused below
+    is_list = isinstance(given, Iterable) and not isinstance(given, str)
+    return tuple(given) if is_list else given  # type: ignore[return-value]  # what is no list is refused below
 
 
 @frozen
@@ -178,12 +182,14 @@ class McpServer:
         ways = [self.command != (), self.url != "", self.server is not None]
         if sum(ways) != 1:
             raise self._fault("is reached in one way: give one of command=[...], url= and server=")
-        if isinstance(self.command, str) or not all(isinstance(one, str) and one for one in self.command):
+        if not isinstance(self.command, tuple) or not all(map(_is_argument, self.command)):
             raise self._fault(f"has command={self.command!r}: give a list of texts, as ['mcp-server-git', '-v']")
-        if self.url and not (isinstance(self.url, str) and self.url.startswith(("http://", "https://"))):
-            raise self._fault(f"has url={self.url!r}: give one that begins with http:// or https://")
+        if self.url and not _is_url(self.url):
+            raise self._fault(f"has url={self.url!r}: give one that begins with http:// or https://, and has a host")
         if (self.env or self.cwd is not None) and not self.command:
             raise self._fault("has env= or cwd=, which only a process has: give command= with them")
+        if self.cwd is not None and not (isinstance(self.cwd, str | os.PathLike) and _is_argument(os.fspath(self.cwd))):
+            raise self._fault(f"has cwd={self.cwd!r}: give the path of a folder")
         if (self.headers or self.auth is not None) and not self.url:
             raise self._fault("has headers= or auth=, which only go with url=")
 
@@ -195,9 +201,13 @@ class McpServer:
             for name, value in given.items():
                 if not isinstance(name, str) or not isinstance(value, str | FromVault):
                     raise self._fault(f"has {which}[{name!r}] of a wrong type: give a text, or FromVault('name')")
-        if isinstance(self.allow, str) or not all(isinstance(one, str) for one in self.allow):
+                if not _can_be_given(which, name, value.form if isinstance(value, FromVault) else value):
+                    raise self._fault(f"has {which}[{name!r}] with characters that cannot be given: leave them out")
+        if not isinstance(self.allow, tuple) or not all(isinstance(one, str) for one in self.allow):
             raise self._fault(f"has allow={self.allow!r}: give a list of globs, as ['read_*']")
         known = [each.value for each in Risk]
+        if not isinstance(self.risks, Mapping) or not all(isinstance(glob, str) for glob in self.risks):
+            raise self._fault(f"has risks={self.risks!r}: give a mapping of globs to one of {', '.join(known)}")
         for glob, risk in self.risks.items():
             if risk not in known:
                 raise self._fault(f"has risks[{glob!r}] = {risk!r}: choose from {', '.join(known)}")
@@ -213,6 +223,8 @@ class McpServer:
                 raise self._fault(f"has {which}={value!r}: give a whole number of bytes above 0")
 
     def _check_kinds(self) -> None:
+        if not isinstance(self.trust_annotations, bool):  # "no" would be taken as a yes
+            raise self._fault(f"has trust_annotations={self.trust_annotations!r}: give True or False")
         if self.pin not in ("first", "strict"):
             raise self._fault(f"has pin={self.pin!r}: give 'first' or 'strict'")
         if self.questions not in ("none", "defaults"):
@@ -223,3 +235,27 @@ class McpServer:
 
     def _fault(self, text: str) -> ServerFault:
         return ServerFault(f"server {self.name!r} {text}")
+
+
+def _is_argument(value: object) -> bool:
+    """Whether a process can be given it."""
+    return isinstance(value, str) and value != "" and "\0" not in value and _is_unicode(value)
+
+
+def _is_unicode(text: str) -> bool:
+    return text.encode("utf-8", "replace").decode() == text
+
+
+def _is_url(value: object) -> bool:
+    try:
+        parts = urlsplit(str(value))
+        has_place = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return isinstance(value, str) and value.isprintable() and parts.scheme in ("http", "https") and has_place
+
+
+def _can_be_given(which: str, name: str, value: str) -> bool:
+    if which == "env":
+        return _is_argument(name) and "=" not in name and "\0" not in value and _is_unicode(value)
+    return _HEADER.fullmatch(name) is not None and value.isascii() and (value.isprintable() or not value)

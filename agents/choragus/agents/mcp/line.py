@@ -18,7 +18,7 @@ from choragus.agents.toolbelt.process import Died
 from .declaration import McpServer
 from .offer import Offer
 from .result import value_of
-from .session import Checked, Lost, Sdk, Session
+from .session import LONGEST_ERROR, Checked, Lost, Sdk, Session
 from .standing import Standing
 from .stdio import ServerEnded
 
@@ -70,7 +70,7 @@ class Line:
         """Why it could not be reached, in a line."""
         if isinstance(error, TimeoutError):
             return f"it did not start within {self.server.start_timeout:g} s"
-        return self._scrub(_told(error))
+        return self._clean(_told(error))
 
     async def look(self) -> tuple[Offer, ...]:
         """Connect once, and part again: what the server offers.
@@ -138,16 +138,22 @@ class Line:
         meta = {IDEMPOTENCY_KEY: context.idempotency_key, "traceparent": traceparent(context.run, context.call)}
         try:
             result = await session.call(offer.name, arguments, meta)
+            value = value_of(result)
         except Lost as lost:
-            why = self._scrub(str(lost))
+            why = self._clean(str(lost))
             raise Died(f"server {self.server.name} ended while {offer.name} ran: {why}") from None
-        value = value_of(result)
+        except ToolError as refused:
+            raise ToolError(self._clean(str(refused)), refused.retryable) from None
         if output is not None:
             structured = "structuredContent" in result
             fault = output.fault(result["structuredContent"]) if structured else "it has no structured content"
             if fault:
                 raise WrongResult(offer.name, fault)
         return value
+
+    def _clean(self, said: str) -> str:
+        """The beginning of it, without secrets: cut behind that, for half a secret is not known as one."""
+        return self._scrub(said)[:LONGEST_ERROR]
 
     async def _ready(self) -> Session:
         """The session, once it is there, at most half the time of a call: what was never sent is not unknown."""

@@ -8,9 +8,6 @@ import msgspec
 
 from choragus.agents.errors import ToolError
 
-LONGEST_ERROR = 4_000
-"""Characters of a server's error that the model reads."""
-
 
 def value_of(result: Mapping[str, object]) -> object:
     """The value of a result in the protocol's own form: what is structured, or the texts; pictures become a note.
@@ -24,7 +21,7 @@ def value_of(result: Mapping[str, object]) -> object:
     parts = [_part(one) for one in content if isinstance(one, Mapping)] if isinstance(content, Sequence) else []
     if result.get("isError") is True:
         said = "\n".join(one if isinstance(one, str) else str(one) for one in parts) or "it says only that it failed"
-        raise ToolError(said[:LONGEST_ERROR])
+        raise ToolError(said)  # the Line cuts it, once no secret is in it
     texts: object = parts[0] if len(parts) == 1 else parts
     if "structuredContent" not in result:
         return texts if parts else ""

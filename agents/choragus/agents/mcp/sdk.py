@@ -41,9 +41,8 @@ from choragus.agents.errors import ToolError, WrongResult
 from .bounded import Bounded
 from .declaration import FromVault, McpServer
 from .offer import LARGEST_LISTING, MOST_TOOLS, Offer
-from .result import LONGEST_ERROR
 from .schema import Schema as checked  # noqa: F401  # part of what `session.Sdk` promises
-from .session import Ending, Lost
+from .session import LONGEST_ERROR, Ending, Lost
 from .stdio import ServerEnded, ServerProcess, environment, server_process
 
 Streams = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObjectSendStream[SessionMessage]]
@@ -292,7 +291,7 @@ def _short(error: Exception) -> str:
     one: BaseException = error
     while isinstance(one, BaseExceptionGroup):
         one = one.exceptions[0]
-    return str(one)[:LONGEST_ERROR] or type(one).__name__
+    return str(one) or type(one).__name__  # the Line cuts it, once no secret is in it
 
 
 def _lines(error: ValidationError) -> Iterable[str]:

@@ -14,6 +14,9 @@ from choragus.actors.thread import in_thread
 from .declaration import McpServer
 from .offer import Offer
 
+LONGEST_ERROR = 4_000
+"""Characters of a server's error that people and the model read."""
+
 
 class Lost(Exception):
     """Raised when the connection ended before the answer came; nobody knows what the server did."""

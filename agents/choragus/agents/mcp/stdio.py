@@ -136,7 +136,9 @@ class ServerProcess:
         if code is None:
             with suppress(TimeoutError):
                 code = await asyncio.wait_for(asyncio.shield(self._process.wait()), 0.5)
-        last = self.said.decode("utf-8", "replace").strip()
+        # What was cut off begins with a part of a word, perhaps of a secret, which nobody would know as one.
+        said = self.said if len(self.said) < TAIL else b"".join(self.said.split(None, 1)[1:])
+        last = said.decode("utf-8", "replace").strip()
         how = "it closed its output" if code is None else f"its process ended with exit code {code}"
         return f"{how}; it said: {last}" if last else how
 

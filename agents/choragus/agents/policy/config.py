@@ -82,12 +82,13 @@ def load_policies(source: str | os.PathLike[str], *, name: str = "policies") -> 
         OSError: when the file cannot be read.
     """
     if isinstance(source, str) and "\n" in source:
-        place, text = name, source
+        place, read = name, source.encode("utf-8", "surrogatepass")
     else:
-        place, text = os.fspath(source), Path(source).read_text(encoding="utf-8")
+        place, read = os.fspath(source), Path(source).read_bytes()
     try:
+        text = read.decode("utf-8-sig")
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, or a number or a depth that nobody reads
         raise PolicyFault(place, f"no TOML: {error}") from None
     return read_policies(place, text, document)
 

@@ -28,6 +28,9 @@ MAX_REPLY_BYTES = 16_000_000
 BYTES_PER_TOKEN = 2
 """Of a request, for its bound: prose has four or five, dense JSON and most scripts two or more."""
 
+SHOWN_KEY = 8
+"""Characters of a key's beginning that say nothing of the rest, as `sk-proj-`."""
+
 DRAIN = 0.25
 """Seconds for what stands behind the last event, so that the connection can be used again."""
 
@@ -211,10 +214,21 @@ class Adapter:
         return evolve(reply, usage=evolve(reply.usage, cost_usd=self._tariff.cost(reply.usage)))
 
     def _scrubbed(self, error: ModelError) -> ModelError:
-        if not self._secret or self._secret not in error.reason:
-            return error
-        reason = error.reason.replace(self._secret, "***")
-        return ModelError(reason, error.retryable, error.kind, error.retry_after)
+        reason = without_key(error.reason, self._secret)
+        return error if reason == error.reason else ModelError(reason, error.retryable, error.kind, error.retry_after)
+
+
+def without_key(text: str, key: str) -> str:
+    """The text without the key, and without what is left of it where a long text was cut off.
+
+    >>> without_key("no such key: sk-abcdefghij; again: sk-abcdef", "sk-abcdefghij")
+    'no such key: ***; again: ***'
+    """
+    if not key:
+        return text
+    for length in range(len(key), min(SHOWN_KEY, len(key) - 1), -1):
+        text = text.replace(key[:length], "***")
+    return text
 
 
 def _pieces(reader: Reader, events: EventStream, chunk: bytes) -> list[str]:

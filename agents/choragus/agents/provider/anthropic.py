@@ -12,6 +12,7 @@ from .adapter import MAX_OUTPUT_TOKENS, MAX_REPLY_BYTES, TIMEOUT, Adapter, Bound
 from .connection import Connection, access, check_extra
 from .messages import MessagesFormat
 from .openai import StructuredOutput, check_choice
+from .option import check_options
 from .place import Place
 from .tariff import Tariffs
 
@@ -71,6 +72,17 @@ class AnthropicModel(Adapter):
         max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
         check_extra("anthropic", "anthropic")
+        check_options(
+            name,
+            api_key=api_key,
+            base_url=base_url,
+            timeout=timeout,
+            temperature=temperature,
+            reasoning_effort=reasoning_effort,
+            extra=extra,
+            price=price,
+            provider=provider,
+        )
         check_choice(name, "structured_output", structured_output, ("native", "instructions"))
         bounds = Bounds(max_output_tokens=max_output_tokens, max_reply_bytes=max_reply_bytes)
         _check_thinking(name, thinking, temperature, max_output_tokens)

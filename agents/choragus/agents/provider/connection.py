@@ -105,15 +105,27 @@ def access(
     variable = f"{prefix}_API_KEY"
     key = (api_key if api_key is not None else "" if base_url else environ.get(variable, "")).strip()
     base_url = base_url or environ.get(f"{prefix}_BASE_URL") or None
-    if base_url is not None and urlsplit(base_url).scheme not in ("http", "https"):
-        raise ValueError(f"base_url={base_url!r} of model {model!r} begins with neither http:// nor https://")
+    if base_url is not None:
+        _check_url(model, base_url)
     if not key.isascii() or not key.isprintable():
         raise ValueError(f"the API key of model {model!r} holds characters that no HTTP header carries")
     if not key and not base_url:
         raise SecretFault(variable, f"model {model!r} has no API key: set {variable}, or pass api_key= or client=")
-    if timeout <= 0:
-        raise ValueError(f"timeout={timeout!r} of model {model!r} must be above 0 s")
     return Access(api_key=key, base_url=base_url, timeout=timeout)
+
+
+def _check_url(model: str, base_url: str) -> None:
+    """Refuse what is no address; what is told of it leaves out what may be secret."""
+    try:
+        parts = urlsplit(base_url)
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one or not base_url.isprintable():
+        shown = base_url.partition("?")[0].rpartition("@")[2]
+        raise ValueError(
+            f"base_url={shown!r:.200} of model {model!r} is no address: give one as https://llm.example/v1"
+        )
 
 
 def check_extra(module: str, extra: str) -> None:

@@ -112,7 +112,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
         return seconds
     try:
         date = parsedate_to_datetime(given)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     date = date if date.tzinfo else date.replace(tzinfo=UTC)
     return max(0.0, (date - datetime.fromtimestamp(now, UTC)).total_seconds())

@@ -12,6 +12,7 @@ from choragus.agents.model import Price
 from .adapter import MAX_OUTPUT_TOKENS, MAX_REPLY_BYTES, TIMEOUT, Adapter, Bounds
 from .chat import ChatFormat
 from .connection import Connection, access, check_extra
+from .option import check_options
 from .place import Place
 from .responses import ResponsesFormat
 from .tariff import Tariffs
@@ -75,6 +76,17 @@ class OpenAIModel(Adapter):
         max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
         check_extra("openai", "openai")
+        check_options(
+            name,
+            api_key=api_key,
+            base_url=base_url,
+            timeout=timeout,
+            temperature=temperature,
+            reasoning_effort=reasoning_effort,
+            extra=extra,
+            price=price,
+            provider=provider,
+        )
         check_choice(name, "interface", interface, (None, "responses", "chat"))
         check_choice(name, "structured_output", structured_output, ("native", "instructions"))
         bounds = Bounds(max_output_tokens=max_output_tokens, max_reply_bytes=max_reply_bytes)
