@@ -185,6 +185,7 @@ class Stepping(Recovering[R, M]):
         if not failure and (cursor.step or not {PROPOSE, REVISE} & set(heard)):
             return False
         self._set_down(asked, *results)
+        self.state.calls = []  # they stand in the conversation now, and are handed on with it
         self._advance(failure=failure)
         return True
 
