@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 
+import attrs
 import pytest
 
 from choragus.agents.errors import Failed
 from choragus.agents.fork import whole_conversation
+from choragus.agents.model import ModelRequest
 from choragus.agents.plan.planning import Planning
 from choragus.agents.plan.recovery import AskPerson, Recovery
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
+from choragus.agents.scripted import FunctionModel
 
-from .plan_play import given, gives_up, planner, proposes, states
+from .plan_play import follows, given, gives_up, planner, proposes, states
 from .play import eventually
 
 NO_RETRIES = Planning(recovery=Recovery(retries=0))
@@ -51,3 +54,19 @@ async def test_a_run_can_be_forked_while_a_person_is_asked_about_a_step_that_was
             assert await each.result(5) == "all done"
             assert await states(each) == {"a": "succeeded"}
             assert set((await _call_ids(runtime, each)).values()) == {1}
+
+
+async def test_explain_names_the_tools_that_a_step_of_a_plan_was_shown() -> None:
+    heard: list[ModelRequest] = []
+    plan = proposes(given("a", tools=["look"]), given("b"))
+    says = follows({}, plan)
+    agent = planner({}, planning=Planning(revisions=1))
+    agent = attrs.evolve(agent, model=FunctionModel(lambda request: heard.append(request) or says(request)))  # type: ignore[func-returns-value]  # that is the point
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Go.", tools=["look", "pay"])
+        await run.result(5)
+
+        told = [(await run.explain(step)).tools for step in range(1, len(heard) + 1)]
+
+        assert told == [tuple(one.name for one in request.tools) for request in heard]
+        assert told[1] == ("look", "revise_plan", "fail_step")

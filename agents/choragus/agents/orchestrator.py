@@ -140,7 +140,7 @@ class Orchestrator(
             self.state.plan.perceived(message.upto)
         self.state.tries = 0
         self._from_the_first()
-        self._enter(Phase.REASON)
+        self._enter(Phase.REASON, **self._offers())
         await self._reserve()
 
     @handle

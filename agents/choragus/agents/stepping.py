@@ -220,6 +220,14 @@ class Stepping(Recovering[R, M]):
         answers = bool(final) or cursor.mode is Mode.ANSWER
         return attrs.evolve(asked, granted=granted, plan=() if final else self._offered, answers=answers)
 
+    def _offers(self) -> dict[str, object]:
+        """What of the tools the model is shown in this step, where that is not the same in all."""
+        if self.state.plan is None:
+            return {}
+        asked = self._asked("")
+        granted: dict[str, object] = {} if asked.granted is None else {"granted": list(asked.granted)}
+        return {**granted, "offered": list(asked.plan)}
+
     def _open_end(self) -> dict[str, object]:
         return {"judged": True} if self.state.plan is not None else super()._open_end()
 

@@ -14,6 +14,7 @@ from choragus.agents.errors import AgentError
 from choragus.agents.fork import whole_conversation
 from choragus.agents.model import CHARACTERS_PER_TOKEN, ChatMessage
 from choragus.agents.prompt import Prompt
+from choragus.agents.state import Phase
 from choragus.agents.stream import run_stream
 from choragus.mailbox.store import Store
 
@@ -100,6 +101,7 @@ class _Told:
     agent: str = ""
     manifest: Mapping[str, object] = field(factory=dict)
     granted: list[str] | None = None
+    reasoned: Mapping[str, object] = field(factory=dict)
     messages: int = 0
     version: int = 0
     tokens: int = 0
@@ -200,6 +202,8 @@ def _whole_frame(told: _Told, prompt: Prompt | None) -> Framed:
     known = prompt if prompt is not None and prompt.digest == digest else Prompt("", name="not in the file")
     tools = msgspec.convert(told.manifest.get("tools", []), list[dict[str, object]])
     names = tuple(str(tool["name"]) for tool in tools)
+    for granted in (told.granted, msgspec.convert(told.reasoned.get("granted"), list[str] | None)):
+        names = names if granted is None else tuple(name for name in names if name in granted)
     return Framed(
         step=0,
         upto=0,
@@ -209,7 +213,7 @@ def _whole_frame(told: _Told, prompt: Prompt | None) -> Framed:
         prompt=known.name,
         prompt_version=known.version,
         prompt_hash=digest,
-        tools=names if told.granted is None else tuple(name for name in names if name in told.granted),
+        tools=(*names, *msgspec.convert(told.reasoned.get("offered", []), list[str])),
         fixed=0,
     )
 
@@ -227,7 +231,7 @@ async def _told(store: Store, run: str, step: int | None) -> _Told:
 
 
 _TELLING = frozenset(
-    {"run.started", "run.manifest", "run.granted", "memory.assembled", "model.replied", "run.degraded"}
+    {"run.started", "run.manifest", "run.granted", "memory.assembled", "phase", "model.replied", "run.degraded"}
 )
 
 
@@ -248,7 +252,9 @@ def _take(told: _Told, kind: str, data: Mapping[str, object], step: int | None) 
             told.messages = msgspec.convert(data["messages"], int)
             told.version = msgspec.convert(data.get("context", 0), int)
             told.tokens = msgspec.convert(data.get("tokens", 0), int)
-            told.final, told.replied = "", {}
+            told.final, told.replied, told.reasoned = "", {}, {}
+        case "phase":
+            told.reasoned = data if data["phase"] == Phase.REASON.value else told.reasoned
         case "run.degraded":
             told.final = f"{LAST} ({data['reason']})"
         case _:
