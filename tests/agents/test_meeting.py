@@ -7,11 +7,12 @@ from collections import Counter
 import attrs
 import pytest
 
-from choragus.agents.errors import Failed
+from choragus.agents.errors import Failed, TextRefused
 from choragus.agents.fork import whole_conversation
 from choragus.agents.model import ModelRequest
 from choragus.agents.plan.planning import Planning
 from choragus.agents.plan.recovery import AskPerson, Recovery
+from choragus.agents.plan.step import Plan, PlanStep
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import FunctionModel
@@ -70,3 +71,43 @@ async def test_explain_names_the_tools_that_a_step_of_a_plan_was_shown() -> None
 
         assert told == [tuple(one.name for one in request.tools) for request in heard]
         assert told[1] == ("look", "revise_plan", "fail_step")
+
+
+async def test_the_plan_that_comes_with_a_text_is_that_of_the_next_run_of_the_thread() -> None:
+    agent = planner({}, proposes(given("own")))
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "one", thread="t", plan=Plan([PlanStep("a", "Do a.")]))
+        await run.result(5)
+
+        second = await runtime.start(agent, "two", thread="t", plan=Plan([PlanStep("b", "Do b.")]), key="2")
+
+        assert await second.result(5) == "all done"
+        assert await states(second) == {"b": "succeeded"}
+        again = await runtime.start(agent, "two", thread="t", plan=Plan([PlanStep("b", "Do b.")]), key="2")
+        assert again.id == second.id
+
+
+async def test_a_run_that_goes_on_takes_no_text_with_a_plan() -> None:
+    planning = Planning(recovery=Recovery(retries=0, fallback=[AskPerson()]))
+    agent = planner({"a": (gives_up("too hard"),)}, planning=planning)
+    plan = Plan([PlanStep("a", "Do a.")])
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "one", thread="t", plan=plan)
+        await eventually(run, "approval.requested")
+
+        with pytest.raises(TextRefused, match="wait for its end, or send the text without a plan"):
+            await runtime.start(agent, "two", thread="t", plan=plan)
+
+
+async def test_nothing_is_sent_to_an_ended_run_whose_agent_is_given_its_plans() -> None:
+    agent = planner({}, planning=Planning(proposes=False))
+    plan = Plan([PlanStep("a", "Do a.")])
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "one", thread="t", plan=plan)
+        await run.result(5)
+
+        with pytest.raises(TextRefused, match=r"start its runs with plan=Plan"):
+            await run.send("two")
+
+        assert await (await runtime.start(agent, "two", thread="t", plan=plan)).result(5) == "all done"
+        assert [one.status.value for one in await runtime.runs()] == ["completed", "completed"]
