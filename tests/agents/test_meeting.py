@@ -15,10 +15,10 @@ from choragus.agents.plan.recovery import AskPerson, Recovery
 from choragus.agents.plan.step import Plan, PlanStep
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
-from choragus.agents.scripted import FunctionModel
+from choragus.agents.scripted import Answer, FunctionModel
 
-from .plan_play import follows, given, gives_up, planner, proposes, states
-from .play import eventually
+from .plan_play import follows, given, gives_up, planner, proposes, states, step_of
+from .play import data, eventually
 
 NO_RETRIES = Planning(recovery=Recovery(retries=0))
 
@@ -111,3 +111,23 @@ async def test_nothing_is_sent_to_an_ended_run_whose_agent_is_given_its_plans() 
 
         assert await (await runtime.start(agent, "two", thread="t", plan=plan)).result(5) == "all done"
         assert [one.status.value for one in await runtime.runs()] == ["completed", "completed"]
+
+
+async def test_a_model_that_breaks_in_a_step_fails_that_step() -> None:
+    says = follows({}, proposes(given("a"), given("b")))
+
+    def model(request: ModelRequest) -> Answer:
+        if step_of(request)[0] == "a":
+            raise KeyError("choices")
+        return says(request)
+
+    agent = planner({}, planning=Planning(recovery=Recovery(retries=1, then="degrade")))
+    agent = attrs.evolve(agent, model=FunctionModel(model))
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Go.")
+
+        assert await run.result(5) == "all done"
+        assert await states(run) == {"a": "skipped", "b": "succeeded"}
+        assert [one["reason"] for one in await data(run, "step.retried")] == [
+            "the model failed once: KeyError: 'choices'"
+        ]
