@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 
 import attrs
 import pytest
 
+from choragus.agents.context.option import Context
+from choragus.agents.context.strategy import Summarise
 from choragus.agents.errors import Failed, TextRefused
 from choragus.agents.fork import whole_conversation
-from choragus.agents.model import ModelRequest
+from choragus.agents.model import ModelReply, ModelRequest, Usage
 from choragus.agents.plan.planning import Planning
 from choragus.agents.plan.recovery import AskPerson, Recovery
 from choragus.agents.plan.step import Plan, PlanStep
@@ -17,8 +20,9 @@ from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import Answer, FunctionModel
 
+from .context_play import Heard, walker
 from .plan_play import follows, given, gives_up, planner, proposes, states, step_of
-from .play import data, eventually
+from .play import data, eventually, soon
 
 NO_RETRIES = Planning(recovery=Recovery(retries=0))
 
@@ -131,3 +135,29 @@ async def test_a_model_that_breaks_in_a_step_fails_that_step() -> None:
         assert [one["reason"] for one in await data(run, "step.retried")] == [
             "the model failed once: KeyError: 'choices'"
         ]
+
+
+async def test_a_summary_counts_also_where_the_run_is_cancelled_before_the_next_one_is_written() -> None:
+    begun: list[int] = []
+
+    async def never(request: ModelRequest) -> Answer:
+        begun.append(1)
+        await asyncio.sleep(3600)
+        return ""
+
+    short = FunctionModel(lambda request: ModelReply("short", usage=Usage(input_tokens=50, cost_usd=0.5)), name="short")
+    first, second = (Summarise(model=short, keep_tokens=690), Summarise(model=FunctionModel(never), keep_tokens=10))
+    agent = walker(Context(budget_tokens=700, compaction=[first, second]), Heard(), size=570)
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Go.")
+        async with asyncio.timeout(5):
+            while not begun:
+                await asyncio.sleep(0)
+        before = sum(float(str(one["cost_usd"])) for one in await data(run, "model.replied"))
+
+        await run.cancel()
+
+        async def counted() -> bool:
+            return (await run.status()).cost_usd == pytest.approx(before + 0.5)
+
+        await soon(counted)

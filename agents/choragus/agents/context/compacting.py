@@ -79,6 +79,8 @@ class Compacting(Condensing[S, M]):
         work, self.state.work = self.state.work, None
         if work is not None and work.effect:
             self.cancel_effect(work.effect)
+        if work is not None and not work.spent.is_nothing:
+            self.tell_spent(work.spent)
         self.cancel_timer("summary")
 
     async def assemble(self, working: Working) -> None:
