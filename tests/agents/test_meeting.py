@@ -11,6 +11,8 @@ import pytest
 from choragus.agents.context.option import Context
 from choragus.agents.context.strategy import Summarise
 from choragus.agents.errors import Failed, TextRefused
+from choragus.agents.flow.declaration import Labels
+from choragus.agents.flow.policy import InformationFlow
 from choragus.agents.fork import whole_conversation
 from choragus.agents.model import ModelReply, ModelRequest, Usage
 from choragus.agents.plan.planning import Planning
@@ -19,10 +21,11 @@ from choragus.agents.plan.step import Plan, PlanStep
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import Answer, FunctionModel
+from choragus.agents.tool import tool
 
 from .context_play import Heard, walker
 from .plan_play import follows, given, gives_up, planner, proposes, states, step_of
-from .play import data, eventually, soon
+from .play import call, calls, data, eventually, scripted, sleeper, soon
 
 NO_RETRIES = Planning(recovery=Recovery(retries=0))
 
@@ -161,3 +164,22 @@ async def test_a_summary_counts_also_where_the_run_is_cancelled_before_the_next_
             return (await run.status()).cost_usd == pytest.approx(before + 0.5)
 
         await soon(counted)
+
+
+async def test_the_parts_of_a_result_that_is_handed_over_keep_their_labels() -> None:
+    @tool(risk="read", labels=Labels(within=True))
+    async def find() -> list[dict[str, object]]:
+        """Find what was kept."""
+        return [{"text": "mine", "labels": ["user"]}, {"text": "theirs", "labels": ["untrusted page"]}]
+
+    asked = calls(call("find"), call("endless"))
+    agent = scripted(asked, "done", tools=[find, sleeper("read", timeout=600)])
+    async with Runtime(agents=[agent], policies=[InformationFlow()]) as runtime:
+        run = await runtime.start(agent, "Go.")
+        await eventually(run, "call.finished")
+        await run.cancel()
+
+        following = await run.send("And now?")
+
+        line = next(one for one in await whole_conversation(runtime.store, following.id) if one.name == "find")
+        assert {"user", "untrusted page", "tool find $[0].text"} <= set(line.labels)
