@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 
 import attrs
 import pytest
 
+from choragus.agents.agent import Agent
 from choragus.agents.context.option import Context
-from choragus.agents.context.strategy import Summarise
+from choragus.agents.context.strategy import Summarise, Window
 from choragus.agents.errors import Failed, TextRefused
 from choragus.agents.flow.declaration import Labels
 from choragus.agents.flow.policy import InformationFlow
@@ -23,7 +25,7 @@ from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import Answer, FunctionModel
 from choragus.agents.tool import tool
 
-from .context_play import Heard, walker
+from .context_play import Heard, looker, walker
 from .plan_play import follows, given, gives_up, planner, proposes, states, step_of
 from .play import call, calls, data, eventually, scripted, sleeper, soon
 
@@ -183,3 +185,38 @@ async def test_the_parts_of_a_result_that_is_handed_over_keep_their_labels() -> 
 
         line = next(one for one in await whole_conversation(runtime.store, following.id) if one.name == "find")
         assert {"user", "untrusted page", "tool find $[0].text"} <= set(line.labels)
+
+
+async def test_the_step_in_hand_is_never_lost_from_a_context_and_older_ones_are() -> None:
+    steps: list[str] = []
+    script = {id: (*(calls(call("look", f"{id}{n}", n=n)) for n in range(12)), f"{id} done") for id in ("a", "b")}
+    says = follows(script, proposes(given("a"), given("b")))
+    said: Counter[str] = Counter()
+
+    def model(request: ModelRequest) -> Answer:
+        if len(request.tools) == 1 and request.tools[0].name == "propose_plan":
+            return says(request)
+        lines = [line.text.partition("\n")[0] for line in request.messages if RUNTIME_SAYS.match(line.text)]
+        steps.append(" / ".join(lines))
+        id = step_of(request)[0]
+        said[id] += 1
+        return script[id][min(said[id], 13) - 1] if id else "all done"
+
+    agent = Agent(
+        "clerk",
+        model=FunctionModel(model),
+        tools=[looker(400)],
+        planning=Planning(),
+        context=Context(budget_tokens=1_900, compaction=[Window(tokens=700)]),
+    )
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Go.")
+
+        assert await run.result(5) == "all done"
+        assert await states(run) == {"a": "succeeded", "b": "succeeded"}
+        assert steps[12] == "Step 1 of 2, a: Do a."
+        assert steps[25] == "Step 2 of 2, b: Do b."
+        assert "pinned: the step in hand" in [one.why for one in (await run.explain(26)).pieces]
+
+
+RUNTIME_SAYS = re.compile("Step |The plan is carried out")

@@ -113,6 +113,8 @@ class World:
         self.last[request.run, request.step] = (request, sent)
         if not pairs_are_whole(sent.messages):
             self.wrong.append(f"{request} has calls without results: {[(m.role, m.text) for m in sent.messages]}")
+        if "fail_step" in request.plan and not any(line.text.startswith("Step ") for line in sent.messages):
+            self.wrong.append(f"{request} does not say which step is in hand")
         ids = Counter(call.id for line in sent.messages for call in line.calls)
         if ids and ids.most_common(1)[0][1] > 1:
             self.wrong.append(f"{request} has a call twice: {ids.most_common(1)}")

@@ -287,6 +287,7 @@ class Orchestrator(
             heard=state.heard,
             plan=asked.plan,
             answers=asked.answers,
+            in_hand=0 if state.plan is None else state.plan.told_at,
         )
 
     def _act(self, draft: Draft, text: str) -> None:

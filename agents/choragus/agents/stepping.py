@@ -149,6 +149,7 @@ class Stepping(Recovering[R, M]):
         running = book.running
         if running is not None:
             cursor.take(running.step)
+            cursor.told_at = running.since + 1
             self._arrange(running)
         elif book.over == cursor.total:
             cursor.mode = Mode.ANSWER
