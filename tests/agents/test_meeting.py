@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
+from collections.abc import Awaitable
 
 import attrs
 import pytest
@@ -125,7 +126,7 @@ async def test_nothing_is_sent_to_an_ended_run_whose_agent_is_given_its_plans() 
 async def test_a_model_that_breaks_in_a_step_fails_that_step() -> None:
     says = follows({}, proposes(given("a"), given("b")))
 
-    def model(request: ModelRequest) -> Answer:
+    def model(request: ModelRequest) -> Answer | Awaitable[Answer]:
         if step_of(request)[0] == "a":
             raise KeyError("choices")
         return says(request)
@@ -143,10 +144,10 @@ async def test_a_model_that_breaks_in_a_step_fails_that_step() -> None:
 
 
 async def test_a_summary_counts_also_where_the_run_is_cancelled_before_the_next_one_is_written() -> None:
-    begun: list[int] = []
+    begun = asyncio.Event()
 
     async def never(request: ModelRequest) -> Answer:
-        begun.append(1)
+        begun.set()
         await asyncio.sleep(3600)
         return ""
 
@@ -155,9 +156,7 @@ async def test_a_summary_counts_also_where_the_run_is_cancelled_before_the_next_
     agent = walker(Context(budget_tokens=700, compaction=[first, second]), Heard(), size=570)
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Go.")
-        async with asyncio.timeout(5):
-            while not begun:
-                await asyncio.sleep(0)
+        await asyncio.wait_for(begun.wait(), 5)
         before = sum(float(str(one["cost_usd"])) for one in await data(run, "model.replied"))
 
         await run.cancel()
@@ -189,11 +188,13 @@ async def test_the_parts_of_a_result_that_is_handed_over_keep_their_labels() -> 
 
 async def test_the_step_in_hand_is_never_lost_from_a_context_and_older_ones_are() -> None:
     steps: list[str] = []
-    script = {id: (*(calls(call("look", f"{id}{n}", n=n)) for n in range(12)), f"{id} done") for id in ("a", "b")}
+    script: dict[str, tuple[Answer, ...]] = {
+        id: (*(calls(call("look", f"{id}{n}", n=n)) for n in range(12)), f"{id} done") for id in ("a", "b")
+    }
     says = follows(script, proposes(given("a"), given("b")))
     said: Counter[str] = Counter()
 
-    def model(request: ModelRequest) -> Answer:
+    def model(request: ModelRequest) -> Answer | Awaitable[Answer]:
         if len(request.tools) == 1 and request.tools[0].name == "propose_plan":
             return says(request)
         lines = [line.text.partition("\n")[0] for line in request.messages if RUNTIME_SAYS.match(line.text)]

@@ -8,7 +8,6 @@ from collections import Counter
 from contextlib import suppress
 
 import attrs
-import msgspec
 import pytest
 
 from choragus.actors.errors import SystemStopped
@@ -38,7 +37,6 @@ PATIENCE = 3_000.0
 TEXTS = 4
 RUNS = 6
 """So many runs are said something, and forked, at most."""
-
 
 
 @attrs.define
@@ -224,7 +222,8 @@ async def judge_run(story: Story, run: Run, summary: RunSummary) -> None:
     assert spent == story.world.spent(run.id), f"{run.id} has spent {story.world.spent(run.id)}, and says {spent}"
     if summary.agent and summary.status is Status.COMPLETED and typed(story, summary.agent):
         assert Output(Report).fault(summary.outcome) == ""
-    lines = [line.text for line in await whole_conversation(store, run.id) if line.role == "assistant" and line.text.strip()]
+    every = await whole_conversation(store, run.id)
+    lines = [line.text for line in every if line.role == "assistant" and line.text.strip()]
     assert all(times == 1 for times in Counter(lines).values()), Counter(lines).most_common(2)
     await judge_plan(run, store)
     await judge_requests(story, run)
@@ -232,7 +231,7 @@ async def judge_run(story: Story, run: Run, summary: RunSummary) -> None:
 
 def typed(story: Story, agent: str) -> bool:
     """Whether its answers are."""
-    return next(one for one in story.agents if one.name == agent).output is Report
+    return next(one for one in story.agents if one.name == agent).typed is not None
 
 
 async def judge_plan(run: Run, store: Recorded) -> None:

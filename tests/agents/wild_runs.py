@@ -1,4 +1,4 @@
-"""A world in which the parts of a run meet at random: plans, contexts, types, fallbacks, policies, limits, and texts."""
+"""A world in which the parts of a run meet at random: plans, contexts, types, fallbacks, policies, limits, texts."""
 
 from __future__ import annotations
 
@@ -263,7 +263,10 @@ def wild_agent(world: World, seed: int, name: str) -> Agent:
     rng = random.Random(f"{seed}/{name}")
     fails = rng.choice([0.0, 0.0, 0.2, 0.5])
     further = [wild_model(world, f"{seed}/{name}/{n}", 0.2, f"mind-{n}") for n in range(rng.choice([0, 0, 1, 2]))]
-    has = lambda share: rng.random() < share  # noqa: E731  # a dozen times below
+
+    def has(share: float) -> bool:
+        return rng.random() < share
+
     return Agent(
         name,
         model=wild_model(world, f"{seed}/{name}", fails),
