@@ -21,6 +21,7 @@ from choragus.agents.inspection import RunSummary
 from choragus.agents.output import Output
 from choragus.agents.plan.book import PROPOSED, REVISED, Book
 from choragus.agents.plan.reading import plan_entries
+from choragus.agents.plan.step import Plan, PlanStep
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 from choragus.agents.state import Status
@@ -135,7 +136,8 @@ async def life(story: Story) -> bool:
     store = story.world.store
     try:
         async with Runtime(store=store, agents=story.agents, clock=clock) as runtime:
-            first = await runtime.start(story.agents[0], "text goal of the user", key="k", thread="t")
+            boss = story.agents[0]
+            first = await runtime.start(boss, "text goal of the user", key="k", thread="t", plan=given(boss))
             await people(story, runtime)
             say_more = story.rng.random() < 0.5
             if say_more:
@@ -150,6 +152,13 @@ async def life(story: Story) -> bool:
     except PowerCut:
         pass
     return False
+
+
+def given(agent: Agent) -> Plan | None:
+    """The plan that it has to be given."""
+    if agent.planning is None or agent.planning.proposes:
+        return None
+    return Plan([PlanStep("a", "Do a."), PlanStep("b", "Do b.", after=["a"], tools=["look"])])
 
 
 async def fork(story: Story, runtime: Runtime) -> None:

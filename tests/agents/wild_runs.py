@@ -6,7 +6,7 @@ import hashlib
 import json
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 import msgspec
@@ -17,10 +17,12 @@ from choragus.agents.agent import Agent
 from choragus.agents.context.block import Block
 from choragus.agents.context.errand import CallSummary
 from choragus.agents.context.option import Context
+from choragus.agents.context.retrieval import Retrieval, Retrieved
 from choragus.agents.context.strategy import DropResults, MessageRule, Strategy, Summarise, Window
 from choragus.agents.context.summarising import Summariser
 from choragus.agents.errand import CallModel, ModelReplied
 from choragus.agents.errors import ModelError, ToolError
+from choragus.agents.flow.policy import InformationFlow
 from choragus.agents.limits import AtLimit, Limits
 from choragus.agents.model import ModelReply, ModelRequest, ToolCall, Usage
 from choragus.agents.model_gateway.options import ModelOptions
@@ -290,7 +292,7 @@ def _planning(rng: random.Random, further: int, name: str) -> Planning:
     chosen = rng.sample(ways, rng.randint(0, 2))
     errors = rng.choice([None, None, 1])
     recovery = Recovery(retries=rng.randint(0, 1), fallback=chosen, then=rng.choice(ENDS), tool_errors=errors)  # type: ignore[arg-type]  # one of them
-    return Planning(recovery=recovery, revisions=rng.choice([0, 2]))
+    return Planning(recovery=recovery, revisions=rng.choice([0, 2]), proposes=name == "helper" or rng.random() < 0.8)
 
 
 def _context(world: World, rng: random.Random, seed: str) -> Context:
@@ -304,7 +306,20 @@ def _context(world: World, rng: random.Random, seed: str) -> Context:
     ]
     blocks = [Block("notes", "none", limit=300)] if rng.random() < 0.5 else []
     chosen = [one for one in every if rng.random() < 0.5]
-    return Context(budget_tokens=rng.choice([1_500, 1_700, 2_200, 9_000]), compaction=chosen, blocks=blocks)
+    looks = [Retrieval(Finder(), when=rng.choice(["start", "step"]), most_tokens=60)] if rng.random() < 0.3 else []
+    return Context(
+        budget_tokens=rng.choice([1_500, 1_700, 2_200, 9_000]), compaction=chosen, blocks=blocks, retrieve=looks
+    )
+
+
+class Finder:
+    """Finds something for everything."""
+
+    name = "finder"
+
+    async def retrieve(self, query: str, *, run: str, agent: str, limit: int) -> Sequence[Retrieved]:
+        """Two texts."""
+        return [Retrieved(f"found for {query[:20]}", "page", 0.5), Retrieved("also", "book", 0.4, labels=("user",))]
 
 
 def wild_summary(world: World) -> FunctionModel:
@@ -326,7 +341,7 @@ def wild_policies(rng: random.Random) -> list[Policy]:
     for stage in Stage:
         if rng.random() < 0.2:
             found.append(Rule(stage, _says(rng.choice(["deny", "rewrite", "ask"]), rng.random()), name=stage.value))
-    return found
+    return [*found, InformationFlow(unplanned="ask")] if rng.random() < 0.2 else found
 
 
 def _says(kind: str, salt: float) -> Callable[[Check], Verdict | None]:
