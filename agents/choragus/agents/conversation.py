@@ -134,7 +134,8 @@ async def begin_or_send(
         begin = attrs.evolve(start, key="", place=Place(thread=thread, name=name, said=start.key))
         if await desk.orchestrator(last).ask(begin):
             return Run(last, desk, output)
-    return Run(await say(desk, last, said(start.goal, start.images, "host", start.key)), desk, output)
+    message = attrs.evolve(said(start.goal, start.images, "host", start.key), plan=start.plan)
+    return Run(await say(desk, last, message), desk, output)
 
 
 async def runs_of(store: Store, thread: str) -> AsyncIterator[RunSummary]:

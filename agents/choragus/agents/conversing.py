@@ -12,6 +12,7 @@ from choragus.actors.message import AskFailed
 from choragus.mailbox.address import actor_id
 
 from .ending import R
+from .errors import AgentFault
 from .following import carried, next_run, said_key, thread_stream
 from .fork import ledgers_of
 from .message import (
@@ -26,6 +27,7 @@ from .message import (
     Verdict,
 )
 from .model import ChatMessage
+from .plan.giving import check_plan
 from .policy.check import Stage
 from .sender import from_outside
 from .speech import AskBegun, Heard, Place, Said, SendText, Talk
@@ -53,6 +55,9 @@ class Conversing(Stepping[R, M]):
             return Heard(run=run, is_taken=True)
         if self._is_over:
             return await self._pass_on(message)
+        if message.plan is not None:
+            why = "it goes on, and a plan is for a run that begins: wait for its end, or send the text without a plan"
+            return Heard(run=self.key, reason=why)
         if len(state.unread) >= MOST_WAITING:
             why = f"{MOST_WAITING} texts wait already to be read, and no more may: send it again in a while"
             return Heard(run=self.key, reason=why)
@@ -224,6 +229,10 @@ class Conversing(Stepping[R, M]):
         if state.agent not in services.agents:
             why = f"its agent {state.agent!r} is not among the runtime's: pass it in Runtime(agents=[...])"
             return Heard(run=self.key, reason=why)
+        try:
+            check_plan(services.agent(state.agent), message.plan, state.granted)
+        except AgentFault as fault:
+            return Heard(run=self.key, reason=str(fault))
         await self.committed()  # the conversation is read from disk
         left = await carried(services, self.key, state)
         talk.followed_by = next_run(self.key)
@@ -234,6 +243,7 @@ class Conversing(Stepping[R, M]):
             agent=state.agent,
             goal=message.text,
             images=message.images,
+            plan=message.plan,
             key="",
             manifest=services.manifest(state.agent).hash,
             ledgers=await ledgers_of(services.store, state),

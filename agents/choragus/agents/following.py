@@ -65,7 +65,7 @@ def _result(services: Services, state: RunState, call: OpenCall) -> ChatMessage:
         call_id=call.asked.id,
         name=call.asked.name,
         is_error=call.is_error or not call.done,
-        labels=services.labels(state.agent, call.asked.name, call.whose),
+        labels=services.labels(state.agent, call.asked.name, call.whose, call.text),
     )
 
 

@@ -233,7 +233,7 @@ async def _answer(store: Store, run: str, standing: Standing) -> _Answer | None:
     results = {one.call: one for one in await _mail(store, run, ORCHESTRATOR, CallFinished)}
     snapshot = await store.load(actor_id(ORCHESTRATOR, run))
     state = None if snapshot.state is None else decode(snapshot.state)
-    if isinstance(state, RunState) and state.step == standing.step:
+    if isinstance(state, RunState) and state.step == standing.step and state.calls:
         calls = [_with_result(call, results.get(call.id)) for call in state.calls]
         return _Answer(state.text, tuple(calls), state.kept)
     said = (await whole_conversation(store, run))[standing.messages :]

@@ -152,7 +152,8 @@ class Scope:
     """For whom a context is assembled: the agent, the tools that its run is narrowed to, and what counts as its goal.
 
     `bound`: a model call whose cost nobody can tell is not made. `heard` is how many input tokens the latest model call
-    had, as its provider says. `plan` and `answers` are as in CallModel.
+    had, as its provider says. `plan` and `answers` are as in CallModel. `in_hand` is the line that tells of
+    the step in hand of its plan, 0 without one.
     """
 
     agent: str
@@ -162,6 +163,7 @@ class Scope:
     heard: int = 0
     plan: tuple[str, ...] = ()
     answers: bool = True
+    in_hand: int = 0
 
 
 @stored("choragus.perceive")

@@ -140,7 +140,7 @@ class Orchestrator(
             self.state.plan.perceived(message.upto)
         self.state.tries = 0
         self._from_the_first()
-        self._enter(Phase.REASON)
+        self._enter(Phase.REASON, **self._offers())
         await self._reserve()
 
     @handle
@@ -268,7 +268,7 @@ class Orchestrator(
     def _perceive(self, *additions: ChatMessage, decisions: tuple[Note, ...] = ()) -> None:
         self.state.step += 1
         self.state.calls = []
-        self._enter(Phase.PERCEIVE, **self._narrowed())
+        self._enter(Phase.PERCEIVE)
         self._show()
         texts = self._taken_up() if self.state.unread else ()
         self.tell(MEMORY, Perceive(self.state.step, (*additions, *texts), self._scope(), decisions))
@@ -288,6 +288,7 @@ class Orchestrator(
             heard=state.heard,
             plan=asked.plan,
             answers=asked.answers,
+            in_hand=0 if state.plan is None else state.plan.told_at,
         )
 
     def _act(self, draft: Draft, text: str) -> None:

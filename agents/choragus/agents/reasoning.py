@@ -76,7 +76,7 @@ class Reasoning(Drafting[R, M]):
             elif isinstance(answer, ModelFailed):
                 self.tell(GUARDRAIL, Spend(token=self._token, spent=NOTHING, presumed=answer.cut_off))
                 self._model_failed(answer)
-            elif self._has_further:
+            elif self._has_further or self.state.plan is not None:  # a step that fails may have other ways
                 self.tell(GUARDRAIL, Spend(token=self._token, spent=NOTHING, presumed=True))
                 self._model_failed(_broken(answer, self.now))
             else:

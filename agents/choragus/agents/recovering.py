@@ -87,6 +87,7 @@ class Recovering(Nesting[R, M]):
             return
         cursor = self._cursor
         self._use_base_model()
+        cursor.told_at = self.state.upto + cursor.behind + 1
         cursor.mode, cursor.step, cursor.goal, cursor.granted, cursor.behind = Mode.ANSWER, "", "", (), 0
         self._perceive(ChatMessage("user", asks_for_answer(book), labels=(RUNTIME,)))
 
@@ -135,7 +136,7 @@ class Recovering(Nesting[R, M]):
         """Have the model try the step, from here on in the conversation."""
         cursor, step = self._cursor, status.step
         since, cursor.behind, cursor.errors = self.state.upto + cursor.behind, 0, 0
-        cursor.mode, cursor.is_fresh = Mode.STEP, True
+        cursor.mode, cursor.is_fresh, cursor.told_at = Mode.STEP, True, since + 1
         cursor.take(step)
         self._note(book, kind, step=step.id, since=since, **fields)
         self._perceive(ChatMessage("user", text, labels=(RUNTIME,)))

@@ -147,6 +147,7 @@ class Run(Generic[T_co]):
 
         Raises:
             TextRefused: when a policy refuses it, 100 texts wait already, or the agent is not here. The run goes on.
+                Or when it has ended, and its agent's runs are given their plans: `Runtime.start(thread=..., plan=...)`.
             AgentFault: when it is no text, or the images are too large.
             Held: when this runtime does not go on with the run.
             Paused: when a next run would begin, and the runtime is paused.

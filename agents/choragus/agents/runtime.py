@@ -239,7 +239,7 @@ class Runtime(Conversations, Accepting, Knowing):
             images: pictures beside the goal, at most 20 MB together.
             thread: the name of a conversation with this agent. Its first run begins; once there is one, the goal is
                 sent to the last, as by `Run.send`, and tools and ledgers are as they were in the first. The key is then
-                that of the text.
+                that of the text. A plan is for the next run: with one, the text is refused while the last goes on.
 
         Raises:
             AgentFault: when the agent is not among the runtime's, the goal or the key is no text, a name is that of

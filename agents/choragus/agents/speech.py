@@ -8,6 +8,7 @@ from choragus.actors.message import Request
 from choragus.mailbox.codec import stored
 
 from .model import ChatMessage, Image
+from .plan.step import Plan
 
 
 @attrs.define(kw_only=True)
@@ -96,12 +97,16 @@ class Heard:
 @stored("choragus.send_text")
 @attrs.frozen(kw_only=True)
 class SendText(Request[Heard]):
-    """To an orchestrator: take this into the conversation. The same `key` in the same thread is taken once."""
+    """To an orchestrator: take this into the conversation. The same `key` in the same thread is taken once.
+
+    A `plan` is for the run that begins with it; one that goes on takes no text with a plan.
+    """
 
     text: str
     by: str
     images: tuple[Image, ...] = ()
     key: str = ""
+    plan: Plan | None = None
 
 
 @stored("choragus.ask_begun")

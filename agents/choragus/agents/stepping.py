@@ -149,6 +149,7 @@ class Stepping(Recovering[R, M]):
         running = book.running
         if running is not None:
             cursor.take(running.step)
+            cursor.told_at = running.since + 1
             self._arrange(running)
         elif book.over == cursor.total:
             cursor.mode = Mode.ANSWER
@@ -185,6 +186,7 @@ class Stepping(Recovering[R, M]):
         if not failure and (cursor.step or not {PROPOSE, REVISE} & set(heard)):
             return False
         self._set_down(asked, *results)
+        self.state.calls = []  # they stand in the conversation now, and are handed on with it
         self._advance(failure=failure)
         return True
 
@@ -219,13 +221,13 @@ class Stepping(Recovering[R, M]):
         answers = bool(final) or cursor.mode is Mode.ANSWER
         return attrs.evolve(asked, granted=granted, plan=() if final else self._offered, answers=answers)
 
-    def _narrowed(self) -> dict[str, object]:
-        """The tools that the model is shown, for the logbook, where a plan has them differ from step to step."""
+    def _offers(self) -> dict[str, object]:
+        """What of the tools the model is shown in this step, where that is not the same in all."""
         if self.state.plan is None:
             return {}
         asked = self._asked("")
-        granted = [one.name for one in self._tools if asked.granted is None or one.name in asked.granted]
-        return {"tools": [*granted, *asked.plan]}
+        granted: dict[str, object] = {} if asked.granted is None else {"granted": list(asked.granted)}
+        return {**granted, "offered": list(asked.plan)}
 
     def _open_end(self) -> dict[str, object]:
         return {"judged": True} if self.state.plan is not None else super()._open_end()

@@ -18,7 +18,7 @@ from choragus.mailbox.turn import OnInterrupt
 from .assembly import assemble
 from .condensing import Condensing, S
 from .deciding import Outcome, decide
-from .decision import Edited, Fetched
+from .decision import Edited, Fetched, InHand
 from .errand import CallRetrieve, RetrieveDone
 from .framing import is_same
 from .option import Context
@@ -79,6 +79,8 @@ class Compacting(Condensing[S, M]):
         work, self.state.work = self.state.work, None
         if work is not None and work.effect:
             self.cancel_effect(work.effect)
+        if work is not None and not work.spent.is_nothing:
+            self.tell_spent(work.spent)
         self.cancel_timer("summary")
 
     async def assemble(self, working: Working) -> None:
@@ -90,6 +92,10 @@ class Compacting(Condensing[S, M]):
         if not is_same(working.frame, around):
             self.note(around)
             working = working.decided(around)
+        if work.scope.in_hand != working.in_hand:
+            told = InHand(step=work.step, upto=self.state.length, position=work.scope.in_hand)
+            self.note(told)
+            working = working.decided(told)
         if self._looks(work, context, working):
             return
         working = await self._shared(work, context, working)

@@ -10,7 +10,7 @@ from choragus.actors.dispatch import handle, reply
 from choragus.actors.message import AskFailed, EffectFailed
 from choragus.agents.control import Drawn
 from choragus.agents.errand import ModelFailed, ModelReplied
-from choragus.agents.message import GUARDRAIL, Reserve, Spend, Verdict
+from choragus.agents.message import GUARDRAIL, ORCHESTRATOR, Perceived, Reserve, Spend, Verdict
 from choragus.agents.model import Usage, bound
 from choragus.agents.part import Part
 from choragus.agents.spending import NOTHING, Spent
@@ -66,6 +66,8 @@ class Condensing(Part[S, M], Generic[S, M]):
         work = self.waiting(Doing.SUMMARISE)
         if work is None:
             self._paid(self.about, answer)  # the run ended meanwhile: what it cost is spent all the same
+            if isinstance(answer, ModelReplied):
+                self.tell_spent(_cost(answer))
             return
         self._paid(work.token, answer)
         work.effect = ""
@@ -107,6 +109,10 @@ class Condensing(Part[S, M], Generic[S, M]):
         self.log(
             "memory.compacted", step=self.state.work.step, by=by, tokens_before=before, tokens_after=after, **fields
         )
+
+    def tell_spent(self, spent: Spent) -> None:
+        """Have it counted what summaries have cost for a step that is not taken any more."""
+        self.tell(ORCHESTRATOR, Perceived(0, self.state.length, self.state.version, spent))
 
     def _failed(self, work: Work, why: str) -> None:
         self.log("memory.summary_failed", step=work.step, strategy=work.first + 1, tries=work.tries, reason=why)

@@ -65,6 +65,15 @@ class Pinned:
 
 
 @attrs.frozen(kw_only=True)
+class InHand:
+    """The line at that position tells of the step of the plan in hand: it is never lost until another does."""
+
+    step: int
+    upto: int
+    position: int
+
+
+@attrs.frozen(kw_only=True)
 class Dropped:
     """These lines are not shown any more."""
 
@@ -135,11 +144,12 @@ class Edited:
     answer: str
 
 
-Decision: TypeAlias = Framed | Pinned | Dropped | Stubbed | Shortened | Summarised | Fetched | Edited
+Decision: TypeAlias = Framed | Pinned | InHand | Dropped | Stubbed | Shortened | Summarised | Fetched | Edited
 
 _KINDS: dict[str, type[Decision]] = {
     "framed": Framed,
     "pinned": Pinned,
+    "in_hand": InHand,
     "dropped": Dropped,
     "stubbed": Stubbed,
     "shortened": Shortened,

@@ -14,6 +14,7 @@ from choragus.agents.errors import AgentError
 from choragus.agents.fork import whole_conversation
 from choragus.agents.model import CHARACTERS_PER_TOKEN, ChatMessage, ToolCall
 from choragus.agents.prompt import Prompt
+from choragus.agents.state import Phase
 from choragus.agents.stream import run_stream
 from choragus.mailbox.store import Store
 
@@ -103,8 +104,7 @@ class _Told:
     agent: str = ""
     manifest: Mapping[str, object] = field(factory=dict)
     granted: list[str] | None = None
-    narrowed: list[str] | None = None
-    tools: list[str] | None = None
+    reasoned: Mapping[str, object] = field(factory=dict)
     messages: int = 0
     version: int = 0
     tokens: int = 0
@@ -209,7 +209,8 @@ def _whole_frame(told: _Told, prompt: Prompt | None) -> Framed:
     known = prompt if prompt is not None and prompt.digest == digest else unknown
     tools = msgspec.convert(told.manifest.get("tools", []), list[dict[str, object]])
     names = tuple(str(tool["name"]) for tool in tools)
-    granted = names if told.granted is None else tuple(name for name in names if name in told.granted)
+    for granted in (told.granted, msgspec.convert(told.reasoned.get("granted"), list[str] | None)):
+        names = names if granted is None else tuple(name for name in names if name in granted)
     return Framed(
         step=0,
         upto=0,
@@ -219,7 +220,7 @@ def _whole_frame(told: _Told, prompt: Prompt | None) -> Framed:
         prompt=known.name,
         prompt_version=known.version,
         prompt_hash=digest,
-        tools=granted if told.tools is None else tuple(told.tools),
+        tools=(*names, *msgspec.convert(told.reasoned.get("offered", []), list[str])),
         fixed=0,
     )
 
@@ -237,7 +238,7 @@ async def _told(store: Store, run: str, step: int | None) -> _Told:
 
 
 _TELLING = frozenset(
-    {"run.started", "run.manifest", "run.granted", "phase", "memory.assembled", "model.replied", "run.degraded"}
+    {"run.started", "run.manifest", "run.granted", "memory.assembled", "phase", "model.replied", "run.degraded"}
 )
 
 
@@ -250,8 +251,6 @@ def _take(told: _Told, kind: str, data: Mapping[str, object], step: int | None) 
             told.manifest = msgspec.convert(data["identity"], dict[str, object])
         case "run.granted":
             told.granted = msgspec.convert(data["tools"], list[str])
-        case "phase":
-            told.narrowed = msgspec.convert(data.get("tools"), list[str] | None)
         case "memory.assembled":
             number = msgspec.convert(data["step"], int)
             if told.steps and step is not None and number > step:
@@ -260,7 +259,9 @@ def _take(told: _Told, kind: str, data: Mapping[str, object], step: int | None) 
             told.messages = msgspec.convert(data["messages"], int)
             told.version = msgspec.convert(data.get("context", 0), int)
             told.tokens = msgspec.convert(data.get("tokens", 0), int)
-            told.final, told.replied, told.tools = "", {}, told.narrowed
+            told.final, told.replied, told.reasoned = "", {}, {}
+        case "phase":
+            told.reasoned = data if data["phase"] == Phase.REASON.value else told.reasoned
         case "run.degraded":
             told.final = f"{LAST} ({data['reason']})"
         case _:

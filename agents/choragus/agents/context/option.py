@@ -47,8 +47,9 @@ class Context:
     applied in their order until it fits; each decision is written down, so a call that is made again after a crash sees
     the same. When it does not fit after the last one, the run ends with LimitReached, which names what is too large.
 
-    The first line and the latest of the user, and lines that a `MessageRule(then="pin")` is about, are never lost. They
-    stand in the section "pinned" when lines before or between them are gone. A call and its results stay together.
+    The first line and the latest of the user, and lines that a `MessageRule(then="pin")` is about, are never lost, nor
+    is the one that tells of the step in hand where the run follows a plan. They stand in the section "pinned" when
+    lines before or between them are gone. A call and its results stay together.
 
     Args:
         budget_tokens: what a request may have, estimated by its length; the reply is not part of it.

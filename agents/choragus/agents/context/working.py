@@ -13,7 +13,7 @@ import attrs
 from choragus.agents.flow.label import USER
 from choragus.agents.model import ChatMessage, weight
 
-from .decision import Decision, Dropped, Edited, Fetched, Framed, Pinned, Ranges, Shortened, Stubbed, Summarised
+from .decision import Decision, Dropped, Edited, Fetched, Framed, InHand, Pinned, Ranges, Shortened, Stubbed, Summarised
 
 
 @attrs.frozen(kw_only=True)
@@ -51,6 +51,7 @@ class Working:
     first_user: int = 0
     last_user: int = 0
     unit: int = 0
+    in_hand: int = 0
 
     def hear(self, messages: Sequence[ChatMessage]) -> Working:
         """With the next lines of the conversation."""
@@ -75,6 +76,8 @@ class Working:
         """Why the line is never lost, or nothing."""
         if item.position == self.first_user:
             return "the first line of the user"
+        if item.position == self.in_hand:
+            return "the step in hand"
         return "the latest line of the user" if item.position == self.last_user else item.pin
 
     def pinned_units(self) -> frozenset[int]:
@@ -137,6 +140,8 @@ def _decided(working: Working, decision: Decision) -> Working:
             named = frozenset(decision.positions)
             pinned = tuple(attrs.evolve(one, pin=decision.by) if one.position in named else one for one in items)
             return attrs.evolve(working, items=pinned)
+        case InHand():
+            return attrs.evolve(working, in_hand=decision.position)
         case Dropped():
             return attrs.evolve(working, items=_without(items, decision.ranges))
         case Stubbed():

@@ -34,6 +34,7 @@ class Cursor:
     asked about the step, and `waits` for what; `child` is the sub-run that does it; `escalated`: the person says what
     becomes of it. `base` is the model that was in hand before a fallback. `since` is where in the conversation the
     attempt in hand began, None in a fork that has taken it over; `is_fresh`: the model has not seen the attempt yet.
+    `told_at` is the line of the conversation in which the model was told of the attempt, 0 without one.
     """
 
     entries: int = 0
@@ -55,6 +56,7 @@ class Cursor:
     base: int | None = None
     since: int | None = None
     is_fresh: bool = False
+    told_at: int = 0
 
     def take(self, step: PlanStep) -> None:
         """It is in hand now."""

@@ -7,6 +7,7 @@ from typing import TypeAlias, cast
 
 from attrs import evolve
 
+from choragus.agents.context.tool import BLOCK_TOOLS
 from choragus.agents.question import ask_person
 from choragus.agents.tool import Tool, ToolContext
 from choragus.agents.toolbelt.signature import CONTEXT
@@ -18,13 +19,13 @@ Around: TypeAlias = "Callable[[Tool, dict[str, object], ToolContext], Awaitable[
 def rewired(tool: Tool, around: Around, *, detached: bool = False) -> Tool:
     """The tool, and what stands in for it, undoes and checks it, with every call through `around`.
 
-    It runs in this process, also where the tool would run in one of its own. What puts questions to people stays as it
-    is, for it calls nothing.
+    It runs in this process, also where the tool would run in one of its own. What puts questions to people, or edits
+    blocks, stays as it is, for it calls nothing.
 
     Args:
         detached: nothing of it is called, so that it needs no resources and no secrets.
     """
-    if tool is ask_person:
+    if tool is ask_person or tool in BLOCK_TOOLS:
         return tool
 
     async def function(**given: object) -> object:

@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import msgspec
+from attrs import evolve
 
+from choragus.agents.context.option import Context
+from choragus.agents.context.strategy import Strategy, Summarise
 from choragus.agents.errors import BadResult, ModelError, ToolError
 from choragus.agents.model import Model, ModelReply, ModelRequest, Streamed, StreamingModel, TextDelta, Usage
 from choragus.agents.patience import CutOff, told
@@ -100,6 +103,13 @@ def recorded_model(model: Model, tape: Tape) -> Model:
     return kind(model, tape)
 
 
+def recorded_context(context: Context | None, tape: Tape) -> Context | None:
+    """The context with the models that summarise on the tape."""
+    if context is None:
+        return None
+    return evolve(context, compaction=[_recorded_strategy(each, tape) for each in context.compaction])
+
+
 def recorded_tool(tool: Tool, tape: Tape) -> Tool:
     """The tool with the tape. While it is replayed it needs neither resources nor secrets, for nothing runs."""
 
@@ -115,6 +125,12 @@ def recorded_tool(tool: Tool, tape: Tape) -> Tool:
         return result if isinstance(result, msgspec.Raw) else _raised(result)
 
     return rewired(tool, around, detached=not tape.records)
+
+
+def _recorded_strategy(strategy: Strategy, tape: Tape) -> Strategy:
+    if not isinstance(strategy, Summarise) or strategy.model is None:
+        return strategy
+    return evolve(strategy, model=recorded_model(strategy.model, tape))
 
 
 async def _called(

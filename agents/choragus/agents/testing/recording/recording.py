@@ -16,7 +16,7 @@ from choragus.agents.errors import ModelError, Outcome
 
 from .drift import RECORD
 from .file import read, write
-from .part import recorded_model, recorded_tool
+from .part import recorded_context, recorded_model, recorded_tool
 from .scrubbing import Scrubber
 from .tape import Tape
 
@@ -34,6 +34,8 @@ class Recording:
     them is called, and what is asked must be what was asked then: the instructions, the messages, the tools and the
     type of the answer for a model, the number of the call, the tool and the arguments for a tool. A difference ends the
     run as failed; at the end `ReplayDrift` tells it, and so it does what was never asked for.
+
+    What a Context looks up is no part of it: retrievers are asked again, and what they find has to be the same.
 
     Args:
         path: the file, as JSON.
@@ -90,6 +92,7 @@ class Recording:
             fallbacks=[recorded_model(each, tape) for each in agent.fallbacks],
             cheaper=None if agent.cheaper is None else recorded_model(agent.cheaper, tape),
             tools=[recorded_tool(each, tape) for each in agent.tools],
+            context=recorded_context(agent.context, tape),
         )
 
     def assert_complete(self) -> None:
