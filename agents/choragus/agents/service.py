@@ -49,6 +49,7 @@ from .tool import Risk, Tool, ToolContext
 from .toolbelt.context import NO_SHELVES
 from .toolbelt.execution import Fate, Toolbelt
 
+
 @attrs.frozen
 class Services:
     """The agents of one runtime and the store that their runs live in.
