@@ -1,4 +1,4 @@
-"""What of a conversation is known in memory: handed over by a run's memory, or read from disk, and the same either way."""
+"""What is known of a conversation in memory: handed over by a run's memory, or read from disk, and the same."""
 
 from __future__ import annotations
 

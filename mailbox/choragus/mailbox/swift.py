@@ -11,7 +11,7 @@ import types
 import typing
 from collections.abc import Callable
 from enum import Enum
-from functools import lru_cache
+from functools import cache
 from typing import Literal, Union
 
 import attrs
@@ -26,7 +26,7 @@ _PLAIN = (str, bytes, int, float, bool, object, type(None))
 _SEVERAL = (list, tuple)
 
 
-@lru_cache(maxsize=None)
+@cache
 def decoder_of(cls: type) -> Callable[[bytes], object] | None:
     """What decodes JSON into the class; None when only the long way is sure.
 
