@@ -2,8 +2,9 @@
 
 Python gives its interpreter lock away around every step of SQLite, and beside a busy event loop it gets it back after
 up to 5 ms: what a commit takes there is counted in steps, not in rows. So rows go in 128 at a time, and are looked up
-and changed that many at a time. The numbers of rows in a statement are few, or powers of two, to be prepared once each:
-what is inserted is cut into such parts; where a missing row does no harm the rest is filled with NULL, which matches nothing.
+and changed that many at a time. The numbers of rows in a statement are small, or powers of two, to be prepared once
+each: what is inserted is cut into such parts; where a missing row does no harm the rest is filled with NULL, which
+matches nothing.
 """
 
 from __future__ import annotations
