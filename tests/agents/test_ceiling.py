@@ -292,7 +292,7 @@ def test_s8_counters_of_calls_survive_a_kill() -> None:
 
     ends = None
     for life in range(40):
-        store.dies_at, store.after = store.commits + 7, life % 2 == 0
+        store.dies_at, store.after = store.commits + 4, life % 2 == 0
         ends = live(store, agent, play)
         store.revive()
         if ends is not None:

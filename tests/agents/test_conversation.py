@@ -115,11 +115,11 @@ async def test_a_text_during_a_tool_call_stands_behind_its_result() -> None:
 async def test_a_text_beside_the_goal_is_read_with_it() -> None:
     rule = Rule(Stage.INPUT, lambda check: None)
     gate = Gate()
-    gate.open.set()
     agent = answering(gate.answer, policies=[rule])
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "one")
         await run.send("two")
+        gate.open.set()
         await (await runtime.thread(run)).runs()
 
         assert (await run.result(5)).startswith("to ")

@@ -175,7 +175,7 @@ def test_a_ledger_survives_kills_and_no_reservation_leaks() -> None:
 
     outcome = None
     for life in range(60):
-        store.dies_at, store.after = store.commits + 5 + life, life % 2 == 0
+        store.dies_at, store.after = store.commits + 2 + life, life % 2 == 0
         outcome = anyio.run(play)
         store.revive()
         if outcome is not None:

@@ -136,16 +136,19 @@ async def test_s32_agents_that_start_agents_stop_at_the_depth_and_the_tree_is_cl
             raise
         return await child.result()
 
-    def model(request: ModelRequest) -> ModelReply | str:
+    async def model(request: ModelRequest) -> ModelReply | str:
+        await begun.wait()
         return ModelReply(calls=(call("spawn", run=runs[-1]),)) if len(request.messages) == 1 else "done"
 
     runs: list[str] = []
+    begun = asyncio.Event()
     agent = answering(model, tools=[spawn], limits=Limits(depth=2))
     async with Runtime(agents=[agent]) as runtime:
         parent = run = await runtime.start(agent, "Go.", key="first")
         runs.append(run.id)
         for _ in range(2):
             parent = await runtime.start(agent, "Again.", parent=parent)
+        begun.set()
         with pytest.raises(LimitReached, match="depth leaves no room for a sub-run below this one"):
             await runtime.start(agent, "Again.", parent=parent)
         await run.cancel(by="ann")

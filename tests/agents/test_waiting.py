@@ -43,7 +43,7 @@ async def test_runs_that_wait_hold_no_task() -> None:
         await asyncio.sleep(1)
 
         assert len(asyncio.all_tasks()) < with_one + MANY / 4, "a task for each"
-        assert runtime._services._heard == {}, "conversations of runs that wait are not kept"
+        assert runtime._services.hearing._heard == {}, "conversations of runs that wait are not kept"
 
 
 @simulated(seeds=range(1))

@@ -11,7 +11,7 @@ import attrs
 from choragus.mailbox.codec import decode, encode
 from choragus.mailbox.turn import Envelope, OnInterrupt, Turn
 
-from .deadline import Deadlines
+from .deadline import Deadline, Deadlines
 from .durable import DurableActor
 from .errors import TurnTimeout, Unhandled
 from .inside import CURRENT
@@ -74,16 +74,21 @@ class Execution:
 
     async def run(self) -> object:
         """What the handler returns; what it raises goes to the caller, TurnTimeout when it was overdue."""
-        watchdog = self._deadlines.after(self._standing.cls.turn_timeout, self._expire)
+        watchdog: Deadline | None = None
         token = CURRENT.set(self.draft)
         self.work.actor._draft = self.draft
         try:
-            return await self._call()
+            result = self._called()
+            if not asyncio.iscoroutine(result):
+                return result  # while a plain function runs, no deadline could pass
+            watchdog = self._deadlines.after(self._standing.cls.turn_timeout, self._expire)
+            return await result
         finally:
             self.draft.open = self.is_cut_off  # one that was cut off goes on collecting for nothing
             if not self.is_cut_off:
                 self.work.actor._draft = None  # an idle actor keeps its state, and nothing of its last turn
-            watchdog.cancel()
+            if watchdog is not None:
+                watchdog.cancel()
             CURRENT.reset(token)
 
     def turn(self, result: object, *, wanted: bool) -> tuple[Turn, object]:
@@ -134,13 +139,12 @@ class Execution:
         limit = cls.turn_timeout
         return TurnTimeout(f"{self._owner.path} took longer than {limit:g} s (turn_timeout of {cls.__name__})")
 
-    async def _call(self) -> object:
+    def _called(self) -> object:
         actor, message, envelope = self.work.actor, self.work.message, self.work.envelope
         if envelope.then:
             result: object = getattr(actor, method_of(envelope))(message)
-        else:
-            result = actor.__choragus_table__[type(message)].function(actor, message)
-        return await result if asyncio.iscoroutine(result) else result
+            return result
+        return actor.__choragus_table__[type(message)].function(actor, message)
 
     def _expire(self) -> None:
         self.is_overdue = True

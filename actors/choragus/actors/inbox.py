@@ -7,7 +7,7 @@ spent, but still on disk, until the turn that took it is.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Set
+from collections.abc import Collection, Iterable, Set
 
 from choragus.mailbox.address import ActorId
 from choragus.mailbox.store import Store
@@ -130,12 +130,14 @@ class Inbox:
         names = _timers_of(turn)
         if names or turn.timers_cancelled:
             self._take_back({*names, *turn.timers_cancelled})
-            self._timers |= names
+            self._timers.update(names)
 
     def settle(self, turn: Turn, envelope: Envelope) -> None:
         """The turn is on disk."""
         self._spent.pop(envelope.id, None)
-        self._release({*_timers_of(turn), *turn.timers_cancelled})
+        names = _timers_of(turn)
+        if names or turn.timers_cancelled:
+            self._release({*names, *turn.timers_cancelled})
 
     def undo(self, turn: Turn, envelope: Envelope) -> None:
         """The last turn will never be on disk: begin again from what is there."""
@@ -251,8 +253,13 @@ class Inbox:
             del self._aside[message]
 
 
-def _timers_of(turn: Turn) -> set[str]:
-    """The names of the timers that the turn's actor sets for itself."""
+def _timers_of(turn: Turn) -> Collection[str]:
+    """The names of the timers that the turn's actor sets for itself; most turns set none."""
+    for send in turn.sends:
+        if send.timer:
+            break
+    else:
+        return ()
     return {send.timer for send in turn.sends if send.timer and send.receiver == turn.actor and not send.answer}
 
 

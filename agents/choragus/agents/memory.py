@@ -28,6 +28,7 @@ class Memory(
         if message.step and message.scope is not None:
             await self._begin(message)
             return
+        self.services.hearing.hear(self.key, self.state.length, message.additions)
         self._append(message.additions)
         if message.step:
             self.log("memory.assembled", step=message.step, messages=self.state.length)

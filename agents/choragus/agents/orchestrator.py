@@ -271,6 +271,7 @@ class Orchestrator(
         self._enter(Phase.PERCEIVE)
         self._show()
         texts = self._taken_up() if self.state.unread else ()
+        self.services.hearing.listen(self.key)
         self.tell(MEMORY, Perceive(self.state.step, (*additions, *texts), self._scope(), decisions))
 
     def _scope(self) -> Scope | None:

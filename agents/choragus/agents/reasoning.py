@@ -93,7 +93,8 @@ class Reasoning(Drafting[R, M]):
             state.halt = Halt.RESERVE
             return
         state.tries += 1
-        await self.committed()  # the conversation is read from disk
+        if state.version or not self.services.hearing.knows(self.key, state.upto):
+            await self.committed()  # the conversation is read from disk
         most = await self._most(state.final)
         keep = NOTHING
         if not state.final and "degrade" in state.limits.at_limit.values():

@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Mapping
 import attrs
 
 from choragus.actors.effect import EffectContext
-from choragus.mailbox.codec import Record, decode_as
 from choragus.mailbox.store import Store
 
 from .agent import Agent
@@ -25,6 +24,7 @@ from .flow.declaration import READS, Labels
 from .flow.following import Readings
 from .flow.label import MIXED, OWN, RUNTIME, USER
 from .flow.reading import Origin, Origins
+from .hearing import Hearing
 from .herald import Hook
 from .holding import OnChange, objection
 from .knowledge.label import labels_within
@@ -45,12 +45,9 @@ from .policy.chain import Chain, Policy
 from .policy.check import Planned
 from .policy.norms import Norms
 from .question import ask_person
-from .stream import conversation_stream
 from .tool import Risk, Tool, ToolContext
 from .toolbelt.context import NO_SHELVES
 from .toolbelt.execution import Fate, Toolbelt
-
-PAGE = 500
 
 
 @attrs.frozen
@@ -77,7 +74,7 @@ class Services:
     opened: float = attrs.field(init=False)
     contexts: Contexts = attrs.field(init=False)
     readings: Readings = attrs.field(init=False)
-    _heard: dict[str, list[ChatMessage]] = attrs.field(factory=dict, init=False)
+    hearing: Hearing = attrs.field(init=False)
     _plans: dict[str, Book] = attrs.field(factory=dict, init=False)
     _chains: dict[str, Chain] = attrs.field(factory=dict, init=False)
     _norms: dict[str, Norms | None] = attrs.field(factory=dict, init=False)
@@ -86,6 +83,10 @@ class Services:
     @opened.default
     def _now(self) -> float:
         return self.clock()
+
+    @hearing.default
+    def _listens(self) -> Hearing:
+        return Hearing(self.store)
 
     @contexts.default
     def _on_disk(self) -> Contexts:
@@ -237,7 +238,7 @@ class Services:
         return (who.last_models if asked.final else who.models)[asked.model]
 
     async def request(self, asked: CallModel) -> ModelRequest:
-        """All that the model is sent for a step, from the conversation on disk, and the tools that it is granted.
+        """All that the model is sent for a step, from the conversation, and the tools that it is granted.
 
         Of an agent with a context it is what was decided to be shown. The last call of a run is without tools, and with
         its sentence behind what was said.
@@ -329,15 +330,7 @@ class Services:
 
     async def conversation(self, run: str, upto: int) -> list[ChatMessage]:
         """The conversation of a run up to a position, or further."""
-        heard = self._heard.setdefault(run, [])
-        while len(heard) < upto:
-            page = await self.store.read(conversation_stream(run), after=len(heard), limit=PAGE)
-            if not page:
-                raise LookupError(f"the conversation of run {run} ends at {len(heard)}, not at {upto}")
-            heard += [
-                decode_as(ChatMessage, Record("json", 1, entry.body)) for entry in page if entry.position > len(heard)
-            ]
-        return heard
+        return await self.hearing.lines(run, upto)
 
     async def plan(self, run: str, upto: int) -> Book:
         """The run's plan after so many entries, which are on disk; it is shared, so copy it to change it."""
@@ -367,7 +360,7 @@ class Services:
 
     def rest(self, run: str) -> None:
         """The run waits, perhaps for days: what was read of it can be read again."""
-        self._heard.pop(run, None)
+        self.hearing.forget(run)
         self._plans.pop(run, None)
         self.contexts.forget(run)
         self.readings.forget(run)

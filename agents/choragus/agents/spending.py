@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from attrs import field, fields, frozen
 
+from choragus.mailbox.swift import STABLE
+
 from .limits import Limits
 from .money import dollars, nanos, rounded_down, rounded_up
 
@@ -23,7 +25,7 @@ class Spent:
     steps: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
-    cost_usd: float = field(default=0.0, converter=rounded_up)
+    cost_usd: float = field(default=0.0, converter=rounded_up, metadata={STABLE: True})
     tool_calls: int = 0
     active_seconds: float = 0.0
     bad_calls: int = 0

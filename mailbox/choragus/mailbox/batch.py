@@ -13,7 +13,7 @@ from sqlite3 import SQLITE_BUSY, Connection, Error, OperationalError
 from typing import TypeVar
 
 from .address import ActorId
-from .bulk import Statement, amendment, answers, fill, insertion, put, question
+from .bulk import Statement, amendment, answers, fill, filled, insertion, put, question
 from .digest import digest
 from .errors import CommitUnknown, NotStorable
 from .facts import Standing, look_up, standing
@@ -42,6 +42,7 @@ from .row import (
     record_fields,
     sealed,
     step_row,
+    text,
     view_row,
 )
 from .turn import Batch, Committed, Envelope, Rejected
@@ -63,11 +64,13 @@ _SETTLE = amendment("effect", "id", "state, digest")
 _END = Statement("DELETE FROM effect WHERE id IN (VALUES ", 1, ")")
 _SETTLED = question("hex(content) || attempts", "effect", "id")
 _PUT_VIEW = insertion("view", VIEW_COLUMNS, replace=True)
+_CHANGE_VIEW = amendment("view", "kind, key, scope, sort", "body, digest")
 _PUT_KEY = insertion("dedup", DEDUP_COLUMNS, replace=True)
 _PUT_CURSOR = insertion("cursor", CURSOR_COLUMNS, replace=True)
 _PUT_STEP = insertion("step", STEP_COLUMNS, replace=True)
 _PUT_ENTRY = insertion("entry", ENTRY_COLUMNS)
-_PUT_HEAD = insertion("head", HEAD_COLUMNS, replace=True)
+_PUT_HEAD = insertion("head", HEAD_COLUMNS)
+_ADVANCE_HEAD = amendment("head", "number", "position, hash, digest")
 _PUT_BATCH = insertion("batch", BATCH_COLUMNS)
 _CONTENT_SIZE = 32
 """Hexadecimal digits of a digest."""
@@ -203,7 +206,9 @@ def _write_rows(connection: Connection, changes: Plan, at: float) -> None:
     gone = [identity for identity, view in changes.views.items() if view.body is None]
     if gone:
         connection.executemany("DELETE FROM view WHERE kind = ? AND key = ?", gone)
-    put(connection, _PUT_VIEW, [view_row(view) for view in changes.views.values() if view.body is not None])
+    views = [view_row(view) for view in changes.views.values() if view.body is not None]
+    if filled(connection, _CHANGE_VIEW, views) < len(views):  # most have only another body: their indexes stay
+        put(connection, _PUT_VIEW, views)
     keys = [
         sealed(receiver, key, known.id, *record_fields(known.reply), at)
         for (receiver, key), known in changes.keys.items()
@@ -221,5 +226,7 @@ def _write_entries(connection: Connection, changes: Plan, at: float, streams: in
         numbers = {stream: head.number or next(given) for stream, head in changes.heads.items()}
         put(connection, _PUT_ENTRY, [entry_row(entry, numbers[entry.stream]) for entry in changes.entries])
         heads = [sealed(numbers[stream], stream, head.position, head.hash) for stream, head in changes.heads.items()]
-        put(connection, _PUT_HEAD, heads)
+        put(connection, _PUT_HEAD, [row for row in heads if not changes.heads[text(row[1])].number])
+        known = [(row[0], *row[2:]) for row in heads if changes.heads[text(row[1])].number]
+        fill(connection, _ADVANCE_HEAD, known)
         put(connection, _PUT_BATCH, [batch_row(changes.batch, at, changes.batch_hash)])

@@ -2,8 +2,9 @@
 
 Python gives its interpreter lock away around every step of SQLite, and beside a busy event loop it gets it back after
 up to 5 ms: what a commit takes there is counted in steps, not in rows. So rows go in 128 at a time, and are looked up
-and changed that many at a time. The numbers of rows in a statement are powers of two, to be prepared once each: what is
-inserted is cut into such parts; where a missing row does no harm the rest is filled with NULL, which matches nothing.
+and changed that many at a time. The numbers of rows in a statement are small, or powers of two, to be prepared once
+each: what is inserted is cut into such parts; where a missing row does no harm the rest is filled with NULL, which
+matches nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from .digest import Field
 
 MOST = 128
 """Rows in one statement; one of 22 columns is then some 200 kB when prepared."""
+
+FEW = 8
+"""Up to so many rows are inserted by one statement, whatever their number: a turn or a few of them have no more."""
 
 Rows = Sequence[Sequence[Field]]
 
@@ -75,15 +79,20 @@ def put(connection: Connection, statement: Statement, rows: Rows) -> None:
     """Insert rows, in their order."""
     begin, left = 0, len(rows)
     while left:
-        size = min(MOST, 1 << left.bit_length() - 1)
+        size = left if left <= FEW else min(MOST, 1 << left.bit_length() - 1)
         connection.execute(statement.text(size), tuple(chain.from_iterable(rows[begin : begin + size])))
         begin, left = begin + size, left - size
 
 
 def fill(connection: Connection, statement: Statement, rows: Rows) -> None:
     """Carry out a change on rows that are named, each once."""
-    for begin in range(0, len(rows), MOST):
-        connection.execute(*_filled(statement, rows[begin : begin + MOST]))
+    filled(connection, statement, rows)
+
+
+def filled(connection: Connection, statement: Statement, rows: Rows) -> int:
+    """Carry out a change on rows that are named, each once; gives how many there were to be changed."""
+    parts = range(0, len(rows), MOST)
+    return sum(connection.execute(*_filled(statement, rows[begin : begin + MOST])).rowcount for begin in parts)
 
 
 def answers(connection: Connection, statement: Statement, keys: Rows) -> Iterator[tuple[int, str]]:
