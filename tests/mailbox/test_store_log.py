@@ -104,6 +104,19 @@ async def test_a_view_is_replaced_by_kind_and_key(store: Store) -> None:
     assert await store.view("run", "2") is None
 
 
+async def test_views_of_one_batch_are_new_moved_or_have_another_body(store: Store) -> None:
+    same, moved, new = view("same", sort=2.0), view("moved", scope="old", sort=1.0), view("new", sort=1.0)
+    await show(store, same, moved)
+    same, moved = attrs.evolve(same, body=b'{"changed": 1}'), attrs.evolve(moved, scope="new", sort=3.0)
+
+    await show(store, same, moved, new)
+
+    assert await store.views("run") == [new, same, moved]
+    assert await store.views("run", "new") == [moved]
+    assert await store.views("run", "old") == []
+    assert (await store.verify()).problems == ()
+
+
 async def test_a_view_without_a_body_is_deleted(store: Store) -> None:
     await show(store, view("1"), view("2"))
     await show(store, attrs.evolve(view("1"), body=None), attrs.evolve(view("none"), body=None))
