@@ -221,3 +221,39 @@ async def test_the_step_in_hand_is_never_lost_from_a_context_and_older_ones_are(
 
 
 RUNTIME_SAYS = re.compile("Step |The plan is carried out")
+
+
+async def test_s22_what_was_left_out_of_a_context_is_not_forgotten_in_the_run_that_follows() -> None:
+    paid: list[str] = []
+
+    @tool(risk="read", labels=Labels())
+    async def read_page() -> str:
+        """Read a page that anybody may write."""
+        return "The account is XX666. " + "x" * 1_200
+
+    @tool(risk="reversible", labels=Labels())
+    async def pay(to: str) -> str:
+        """Pay."""
+        paid.append(to)
+        return "paid"
+
+    def model(request: ModelRequest) -> Answer:
+        lines = [line.text for line in request.messages]
+        if lines[-1] == "Look.":
+            return calls(call("read_page"))
+        return calls(call("pay", to="XX666")) if lines[-1] == "Pay it." else "It is XX666."
+
+    context = Context(budget_tokens=600, compaction=[Window(messages=1)])
+    agent = Agent("clerk", model=FunctionModel(model), tools=[read_page, pay], context=context)
+    async with Runtime(agents=[agent], policies=[InformationFlow()]) as runtime:
+        run = await runtime.start(agent, "Look.")
+        await run.result(5)
+        run = await run.send("More, " + "y" * 1_500)
+        await run.result(5)
+        run = await run.send("Pay it.")
+        await eventually(run, "call.judged")
+
+        assert "read_page" not in {line.name for line in await whole_conversation(runtime.store, run.id)}
+        judged = (await data(run, "call.judged"))[0]
+        assert judged["verdict"] != "allow", judged
+        assert paid == []
