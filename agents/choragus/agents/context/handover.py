@@ -27,8 +27,8 @@ LEFT_OUT = "[Of the conversation before, lines are left out here.]"
 async def working_context(store: Store, run: str) -> tuple[ChatMessage, ...]:
     """The lines that the run's model saw last, as it saw them, and what was said since; calls with their results.
 
-    Each line has its labels, a summary those of all that it was made of. What the model had read besides has its labels
-    in a line of the runtime's, which says that it was left out. Of a run without a Context it is the whole conversation.
+    Each line has its labels, a summary those of all that it was made of. What else the model had read has its labels in
+    a line that says that it was left out. Of a run without a Context it is the whole conversation.
     """
     conversation = await whole_conversation(store, run)
     upto, version = await _last(store, run)
