@@ -2,7 +2,8 @@
 
     python forked.py FILE...
 
-Beside each FILE stand afterwards FILE.out and FILE.err, what it printed. The exit code is how many have failed.
+Each runs in the folder above its own. Beside FILE stand afterwards FILE.out and FILE.err, what it printed. The exit
+code is how many have failed, at most 100.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import traceback
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
-import choragus.agents
-import choragus.supervision  # noqa: F401  # both are there for the scripts
+import choragus.supervision  # noqa: F401  # it is there for the scripts
+from choragus.agents import *  # noqa: F403  # all that is behind the door, for the scripts too
 
 
 def run(script: str) -> bool:
@@ -31,6 +32,7 @@ def run(script: str) -> bool:
         redirect_stderr(err),
     ):
         try:
+            os.chdir(Path(script).parent.parent)
             runpy.run_path(script, run_name="__main__")
         except BaseException:
             traceback.print_exc()
@@ -39,4 +41,4 @@ def run(script: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(sum(run(each) for each in sys.argv[1:]))
+    sys.exit(min(100, sum(run(each) for each in sys.argv[1:])))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import mailbox
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,3 +78,30 @@ def test_a_floor_is_imported_by_its_modules_never_by_its_door() -> None:
     ]
 
     assert guilty == []
+
+
+def test_the_lazy_door_gives_what_its_imports_say() -> None:
+    """Type checkers read the imports, the interpreter the table: both name the same."""
+    door = importlib.import_module("choragus.agents")
+    tree = ast.parse(Path(str(door.__file__)).read_text(encoding="utf-8"))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    imported = {
+        str(node.module): tuple(sorted(alias.name for alias in node.names))
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+    }
+
+    assert {module: tuple(sorted(names)) for module, names in door._MODULES.items()} == imported
+    assert sorted(name for names in imported.values() for name in names) == sorted(door.__all__)
+
+
+def test_the_lazy_door_imports_nothing_by_itself_and_keeps_its_names() -> None:
+    """A function of the door has the name of the module that defines it."""
+    script = (
+        "import sys, choragus.agents; print([m for m in sys.modules if m.startswith('choragus.agents.')]);"
+        "import choragus.agents.agent; from choragus.agents import tool; print(tool.__name__, callable(tool))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\ntool True\n"

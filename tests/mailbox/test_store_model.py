@@ -258,7 +258,7 @@ letters = st.lists(envelopes, max_size=2)
 requeues = st.lists(st.tuples(actors, ids), max_size=2)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=25)
 @given(stories, letters, requeues)
 def test_both_stores_tell_the_same_story(
     story: list[Chapter], letters: list[Envelope], requeued: list[tuple[ActorId, str]]

@@ -102,6 +102,7 @@ def test_an_audit_shows_its_progress_its_findings_its_cost_and_its_report(tree: 
     assert filed(out) == [(out / "audit-report.md").read_bytes()]
 
 
+@pytest.mark.slow
 def test_a_rerun_of_what_is_over_says_so_and_starts_nothing(tree: Path, out: Path) -> None:
     run(line(tree, out, "--yes"))
     before = read_record(out / "audit.db")
@@ -147,6 +148,7 @@ def test_yes_given_later_decides_what_waits(tree: Path, out: Path) -> None:
     assert "approved by --yes" in ended.stdout
 
 
+@pytest.mark.slow
 def test_a_denied_filing_leaves_the_report_and_completes(tree: Path, out: Path) -> None:
     denied = decide(run(line(tree, out)).stdout, "deny")
 
@@ -157,7 +159,7 @@ def test_a_denied_filing_leaves_the_report_and_completes(tree: Path, out: Path) 
     assert (filed(out), (out / "audit-report.md").exists()) == ([], True)
 
 
-@pytest.mark.parametrize("pace", ["-1", "nan", "inf"])
+@pytest.mark.parametrize("pace", ["-1", *(pytest.param(one, marks=pytest.mark.slow) for one in ("nan", "inf"))])
 def test_a_pace_that_is_no_time_is_refused(tree: Path, out: Path, pace: str) -> None:
     ended = run([*line(tree, out), "--pace", pace])
 
@@ -165,7 +167,7 @@ def test_a_pace_that_is_no_time_is_refused(tree: Path, out: Path, pace: str) -> 
     assert ended.stderr == f"audit: --pace {pace} is no time to think: give 0 to 3600 seconds\n"
 
 
-@pytest.mark.parametrize("path", ["nowhere", "tree/alpha/core.py"])
+@pytest.mark.parametrize("path", ["nowhere", pytest.param("tree/alpha/core.py", marks=pytest.mark.slow)])
 def test_a_path_that_is_no_folder_is_refused(tree: Path, out: Path, path: str) -> None:
     ended = run(line(tree.parent / path, out))
 
@@ -173,7 +175,7 @@ def test_a_path_that_is_no_folder_is_refused(tree: Path, out: Path, path: str) -
     assert re.fullmatch(r"audit: --path .* is no folder: give the site-packages folder of .*\n", ended.stderr)
 
 
-@pytest.mark.parametrize("below", ["", "deeper/down"])
+@pytest.mark.parametrize("below", ["deeper/down", pytest.param("", marks=pytest.mark.slow)])
 def test_an_out_that_cannot_be_a_folder_is_refused(tree: Path, out: Path, below: str) -> None:
     out.write_text("mine")
 
@@ -292,7 +294,7 @@ def test_ctrl_c_at_the_prompt_leaves_it_waiting(tree: Path, out: Path) -> None:
     assert run(line(tree, out, "--yes")).returncode == 0
 
 
-@pytest.mark.parametrize(("word", "files"), [("approve", 1), ("deny", 0)])
+@pytest.mark.parametrize(("word", "files"), [("approve", 1), pytest.param("deny", 0, marks=pytest.mark.slow)])
 def test_a_decision_from_another_process_ends_the_question(tree: Path, out: Path, word: str, files: int) -> None:
     with PseudoTerminal(line(tree, out)) as terminal:
         terminal.read_until("file it? [y/n]")
@@ -354,6 +356,7 @@ def test_a_trace_is_one_trace_also_over_a_kill(large_tree: Path, out: Path) -> N
     assert len(ids) == len(record.finished) + 1
 
 
+@pytest.mark.slow
 def test_a_run_is_not_gone_on_with_on_another_tree(large_tree: Path, out: Path, tmp_path: Path) -> None:
     """An audit of one tree is killed, another tree is audited with the same --out, then the first goes on."""
     other = tmp_path / "other"

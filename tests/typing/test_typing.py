@@ -66,6 +66,7 @@ def test_mypy_refuses_the_marked_lines_and_no_others() -> None:
     assert {(Path(path).name, int(line)): code for path, line, code in errors} == marked(), ended.stdout + ended.stderr
 
 
+@pytest.mark.slow
 def test_pyright_refuses_the_marked_lines_and_no_others() -> None:
     try:
         ended = run(
