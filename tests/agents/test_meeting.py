@@ -13,22 +13,24 @@ import pytest
 from choragus.agents.agent import Agent
 from choragus.agents.context.option import Context
 from choragus.agents.context.strategy import Summarise, Window
+from choragus.agents.doing import Traces, told
 from choragus.agents.errors import Failed, TextRefused
 from choragus.agents.flow.declaration import Labels
 from choragus.agents.flow.policy import InformationFlow
 from choragus.agents.fork import whole_conversation
 from choragus.agents.model import ModelReply, ModelRequest, Usage
 from choragus.agents.plan.planning import Planning
-from choragus.agents.plan.recovery import AskPerson, Recovery
+from choragus.agents.plan.recovery import AskPerson, Recovery, UseAgent
 from choragus.agents.plan.step import Plan, PlanStep
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import Answer, FunctionModel
+from choragus.agents.state import Phase, RunState
 from choragus.agents.tool import tool
 
 from .context_play import Heard, looker, walker
 from .plan_play import follows, given, gives_up, planner, proposes, states, step_of
-from .play import call, calls, data, eventually, scripted, sleeper, soon
+from .play import call, calls, data, eventually, scripted, sleeper, soon, until
 
 NO_RETRIES = Planning(recovery=Recovery(retries=0))
 
@@ -221,3 +223,69 @@ async def test_the_step_in_hand_is_never_lost_from_a_context_and_older_ones_are(
 
 
 RUNTIME_SAYS = re.compile("Step |The plan is carried out")
+
+
+async def test_s22_what_was_left_out_of_a_context_is_not_forgotten_in_the_run_that_follows() -> None:
+    paid: list[str] = []
+
+    @tool(risk="read", labels=Labels())
+    async def read_page() -> str:
+        """Read a page that anybody may write."""
+        return "The account is XX666. " + "x" * 1_200
+
+    @tool(risk="reversible", labels=Labels())
+    async def pay(to: str) -> str:
+        """Pay."""
+        paid.append(to)
+        return "paid"
+
+    def model(request: ModelRequest) -> Answer:
+        lines = [line.text for line in request.messages]
+        if lines[-1] == "Look.":
+            return calls(call("read_page"))
+        return calls(call("pay", to="XX666")) if lines[-1] == "Pay it." else "It is XX666."
+
+    context = Context(budget_tokens=600, compaction=[Window(messages=1)])
+    agent = Agent("clerk", model=FunctionModel(model), tools=[read_page, pay], context=context)
+    async with Runtime(agents=[agent], policies=[InformationFlow()]) as runtime:
+        run = await runtime.start(agent, "Look.")
+        await run.result(5)
+        run = await run.send("More, " + "y" * 1_500)
+        await run.result(5)
+        run = await run.send("Pay it.")
+        await eventually(run, "call.judged")
+
+        assert "read_page" not in {line.name for line in await whole_conversation(runtime.store, run.id)}
+        judged = (await data(run, "call.judged"))[0]
+        assert judged["verdict"] != "allow", judged
+        assert paid == []
+
+
+async def test_doing_says_what_a_step_of_a_plan_waits_for() -> None:
+    async def never(request: ModelRequest) -> Answer:
+        await asyncio.sleep(3600)
+        return ""
+
+    ways = {"a": Recovery(retries=0, fallback=[AskPerson()]), "b": Recovery(retries=0, fallback=[UseAgent("helper")])}
+    script = {id: (gives_up("too hard"),) for id in ways}
+    agent = planner(script, proposes(given("a"), given("b")), planning=Planning(recoveries=ways))
+    helper = Agent("helper", model=FunctionModel(never))
+    async with Runtime(agents=[agent, helper]) as runtime:
+        run = await runtime.start(agent, "Go.")
+        await eventually(run, "approval.requested")
+
+        assert await run.doing() == "step 2: its plan's step a waits for answer"
+
+        await (await run.pending())[0].answer("by hand", by="mia")
+        child = str((await until(run, "child.started"))["run"])
+        assert await run.doing() == f"step 3: run {child} does its plan's step b; 1 sub-run goes on"
+        await run.cancel()
+
+
+@pytest.mark.parametrize(("model", "name"), [(0, "cheap"), (1, "b")])
+def test_doing_names_the_model_that_gives_the_last_answer(model: int, name: str) -> None:
+    state = RunState(phase=Phase.REASON, step=2, effect="e", final="last", model=model)
+
+    line = told(state, Traces(models=("a", "b", "cheap")), 0.0)
+
+    assert line == f"step 2: model call of the last answer since 0 s on {name}"

@@ -124,7 +124,7 @@ async def few(runtime: Runtime) -> bool:
 async def look(run: Run) -> None:
     """From outside; nothing of it may raise."""
     summary = await run.status()
-    await run.doing()
+    assert not (await run.doing()).endswith(" ")
     await run.plan()
     assert summary.status is not Status.WAITING or summary.waits
     with suppress(AgentError):  # it has assembled none yet

@@ -118,7 +118,7 @@ def _under_way(state: RunState, traces: Traces, now: float) -> str:
         case Phase.REASON:
             return "waits for its budget" if not state.paused else "the model is not called"
         case Phase.ACT | Phase.CHECK:
-            return _calls(state, traces, now)
+            return _calls(state, traces, now) or _planned(state)
         case Phase.JUDGE if state.draft is not None and state.draft.waits:
             return f"its {state.draft.stage} waits for {state.draft.waits}"
         case Phase.JUDGE if state.draft is None:
@@ -147,11 +147,21 @@ def _calls(state: RunState, traces: Traces, now: float) -> str:
     return ", ".join([*lines, *([f"{more} more calls"] if more > 0 else [])])
 
 
+def _planned(state: RunState) -> str:
+    """What the step in hand waits for, where no call is open."""
+    plan = state.plan
+    if plan is not None and plan.child:
+        return f"run {plan.child} does its plan's step {plan.step}"
+    if plan is not None and plan.question:
+        return f"its plan's step {plan.step} waits for {plan.waits or 'a person'}"
+    return "what came of it is looked at"
+
+
 def _model(state: RunState, traces: Traces) -> str:
     """The model in hand; the last among those there are gives the last answer."""
     if not traces.models:
         return "its model"
-    return traces.models[-1 if state.final else min(state.model, len(traces.models) - 2)]
+    return traces.models[-1 if state.final and not state.model else min(state.model, len(traces.models) - 2)]
 
 
 def _models(identity: object) -> tuple[str, ...]:
