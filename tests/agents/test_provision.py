@@ -190,6 +190,17 @@ async def test_s41_a_secret_is_in_no_byte_of_the_file(tmp_path: Path) -> None:
     assert "401 for https://bank.example/?key=[secret bank]" in told[1]
 
 
+async def test_s41_a_secret_that_a_model_says_is_in_no_byte_of_the_file(tmp_path: Path) -> None:
+    agent = scripted(f"It is {KEY}.", tools=leaky())
+    async with Runtime(tmp_path / "runs.db", agents=[agent], secrets={"bank": lambda: KEY}) as runtime:
+        run = await runtime.start(agent, "Go.")
+        result = await run.result(timeout=10)
+        written = bytes_of(tmp_path)
+
+    assert result == "It is [secret bank]."
+    assert leaves_nothing(written.decode("latin-1"), KEY)
+
+
 @simulated(seeds=range(2))
 async def test_a_tool_has_only_the_secrets_that_it_declares() -> None:
     @tool(risk="read")
