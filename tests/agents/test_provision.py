@@ -217,6 +217,14 @@ async def test_a_tool_has_only_the_secrets_that_it_declares() -> None:
     )
 
 
+@pytest.mark.parametrize("secrets", [5, KEY, [KEY]], ids=["number", "text", "list"])
+def test_secrets_are_a_mapping_or_a_function(secrets: object) -> None:
+    with pytest.raises(SecretFault, match=r"secrets is a (int|str|list): give a mapping of names, or a function$") as e:
+        Runtime(agents=[scripted("done")], secrets=secrets)  # type: ignore[arg-type]  # that is the point
+
+    assert KEY not in str(e.value)
+
+
 def broken(name: str) -> str:
     """Fail with the value in the error."""
     raise ValueError(KEY)
