@@ -190,6 +190,17 @@ async def test_s41_a_secret_is_in_no_byte_of_the_file(tmp_path: Path) -> None:
     assert "401 for https://bank.example/?key=[secret bank]" in told[1]
 
 
+async def test_s41_a_secret_that_a_model_says_is_in_no_byte_of_the_file(tmp_path: Path) -> None:
+    agent = scripted(f"It is {KEY}.", tools=leaky())
+    async with Runtime(tmp_path / "runs.db", agents=[agent], secrets={"bank": lambda: KEY}) as runtime:
+        run = await runtime.start(agent, "Go.")
+        result = await run.result(timeout=10)
+        written = bytes_of(tmp_path)
+
+    assert result == "It is [secret bank]."
+    assert leaves_nothing(written.decode("latin-1"), KEY)
+
+
 @simulated(seeds=range(2))
 async def test_a_tool_has_only_the_secrets_that_it_declares() -> None:
     @tool(risk="read")
@@ -204,6 +215,14 @@ async def test_a_tool_has_only_the_secrets_that_it_declares() -> None:
     assert agent.model.requests[-1].messages[-1].text == (  # type: ignore[attr-defined]  # a ScriptedModel
         "curious failed: SecretFault: no secret 'bank': tool 'curious' has not declared it: write secrets=('bank',)"
     )
+
+
+@pytest.mark.parametrize("secrets", [5, KEY, [KEY]], ids=["number", "text", "list"])
+def test_secrets_are_a_mapping_or_a_function(secrets: object) -> None:
+    with pytest.raises(SecretFault, match=r"secrets is a (int|str|list): give a mapping of names, or a function$") as e:
+        Runtime(agents=[scripted("done")], secrets=secrets)  # type: ignore[arg-type]  # that is the point
+
+    assert KEY not in str(e.value)
 
 
 def broken(name: str) -> str:

@@ -164,6 +164,8 @@ class Agent(Generic[T_co]):
             raise AgentFault(
                 f"the model options of agent {self.name!r} are {self.model_options!r}: give ModelOptions()"
             )
+        if not isinstance(self.episodes, bool):
+            raise AgentFault(f"episodes={self.episodes!r} of agent {self.name!r} is neither True nor False")
         _check_approvals(self.name, self.approvals, self.tools)
         _check_servers(self.name, self.servers, self.approvals)
         check_checkpoints(self.name, self.checkpoints, [*(tool.name for tool in self.tools), *self._of_servers()])

@@ -37,7 +37,7 @@ from .herald import Herald, Hook, Teller, keep_telling
 from .holding import HeldRun, OnChange, held_runs
 from .inspection import RunSummary, Unknown, approvals, find_run, runs, unknowns
 from .knowledge.access import KEEPERS, Knowing, libraries_of
-from .knowledge.declaration import Library, by_name
+from .knowledge.declaration import Library, by_name, checked_episodes
 from .ledger import Ledger, check_ledgers, ledgers_by_name
 from .limits import Limits
 from .manifest import manifest
@@ -160,7 +160,7 @@ class Runtime(Conversations, Accepting, Knowing):
         self._hook = attention
         self._is_open = False
         self._shelved = by_name(libraries)
-        self._episodes = episodes
+        self._episodes = checked_episodes(episodes)
         regions = (*PARTS, Rulebook, Herald, Baseline, Account, SharedBlock, Pinbook, *KEEPERS)
         self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in regions]
 

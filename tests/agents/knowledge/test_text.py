@@ -5,11 +5,16 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.agents.play import scripted
 
+from choragus.agents.agent import Agent
+from choragus.agents.errors import AgentFault
 from choragus.agents.knowledge.chunk import chunks
 from choragus.agents.knowledge.declaration import Library, by_name, library_key
 from choragus.agents.knowledge.label import labels_within
 from choragus.agents.knowledge.text import LONGEST, from_record, made
+from choragus.agents.runtime import Runtime
+from choragus.agents.scripted import ScriptedModel
 
 
 @given(st.text(alphabet="ab .!\n\t\u00a0", max_size=200), st.integers(1, 40))
@@ -117,6 +122,19 @@ def test_s23_a_name_is_no_pattern_and_no_path(name: str) -> None:
 def test_a_library_refuses_what_is_no_option(options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"^Library\("):
         Library("facts", **options)  # type: ignore[arg-type]  # that is the point
+
+
+@pytest.mark.parametrize(
+    "options", [{"libraries": Library("facts")}, {"libraries": 5}, {"episodes": "yes"}, {"episodes": 5}], ids=str
+)
+def test_a_runtime_refuses_what_is_no_library(options: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"^(libraries|episodes)=.*Library\('"):
+        Runtime(agents=[scripted("done")], **options)  # type: ignore[arg-type]  # that is the point
+
+
+def test_an_agent_keeps_episodes_or_not() -> None:
+    with pytest.raises(AgentFault, match=r"^episodes='no' of agent 'a' is neither True nor False$"):
+        Agent("a", model=ScriptedModel(["done"]), episodes="no")  # type: ignore[arg-type]  # that is the point
 
 
 def test_two_libraries_of_one_name_are_refused() -> None:

@@ -111,6 +111,8 @@ def by_name(libraries: Iterable[Library]) -> dict[str, Library]:
     Raises:
         ValueError: when one is none, or two share a name.
     """
+    if not isinstance(libraries, Iterable):
+        raise ValueError(f"libraries={libraries!r} is no list: pass Runtime(libraries=[Library('facts')])")
     found: dict[str, Library] = {}
     for library in libraries:
         if not isinstance(library, Library):
@@ -119,6 +121,17 @@ def by_name(libraries: Iterable[Library]) -> dict[str, Library]:
             raise ValueError(f"two libraries are named {library.name!r}: rename one; a namespace keeps tenants apart")
         found[library.name] = library
     return found
+
+
+def checked_episodes(value: object) -> Library | bool:
+    """What a runtime was given as `episodes=`.
+
+    Raises:
+        ValueError: when it is neither True, False nor a Library.
+    """
+    if not isinstance(value, bool | Library):
+        raise ValueError(f"episodes={value!r}: give True, False, or Library('episodes', keep_seconds=...)")
+    return value
 
 
 def _is_number(value: object) -> bool:

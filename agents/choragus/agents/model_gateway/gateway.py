@@ -137,7 +137,7 @@ class ModelGateway:
         most = None if reply.usage and not answer.lost else bound(model, request)
         presumed = most if isinstance(most, Usage) else Usage()
         return ModelReplied(
-            text=reply.text,
+            text=self.vault.scrubbed(reply.text),
             calls=reply.calls,
             stop=reply.stop,
             **attrs.asdict(reply.usage or presumed),

@@ -25,6 +25,8 @@ class Vault:
     """
 
     def __init__(self, source: Secrets | None = None) -> None:
+        if source is not None and not isinstance(source, Mapping) and not callable(source):
+            raise SecretFault("*", f"secrets is a {type(source).__name__}: give a mapping of names, or a function")
         self._source = source
         self._known: dict[str, str] = {}
         self._longest_first: list[str] = []
