@@ -16,6 +16,7 @@ from choragus.actors.testing.simulation import simulated
 from choragus.agents import part as parts
 from choragus.agents import runtime as runtimes
 from choragus.agents import tracer as tracers
+from choragus.agents import tracing
 from choragus.agents.errors import Denied, Failed
 from choragus.agents.guardrail import Guardrail
 from choragus.agents.memory import Memory
@@ -74,7 +75,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries and restarts without the waits that a service wants."""
     swift = Backoff(first=0.001, most=0.001)
     monkeypatch.setattr(runtimes, "PART_BACKOFF", swift)
-    monkeypatch.setattr(runtimes, "TRACING", OneForOne(max_restarts=5, within=60.0, backoff=swift))
+    monkeypatch.setattr(tracing, "TRACING", OneForOne(max_restarts=5, within=60.0, backoff=swift))
 
 
 async def _play(ledger: Ledger, exporter: SpanExporter | None = None, attempts: int = 5) -> tuple[str, list[Event]]:
@@ -219,7 +220,7 @@ async def test_a_tracer_that_hangs_is_restarted(monkeypatch: pytest.MonkeyPatch)
 
 async def test_a_tracer_that_always_fails_ends_the_runtime_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     fail(monkeypatch, Tracer, Export, times=10_000)
-    monkeypatch.setattr(runtimes, "NUDGE", 0.001)
+    monkeypatch.setattr(tracing, "NUDGE", 0.001)
     agent = scripted("all done")
 
     with pytest.raises(SystemFailed) as ended:

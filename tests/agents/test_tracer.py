@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from choragus.actors.event import Event, Failed
-from choragus.agents import runtime as runtimes
 from choragus.agents import tracer as tracers
+from choragus.agents import tracing
 from choragus.agents.agent import Agent
 from choragus.agents.errors import LimitReached, ModelError
 from choragus.agents.limits import Limits
@@ -355,7 +355,7 @@ async def test_what_an_exporter_did_not_take_is_given_to_it_again() -> None:
 
 
 async def test_an_exporter_is_tried_again_without_news(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtimes, "NUDGE", 0.01)
+    monkeypatch.setattr(tracing, "NUDGE", 0.01)
     exporter, agent = Fragile(times=3), scripted("done")
 
     async def exported() -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -12,14 +11,12 @@ from typing import Any, Self, TypeVar
 import anyio
 import anyio.lowlevel
 
-from choragus.actors.errors import ActorStopped, MailboxFull
 from choragus.actors.event import Events
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.store import Store
 from choragus.supervision.backoff import Backoff
-from choragus.supervision.spec import Child, Region, Supervisor
-from choragus.supervision.strategy import OneForOne
+from choragus.supervision.spec import Region
 from choragus.supervision.system import System
 
 from .account import Account
@@ -64,20 +61,12 @@ from .telemetry import Exporter
 from .toolbelt.execution import Toolbelt
 from .toolbelt.provision import check_grant, check_resources, secret_names
 from .toolbelt.secret import Secrets, Vault
-from .tracer import Export, Tracer
+from .tracing import keep_tracing, traced
 
 T = TypeVar("T")
 
-TRACER = "runtime/tracer"
-
-TRACING = OneForOne(max_restarts=5, within=60.0, backoff=Backoff(first=0.1, most=10.0))
-"""How the tracer is supervised; its end does not end the runtime before this."""
-
 PART_BACKOFF = Backoff(first=0.1, most=30.0)
 """How long a part of a run waits before it tries a message again that it failed on."""
-
-NUDGE = 10.0
-"""Seconds after which the tracer is sent to look also without news: an exporter may be back."""
 
 
 class Runtime(Conversations, Accepting, Knowing):
@@ -188,7 +177,7 @@ class Runtime(Conversations, Accepting, Knowing):
             await self.__aexit__(type(error), error, error.__traceback__)
             raise
         if self._exporter is not None:
-            self._system.kernel.keep(self._nudge())
+            self._system.kernel.keep(keep_tracing(self._system, self._desk))
         if self._hook is not None:
             self._system.kernel.keep(keep_telling(self._system, self.store, self.held, self._clock()))
         return self
@@ -376,7 +365,7 @@ class Runtime(Conversations, Accepting, Knowing):
             libraries=self._libraries,
         )
         return System(
-            tree=self._tree(),
+            tree=[*traced(self._exporter), *self._catalogue.tree()],
             actors=self._regions,
             runners={
                 "model": services.call_model,
@@ -390,23 +379,3 @@ class Runtime(Conversations, Accepting, Knowing):
             signals=self._signals,
             clock=self._clock,
         )
-
-    def _tree(self) -> list[Supervisor]:
-        if self._exporter is None:
-            return self._catalogue.tree()
-        above, _, name = TRACER.partition("/")
-        tracer = Child(Tracer, name=name, args=(self._exporter,), mailbox=2)
-        return [Supervisor(name=above, strategy=TRACING, children=(tracer,)), *self._catalogue.tree()]
-
-    async def _nudge(self) -> None:
-        """Send the tracer to look whenever there is something new, and at once for what was left last time."""
-        with self._desk.news() as news:
-            while True:
-                news.clear()
-                try:
-                    self._system.find(Tracer, TRACER).tell(Export())
-                except (MailboxFull, ActorStopped):
-                    await asyncio.sleep(0.05)
-                await anyio.lowlevel.checkpoint()
-                with anyio.move_on_after(NUDGE):
-                    await news.wait()
