@@ -212,10 +212,19 @@ async def judge(story: Story) -> None:
         said = [line.message async for line in thread.history()]
         texts = Counter(line.text.strip() for line in said if line.role == "user" and line.text.startswith("text "))
         assert all(times == 1 for times in texts.values()), texts
-        assert texts.keys() <= story.sent | story.refused | {"text goal of the user"} | texts.keys()
+        for one in await thread.runs():
+            heard, refused = await received(await runtime.run(one.run))
+            assert heard <= texts.keys() | refused, f"{heard - texts.keys() - refused} was heard, and is nowhere"
         ids = Counter(call.id for line in said for call in line.calls)
         assert all(times == 1 for times in ids.values()), ids.most_common(3)
     assert (await story.world.store.verify()).problems == ()
+
+
+async def received(run: Run) -> tuple[set[str], set[str]]:
+    """The texts that a run has taken, and those that were refused."""
+    past = [(event.kind, event.data) async for event in run.past()]
+    said = {data["text"]: str(data["said"]) for kind, data in past if kind == "text.received"}
+    return set(said.values()), {said[data["text"]] for kind, data in past if kind == "text.refused"}
 
 
 async def judge_run(story: Story, run: Run, summary: RunSummary) -> None:

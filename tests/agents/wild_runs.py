@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import random
@@ -182,8 +183,9 @@ class Mind:
     def __init__(self, world: World, seed: str, fails: float) -> None:
         self.world, self.seed, self.fails = world, seed, fails
 
-    def __call__(self, request: ModelRequest) -> Answer:
-        """Answer."""
+    async def __call__(self, request: ModelRequest) -> Answer:
+        """Answer, in a while."""
+        await asyncio.sleep(self.world.rng.choice([0.0, 0.3, 2.0]))
         if self.world.rng.random() < self.fails:
             raise ModelError("busy", retryable=self.world.rng.random() < 0.7)
         said = msgspec.json.encode([request.instructions, request.messages, request.tools, request.output])
@@ -350,7 +352,8 @@ def _says(kind: str, salt: float) -> Callable[[Check], Verdict | None]:
         if own.random() < 0.7:
             return None
         if kind == "rewrite":
-            return None if check.stage is Stage.CALL else Rewrite(text=check.text + " ")
+            more = "!" if check.stage is Stage.OUTPUT else " "
+            return None if check.stage is Stage.CALL else Rewrite(text=check.text + more)
         return Ask("look") if kind == "ask" else Deny("rude")
 
     return says
