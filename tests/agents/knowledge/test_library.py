@@ -54,7 +54,7 @@ async def test_what_is_found_says_where_it_comes_from(facts: Shelf) -> None:
 
 @pytest.mark.parametrize("query", [5, None, b"rain"], ids=repr)
 async def test_a_query_is_a_text(facts: Shelf, query: object) -> None:
-    with pytest.raises(ValueError, match=r"^query=.* is no text: give one$"):
+    with pytest.raises(ValueError, match=r"^query=.* is no text: give a str$"):
         await facts.search(query)  # type: ignore[arg-type]  # wrong on purpose
 
 

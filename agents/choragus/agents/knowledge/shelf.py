@@ -95,11 +95,9 @@ class Shelf:
             ImportError: when there is an embedder, and no numpy.
         """
         if not isinstance(query, str):
-            raise ValueError(f"query={query!r} is no text: give a str")
+            raise ValueError(f"query={query!r:.80} is no text: give a str")
         if type(limit) is not int or limit < 1:
             raise ValueError(f"limit={limit!r}: give a whole number above 0")
-        if not isinstance(query, str):
-            raise ValueError(f"query={query!r:.80} is no text: give one")
         asked = query[:LONGEST_QUERY]
         if self.terms.embedder is None:
             hits = await self._store.search(self.collection, asked, limit)
