@@ -124,7 +124,7 @@ async def test_the_reply_is_delivered_when_it_is_there_already(use: Use) -> None
 
 
 @pytest.mark.parametrize("use", USES)
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_a_failure_is_delivered_once(use: Use) -> None:
     """The simulation fails when an exception is left that nobody looked at."""
     async with System(clock=clock) as system:
@@ -211,7 +211,7 @@ async def wait(reply: Awaitable[str]) -> str:
     return await reply
 
 
-@simulated(seeds=range(3))
+@simulated(seeds=range(1))
 async def test_an_ask_that_is_never_awaited_is_handled_all_the_same() -> None:
     """And is nothing to warn of: warnings are errors here."""
     async with System(clock=clock) as system:

@@ -232,7 +232,7 @@ def test_a_name_gives_the_same_topic_of_one_class() -> None:
         topics.get(Quote, "")
 
 
-@simulated(seeds=[0])
+@simulated(seeds=range(1))
 async def test_topics_are_remembered_only_while_somebody_needs_them() -> None:
     topics, probe = Topics(), Probe()
     for number in range(100):

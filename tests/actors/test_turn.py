@@ -461,7 +461,7 @@ async def test_ended_actors_park_what_comes_and_leave_memory(watch: Watch) -> No
         assert not len(system.kernel.population)
 
 
-@simulated(seeds=[0])
+@simulated(seeds=range(1))
 async def test_an_idle_actor_keeps_its_state_and_nothing_of_its_last_turn() -> None:
     async with open_system(MemoryStore()) as system:
         await system.ref(Account, "slim").ask(Add(1))

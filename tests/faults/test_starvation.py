@@ -22,7 +22,11 @@ def check(ending: Ending) -> None:
     assert ending.told > 0
 
 
-@pytest.mark.parametrize("limit", LIMITS.values(), ids=["memory", "files", "size"])
+@pytest.mark.parametrize(
+    "limit",
+    [pytest.param(one, marks=[pytest.mark.slow] * name.startswith("file size")) for name, one in LIMITS.items()],
+    ids=["memory", "files", "size"],
+)
 def test_a_limit_of_the_process_loses_nothing(limit: tuple[str, str], tmp_path: Path) -> None:
     check(starved(tmp_path / "a.db", *limit, lines=40))
 

@@ -115,6 +115,7 @@ def test_a_rerun_of_what_is_over_says_so_and_starts_nothing(tree: Path, out: Pat
     assert read_record(out / "audit.db") == before
 
 
+@pytest.mark.slow
 def test_where_no_person_is_it_prints_the_command_that_approves(tree: Path, out: Path) -> None:
     ended = run(line(tree, out))
     assert (ended.returncode, filed(out)) == (3, [])
@@ -339,6 +340,7 @@ def spans(printed: str) -> Iterator[dict[str, object]]:
         yield json.loads(found[0])
 
 
+@pytest.mark.slow
 def test_a_trace_is_one_trace_also_over_a_kill(large_tree: Path, out: Path) -> None:
     command = line(large_tree, out, "--yes", "--trace")
     before = killed(command, '"name": "execute_tool check_licence"')

@@ -181,7 +181,7 @@ class Break:
     """Fail."""
 
 
-@simulated()
+@simulated(seeds=range(1))
 async def test_a_failed_incarnation_is_let_go_of_when_its_failure_counts_no_more() -> None:
     kept: list[weakref.ref[object]] = []
 

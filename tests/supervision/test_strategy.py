@@ -341,7 +341,7 @@ async def test_r08_crashes_of_temporary_children_do_not_count() -> None:
         assert story.lines == ["+a", "+t0", "+t1", "+t2"]
 
 
-@simulated(seeds=[0])
+@simulated(seeds=range(1))
 async def test_r09_the_arguments_of_a_temporary_child_are_not_kept() -> None:
     class Large:
         pass

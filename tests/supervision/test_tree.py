@@ -161,7 +161,7 @@ async def test_a_name_that_is_used_again_has_no_restarts() -> None:
         assert system.tree().find("top/a").restarts == 0
 
 
-@simulated(seeds=range(8))
+@simulated(seeds=range(3))
 async def test_a_tree_may_be_asked_for_at_any_moment() -> None:
     strategy = OneForAll(max_restarts=3, within=60.0)
     slow = Supervisor(name="top", strategy=strategy, children=[Child(Slow, name=name) for name in "abc"])
