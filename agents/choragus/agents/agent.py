@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Generic, cast
 
 from attrs import field, frozen
+from attrs.converters import optional
 
 from .approver import Approvals
 from .checkpoint import After, Before, Checkpoint, Checkpoints, check_checkpoints
@@ -53,10 +54,6 @@ def _as_tuple(tools: Iterable[Tool]) -> tuple[Tool, ...]:
 
 
 def _as_model(model: Model | str) -> Model:
-    return model_named(model) if isinstance(model, str) else model
-
-
-def _as_cheaper(model: Model | str | None) -> Model | None:
     return model_named(model) if isinstance(model, str) else model
 
 
@@ -132,7 +129,7 @@ class Agent(Generic[T_co]):
     limits: Limits = field(kw_only=True, factory=Limits)
     policies: tuple[Policy, ...] = field(kw_only=True, default=(), converter=_as_policies)
     fallbacks: tuple[Model, ...] = field(kw_only=True, default=(), converter=_as_models)
-    cheaper: Model | None = field(kw_only=True, default=None, converter=_as_cheaper)
+    cheaper: Model | None = field(kw_only=True, default=None, converter=optional(_as_model))
     approvals: Approvals = field(kw_only=True, factory=Approvals)
     checkpoints: tuple[Checkpoint, ...] = field(kw_only=True, default=(), converter=_as_checkpoints)
     output: type[T_co] = field(kw_only=True, default=cast("type[T_co]", str))
@@ -164,13 +161,11 @@ class Agent(Generic[T_co]):
             raise AgentFault(
                 f"the model options of agent {self.name!r} are {self.model_options!r}: give ModelOptions()"
             )
-        if not isinstance(self.episodes, bool):
-            raise AgentFault(f"episodes={self.episodes!r} of agent {self.name!r} is neither True nor False")
         _check_approvals(self.name, self.approvals, self.tools)
         _check_servers(self.name, self.servers, self.approvals)
-        check_checkpoints(self.name, self.checkpoints, [*(tool.name for tool in self.tools), *self._of_servers()])
-        prefixes = tuple(f"{one.name}{SEPARATOR}" for one in self.servers)
-        check_planning(self.name, self.planning, [tool.name for tool in self.tools], len(self.models), prefixes)
+        names, prefixes = [tool.name for tool in self.tools], tuple(f"{one.name}{SEPARATOR}" for one in self.servers)
+        check_checkpoints(self.name, self.checkpoints, [*names, *self._of_servers(prefixes)])
+        check_planning(self.name, self.planning, names, len(self.models), prefixes)
         _check_output(self.name, self.output, self.repairs)
         _check_told(self.name, self.episodes, self.configured)
         _ = self.typed
@@ -184,11 +179,11 @@ class Agent(Generic[T_co]):
         """Of what type its answers are; None for text."""
         return None if self.output is str else Output(self.output)
 
-    def _of_servers(self) -> list[str]:
+    def _of_servers(self, prefixes: tuple[str, ...]) -> list[str]:
         """The names in its checkpoints that are those of servers' tools, which nobody knows before they are there."""
         points = self.checkpoints if isinstance(self.checkpoints, tuple) else ()
         named = [point.tool for point in points if isinstance(point, Before | After)]
-        return [name for name in named if any(name.startswith(f"{one.name}{SEPARATOR}") for one in self.servers)]
+        return [name for name in named if name.startswith(prefixes)]
 
     @property
     def reach(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from .run import Run
 from .speaking import last_run, said, say
 from .speech import Place
 from .steering import Steering
+from .storable import storable
 from .stream import conversation_stream
 
 T = TypeVar("T")
@@ -171,4 +172,4 @@ async def _said(store: Store, run: str, after: int) -> AsyncIterator[HistoryLine
 
 def _is_storable(text: str) -> bool:
     """Whether it can be written as UTF-8; half a surrogate pair cannot."""
-    return text.encode("utf-8", "replace").decode() == text
+    return storable(text) == text

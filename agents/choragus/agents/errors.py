@@ -55,13 +55,8 @@ class ServerFault(AgentError, ValueError):
     """Raised when an MCP server is declared wrongly, or when nobody knows its tools yet and it cannot be reached."""
 
 
-class PolicyFault(AgentError, ValueError):
-    """Raised when a configuration of policies is wrong; none of it is in force.
-
-    Args:
-        place: the file, the line of the rule, and the path in it.
-        detail: what is wrong, and what to write instead.
-    """
+class _Misplaced(AgentError, ValueError):
+    """What a file has wrong, and where."""
 
     def __init__(self, place: str, detail: str) -> None:
         super().__init__(place, detail)
@@ -70,6 +65,15 @@ class PolicyFault(AgentError, ValueError):
 
     def __str__(self) -> str:
         return f"{self.place}: {self.detail}"
+
+
+class PolicyFault(_Misplaced):
+    """Raised when a configuration of policies is wrong; none of it is in force.
+
+    Args:
+        place: the file, the line of the rule, and the path in it.
+        detail: what is wrong, and what to write instead.
+    """
 
 
 class LimitFault(AgentError, ValueError):
@@ -319,21 +323,13 @@ class UnknownThread(AgentError, LookupError):
         return f"no thread {self.name!r}: {self.reason}"
 
 
-class ConfigFault(AgentError, ValueError):
+class ConfigFault(_Misplaced):
     """Raised when a configuration file is wrong, or contradicts what the code says; none of it is in force.
 
     Args:
         place: the file, the line of the table, and the path in it.
         detail: what is wrong, and what to write instead.
     """
-
-    def __init__(self, place: str, detail: str) -> None:
-        super().__init__(place, detail)
-        self.place = place
-        self.detail = detail
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.detail}"
 
 
 class Outcome(AgentError):

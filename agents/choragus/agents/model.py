@@ -174,6 +174,10 @@ class ModelRequest:
     output: OutputSchema | None = None
 
 
+Stop: TypeAlias = Literal["stop", "tool_calls", "length", "refusal"]
+"""Why a reply ended."""
+
+
 @frozen
 class ModelReply:
     """What the model answered; `stop` says why it ended, and `usage` is None when it was not told.
@@ -186,7 +190,7 @@ class ModelReply:
     text: str = ""
     calls: tuple[ToolCall, ...] = ()
     usage: Usage | None = None
-    stop: Literal["stop", "tool_calls", "length", "refusal"] = "stop"
+    stop: Stop = "stop"
     model: str = ""
     id: str = ""
     kept: tuple[dict[str, object], ...] = ()

@@ -12,6 +12,7 @@ from pathlib import Path
 import anyio
 
 from choragus.agents.errors import AgentError
+from choragus.agents.storable import storable
 from choragus.mailbox.errors import ChoragusError, CorruptRecord, StoreError
 from choragus.mailbox.sqlite import SqliteStore
 
@@ -66,7 +67,7 @@ def _no_unicode(asked: Namespace) -> str:
     """What was typed in bytes that are no UTF-8, which no file can hold; the name of the file may be."""
     for name, value in vars(asked).items():
         for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, str) and name != "file" and one.encode("utf-8", "replace").decode() != one:
+            if isinstance(one, str) and name != "file" and storable(one) != one:
                 return repr(one)
     return ""
 

@@ -10,6 +10,7 @@ from choragus.actors.effect import EffectContext
 from choragus.agents.model import CHARACTERS_PER_TOKEN
 from choragus.agents.patience import TookTooLong, told, within
 from choragus.agents.service import Services
+from choragus.agents.storable import storable
 
 from .errand import CallRetrieve, RetrieveDone
 from .retrieval import Bound, Retrieval, Retrieved
@@ -48,7 +49,7 @@ class Looking:
         return RetrieveDone(items=tuple(_within(retrieval, [self._clean(each) for each in found[: retrieval.limit]])))
 
     def _short(self, said: str) -> str:
-        return self._scrubbed(said.encode("utf-8", "replace").decode())[:LONGEST_ERROR]
+        return self._scrubbed(storable(said))[:LONGEST_ERROR]
 
     def _clean(self, item: Retrieved) -> Retrieved:
         """The same without secrets, as what tools give back."""

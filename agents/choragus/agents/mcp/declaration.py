@@ -14,6 +14,7 @@ from attrs import field, frozen
 
 from choragus.agents.errors import ServerFault
 from choragus.agents.flow.declaration import Labels
+from choragus.agents.storable import storable
 from choragus.agents.toolbelt.definition import Risk
 from choragus.agents.toolbelt.options import LARGEST_RESULT, Retry
 from choragus.supervision.backoff import Backoff
@@ -239,11 +240,7 @@ class McpServer:
 
 def _is_argument(value: object) -> bool:
     """Whether a process can be given it."""
-    return isinstance(value, str) and value != "" and "\0" not in value and _is_unicode(value)
-
-
-def _is_unicode(text: str) -> bool:
-    return text.encode("utf-8", "replace").decode() == text
+    return isinstance(value, str) and value != "" and "\0" not in value and storable(value) == value
 
 
 def _is_url(value: object) -> bool:
@@ -257,5 +254,5 @@ def _is_url(value: object) -> bool:
 
 def _can_be_given(which: str, name: str, value: str) -> bool:
     if which == "env":
-        return _is_argument(name) and "=" not in name and "\0" not in value and _is_unicode(value)
+        return _is_argument(name) and "=" not in name and "\0" not in value and storable(value) == value
     return _HEADER.fullmatch(name) is not None and value.isascii() and (value.isprintable() or not value)

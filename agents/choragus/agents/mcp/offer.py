@@ -15,6 +15,7 @@ from collections.abc import Mapping
 import attrs
 import msgspec
 
+from choragus.agents.storable import storable
 from choragus.mailbox.codec import stored
 
 SEPARATOR = "__"
@@ -113,7 +114,7 @@ def visible(text: str) -> str:
 
     Line ends and tabs stay. What only looks like a plain letter is replaced by that letter (NFKC).
     """
-    plain = unicodedata.normalize("NFKC", text.encode("utf-8", "replace").decode())
+    plain = unicodedata.normalize("NFKC", storable(text))
     return "".join(one for one in plain if one in "\n\t" or not unicodedata.category(one).startswith("C"))
 
 

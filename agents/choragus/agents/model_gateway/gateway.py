@@ -13,6 +13,7 @@ from choragus.agents.errand import CallModel, ModelFailed, ModelReplied
 from choragus.agents.errors import ModelError
 from choragus.agents.model import Model, ModelRequest, Usage, bound, tokens
 from choragus.agents.patience import TookTooLong
+from choragus.agents.storable import storable
 from choragus.agents.toolbelt.secret import Vault
 
 from .attempt import Answer, Beaten, NotBegun, Release, answered, streams
@@ -123,7 +124,7 @@ class ModelGateway:
 
     def _failed(self, error: ModelError, again: float | None, started: float, cut_off: bool) -> ModelFailed:
         return ModelFailed(
-            reason=self.vault.scrubbed(_storable(str(error))),
+            reason=self.vault.scrubbed(storable(str(error))),
             retryable=error.retryable,
             started=started,
             ended=self.clock(),
@@ -188,8 +189,3 @@ def asked_to_wait(error: ModelError) -> float | None:
     """Seconds that the provider wants to be left alone for, if it says so in a number that is one."""
     again = error.retry_after
     return None if again is None or not 0 < again < math.inf else float(again)
-
-
-def _storable(text: str) -> str:
-    """The text without what UTF-8 cannot carry (half a surrogate pair, say)."""
-    return text.encode("utf-8", "replace").decode()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
-from typing import Literal
 
 from attrs import evolve, field, frozen
 
 from choragus.agents.errors import ModelError
-from choragus.agents.model import ChatMessage, Image, ModelReply, ModelRequest, ToolCall, Usage
+from choragus.agents.model import ChatMessage, Image, ModelReply, ModelRequest, Stop, ToolCall, Usage
 
 from . import fault
 from .event_stream import ServerEvent
@@ -33,8 +32,6 @@ from .wire import (
     told_schema,
     whole,
 )
-
-Stop = Literal["stop", "tool_calls", "length", "refusal"]
 
 _STOPS: Mapping[str, Stop] = {
     "max_tokens": "length",

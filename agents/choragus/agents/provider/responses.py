@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
 
 from attrs import evolve, field, frozen
 
-from choragus.agents.model import ChatMessage, ModelReply, ModelRequest, ToolCall, Usage
+from choragus.agents.model import ChatMessage, ModelReply, ModelRequest, Stop, ToolCall, Usage
 
 from . import fault
 from .event_stream import ServerEvent
@@ -32,8 +31,6 @@ from .wire import (
     told_schema,
     whole,
 )
-
-Stop = Literal["stop", "tool_calls", "length", "refusal"]
 
 _LAST = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
 

@@ -13,6 +13,7 @@ from attrs import define, evolve, field, frozen
 
 from choragus.agents.errors import BadArguments, BadResult, SecretFault, ToolError, WrongResult
 from choragus.agents.patience import CutOff, TookTooLong, told, within
+from choragus.agents.storable import storable
 
 from .context import ToolContext
 from .definition import Tool
@@ -50,7 +51,7 @@ class Outcome:
 
     def scrubbed(self, vault: Vault) -> Outcome:
         """The same, without secrets and without what UTF-8 cannot carry (half a surrogate pair, say)."""
-        text = vault.scrubbed(self.text.encode("utf-8", "replace").decode())
+        text = vault.scrubbed(storable(self.text))
         return evolve(self, text=text)
 
 

@@ -17,6 +17,7 @@ import msgspec
 from attrs import frozen
 
 from choragus.agents.errors import BadArguments, BadResult, SecretFault, ToolError
+from choragus.agents.storable import storable
 
 from .context import ToolContext
 from .definition import Tool
@@ -96,9 +97,9 @@ def _carried_out(order: Order) -> Answer:
     except BadResult as error:
         return Answer(kind="bad result", text=error.detail, value=error.kind)
     except ToolError as error:
-        return Answer(kind="tool error", text=_storable(str(error)), retryable=error.retryable)
+        return Answer(kind="tool error", text=storable(str(error)), retryable=error.retryable)
     except BaseException as error:
-        return Answer(kind="error", text=_storable(_told(error)))
+        return Answer(kind="error", text=storable(_told(error)))
 
 
 async def _called(made: Tool, arguments: dict[str, object], context: ToolContext[object]) -> object:
@@ -121,7 +122,3 @@ def _told(error: BaseException) -> str:
         return f"{type(error).__name__}: {error}"
     except Exception:
         return f"{type(error).__name__}: (its text cannot be made)"
-
-
-def _storable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()
