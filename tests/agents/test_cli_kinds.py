@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import choragus.agents
-from choragus.agents.cli.plan import PLAN_KINDS
+from choragus.agents.cli.planned import PLAN_KINDS
 from choragus.agents.cli.text import columns
 from choragus.agents.cli.timeline import _KINDS, Timeline
 from choragus.agents.plan import book

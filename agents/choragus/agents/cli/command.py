@@ -37,6 +37,11 @@ def reading(commands: Commands, name: str, run: Reading, description: str, examp
     return made
 
 
+def add_json(one: ArgumentParser, what: str) -> None:
+    """The same for programs."""
+    one.add_argument("--json", action="store_true", help=what)
+
+
 def filled(text: str) -> str:
     """The paragraphs of a description, broken to fit the page."""
     return "\n\n".join(textwrap.fill(one, page()) for one in text.split("\n\n"))
@@ -50,6 +55,21 @@ def add_person(one: ArgumentParser) -> None:
 def add_reason(one: ArgumentParser) -> None:
     """Why."""
     one.add_argument("--reason", metavar="TEXT", default="", help="why; it stands in the logbook")
+
+
+class Posts(Action):
+    """An option that turns a command that reads into one that posts: `posts` names what does, `module:function`."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, *, posts: str, metavar: str, help: str) -> None:
+        super().__init__(option_strings, dest, metavar=metavar, help=help)
+        self._posts = posts
+
+    def __call__(
+        self, parser: ArgumentParser, namespace: Namespace, values: object, option_string: str | None = None
+    ) -> None:
+        """Take note of it."""
+        setattr(namespace, self.dest, values)
+        namespace.reads, namespace.command = False, self._posts
 
 
 class Version(Action):

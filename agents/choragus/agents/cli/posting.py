@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from importlib import import_module
 
 import anyio
 
@@ -21,6 +22,15 @@ def run(asked: Namespace) -> int:
     return anyio.run(_run, asked)
 
 
+def _command(named: Command | str) -> Command:
+    """What does it: as a name, `module:function`, where the command itself only reads."""
+    if not isinstance(named, str):
+        return named
+    module, _, function = named.partition(":")
+    found: Command = getattr(import_module(f"{__package__}.{module}"), function)
+    return found
+
+
 def _no_unicode(asked: Namespace) -> str:
     """What was typed in bytes that are no UTF-8, which no file can hold; the name of the file may be."""
     for name, value in vars(asked).items():
@@ -31,7 +41,7 @@ def _no_unicode(asked: Namespace) -> str:
 
 
 async def _run(asked: Namespace) -> int:
-    command: Command = asked.command
+    command = _command(asked.command)
     store = await SqliteStore.open(asked.file, visitor=True)
     try:
         return await command(Session(store, asked.file, asked))

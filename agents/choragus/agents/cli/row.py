@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import attrs
+from typing import NamedTuple
 
 from .text import duration
 
 Fields = dict[str, object]
 
 
-@attrs.frozen
-class Row:
+class Row(NamedTuple):
     """One thing that happened. `tail` is never cut; a `whole` gist takes as many lines as it needs."""
 
     at: float

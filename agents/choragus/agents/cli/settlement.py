@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from choragus.agents.inspection import unknowns
+from choragus.agents.inspection import Unknown, unknowns
 from choragus.agents.message import ORCHESTRATOR, TOOL_GATEWAY, CancelRun, SettleCall
-from choragus.agents.visit import Handled, post
+from choragus.agents.visit import Handled, post, recorded
 from choragus.mailbox.address import actor_id
 
-from .approval import settlement
 from .command import RUN, Commands, add_person, add_reason, command
 from .exit import Exit, Refused
 from .request import arguments
@@ -76,7 +75,7 @@ async def settle(session: Session) -> Exit:
     if call is None:
         there = f"the calls of unknown outcome are: {', '.join(lost)}" if lost else "no call of this run is"
         raise Refused(f"call {session.asked.call!r} of run {summary.run} is not of unknown outcome: {there}")
-    if earlier := await settlement(session, call):
+    if earlier := await _settled(session, call):
         raise Refused(f"call {call.call} of run {call.run} is already settled by {earlier.by}: {session.later}")
     print(visible(f"call {call.call} of run {call.run}: {call.tool}"))
     for line in arguments(call.arguments):
@@ -99,3 +98,9 @@ async def cancel(session: Session) -> Exit:
     if fate == Handled(False):
         raise Refused(f"run {summary.run} has ended just now: there is nothing to cancel")
     return session.report(fate, f"run {summary.run} is cancelled by {message.by}")
+
+
+async def _settled(session: Session, lost: Unknown) -> SettleCall | None:
+    """A settlement that is recorded and that no runtime has taken up yet."""
+    left = await recorded(session.store, actor_id(TOOL_GATEWAY, lost.run), SettleCall)
+    return next((one for one in left if one.call == lost.call), None)

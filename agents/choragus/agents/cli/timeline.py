@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Protocol
 
-import msgspec
-
-from choragus.mailbox.citation import FORKED
-from choragus.mailbox.turn import SYSTEM_STREAM, LogEntry
-
-from .plan import told
+from .planned import told
 from .row import Fields, Row, by_of, listed_of, name_of, number_of, part_of, text_of, took_of, whole_of
 from .text import as_json, block, chunks, columns, counted, duration, money, short, visible
+
+FORKED = "stream.forked"
+SYSTEM_STREAM = "system"
+"""As `choragus.mailbox.citation` and `choragus.mailbox.turn` have them, which are not imported for a look."""
 
 HEADER = "  AT  TIME      STEP   WHAT"
 LEAST = 30
 """Columns that the gist of a row gets, however narrow the page."""
+
+
+class Line(Protocol):
+    """An entry of the logbook, whoever has read it."""
+
+    @property
+    def stream(self) -> str:
+        """Whose."""
+
+    @property
+    def position(self) -> int:
+        """Where in it, from 1."""
+
+    @property
+    def kind(self) -> str:
+        """What it tells."""
+
+    @property
+    def at(self) -> float:
+        """When, in seconds since the epoch."""
+
+    @property
+    def body(self) -> bytes:
+        """Its fields, as JSON."""
 
 
 class Timeline:
@@ -34,20 +59,27 @@ class Timeline:
         self._begun = False
         self.ended = False
 
-    def lines(self, entries: Iterable[LogEntry]) -> list[str]:
+    def lines(self, entries: Iterable[Line]) -> list[str]:
         """What to print for these entries; many say nothing to a person."""
         return [line for entry in entries for line in self._told(entry)]
+
+    def skip(self, entries: Iterable[Line]) -> None:
+        """Take note of entries that are not shown."""
+        for entry in entries:
+            self._told(entry)
+        self._day, self.ended = "", False
 
     def unjudged(self, at: float) -> list[str]:
         """The calls that were asked for and that nobody has judged so far, as of a time."""
         return [line for call in tuple(self._asked) for line in self._print(self._call(at, call, "asked"), 0)]
 
-    def _told(self, entry: LogEntry) -> list[str]:
+    def _told(self, entry: Line) -> list[str]:
         position = 0 if entry.stream == SYSTEM_STREAM else entry.position
-        return [line for row in self._rows(entry) for line in self._print(row, position)]
+        return [line for row in self.rows(entry) for line in self._print(row, position)]
 
-    def _rows(self, entry: LogEntry) -> list[Row]:
-        data: Fields = msgspec.json.decode(entry.body)
+    def rows(self, entry: Line) -> list[Row]:
+        """What an entry says, before it is put into lines."""
+        data: Fields = json.loads(entry.body)
         if entry.stream == SYSTEM_STREAM:
             return _opened(entry.at, data) if self._begun and not self.ended and entry.kind == "system.opened" else []
         if planned := told(entry.kind, data):
