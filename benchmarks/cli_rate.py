@@ -78,27 +78,42 @@ def _views(number: int) -> list[View]:
     is_open = number >= RUNS - OPEN
     asks = number in (RUNS - 2, RUNS - 3)
     row = {
-        "run": id, "agent": f"agent-{number % 7}", "goal": f"Settle the account of customer {number}.", "key": id,
-        "manifest": "0" * 64, "status": "waiting" if asks else "running" if is_open else "completed",
-        "phase": "act" if is_open else "stop", "step": 3, "waits": ["2.1 pay: approval"] if asks else [],
-        "outcome": "" if is_open else "It is settled. " * 8, "achieved": "", "degraded": False, "paused": "",
-        "parent": "", "steps": 3, "input_tokens": 4000, "output_tokens": 300, "cost_usd": 0.0123,
-        "started": 1e9 + number, "ended": 0.0 if is_open else 1e9 + number + 60.0, "questions": 0,
+        "run": id,
+        "agent": f"agent-{number % 7}",
+        "goal": f"Settle the account of customer {number}.",
+        "key": id,
+        "manifest": "0" * 64,
+        "status": "waiting" if asks else "running" if is_open else "completed",
+        "phase": "act" if is_open else "stop",
+        "step": 3,
+        "waits": ["2.1 pay: approval"] if asks else [],
+        "outcome": "" if is_open else "It is settled. " * 8,
+        "achieved": "",
+        "degraded": False,
+        "paused": "",
+        "parent": "",
+        "steps": 3,
+        "input_tokens": 4000,
+        "output_tokens": 300,
+        "cost_usd": 0.0123,
+        "started": 1e9 + number,
+        "ended": 0.0 if is_open else 1e9 + number + 60.0,
+        "questions": 0,
     }
     views = [
         View(kind="run", key=id, scope="", sort=1e9 + number, body=json.dumps(row, separators=(",", ":")).encode())
     ]
     if asks:
         asked = {
-
-                "id": id[-8:],
-                "run": id,
-                "call": "2.1",
-                "tool": "pay",
-                "arguments": {"amount": "120.00"},
-                "hash": "ab" * 32
-            ,
-            "asked": 1e9 + number, "risk": "irreversible", "why": "irreversible: a person decides",
+            "id": id[-8:],
+            "run": id,
+            "call": "2.1",
+            "tool": "pay",
+            "arguments": {"amount": "120.00"},
+            "hash": "ab" * 32,
+            "asked": 1e9 + number,
+            "risk": "irreversible",
+            "why": "irreversible: a person decides",
         }
         body = json.dumps(asked, separators=(",", ":")).encode()
         views.append(View(kind="approval", key=id[-8:], scope=id, sort=1e9 + number, body=body))

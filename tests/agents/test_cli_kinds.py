@@ -25,6 +25,7 @@ WRITERS = {"log", "_log_model", "_announce", "_show", "append"}
 KIND = re.compile(r"[a-z]+\.[a-z_]+|phase")
 
 LEFT_OUT = {
+    "system.draining": "it is about the process that owns the file; `choragus tail` tells it",
     "phase": "the lines of what a phase does say more",
     "run.manifest": "the head of the page has the agent; `--json` has all of it",
     "memory.assembled": "one for each model call; `choragus explain` tells it",

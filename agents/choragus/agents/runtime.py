@@ -28,6 +28,7 @@ from .context.runner import block_editor, context_runners
 from .context.sharing import SharedBlock
 from .conversation import Conversations, begin_or_send
 from .desk import PARTS, Desk
+from .draining import Door, Doorkeeper
 from .errors import AgentError
 from .fork import check_fork, fork_id, parent, standing_at
 from .herald import Herald, Hook, Teller, keep_telling
@@ -150,7 +151,7 @@ class Runtime(Conversations, Accepting, Knowing):
         self._is_open = False
         self._shelved = by_name(libraries)
         self._episodes = checked_episodes(episodes)
-        regions = (*PARTS, Rulebook, Herald, Baseline, Account, SharedBlock, Pinbook, *KEEPERS)
+        regions = (*PARTS, Rulebook, Herald, Baseline, Account, SharedBlock, Pinbook, Doorkeeper, *KEEPERS)
         self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in regions]
 
     async def __aenter__(self) -> Self:
@@ -371,6 +372,7 @@ class Runtime(Conversations, Accepting, Knowing):
                 "model": services.call_model,
                 "tool": services.call_tool,
                 "attention": Teller(self._hook).tell,
+                "door": Door(lambda why: self._desk.drain(why)).shut,
                 **context_runners(services),
             },
             resources=services,

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeVar
 
 from choragus.mailbox.store import Store
 
+from .agent import Agent
 from .control import PauseRun, ResumeRun, StartChild
 from .desk import Desk
+from .draining import closed
 from .errors import AgentError, Held, LimitReached
 from .inspection import find_run, runs, unfinished
 from .ledger import LedgerSummary, ledgers
+from .manifest import manifest
 from .message import CancelRun, StartRun, Verdict
 from .naming import run_id
 from .output import Output
+from .policy.chain import Policy
 from .run import Run
+from .state import Status
 
 T = TypeVar("T")
 
@@ -24,6 +31,23 @@ class Steering:
 
     store: Store
     _desk: Desk
+    _agents: Mapping[str, Agent[object]]
+    _policies: Sequence[Policy]
+    _is_open: bool
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is: between `async with` and its end."""
+        return self._is_open
+
+    @property
+    def agents(self) -> Mapping[str, Agent[object]]:
+        """The agents that may be started here, by name."""
+        return MappingProxyType(dict(self._agents))
+
+    def identity(self, agent: str) -> str:
+        """The hash of what that agent is made of, as it was given; of one with MCP servers without their tools."""
+        return manifest(self._agents[agent], self._policies).hash
 
     async def ledgers(self) -> list[LedgerSummary]:
         """What is spent and set aside in each ledger, by name and time."""
@@ -39,8 +63,34 @@ class Steering:
 
     async def resume(self, *, by: str = "host") -> list[str]:
         """Go on with the runs that `pause` has held, those of an earlier process too; gives back their ids."""
-        self._desk.paused = ""
+        if not self.is_draining:
+            self._desk.paused = ""
         return await steer(self._desk, ResumeRun(by=by, source="runtime"))
+
+    async def drain(self, *, by: str = "host", reason: str = "") -> None:
+        """Begin no run any more while this runtime is open, and return when none is running.
+
+        What runs goes on to its end, or to where it waits for a person or is paused. `choragus drain FILE` asks for
+        the same from outside; `until_drained` waits for that.
+        """
+        self._desk.drain(closed(by, reason))
+        await self.until_drained()
+
+    async def until_drained(self) -> None:
+        """Wait until somebody drains this runtime, and then until no run is running."""
+        await self._desk.draining.wait()
+        with self._desk.news() as news:
+            while True:
+                news.clear()
+                held = self._desk.held
+                if not any(one.status is Status.RUNNING and one.run not in held for one in await runs(self.store)):
+                    return
+                await news.wait()
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether somebody has drained this runtime: it begins no run."""
+        return self._desk.draining.is_set()
 
     async def cancel(self, *, by: str = "host", reason: str = "") -> list[str]:
         """End every run that goes on as cancelled; gives back their ids."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
+import json
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from choragus.mailbox.errors import ChoragusError, CorruptRecord, StoreError
 from choragus.mailbox.reader import Reader
 
 from .command import Reading
-from .exit import Exit
+from .exit import Exit, silence
 from .glance import Glance
 from .parser import parser
 from .text import visible
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _main(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
     except BrokenPipeError:
-        _silence()
+        silence()
         return Exit.BROKEN_PIPE
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
@@ -44,11 +44,19 @@ def _main(argv: Sequence[str]) -> int:
         asked = parser(argv).parse_args(argv)
     except SystemExit as end:  # argparse has said what is wrong, or given help
         return end.code if isinstance(end.code, int) else Exit.USAGE
-    if isdir(asked.file):
+    if asked.file is None and asked.reads:
+        return _fail(f"which file? `choragus {asked.typed} FILE`", Exit.USAGE)
+    if asked.file and isdir(asked.file):
         return _fail(f"{asked.file} is a folder: name the database in it", Exit.FILE)
     try:
+        if asked.tells:
+            return int(asked.command(asked))
+        if asked.owns:
+            return _own(asked)
         return _read(asked) if asked.reads else _post(asked)
     except AgentError as error:
+        if getattr(asked, "json", False) and not asked.reads:
+            print(json.dumps({"command": asked.typed, "fate": "refused", "told": str(error)}))
         return _fail(str(error), Exit.USAGE)
     except CorruptRecord as error:
         remedy = "" if "backup" in str(error) else f"; check the file with `choragus verify {asked.file}`"
@@ -70,11 +78,11 @@ def _post(asked: Namespace) -> int:
     return code
 
 
-def _fail(text: str, code: Exit) -> int:
-    print(visible(f"choragus: {text}"), file=sys.stderr)
+def _own(asked: Namespace) -> int:
+    code: int = import_module(f"{__package__}.owning").run(asked)
     return code
 
 
-def _silence() -> None:
-    """Nobody reads any more: let the interpreter's last flush go nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _fail(text: str, code: Exit) -> int:
+    print(visible(f"choragus: {text}"), file=sys.stderr)
+    return code

@@ -18,11 +18,11 @@ from choragus.agents.rulebook import MAIN, RULEBOOK, AddRule, Rule
 from choragus.agents.visit import Fate, Recorded, post, recorded
 from choragus.mailbox.address import actor_id
 
-from .command import Commands, add_person, add_reason, command
+from .command import Commands, add_json, add_person, add_reason, command
 from .exit import Exit, Refused
 from .request import arguments
 from .session import Session
-from .text import block, page, visible
+from .text import block, page
 from .vote import SEEN, may_decide, missing, said
 
 
@@ -67,12 +67,12 @@ async def decide(session: Session) -> Exit:
     if approval.kind == "question" and approved:
         raise Refused(f"{approval.id} is a question: {session.command('answer', approval.id, 'TEXT')}")
     message = _decision(session, approval, approved, arguments=edits)
-    print(visible(f"call {approval.call} of run {approval.run}: {approval.tool or approval.kind}"))
+    session.say(f"call {approval.call} of run {approval.run}: {approval.tool or approval.kind}")
     shown = arguments({**approval.arguments, **(edits or {})}) if approval.tool else block([approval.text], page())
-    print("\n".join(shown))
+    session.say(*shown)
     rule = _rule(approval, message, session.asked.always) if approved and session.asked.always is not None else None
     fate = await _post(session, approval, message)
-    code = session.report(fate, f"{said(message)}: {_then(approval, message)}")
+    code = session.report(fate, f"{said(message)}: {_then(approval, message)}", approval=approval.id, run=approval.run)
     if rule is None or code:
         return code
     fate = await post(session.store, actor_id(RULEBOOK, MAIN), AddRule(rule))
@@ -87,10 +87,11 @@ async def answer(session: Session) -> Exit:
     if wrong := fault(session.asked.text, approval.options):
         raise Refused(wrong)
     message = _decision(session, approval, True, answer=session.asked.text)
-    for line in block([approval.text], page()):
-        print(line)
+    session.say(*block([approval.text], page()))
     fate = await _post(session, approval, message)
-    return session.report(fate, f"answered by {message.by}: the model reads it, and the run goes on")
+    return session.report(
+        fate, f"answered by {message.by}: the model reads it, and the run goes on", approval=approval.id
+    )
 
 
 async def _named(session: Session) -> Approval:
@@ -200,3 +201,4 @@ def _add_approval(one: ArgumentParser) -> None:
     one.add_argument("approval", metavar="ID", help="as in `choragus approvals`, or the beginning of it")
     one.add_argument("--seen", metavar="HASH", help="as listed; refuse when the arguments are others by now")
     add_person(one)
+    add_json(one, "what became of it, as JSON")

@@ -7,7 +7,7 @@ from choragus.agents.knowledge.message import LIBRARIAN, ForgetTexts, Forgotten
 from choragus.agents.visit import Handled, post
 from choragus.mailbox.address import actor_id
 
-from .command import Commands, command
+from .command import Commands, add_json, command
 from .exit import Exit, Refused
 from .session import Session
 from .text import counted
@@ -28,6 +28,7 @@ def declare(commands: Commands) -> None:
     )
     one.add_argument("--subject", metavar="SUBJECT", required=True, help="exactly as the documents name it")
     one.add_argument("--library", metavar="LIBRARY", help="only this one: NAMESPACE/NAME")
+    add_json(one, "what became of it, as JSON, one library to a line")
 
 
 async def forget(session: Session) -> Exit:
@@ -45,7 +46,7 @@ async def forget(session: Session) -> Exit:
         fate = await post(session.store, actor_id(LIBRARIAN, name), ForgetTexts(subject=subject))
         gone = fate.reply if isinstance(fate, Handled) else None
         told = f": {counted(gone.documents, 'document')}" if isinstance(gone, Forgotten) else ""
-        done = session.report(fate, f"{name} has forgotten the subject{told}")
+        done = session.report(fate, f"{name} has forgotten the subject{told}", library=name)
         worst = done if done is not Exit.OK else worst
     return worst
 

@@ -8,10 +8,9 @@ from choragus.agents.message import ORCHESTRATOR, ForkRun
 from choragus.agents.visit import post
 from choragus.mailbox.address import actor_id
 
-from .command import RUN, Commands, command
+from .command import RUN, Commands, add_json, command
 from .exit import Exit
 from .session import Session
-from .text import visible
 
 
 def declare(commands: Commands) -> None:
@@ -31,6 +30,7 @@ def declare(commands: Commands) -> None:
     one.add_argument("--at", metavar="N", type=int, help=where)
     one.add_argument("--key", metavar="KEY", default="", help="the new run's key: the same again begins nothing")
     one.add_argument("--by", metavar="NAME", help="who forks; the login name by default")
+    add_json(one, "what became of it, as JSON")
 
 
 async def fork(session: Session) -> Exit:
@@ -43,11 +43,11 @@ async def fork(session: Session) -> Exit:
         of = await session.run(asked.run)  # says how many begin so
     id, there = await fork_id(store, of, asked.at, asked.key)
     if there is not None:
-        print(visible(f"run {id} is that fork already: run {of.run} at {there.position}"))
+        session.result("known", f"run {id} is that fork already: run {of.run} at {there.position}", run=id)
         return Exit.OK
     standing = await standing_at(store, of.run, asked.at)
     position = standing.position
-    print(visible(f"run {id}: run {of.run} at {position}, step {standing.step}"))
+    session.say(f"run {id}: run {of.run} at {position}, step {standing.step}")
     message = ForkRun(run=of.run, at=position, agent=of.agent, key=asked.key, manifest=of.manifest, by=by)
     fate = await post(store, actor_id(ORCHESTRATOR, id), message)
-    return session.report(fate, f"forked by {by}: {session.command('show', id)}")
+    return session.report(fate, f"forked by {by}: {session.command('show', id)}", run=id, of=of.run, at=position)

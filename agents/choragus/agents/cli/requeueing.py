@@ -5,7 +5,7 @@ from __future__ import annotations
 from choragus.agents.visit import follow
 from choragus.mailbox.turn import Parked
 
-from .command import Commands, command
+from .command import Commands, add_json, command
 from .exit import Exit, Refused
 from .parked_id import parked_id
 from .session import Session
@@ -23,6 +23,7 @@ def declare(commands: Commands) -> None:
     )
     one.add_argument("parked", metavar="ID", help="as in `choragus parked`, or its beginning; or the receiver")
     one.add_argument("message", metavar="MESSAGE", nargs="?", help="with a receiver: the message's id")
+    add_json(one, "what became of it, as JSON")
 
 
 async def requeue(session: Session) -> Exit:

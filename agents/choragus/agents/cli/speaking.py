@@ -8,7 +8,7 @@ from choragus.agents.speech import Heard, SendText
 from choragus.agents.visit import Handled, post
 from choragus.mailbox.address import actor_id
 
-from .command import RUN, Commands, add_person, command
+from .command import RUN, Commands, add_json, add_person, command
 from .exit import Exit, Refused
 from .session import Session
 
@@ -27,6 +27,7 @@ def declare(commands: Commands) -> None:
     one.add_argument("text", metavar="TEXT", help="what to say")
     one.add_argument("--key", metavar="KEY", default="", help="the same again says nothing twice")
     add_person(one)
+    add_json(one, "what became of it, as JSON")
 
 
 async def send(session: Session) -> Exit:
@@ -42,4 +43,4 @@ async def send(session: Session) -> Exit:
         run = fate.reply.run
         fate = await post(session.store, actor_id(ORCHESTRATOR, run), message)
     taken = fate.reply.run if isinstance(fate, Handled) and isinstance(fate.reply, Heard) else run
-    return session.report(fate, f"run {taken} reads it next, says {by}: {session.command('show', taken)}")
+    return session.report(fate, f"run {taken} reads it next, says {by}: {session.command('show', taken)}", run=taken)

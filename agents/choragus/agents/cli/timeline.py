@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Protocol
 
 from .planned import told
-from .row import Fields, Row, by_of, listed_of, name_of, number_of, part_of, text_of, took_of, whole_of
+from .row import Fields, Line, Row, by_of, listed_of, name_of, number_of, part_of, text_of, took_of, whole_of
 from .text import as_json, block, chunks, columns, counted, duration, money, short, visible
 
 FORKED = "stream.forked"
@@ -18,30 +17,6 @@ SYSTEM_STREAM = "system"
 HEADER = "  AT  TIME      STEP   WHAT"
 LEAST = 30
 """Columns that the gist of a row gets, however narrow the page."""
-
-
-class Line(Protocol):
-    """An entry of the logbook, whoever has read it."""
-
-    @property
-    def stream(self) -> str:
-        """Whose."""
-
-    @property
-    def position(self) -> int:
-        """Where in it, from 1."""
-
-    @property
-    def kind(self) -> str:
-        """What it tells."""
-
-    @property
-    def at(self) -> float:
-        """When, in seconds since the epoch."""
-
-    @property
-    def body(self) -> bytes:
-        """Its fields, as JSON."""
 
 
 class Timeline:
@@ -119,6 +94,10 @@ class Timeline:
 
     def _raised(self, at: float, data: Fields) -> list[Row]:
         return [Row(at, "", "raised", f"{as_json(data.get('limits'))} {by_of(data, 'reason')}", whole=True)]
+
+    def _not_raised(self, at: float, data: Fields) -> list[Row]:
+        gist = f"no higher ceilings for {text_of(data, 'by')}: {text_of(data, 'reason')}"
+        return [Row(at, "", "refused", gist, whole=True)]
 
     def _degraded(self, at: float, data: Fields) -> list[Row]:
         return [Row(at, text_of(data, "step"), "last", f"without tools: {text_of(data, 'reason')}", whole=True)]
@@ -399,6 +378,7 @@ _KINDS: dict[str, Callable[[Timeline, float, Fields], list[Row]]] = {
     "actor.failed": Timeline._failed,
     "message.parked": Timeline._parked,
     "limit.raised": Timeline._raised,
+    "limit.refused": Timeline._not_raised,
     "run.degraded": Timeline._degraded,
     "run.paused": Timeline._paused,
     "run.resumed": Timeline._resumed,
