@@ -20,6 +20,9 @@ ENTRIES = 10_000
 OPEN = 12
 """Runs that have not ended; two of them wait for a person."""
 
+STEP = 1000
+"""Rows in one transaction."""
+
 LONG = f"{RUNS - 1:012x}"
 """The run with many entries."""
 
@@ -55,13 +58,13 @@ async def fill(path: Path) -> None:
     store = await SqliteStore.open(path)
     await store.claim("bench", 1e12, 0.0)
     revision = 0
-    for first in range(0, RUNS, 1000):
-        views = tuple(view for number in range(first, first + 1000) for view in _views(number))
-        lines = tuple(_line(f"{number:012x}", 1) for number in range(first, first + 1000) if number != RUNS - 1)
+    for first in range(0, RUNS, STEP):
+        views = tuple(view for number in range(first, first + STEP) for view in _views(number))
+        lines = tuple(_line(f"{number:012x}", 1) for number in range(first, first + STEP) if number != RUNS - 1)
         await _commit(store, revision, lines, views)
         revision += 1
-    for first in range(0, ENTRIES, 1000):
-        await _commit(store, revision, tuple(_line(LONG, n + 1) for n in range(first, first + 1000)), ())
+    for first in range(0, ENTRIES, STEP):
+        await _commit(store, revision, tuple(_line(LONG, n + 1) for n in range(first, first + STEP)), ())
         revision += 1
     await store.close()
 

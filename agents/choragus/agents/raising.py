@@ -57,7 +57,12 @@ class Raising(Treasury[P, M]):
         for subject in state.petitions.pending:
             if subject.startswith(CEILING):
                 return f"run {self.key} waits at a ceiling: decide on approval {approval_id(self.key, subject)}"
-        approvers = self.services.approvals(state.agent).group(0)
+        who = self.services.approvals(state.agent)
+        approvers = who.group(0)
+        if who.quorum > 1:
+            return (
+                f"{who.quorum} have to approve higher ceilings of agent {state.agent!r}: they decide when it is at one"
+            )
         if approvers and message.by not in approvers:
             return (
                 f"{message.by!r} may not raise ceilings of agent {state.agent!r}: it is put to {', '.join(approvers)}"

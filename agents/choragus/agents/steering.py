@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -32,7 +32,7 @@ class Steering:
     store: Store
     _desk: Desk
     _agents: Mapping[str, Agent[object]]
-    _policies: Sequence[Policy]
+    _policies: tuple[Policy, ...]
     _is_open: bool
 
     @property

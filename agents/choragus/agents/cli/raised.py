@@ -64,7 +64,7 @@ async def raise_limits(session: Session) -> Exit:
     message = RaiseLimits(limits=limits, by=session.by, reason=asked.reason, identity=identity)
     fate = await post(session.store, actor_id(GUARDRAIL, summary.run), message)
     told = ", ".join(f"{name} {value}" for name, value in limits.items())
-    return session.report(fate, f"run {summary.run} may use more, says {message.by}: {told}")
+    return session.report(fate, f"run {summary.run} may use more, says {message.by}: {told}", run=summary.run)
 
 
 def _per_tool(text: str) -> tuple[str, int]:

@@ -12,7 +12,7 @@ from .exit import Exit, Refused
 from .glance import Glance
 from .record import RunRow, find_run, named_run, run_of
 from .row import Fields, text_of
-from .text import block, counted, moment, page, visible
+from .text import GOES_ON, block, chunks, counted, moment, page, visible
 
 
 def declare(commands: Commands) -> None:
@@ -95,7 +95,9 @@ def _print(line: EntryRow) -> None:
     message = line.data
     who = f"{text_of(message, 'role')} {text_of(message, 'name')}".strip()
     asked = [f"calls {name}" for name in _calls(message)]
-    print(visible(f"  {moment(line.at)}  {who}" + (f" ({', '.join(asked)})" if asked else "")))
+    head = f"  {moment(line.at)}  {who}" + (f" ({', '.join(asked)})" if asked else "")
+    first, *more = chunks(visible(head), page() - len(GOES_ON))
+    print("\n".join([first, *(f"{GOES_ON}{piece}" for piece in more)]))
     for said in block(text_of(message, "text").splitlines(), page()):
         print(said)
 

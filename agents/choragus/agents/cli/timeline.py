@@ -328,7 +328,10 @@ class Timeline:
         begin = f"{position or '':>4}  {when:%H:%M:%S}  {step:<16}  "
         room = max(LEAST, self._width - columns(begin))
         gist, tail = visible(row.gist), visible(row.tail)
-        pieces = list(chunks(gist, room)) if row.whole else [short(gist, max(LEAST, room - columns(tail)))]
+        is_crowded = bool(tail) and room - columns(tail) < LEAST  # then the tail has a line for itself
+        pieces = list(chunks(gist, room)) if row.whole else [short(gist, room - (0 if is_crowded else columns(tail)))]
+        if is_crowded:
+            pieces, tail = [*pieces, tail.lstrip()], ""
         lines.append(f"{begin}{pieces[0]}{tail}".rstrip())
         lines += [f"{'':{len(begin)}}{piece}".rstrip() for piece in pieces[1:]]
         return lines + (block(row.below.splitlines(), self._width) if row.below else [])
