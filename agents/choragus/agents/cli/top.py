@@ -88,7 +88,7 @@ def _lines(glance: Glance, found: list[RunRow]) -> list[str]:
     width = page()
     spent = money(sum(one.cost_usd for one in found))
     lines = [
-        short(visible(f"{glance.file}: {told(owner_of(glance.reader))}"), width),
+        short(visible(f"owner: {told(owner_of(glance.reader))}"), width),
         f"{counted(len(found), 'run')} under way, {spent} so far"
         + "".join(f", {count} {name}" for name, count in _counts(found).items()),
     ]
