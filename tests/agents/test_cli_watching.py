@@ -237,6 +237,7 @@ def test_serve_owns_the_file_until_it_is_told_to_end(tmp_path: Path) -> None:
     assert "is left in order" in rest
 
 
+@pytest.mark.slow
 def test_drained_it_takes_nothing_new_and_ends_when_nothing_runs(tmp_path: Path) -> None:
     file = str(tmp_path / "app.db")
     with process(*CHORAGUS, "serve", "--app", APP, "--json", file=file) as serve:
