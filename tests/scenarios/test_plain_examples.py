@@ -99,3 +99,14 @@ def test_ctrl_c_ends_an_example_with_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_every_example_is_ready_for_ctrl_c(path: Path) -> None:
     assert "except KeyboardInterrupt:" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_service_is_operated_from_beside_it(tmp_path: Path) -> None:
+    lines = printed("operated_service", tmp_path)
+
+    assert "approved by mia (as agreed): the run goes on" in lines
+    assert any(line.endswith("may use more, says mia: steps 80") for line in lines)
+    assert "  | A-17 is paid." in lines
+    assert "runs.db: nothing needs a person" in lines
+    assert lines[-1] == "the service has ended with 0"

@@ -64,9 +64,10 @@ async def unopened(app: str, stack: AsyncExitStack) -> Runtime:
         raise Refused(f"{app} is the class {given.__name__}: name a Runtime, or a function that gives one")
     if callable(given) and not isinstance(given, Runtime):
         try:
-            given = given()
+            inspect.signature(given).bind()
         except TypeError as error:
             raise Refused(f"{app} cannot be called without arguments: {error}") from error
+        given = given()
     if inspect.isawaitable(given):
         given = await given
     if isinstance(given, Runtime):

@@ -94,7 +94,7 @@ def _lines(one: Finding) -> Iterator[str]:
     style = {OK: "green", NOTE: "yellow", NEEDS: "red"}[one.level]
     begin = f"{one.level:<9}  {one.about:<10}  "
     for number, piece in enumerate(chunks(visible(one.told), page() - len(begin))):
-        yield (painted(f"{one.level:<9}", style) + begin[9:] if number == 0 else " " * len(begin)) + piece
+        yield (painted(f"{one.level:<9}", style) + begin[9:] if number == 0 else " " * len(begin)) + piece.rstrip()
     if one.remedy:
         for piece in chunks(visible(f"-> {one.remedy}"), page() - len(begin)):
             yield " " * len(begin) + piece
