@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from argparse import _SubParsersAction
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -101,6 +102,28 @@ def test_no_reading_command_imports_a_library(file: str) -> None:
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
 
     assert ended.returncode == 0, ended.stderr
+
+
+def test_explain_imports_neither_the_kernel_nor_opentelemetry(file: str) -> None:
+    """It puts the context of a call together by the same function as the call, and so it needs more than the others."""
+    script = (
+        f"import sys; from choragus.agents.cli import main; main(['explain', {file!r}, {RUN!r}])\n"
+        "bad = ('choragus.agents.runtime', 'choragus.supervision.system', 'choragus.actors.kernel', 'opentelemetry')\n"
+        "assert not [one for one in bad if one in sys.modules]\n"
+    )
+
+    subprocess.run([sys.executable, "-c", script], stdout=subprocess.DEVNULL, check=True)
+
+
+WITHOUT_JSON = {"completion", "verify"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_speaks_json(name: str) -> None:
+    (commands,) = (one for one in parser([name])._actions if isinstance(one, _SubParsersAction))
+
+    options = {text for action in commands.choices[name]._actions for text in action.option_strings}
+    assert "--json" in options or name in WITHOUT_JSON
 
 
 @pytest.mark.parametrize("name", [*LIGHT, "show --json", "explain"])

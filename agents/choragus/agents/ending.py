@@ -12,6 +12,7 @@ from choragus.mailbox.turn import Parking
 from .approval import approval_id
 from .control import ChildEnded
 from .knowledge.message import EPISODES, RunOver
+from .limits import LAST
 from .message import (
     GUARDRAIL,
     MEMORY,
@@ -26,12 +27,6 @@ from .message import (
 from .model import ChatMessage
 from .part import Part
 from .state import Phase, RunState, Status
-
-LAST = (
-    "A limit of this run is reached. This is your last answer, and you can call no tools any more: answer with what "
-    "you have, and say what is missing."
-)
-"""What the model is told in a run's last call, with the limit behind it."""
 
 R = TypeVar("R", bound=RunState)
 
