@@ -26,6 +26,7 @@ from choragus.agents.cli.parser import parser
 from choragus.agents.cli.record import FINAL, STATES, AskedRow, RunRow, UnknownRow
 from choragus.agents.inspection import RunSummary, Unknown
 from choragus.agents.state import Status
+from choragus.mailbox.reader import Reader
 
 HEAVY = ("attrs", "attr", "msgspec", "cattrs", "anyio", "asyncio", "aiosqlite", "opentelemetry", "rich")
 LIGHT = {
@@ -200,17 +201,37 @@ def test_no_run_that_fits_is_said(crowded: str, told: Callable[..., str]) -> Non
     assert told("runs", crowded, "--agent", "nobody") == f"no such runs in {crowded}\n"
 
 
-def test_the_newest_runs_are_found_by_the_index(crowded: str) -> None:
-    """Without it all rows would be sorted before the first is printed."""
-    asked = "SELECT kind, key, scope, sort, body, digest FROM view WHERE kind = 'run' AND scope = ''"
-    with closing(sqlite3.connect(crowded)) as connection:
-        for more in ("", " AND (sort, key) < (5.0, 'a')"):
-            plan = connection.execute(
-                f"EXPLAIN QUERY PLAN {asked}{more} ORDER BY sort DESC, key DESC LIMIT 50"
-            ).fetchall()
+ALLOWED = ("stream.forked", "FROM view WHERE kind = ?   ORDER")
+"""What is sorted all the same: the forks of a file, and what waits for a person, which are few."""
 
-            (step,) = [row[3] for row in plan]
-            assert step.startswith("SEARCH view USING INDEX view_scope")
+
+@pytest.mark.parametrize(
+    "argv",
+    [["runs"], ["show", f"{MANY - 1:012x}"], ["approvals"], ["tree", f"{MANY - 1:012x}"]],
+    ids=lambda one: one[0],
+)
+def test_no_first_line_waits_for_a_sort_or_for_all_rows(
+    argv: list[str], crowded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What SQLite is asked goes by an index, in the order that the index has; only the whole row is looked up beside."""
+    asked: list[tuple[str, tuple[object, ...]]] = []
+    rows = Reader._rows
+
+    def noted(self: Reader, statement: str, *values: object) -> list[tuple[object, ...]]:
+        asked.append((statement, values))
+        return rows(self, statement, *values)
+
+    monkeypatch.setattr(Reader, "_rows", noted)
+    main([argv[0], crowded, *argv[1:]])
+
+    with closing(sqlite3.connect(crowded)) as connection:
+        for statement, values in asked:
+            if not statement.startswith("PRAGMA"):
+                plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+                sorts = not any(one in statement for one in ALLOWED) and any("TEMP B-TREE" in step for step in plan)
+                scans = [step for step in plan if step.startswith("SCAN")]
+                assert not sorts, (statement, plan)
+                assert not scans, (statement, plan)
 
 
 # show
