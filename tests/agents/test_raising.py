@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
+import anyio
 import attrs
 import pytest
 
+from choragus.actors.testing import clock
 from choragus.actors.testing.simulation import simulated
 from choragus.agents.approver import Approvals
 from choragus.agents.cli.exit import Exit
@@ -37,6 +39,21 @@ async def test_a_run_goes_on_beyond_the_ceiling_that_it_had() -> None:
         assert await run.result(timeout=5) == "done"
         (raised,) = await data(run, "limit.raised")
     assert (raised["by"], raised["reason"], raised["limits"]) == ("mia", "month end", {"steps": 5, "cost_usd": 20})
+
+
+@simulated(seeds=range(1))
+async def test_the_orchestrator_hears_of_more_time() -> None:
+    agent = scripted(calls(call("pay", amount=1)), "done", tools=tools(Ledger()), limits=Limits(wall_seconds=60))
+    async with Runtime(agents=[agent], clock=clock) as runtime:
+        run = await runtime.start(agent, "Go.")
+        await soon(run.pending)
+
+        await run.raise_limits(by="mia", wall_seconds=600)
+
+        await anyio.sleep(100)
+        (asked,) = await run.pending()
+        await asked.approve(by="mia")
+        assert await run.result(timeout=5) == "done"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import sys
 from argparse import _SubParsersAction
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 
 import anyio
 import attrs
@@ -23,7 +22,9 @@ from choragus.agents.cli import listing, main, tree
 from choragus.agents.cli.catalogue import COMMANDS
 from choragus.agents.cli.exit import Exit
 from choragus.agents.cli.parser import parser
+from choragus.agents.cli.pending import Recorded
 from choragus.agents.cli.record import FINAL, STATES, AskedRow, RunRow, UnknownRow
+from choragus.agents.cli.vote import missing, said
 from choragus.agents.inspection import RunSummary, Unknown
 from choragus.agents.state import Status
 from choragus.mailbox.reader import Reader
@@ -201,8 +202,8 @@ def test_no_run_that_fits_is_said(crowded: str, told: Callable[..., str]) -> Non
     assert told("runs", crowded, "--agent", "nobody") == f"no such runs in {crowded}\n"
 
 
-ALLOWED = ("stream.forked", "FROM view WHERE kind = ?   ORDER")
-"""What is sorted all the same: the forks of a file, and what waits for a person, which are few."""
+FEW = (("approval",), ("attention",))
+"""Kinds of rows that are sorted all the same: what waits for a person is not much."""
 
 
 @pytest.mark.parametrize(
@@ -228,7 +229,8 @@ def test_no_first_line_waits_for_a_sort_or_for_all_rows(
         for statement, values in asked:
             if not statement.startswith("PRAGMA"):
                 plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
-                sorts = not any(one in statement for one in ALLOWED) and any("TEMP B-TREE" in step for step in plan)
+                is_few = values[:1] in FEW or "stream.forked" in statement  # the forks of a file
+                sorts = not is_few and any("TEMP B-TREE" in step for step in plan)
                 scans = [step for step in plan if step.startswith("SCAN")]
                 assert not sorts, (statement, plan)
                 assert not scans, (statement, plan)
@@ -270,7 +272,26 @@ def test_show_of_a_long_run_shows_its_beginning_at_once(crowded: str) -> None:
 # tree
 
 
-def test_a_tree_that_goes_in_circles_ends(crowded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tree, "_below", lambda glance, one: iter([(f"{1:012x}", "fork"), (f"{2:012x}", "fork")]))
+def test_a_tree_that_goes_in_circles_has_each_run_once(
+    crowded: str, told: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around = [f"{number:012x}" for number in (1, 2, 3)]
+    monkeypatch.setattr(tree, "_below", lambda glance, one: iter([(run, "fork") for run in around]))
 
-    assert main(["tree", crowded, f"{1:012x}"]) == Exit.OK
+    lines = told("tree", crowded, around[0], "--json").splitlines()
+
+    assert [json.loads(line)["run"] for line in lines] == around
+
+
+def test_show_from_anywhere_names_what_was_asked_for_before(file: str, told: Callable[..., str]) -> None:
+    rows = told("show", file, RUN, "--from", "39").splitlines()
+
+    assert any(row.startswith("  39 ") and 'waits      pay {"invoice": ' in row for row in rows)
+    assert not any(row.startswith("  38 ") for row in rows)
+
+
+def test_one_who_denies_is_enough() -> None:
+    asked = AskedRow("a", "r", "1.1", "pay", {}, "h", 0.0, quorum=3, given=("ann",))
+    votes = [Recorded(True, "bob", "", None), Recorded(False, "eve", "no", None)]
+
+    assert (missing(asked, votes[:1]), missing(asked, votes), said(votes[1])) == (1, 0, "denied by eve (no)")
