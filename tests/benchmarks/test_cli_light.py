@@ -230,9 +230,9 @@ def test_no_first_line_waits_for_a_sort_or_for_all_rows(
             if not statement.startswith("PRAGMA"):
                 plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
                 is_few = values[:1] in FEW or "stream.forked" in statement  # the forks of a file
-                sorts = not is_few and any("TEMP B-TREE" in step for step in plan)
+                sorts = any("TEMP B-TREE" in step for step in plan)
                 scans = [step for step in plan if step.startswith("SCAN")]
-                assert not sorts, (statement, plan)
+                assert is_few or not sorts, (statement, plan)
                 assert not scans, (statement, plan)
 
 
@@ -284,14 +284,14 @@ def test_a_tree_that_goes_in_circles_has_each_run_once(
 
 
 def test_show_from_anywhere_names_what_was_asked_for_before(file: str, told: Callable[..., str]) -> None:
-    rows = told("show", file, RUN, "--from", "39").splitlines()
+    rows = told("show", file, RUN, "--from", "12").splitlines()
 
-    assert any(row.startswith("  39 ") and 'waits      pay {"invoice": ' in row for row in rows)
-    assert not any(row.startswith("  38 ") for row in rows)
+    assert any(row.startswith("  12 ") and 'allowed    list_invoices {"week": ' in row for row in rows)
+    assert not any(row.startswith("   7 ") for row in rows)
 
 
 def test_one_who_denies_is_enough() -> None:
-    asked = AskedRow("a", "r", "1.1", "pay", {}, "h", 0.0, quorum=3, given=("ann",))
+    asked = AskedRow("a", "r", "1.1", "pay", {}, "h", 0.0, quorum=5, given=("ann",))
     votes = [Recorded(True, "bob", "", None), Recorded(False, "eve", "no", None)]
 
-    assert (missing(asked, votes[:1]), missing(asked, votes), said(votes[1])) == (1, 0, "denied by eve (no)")
+    assert (missing(asked, votes[:1]), missing(asked, votes), said(votes[1])) == (3, 0, "denied by eve (no)")
