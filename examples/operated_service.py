@@ -29,7 +29,10 @@ async def pay(invoice: str, amount: int) -> str:
 
 def runtime() -> Runtime:
     """What `--app` names: the agents, and the file that they live in."""
-    script = [ModelReply(calls=(ToolCall("a", "pay", {"invoice": "A-17", "amount": 120}),)), "A-17 is paid."]
+    script: list[ModelReply | str | Exception] = [
+        ModelReply(calls=(ToolCall("a", "pay", {"invoice": "A-17", "amount": 120}),)),
+        "A-17 is paid.",
+    ]
     clerk = Agent(
         "clerk", model=ScriptedModel(script, price=Price(input_per_million=1.0, output_per_million=4.0)), tools=[pay]
     )

@@ -71,7 +71,7 @@ def test_a_live_owner_with_mail_that_nobody_takes_is_found(tmp_path: Path, look:
             await start(runtime, agent)
             with closing(sqlite3.connect(path)) as connection:
                 names = [row[1] for row in connection.execute("PRAGMA table_info(message)")]
-                row = dict.fromkeys(names, "")
+                row: dict[str, object] = dict.fromkeys(names, "")
                 row |= {"receiver": "nobody/1", "id": "1", "seq": 10**6, "body": b"{}", "digest": b"", "shard": 0}
                 row |= dict.fromkeys(("version", "answer", "attempts", "interrupted", "started"), 0)
                 row |= dict.fromkeys(("due", "not_before"), 0.0)

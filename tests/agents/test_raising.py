@@ -74,7 +74,7 @@ async def test_what_cannot_be_raised_is_refused(limits: dict[str, object], by: s
         await soon(run.pending)
 
         with pytest.raises(AgentError, match=says):
-            await run.raise_limits(by=by, **limits)
+            await run.raise_limits(by=by, reason="", **limits)
 
         (refused,) = await data(run, "limit.refused")
         assert refused["by"] == by

@@ -156,7 +156,7 @@ def test_everything_fits_80_columns(
 
 def test_the_rows_have_the_fields_of_the_classes_that_are_stored() -> None:
     for row, cls, left in ((RunRow, RunSummary, set()), (AskedRow, Approval, {"desk"}), (UnknownRow, Unknown, set())):
-        assert {field.name for field in attrs.fields(cls)} - left <= set(row._fields)  # type: ignore[attr-defined, arg-type]  # of each kind
+        assert {field.name for field in attrs.fields(cls)} - left <= set(row._fields)
     assert set(STATES) == {one.value for one in Status}
     assert {one.value for one in Status if one.is_final} == FINAL
 
@@ -214,7 +214,7 @@ FEW = (("approval",), ("attention",))
 def test_no_first_line_waits_for_a_sort_or_for_all_rows(
     argv: list[str], crowded: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What SQLite is asked goes by an index, in the order that the index has; only the whole row is looked up beside."""
+    """What SQLite is asked goes by an index, in the order that the index has; only the row is looked up beside."""
     asked: list[tuple[str, tuple[object, ...]]] = []
     rows = Reader._rows
 
