@@ -288,3 +288,12 @@ def test_a_service_goes_on_when_nobody_reads_what_it_says(tmp_path: Path) -> Non
         serve.send_signal(signal.SIGTERM)
         assert serve.wait(SEEN) == Exit.OK
     assert run.returncode == Exit.OK
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
+def test_a_disk_that_is_full_is_said_in_a_line(waits: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run([*CHORAGUS, "runs", waits], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert ended.returncode == Exit.PROBLEMS
+    assert ended.stderr == "choragus: what was to be printed cannot be written: No space left on device\n"

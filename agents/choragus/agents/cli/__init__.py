@@ -7,6 +7,7 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from errno import ENOSPC
 from importlib import import_module
 from os.path import isdir
 
@@ -33,6 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return Exit.BROKEN_PIPE
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
+    except OSError as error:
+        if error.errno != ENOSPC:
+            raise
+        silence()
+        return _fail(f"what was to be printed cannot be written: {error.strerror}", Exit.PROBLEMS)
     return code
 
 
@@ -49,6 +55,8 @@ def _main(argv: Sequence[str]) -> int:
     if asked.file and isdir(asked.file):
         return _fail(f"{asked.file} is a folder: name the database in it", Exit.FILE)
     try:
+        if odd := _no_unicode(asked):
+            return _fail(f"{odd} is no text: give it in UTF-8", Exit.USAGE)
         if asked.tells:
             return int(asked.command(asked))
         if asked.owns:
@@ -65,6 +73,15 @@ def _main(argv: Sequence[str]) -> int:
         return _fail(str(error), Exit.FILE)
     except ChoragusError as error:
         return _fail(str(error), Exit.USAGE)
+
+
+def _no_unicode(asked: Namespace) -> str:
+    """What was typed in bytes that are no UTF-8, which no file can hold; the name of the file may be."""
+    for name, value in vars(asked).items():
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, str) and name != "file" and any("\ud800" <= letter <= "\udfff" for letter in one):
+                return repr(one)
+    return ""
 
 
 def _read(asked: Namespace) -> int:

@@ -9,6 +9,6 @@ def parked_id(receiver: str, message: str) -> str:
     """8 hexadecimal digits.
 
     >>> parked_id("choragus.memory/5f2c", "choragus.orchestrator/5f2c#4")
-    '84fbd72a'
+    '78c345a8'
     """
     return sha256(f"{receiver}\n{message}".encode(errors="surrogatepass")).hexdigest()[:8]
