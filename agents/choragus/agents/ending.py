@@ -136,7 +136,7 @@ class Ending(Part[R, M]):
         self._end(Status.LIMIT, f"{limit}, and the last answer {why}")
 
     def _show(self) -> None:
-        self.view("run", self.key, self.state.row(self.key), sort=self.state.started)
+        self.view("run", self.key, self.state.row(self.key, self.now), sort=self.state.started)
 
     def _end_family(self) -> None:
         """A run ends with its sub-runs, and the run that it is one of is told."""

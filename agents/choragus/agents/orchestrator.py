@@ -94,6 +94,7 @@ class Orchestrator(
             return False
         state = self.state
         state.parent, state.ledgers, state.room = message.parent, message.ledgers, message.room
+        state.tenant = message.tenant
         self._take_place(message)
         self._begin(message.agent, message.goal, message.key, granted=message.tools)
         if self._plan_begins(message.plan):
@@ -118,7 +119,7 @@ class Orchestrator(
         self.log(FORKED, **point.citing(message.by))
         for one in point.interrupted:
             self.log("effect.interrupted", effect=one.effect, call=one.call, tool=one.tool)
-        self.state.ledgers = point.ledgers
+        self.state.ledgers, self.state.tenant = point.ledgers, point.tenant
         self._begin(message.agent, point.goal, message.key, message.limits, point.granted)
         self._plan_goes_on(point.plan)
         self._go_on_from(point)
@@ -202,6 +203,7 @@ class Orchestrator(
             manifest=state.manifest,
             limits=state.limits.said(),
             **self._placed(),
+            **({"tenant": state.tenant} if state.tenant else {}),
         )
         source = self.services.agent(agent).configured
         read = {} if source is None else {"configured": attrs.asdict(source)}

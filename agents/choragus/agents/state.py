@@ -88,6 +88,17 @@ class Halt(Enum):
     """The model's calls are to be made."""
 
 
+@attrs.frozen(kw_only=True)
+class Correction:
+    """What a person says that a run should have answered; the `number`-th that somebody said of it."""
+
+    answer: str
+    by: str
+    reason: str
+    at: float
+    number: int = 1
+
+
 @stored("choragus.run_state")
 @attrs.define
 class RunState:
@@ -102,6 +113,8 @@ class RunState:
     back with `text`. `repairs` counts the answers that were not of their type. `version` is how many decisions about
     its context count in this step, `heard` the input tokens of the latest model call. `plan` is where it stands in its
     plan, if its agent plans. `talk` is what was said to it, and of which thread it is part; None: nothing, of none.
+    `tenant` is for whom it runs. It has `waited` so many seconds for people or paused, and does `since` then if that is
+    not 0.0. `correction` is the latest that a person said of its answer.
     """
 
     phase: Phase = Phase.NEW
@@ -147,6 +160,10 @@ class RunState:
     reasoning_tokens: int = 0
     plan: Cursor | None = None
     talk: Talk | None = None
+    tenant: str = ""
+    waited: float = 0.0
+    since: float = 0.0
+    correction: Correction | None = None
 
     @property
     def is_degraded(self) -> bool:
@@ -174,6 +191,7 @@ class RunState:
             "questions": self.questions,
             **({"cached_tokens": self.cached_tokens} if self.cached_tokens else {}),
             **({"reasoning_tokens": self.reasoning_tokens} if self.reasoning_tokens else {}),
+            **({"waited": self.waited} if self.waited else {}),
         }
 
     @property
@@ -181,7 +199,7 @@ class RunState:
         """The texts that were sent to it and that its model has not read yet."""
         return [] if self.talk is None else self.talk.unread
 
-    def row(self, run: str) -> dict[str, object]:
+    def row(self, run: str, now: float) -> dict[str, object]:
         """The body of the view row `run`; what waits for a person makes a running run a waiting one."""
         waits = [f"{call.id} {call.asked.name}: {call.waits}" for call in self.calls if call.waits]
         if self.draft is not None and self.draft.waits:
@@ -193,6 +211,7 @@ class RunState:
             waits.append(f"step {self.plan.step}: {self.plan.waits}")
         if not self.status.is_final:
             self.status = Status.PAUSED if self.paused else Status.WAITING if waits else Status.RUNNING
+        self._clock(now)
         return {
             "run": run,
             "agent": self.agent,
@@ -211,5 +230,17 @@ class RunState:
             **({"sources": list(self.sources)} if self.sources else {}),
             **({"plan": self.plan.told} if self.plan is not None else {}),
             **({} if self.talk is None else self.talk.row()),
+            **({"tenant": self.tenant} if self.tenant else {}),
+            **({} if self.correction is None else self._corrected(self.correction)),
             **self.figures(),
         }
+
+    def _clock(self, now: float) -> None:
+        """Take note whether it waits."""
+        if self.status in (Status.WAITING, Status.PAUSED):
+            self.since = self.since or now
+        elif self.since:
+            self.waited, self.since = self.waited + max(0.0, now - self.since), 0.0
+
+    def _corrected(self, one: Correction) -> dict[str, object]:
+        return {"correction": one.answer, "corrected_by": one.by}

@@ -137,7 +137,7 @@ class Quantiles(NamedTuple):
 class Figures(NamedTuple):
     """The five figures of some runs, and what they were computed from; see the head of this module.
 
-    `ends` has how many of the runs that ended were each of `ENDS`. `cost_per_completed` is None when none has completed.
+    `ends` has how many of the runs that ended were each of `ENDS`. `cost_per_completed` is None when none completed.
     `seconds`, `active` and `waited` are over the completed runs, the means over all that have ended.
     """
 
