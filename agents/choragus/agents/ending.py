@@ -89,6 +89,7 @@ class Ending(Part[R, M]):
             self.tell(MEMORY, Perceive(0, (ChatMessage("assistant", outcome, kept=kept),)))
         state.status, state.outcome, state.ended, state.effect = status, outcome, self.now, ""
         state.draft, state.ceiling, state.paused = None, "", {}
+        state.clock(self.now)
         if state.unread:
             self._leave_unread(status)
         for call in state.calls:

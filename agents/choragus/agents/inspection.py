@@ -38,8 +38,8 @@ class RunSummary:
     that nothing was sent to after its end. It `follows` a run, from which it has the first `carried` lines of its own
     conversation, and is `followed_by` one.
 
-    `tenant` is for whom it runs, `waited` for how many seconds it waited for people or was paused, up to now or the last
-    such time that is over. `correction` is what a person said that it should have answered, `corrected_by` who.
+    `tenant` is for whom it runs, `waited` for how many seconds it waited for people or was paused, as far as that is
+    over. `correction` is what a person said that it should have answered, `corrected_by` who.
     """
 
     run: str

@@ -22,7 +22,8 @@ from choragus.mailbox.turn import SYSTEM_STREAM
 from .approval import CEILING
 from .context.decision import Note
 from .control import ChildEnded, Drawn, LimitsRaised, PauseRun, ResumeRun, StartChild
-from .conversing import Conversing
+from .correcting import Correcting
+from .correction import CorrectRun
 from .errors import AgentError
 from .flow.label import RUNTIME
 from .fork import ForkPoint, fork_point, is_fork, origin, taken
@@ -60,7 +61,7 @@ from .stream import SHOWN
 
 
 class Orchestrator(
-    Conversing[
+    Correcting[
         RunState,
         StartRun
         | ForkRun
@@ -81,7 +82,8 @@ class Orchestrator(
         | AdvancePlan
         | PlanCall
         | SendText
-        | AskBegun,
+        | AskBegun
+        | CorrectRun,
     ],
     name=ORCHESTRATOR,
 ):

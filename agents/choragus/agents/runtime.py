@@ -58,6 +58,7 @@ from .service import Services
 from .speaking import check_text
 from .steering import begin_child
 from .telemetry import Exporter
+from .tenancy import check_same, check_tenant
 from .toolbelt.execution import Toolbelt
 from .toolbelt.provision import check_grant, check_resources, secret_names
 from .toolbelt.secret import Secrets, Vault
@@ -269,6 +270,7 @@ class Runtime(Conversations, Accepting, Knowing):
             id = run_id(agent.name, key)
             begun = await self._desk.orchestrator(id).ask(asked)
             if begun or key:  # else another run drew the same id
+                await check_same(self.store, id, "" if begun else tenant, f"key {key!r}")
                 return Run(id, self._desk, agent.typed)
 
     async def fork(

@@ -8,6 +8,7 @@ import attrs
 
 from choragus.mailbox.codec import stored
 
+from .correction import Correction
 from .flow.label import OWN
 from .limits import Limits
 from .model import Image, ToolCall
@@ -86,17 +87,6 @@ class Halt(Enum):
     """The budget of a model call is to be reserved."""
     ACT = "act"
     """The model's calls are to be made."""
-
-
-@attrs.frozen(kw_only=True)
-class Correction:
-    """What a person says that a run should have answered; the `number`-th that somebody said of it."""
-
-    answer: str
-    by: str
-    reason: str
-    at: float
-    number: int = 1
 
 
 @stored("choragus.run_state")
@@ -211,7 +201,7 @@ class RunState:
             waits.append(f"step {self.plan.step}: {self.plan.waits}")
         if not self.status.is_final:
             self.status = Status.PAUSED if self.paused else Status.WAITING if waits else Status.RUNNING
-        self._clock(now)
+        self.clock(now)
         return {
             "run": run,
             "agent": self.agent,
@@ -235,7 +225,7 @@ class RunState:
             **self.figures(),
         }
 
-    def _clock(self, now: float) -> None:
+    def clock(self, now: float) -> None:
         """Take note whether it waits."""
         if self.status in (Status.WAITING, Status.PAUSED):
             self.since = self.since or now
