@@ -11,7 +11,7 @@ from choragus.agents.agent import Agent
 from choragus.agents.inspection import ApprovalRequested
 from choragus.agents.model import ModelReply, Price
 from choragus.agents.runtime import Runtime
-from choragus.agents.scripted import ScriptedModel
+from choragus.agents.scripted import Answer, ScriptedModel
 from choragus.mailbox.address import actor_id
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
@@ -36,7 +36,11 @@ class Pattern:
 async def pattern() -> Pattern:
     """A run with two calls, one of which a person has approved."""
     price = Price(input_per_million=1.0, output_per_million=4.0)
-    script = [ModelReply(calls=(call("look", at="x"),)), ModelReply(calls=(call("pay", amount=3),)), "It is paid."]
+    script: list[Answer | Exception] = [
+        ModelReply(calls=(call("look", at="x"),)),
+        ModelReply(calls=(call("pay", amount=3),)),
+        "It is paid.",
+    ]
     store, agent = MemoryStore(), Agent("clerk", model=ScriptedModel(script, price=price), tools=tools(Ledger()))
     async with Runtime(store=store, agents=[agent]) as runtime:
         run = await runtime.start(agent, "Pay what is due this week, and say so.")

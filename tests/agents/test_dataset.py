@@ -6,6 +6,7 @@ import json
 import os
 import stat
 from pathlib import Path
+from typing import NamedTuple
 
 import anyio
 import pytest
@@ -57,6 +58,20 @@ async def leave(file: str) -> dict[str, str]:
     return {name: run.id for name, run in runs.items()}
 
 
+class Left(NamedTuple):
+    """A file, and the runs in it."""
+
+    file: str
+    runs: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory: pytest.TempPathFactory) -> Left:
+    """That file, for all who only read it."""
+    file = str(tmp_path_factory.mktemp("left") / "runs.db")
+    return Left(file, anyio.run(leave, file))
+
+
 def of(file: str, run: str, *, arguments: bool = False) -> dict[str, object]:
     """One run as a case."""
     with Reader(file) as reader:
@@ -65,10 +80,10 @@ def of(file: str, run: str, *, arguments: bool = False) -> dict[str, object]:
         return case(reader, view, arguments=arguments)
 
 
-async def test_a_completed_run_is_a_case_that_nobody_has_reviewed(file: str) -> None:
-    run = (await leave(file))["completed"]
+async def test_a_completed_run_is_a_case_that_nobody_has_reviewed(left: Left) -> None:
+    run = left.runs["completed"]
 
-    found = of(file, run)
+    found = of(left.file, run)
 
     assert list(found) == ["name", "inputs", "expected_output", "metadata", "labels", "trajectory", "source"]
     assert (found["name"], found["inputs"], found["expected_output"]) == (f"plain-{run}", "Add.", "four")
@@ -80,8 +95,8 @@ async def test_a_completed_run_is_a_case_that_nobody_has_reviewed(file: str) -> 
     assert (source["file"], source["run"], len(source["manifest"])) == ("runs.db", run, 64)
 
 
-async def test_a_correction_is_the_expected_answer(file: str) -> None:
-    found = of(file, (await leave(file))["corrected"])
+async def test_a_correction_is_the_expected_answer(left: Left) -> None:
+    found = of(left.file, left.runs["corrected"])
 
     assert (found["expected_output"], found["labels"]) == ("five", ["completed", "corrected"])
     metadata = found["metadata"]
@@ -89,8 +104,8 @@ async def test_a_correction_is_the_expected_answer(file: str) -> None:
     assert (metadata["answered"], metadata["correction"]) == ("four", {"by": "mia", "reason": "sum"})
 
 
-async def test_a_failed_run_expects_nothing_and_says_why_it_failed(file: str) -> None:
-    found = of(file, (await leave(file))["failed"])
+async def test_a_failed_run_expects_nothing_and_says_why_it_failed(left: Left) -> None:
+    found = of(left.file, left.runs["failed"])
 
     assert (found["expected_output"], found["labels"]) == (None, ["failed"])
     metadata = found["metadata"]
@@ -98,10 +113,10 @@ async def test_a_failed_run_expects_nothing_and_says_why_it_failed(file: str) ->
     assert "no" in str(metadata["error"])
 
 
-async def test_the_trajectory_has_the_calls_that_ran_and_their_arguments_as_they_ran(file: str) -> None:
-    runs = await leave(file)
+async def test_the_trajectory_has_the_calls_that_ran_and_their_arguments_as_they_ran(left: Left) -> None:
+    runs = left.runs
 
-    edited, cancelled = of(file, runs["edited"], arguments=True), of(file, runs["cancelled"])
+    edited, cancelled = of(left.file, runs["edited"], arguments=True), of(left.file, runs["cancelled"])
 
     assert edited["trajectory"] == ["look", "pay"]
     assert edited["labels"] == ["completed", "escalated", "edited", "unreviewed"]
@@ -138,10 +153,10 @@ async def test_a_conversation_is_all_that_people_said(file: str) -> None:
         ("corrected", {"corrected", "edited"}),
     ],
 )
-async def test_runs_are_chosen_by_what_became_of_them(file: str, what: str, expected: set[str]) -> None:
-    runs = await leave(file)
+async def test_runs_are_chosen_by_what_became_of_them(left: Left, what: str, expected: set[str]) -> None:
+    runs = left.runs
 
-    with Reader(file) as reader:
+    with Reader(left.file) as reader:
         found = [one["source"]["run"] for one in cases(reader, what)]  # type: ignore[arg-type, index]  # one of them
 
     assert {name for name, run in runs.items() if run in found} == expected
@@ -264,16 +279,16 @@ def test_a_disk_that_is_full_leaves_no_half_a_line(tmp_path: Path, monkeypatch: 
 # A run that failed becomes a regression case.
 
 
-async def test_a_regression_case_expects_what_a_person_says_and_no_trajectory(file: str) -> None:
-    runs = await leave(file)
+async def test_a_regression_case_expects_what_a_person_says_and_no_trajectory(left: Left) -> None:
+    runs = left.runs
 
-    with Reader(file) as reader:
-        views = {name: reader.view("run", run) for name, run in runs.items()}
-        assert (failed := views["failed"]) and (corrected := views["corrected"]) and (completed := views["completed"])
+    with Reader(left.file) as reader:
+        views = {one.key: one for one in reader.views("run")}
+        failed, corrected, completed = (views[runs[name]] for name in ("failed", "corrected", "completed"))
 
         bare, said = regression(reader, failed), regression(reader, failed, name="sum", expected="four")
         mended = regression(reader, corrected)
-        with pytest.raises(ValueError, match="give the expected answer$"):
+        with pytest.raises(ValueError, match=r"give the expected answer$"):
             regression(reader, completed)
 
     assert (bare["expected_output"], bare["trajectory"], bare["labels"]) == (None, None, ["failed"])
@@ -307,10 +322,10 @@ async def test_from_a_failure_to_a_case_that_the_mended_agent_passes(
 # The command line.
 
 
-async def test_export_prints_lines_and_takes_out_what_must_not_be_shown(file: str, capsys: Printed) -> None:
-    runs = await leave(file)
+async def test_export_prints_lines_and_takes_out_what_must_not_be_shown(left: Left, capsys: Printed) -> None:
+    runs = left.runs
 
-    codes = [await command("export", file), await command("export", file, runs["edited"][:8], "--arguments")]
+    codes = [await command("export", left.file), await command("export", left.file, runs["edited"][:8], "--arguments")]
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert codes == [Exit.OK] * 2
@@ -319,23 +334,24 @@ async def test_export_prints_lines_and_takes_out_what_must_not_be_shown(file: st
     assert lines[5]["metadata"]["calls"][0]["tool"] == "look"
 
 
-async def test_export_without_redaction_says_what_that_does(file: str, capsys: Printed) -> None:
-    runs = await leave(file)
+async def test_export_without_redaction_says_what_that_does(left: Left, capsys: Printed) -> None:
+    runs = left.runs
 
-    await command("export", file, runs["edited"], "--no-redact")
+    await command("export", left.file, runs["edited"], "--no-redact")
 
     printed = capsys.readouterr()
     assert json.loads(printed.out)["inputs"] == SECRET
     assert "not redacted: what people, tools and models wrote stands in it as it is" in printed.err
 
 
-async def test_export_writes_a_file(file: str, tmp_path: Path, capsys: Printed) -> None:
-    await leave(file)
+async def test_export_writes_a_file(left: Left, tmp_path: Path, capsys: Printed) -> None:
     out = tmp_path / "cases.jsonl"
 
     codes = [
-        await command("export", file, "--what", "corrected", "--since", "1h", "--out", str(out), "--redact", "email"),
-        await command("export", file, "--out", str(tmp_path / "none" / "cases.jsonl")),
+        await command(
+            "export", left.file, "--what", "corrected", "--since", "1h", "--out", str(out), "--redact", "email"
+        ),
+        await command("export", left.file, "--out", str(tmp_path / "none" / "cases.jsonl")),
     ]
 
     printed = capsys.readouterr()
@@ -345,7 +361,7 @@ async def test_export_writes_a_file(file: str, tmp_path: Path, capsys: Printed) 
     assert len(out.read_text().splitlines()) == 2
 
 
-async def test_export_and_regress_say_what_is_wrong(file: str, waiting: str, tmp_path: Path, capsys: Printed) -> None:
+async def test_export_and_regress_say_what_is_wrong(left: Left, waiting: str, tmp_path: Path, capsys: Printed) -> None:
     path = str(tmp_path / "cases.jsonl")
 
     codes = [
@@ -362,11 +378,11 @@ async def test_export_and_regress_say_what_is_wrong(file: str, waiting: str, tmp
     assert "--since='2026-11-31' is no time" in errors
 
 
-async def test_what_the_expected_answer_of_a_person_says_is_not_redacted(file: str, tmp_path: Path) -> None:
-    runs = await leave(file)
+async def test_what_the_expected_answer_of_a_person_says_is_not_redacted(left: Left, tmp_path: Path) -> None:
+    runs = left.runs
     path = tmp_path / "cases.jsonl"
 
-    await command("regress", file, runs["edited"], "--expect", SECRET, "--cases", str(path))
+    await command("regress", left.file, runs["edited"], "--expect", SECRET, "--cases", str(path))
 
     (one,) = [json.loads(line) for line in path.read_text().splitlines()]
     assert one["expected_output"] == SECRET

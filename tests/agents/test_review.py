@@ -119,7 +119,7 @@ async def test_what_nobody_decides_in_time_is_expired_whoever_was_asked(file: st
 
 async def test_the_time_to_decide_goes_from_the_question_to_the_decision(file: str) -> None:
     """A question that is put to further approvers is one, asked when it was first asked."""
-    lines = [
+    lines: list[tuple[str, float, dict[str, object]]] = [
         ("approval.requested", 100.0, {"call": "1.1", "tool": "pay"}),
         ("approval.requested", 100.0, {"call": "1.2", "tool": "pay"}),
         ("approval.escalated", 150.0, {"call": "1.2", "tool": "pay"}),
