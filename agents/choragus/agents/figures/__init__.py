@@ -1,6 +1,6 @@
 """The five figures of runs: what they are by formula, of production runs, people's decisions, and runs as a dataset.
 
-All of it reads a file by a `choragus.mailbox.reader.Reader`, also beside the service that has it open, and needs only
+All of it reads a file by a `choragus.mailbox.Reader`, also beside the service that has it open, and needs only
 the standard library; `Redaction` alone needs more, and is imported when it is asked for.
 """
 
@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from .calls import CallFigures
-from .case import LABELS, case
+from .case import case
 from .counted import Choice, outcome_of
 from .dataset import append, cases, regression, write
 from .formula import (
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from .redaction import Redaction
 
 __all__ = [
-    "LABELS",
     "CallFigures",
     "Choice",
     "Decisions",
