@@ -37,6 +37,9 @@ class RunSummary:
     `thread` is the id of the conversation that the run is part of, `name` what that goes by; both are empty for a run
     that nothing was sent to after its end. It `follows` a run, from which it has the first `carried` lines of its own
     conversation, and is `followed_by` one.
+
+    `succeeded` is what its agent's declaration of success says of it: None where nothing is declared, or nobody could
+    tell. Of its cost `judging_usd` are those of a judge.
     """
 
     run: str
@@ -69,6 +72,8 @@ class RunSummary:
     follows: str = ""
     followed_by: str = ""
     carried: int = 0
+    succeeded: bool | None = None
+    judging_usd: float = 0.0
 
     @property
     def tokens(self) -> int:

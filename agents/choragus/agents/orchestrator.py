@@ -22,10 +22,10 @@ from choragus.mailbox.turn import SYSTEM_STREAM
 from .approval import CEILING
 from .context.decision import Note
 from .control import ChildEnded, Drawn, LimitsRaised, PauseRun, ResumeRun, StartChild
-from .conversing import Conversing
 from .errors import AgentError
 from .flow.label import RUNTIME
 from .fork import ForkPoint, fork_point, is_fork, origin, taken
+from .judging import JudgeAnswer, Judging
 from .limits import Limits
 from .message import (
     GUARDRAIL,
@@ -60,7 +60,7 @@ from .stream import SHOWN
 
 
 class Orchestrator(
-    Conversing[
+    Judging[
         RunState,
         StartRun
         | ForkRun
@@ -81,7 +81,8 @@ class Orchestrator(
         | AdvancePlan
         | PlanCall
         | SendText
-        | AskBegun,
+        | AskBegun
+        | JudgeAnswer,
     ],
     name=ORCHESTRATOR,
 ):

@@ -22,6 +22,7 @@ from choragus.supervision.system import System
 from .account import Account
 from .agent import Agent, agents_by_name, check_policies, check_start
 from .approval import Approval
+from .assessing import SuccessRunner
 from .attention import Attention, waiting
 from .baseline import Baseline
 from .context.runner import block_editor, context_runners
@@ -370,6 +371,7 @@ class Runtime(Conversations, Accepting, Knowing):
             runners={
                 "model": services.call_model,
                 "tool": services.call_tool,
+                "success": SuccessRunner(services).call,
                 "attention": Teller(self._hook).tell,
                 **context_runners(services),
             },
