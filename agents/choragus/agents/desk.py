@@ -16,6 +16,7 @@ from choragus.supervision.system import System
 
 from .approval import approval_id
 from .control import PauseRun, ResumeRun, StartChild
+from .correction import CorrectRun
 from .errors import DecisionRefused, Failed, Held, Paused
 from .guardrail import Guardrail
 from .inspection import find_run
@@ -60,7 +61,7 @@ class Desk:
 
     def orchestrator(
         self, run: str
-    ) -> Ref[StartRun | ForkRun | CancelRun | PauseRun | ResumeRun | StartChild | SendText | AskBegun]:
+    ) -> Ref[StartRun | ForkRun | CancelRun | PauseRun | ResumeRun | StartChild | SendText | AskBegun | CorrectRun]:
         """The run's orchestrator; raises Held."""
         self._check_held(run)
         return self._system.ref(Orchestrator, run)

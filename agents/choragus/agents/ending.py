@@ -89,6 +89,7 @@ class Ending(Part[R, M]):
             self.tell(MEMORY, Perceive(0, (ChatMessage("assistant", outcome, kept=kept),)))
         state.status, state.outcome, state.ended, state.effect = status, outcome, self.now, ""
         state.draft, state.ceiling, state.paused = None, "", {}
+        state.clock(self.now)
         if state.unread:
             self._leave_unread(status)
         for call in state.calls:
@@ -136,7 +137,7 @@ class Ending(Part[R, M]):
         self._end(Status.LIMIT, f"{limit}, and the last answer {why}")
 
     def _show(self) -> None:
-        self.view("run", self.key, self.state.row(self.key), sort=self.state.started)
+        self.view("run", self.key, self.state.row(self.key, self.now), sort=self.state.started)
 
     def _end_family(self) -> None:
         """A run ends with its sub-runs, and the run that it is one of is told."""

@@ -40,6 +40,9 @@ class RunSummary:
 
     `succeeded` is what its agent's declaration of success says of it: None where nothing is declared, or nobody could
     tell. Of its cost `judging_usd` are those of a judge.
+
+    `tenant` is for whom it runs, `waited` for how many seconds it waited for people or was paused, as far as that is
+    over. `correction` is what a person said that it should have answered, `corrected_by` who.
     """
 
     run: str
@@ -74,6 +77,10 @@ class RunSummary:
     carried: int = 0
     succeeded: bool | None = None
     judging_usd: float = 0.0
+    tenant: str = ""
+    waited: float = 0.0
+    correction: str = ""
+    corrected_by: str = ""
 
     @property
     def tokens(self) -> int:

@@ -16,7 +16,7 @@ from choragus.mailbox.turn import OnInterrupt
 
 from .assessing import JudgeRun, RunJudged, judge_bound
 from .control import Drawn
-from .conversing import Conversing
+from .correcting import Correcting
 from .ending import R
 from .judge import Judge
 from .message import GUARDRAIL, ORCHESTRATOR, Reserve, Spend, Verdict, WallReached
@@ -40,7 +40,7 @@ class JudgeAnswer:
     token: str
 
 
-class Judging(Conversing[R, M]):
+class Judging(Correcting[R, M]):
     """What of the orchestrator says whether the run succeeded. Without a declaration nothing of it happens."""
 
     @handle

@@ -22,6 +22,7 @@ from choragus.mailbox.turn import SYSTEM_STREAM
 from .approval import CEILING
 from .context.decision import Note
 from .control import ChildEnded, Drawn, LimitsRaised, PauseRun, ResumeRun, StartChild
+from .correction import CorrectRun
 from .errors import AgentError
 from .flow.label import RUNTIME
 from .fork import ForkPoint, fork_point, is_fork, origin, taken
@@ -82,6 +83,7 @@ class Orchestrator(
         | PlanCall
         | SendText
         | AskBegun
+        | CorrectRun
         | JudgeAnswer,
     ],
     name=ORCHESTRATOR,
@@ -95,6 +97,7 @@ class Orchestrator(
             return False
         state = self.state
         state.parent, state.ledgers, state.room = message.parent, message.ledgers, message.room
+        state.tenant = message.tenant
         self._take_place(message)
         self._begin(message.agent, message.goal, message.key, granted=message.tools)
         if self._plan_begins(message.plan):
@@ -119,7 +122,7 @@ class Orchestrator(
         self.log(FORKED, **point.citing(message.by))
         for one in point.interrupted:
             self.log("effect.interrupted", effect=one.effect, call=one.call, tool=one.tool)
-        self.state.ledgers = point.ledgers
+        self.state.ledgers, self.state.tenant = point.ledgers, point.tenant
         self._begin(message.agent, point.goal, message.key, message.limits, point.granted)
         self._plan_goes_on(point.plan)
         self._go_on_from(point)
@@ -203,6 +206,7 @@ class Orchestrator(
             manifest=state.manifest,
             limits=state.limits.said(),
             **self._placed(),
+            **({"tenant": state.tenant} if state.tenant else {}),
         )
         source = self.services.agent(agent).configured
         read = {} if source is None else {"configured": attrs.asdict(source)}

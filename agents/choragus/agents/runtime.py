@@ -59,6 +59,7 @@ from .service import Services
 from .speaking import check_text
 from .steering import begin_child
 from .telemetry import Exporter
+from .tenancy import check_same, check_tenant
 from .toolbelt.execution import Toolbelt
 from .toolbelt.provision import check_grant, check_resources, secret_names
 from .toolbelt.secret import Secrets, Vault
@@ -215,6 +216,7 @@ class Runtime(Conversations, Accepting, Knowing):
         plan: Plan | None = None,
         images: Iterable[Image] = (),
         thread: str = "",
+        tenant: str = "",
     ) -> Run[T]:
         """Start a run; with a key that was used for this agent before, give back that run and start nothing.
 
@@ -230,6 +232,9 @@ class Runtime(Conversations, Accepting, Knowing):
             thread: the name of a conversation with this agent. Its first run begins; once there is one, the goal is
                 sent to the last, as by `Run.send`, and tools and ledgers are as they were in the first. The key is then
                 that of the text. A plan is for the next run: with one, the text is refused while the last goes on.
+            tenant: for whom it runs; it stands in the logbook, and figures can be had by it. A sub-run, a fork and the
+                next run of a thread have that of the run before. Keys and threads are shared by all tenants: one that
+                another tenant has used is refused.
 
         Raises:
             AgentFault: when the agent is not among the runtime's, the goal or the key is no text, a name is that of
@@ -256,6 +261,7 @@ class Runtime(Conversations, Accepting, Knowing):
             ledgers=drawn,
             plan=plan,
             images=check_text(goal, images),
+            tenant=check_tenant(tenant, parent is not None),
         )
         if thread:
             return await begin_or_send(self._desk, asked, thread, parent, agent.typed)
@@ -265,6 +271,7 @@ class Runtime(Conversations, Accepting, Knowing):
             id = run_id(agent.name, key)
             begun = await self._desk.orchestrator(id).ask(asked)
             if begun or key:  # else another run drew the same id
+                await check_same(self.store, id, "" if begun else tenant, f"key {key!r}")
                 return Run(id, self._desk, agent.typed)
 
     async def fork(

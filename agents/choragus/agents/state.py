@@ -8,6 +8,7 @@ import attrs
 
 from choragus.mailbox.codec import stored
 
+from .correction import Correction
 from .flow.label import OWN
 from .limits import Limits
 from .model import Image, ToolCall
@@ -106,6 +107,8 @@ class RunState:
     its context count in this step, `heard` the input tokens of the latest model call. `plan` is where it stands in its
     plan, if its agent plans. `talk` is what was said to it, and of which thread it is part; None: nothing, of none.
     `trial` is its answer while that is judged, `succeeded` what came of it, `judging_usd` what judges have cost of all.
+    `tenant` is for whom it runs. It has `waited` so many seconds for people or paused, and does `since` then if that is
+    not 0.0. `correction` is the latest that a person said of its answer.
     """
 
     phase: Phase = Phase.NEW
@@ -154,6 +157,10 @@ class RunState:
     trial: Trial | None = None
     succeeded: bool | None = None
     judging_usd: float = 0.0
+    tenant: str = ""
+    waited: float = 0.0
+    since: float = 0.0
+    correction: Correction | None = None
 
     @property
     def is_degraded(self) -> bool:
@@ -181,6 +188,7 @@ class RunState:
             "questions": self.questions,
             **({"cached_tokens": self.cached_tokens} if self.cached_tokens else {}),
             **({"reasoning_tokens": self.reasoning_tokens} if self.reasoning_tokens else {}),
+            **({"waited": self.waited} if self.waited else {}),
         }
 
     @property
@@ -188,7 +196,7 @@ class RunState:
         """The texts that were sent to it and that its model has not read yet."""
         return [] if self.talk is None else self.talk.unread
 
-    def row(self, run: str) -> dict[str, object]:
+    def row(self, run: str, now: float) -> dict[str, object]:
         """The body of the view row `run`; what waits for a person makes a running run a waiting one."""
         waits = [f"{call.id} {call.asked.name}: {call.waits}" for call in self.calls if call.waits]
         if self.draft is not None and self.draft.waits:
@@ -200,6 +208,7 @@ class RunState:
             waits.append(f"step {self.plan.step}: {self.plan.waits}")
         if not self.status.is_final:
             self.status = Status.PAUSED if self.paused else Status.WAITING if waits else Status.RUNNING
+        self.clock(now)
         return {
             "run": run,
             "agent": self.agent,
@@ -220,5 +229,17 @@ class RunState:
             **({} if self.talk is None else self.talk.row()),
             **({} if self.succeeded is None else {"succeeded": self.succeeded}),
             **({"judging_usd": self.judging_usd} if self.judging_usd else {}),
+            **({"tenant": self.tenant} if self.tenant else {}),
+            **({} if self.correction is None else self._corrected(self.correction)),
             **self.figures(),
         }
+
+    def clock(self, now: float) -> None:
+        """Take note whether it waits."""
+        if self.status in (Status.WAITING, Status.PAUSED):
+            self.since = self.since or now
+        elif self.since:
+            self.waited, self.since = self.waited + max(0.0, now - self.since), 0.0
+
+    def _corrected(self, one: Correction) -> dict[str, object]:
+        return {"correction": one.answer, "corrected_by": one.by}

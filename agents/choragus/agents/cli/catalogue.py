@@ -26,6 +26,7 @@ COMMANDS = {
     "answer": Listed("answer a question of the model's", "approval"),
     "settle": Listed("say what became of a call of unknown outcome", "settlement"),
     "cancel": Listed("end a run", "settlement"),
+    "correct": Listed("say what a run should have answered", "correcting"),
     "unwind": Listed("take back what a run has done", "unwinding"),
     "send": Listed("say something to a run", "speaking"),
     "thread": Listed("show what was said in a conversation", "speaking"),
