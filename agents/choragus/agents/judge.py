@@ -88,7 +88,7 @@ class Judge:
         return INSTRUCTIONS.format(rubric=self.rubric, schema=schema)
 
     def identity(self) -> dict[str, object]:
-        """What it is in a manifest: the model with its settings, and a digest of the rubric and what stands around it."""
+        """What it is in a manifest: the model with its settings, and a digest of what it is told."""
         return {
             "by": "judge",
             "provider": self.model.provider,
