@@ -29,6 +29,7 @@ class Evaluating:
     _agents: Mapping[str, Agent[object]]
     _ledgers: dict[str, Ledger]
     _given: Store | None
+    _path: str | Path | None
     _system: System
     _services: Services
     _catalogue: Catalogue
@@ -76,6 +77,16 @@ class Evaluating:
         for agent in agents:
             self._agents = {agent.name: agent, **self._agents}
         self._catalogue = Catalogue(self._agents, self._toolbelt.vault)
+
+    def move(self, path: str | Path) -> None:
+        """Have its runs live in another file than it was made with; before it is opened.
+
+        Raises:
+            AgentFault: when it is open, or has a store and no file.
+        """
+        if self._is_open or self._given is not None:
+            raise AgentFault(f"this runtime is on {self.place}: make one that is not open, and has a path or nothing")
+        self._path, self.place = path, str(path)
 
     def lend(self, ledger: Ledger) -> None:
         """Know one more ledger from now on. Runs that go on when the file is opened need theirs before: see `lent`."""

@@ -27,7 +27,7 @@ from .record import BeginEvaluation, EndEvaluation, evaluation_stream
 from .report import Report
 from .scorer import Exact, Scorer, as_scorers
 from .trial import Trial, read_trials
-from .trying import Trying
+from .trying import Told, Trying
 
 Cases: TypeAlias = Dataset | Iterable[Case] | str | Path
 """Cases, or the file that they stand in."""
@@ -36,6 +36,34 @@ PAGE = 500
 
 LENT = "evaluation-"
 """Before the id of an evaluation: the name of the ledger that its runs draw on."""
+
+
+@attrs.frozen(kw_only=True)
+class Options:
+    """How an evaluation is run; as `evaluate` has them."""
+
+    repeats: int
+    at_once: int
+    key: str
+    cost_usd: float | None
+    ledger: str
+    seconds: float | None
+    people: People
+    at_least: float | None
+    baseline: Baseline | None
+    rule: Rule
+    on_trial: Told | None
+
+    def __attrs_post_init__(self) -> None:
+        check_people(self.people)
+        for name, value in (("repeats", self.repeats), ("at_once", self.at_once)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise EvaluationFault(f"{name}={value!r} is no whole number, 1 or more")
+        for name, amount in (("cost_usd", self.cost_usd), ("seconds", self.seconds)):
+            if amount is not None and not amount > 0:
+                raise EvaluationFault(f"{name}={amount!r} leaves room for nothing: give a number above 0, or None")
+        if self.at_least is not None and not 0 <= self.at_least <= 1:
+            raise EvaluationFault(f"at_least={self.at_least!r} is no share: give a number from 0 to 1")
 
 
 async def evaluate(
@@ -55,7 +83,7 @@ async def evaluate(
     at_least: float | None = None,
     baseline: Baseline | str | Path | None = None,
     rule: Rule | None = None,
-    on_trial: Callable[[Trial, int, int], None] | None = None,
+    on_trial: Told | None = None,
 ) -> Report:
     """Try an agent with cases, and say what came of it.
 
@@ -87,62 +115,99 @@ async def evaluate(
         EvaluationFault: when an option, a case or a scorer is not what it may be; nothing has run.
         AgentError: when the runs cannot be started, as `Runtime.start` says.
     """
-    check_people(people)
-    _check(repeats, at_once, cost_usd, seconds, at_least)
+    options = Options(
+        repeats=repeats,
+        at_once=at_once,
+        key=key,
+        cost_usd=cost_usd,
+        ledger=ledger,
+        seconds=seconds,
+        people=people,
+        at_least=at_least,
+        baseline=Baseline.load(baseline) if isinstance(baseline, str | Path) else baseline,
+        rule=rule or Rule(),
+        on_trial=on_trial,
+    )
     dataset = read_cases(cases) if isinstance(cases, str | Path) else Dataset.of(cases)
     shared = _shared(scorers, dataset)
-    held = Baseline.load(baseline) if isinstance(baseline, str | Path) else baseline
     judges = [one for one in _all(shared, dataset) if isinstance(one, Judged)]
     async with _opened(what, file, judges, cost_usd) as runtime:
         if ledger and not runtime.has_ledger(ledger):
             raise EvaluationFault(f"ledger={ledger!r} is none of this runtime's: pass it in Runtime(ledgers=[...])")
         name = _named(runtime, what, agent)
         _check_judges(runtime, judges)
-        identity = runtime.manifest(name)
-        begin = BeginEvaluation(
-            dataset=dataset.name,
-            digest=dataset.digest,
-            agent=name,
-            manifest=identity.hash,
-            identity=identity.as_dict(),
-            cases=len(dataset.cases),
-            repeats=repeats,
-            scorers=tuple(dict.fromkeys(one.name for one in _all(shared, dataset))),
-        )
-        id = await _id(runtime.store, key, begin, shared)
-        await runtime.evaluation(id).ask(begin)
-        drawn: tuple[str, ...] = (ledger,) if ledger else ()
-        if cost_usd is not None:
-            drawn = (*drawn, f"{LENT}{id}")
-            runtime.lend(_budget(f"{LENT}{id}", cost_usd))
-        trying = Trying(runtime=runtime, agent=runtime.agents[name], id=id, shared=shared, people=people, ledgers=drawn)
-        kept = await _kept(runtime.store, id)
-        stopped = ""
-        if not kept.ended:
-            until = None if seconds is None else kept.started + seconds
-            stopped = await trying.all(dataset, repeats, kept.trials, at_once, until, on_trial)
-        places = {one.name: at for at, one in enumerate(dataset.cases)}
-        report = Report(
-            id=id,
-            dataset=dataset.name,
-            digest=dataset.digest,
-            agent=name,
-            manifest=begin.manifest,
-            identity=begin.identity,
-            cases=tuple(places),
-            repeats=repeats,
-            scorers=begin.scorers,
-            started=kept.started,
-            ended=kept.ended or runtime.now(),
-            trials=tuple(sorted(kept.trials, key=lambda one: (places[one.case], one.repeat))),
-            stopped=stopped,
-            at_least=at_least,
-        )
-        if held is not None:
-            report = compare(report, held, rule or Rule())
-        if not kept.ended and not stopped:
-            await runtime.evaluation(id).ask(EndEvaluation(figures=report.brief(), passed=report.passed))
-        return report
+        return await _evaluated(runtime, name, dataset, shared, options)
+
+
+async def _evaluated(
+    runtime: Runtime, agent: str, dataset: Dataset, shared: tuple[Scorer, ...], options: Options
+) -> Report:
+    """Begin or go on, run what is left, and end."""
+    identity = runtime.manifest(agent)
+    begin = BeginEvaluation(
+        dataset=dataset.name,
+        digest=dataset.digest,
+        agent=agent,
+        manifest=identity.hash,
+        identity=identity.as_dict(),
+        cases=len(dataset.cases),
+        repeats=options.repeats,
+        scorers=tuple(dict.fromkeys(one.name for one in _all(shared, dataset))),
+    )
+    id = await _id(runtime.store, options.key, begin, shared)
+    await runtime.evaluation(id).ask(begin)
+    kept, stopped = await _kept(runtime.store, id), ""
+    if not kept.ended:
+        stopped = await _tried(runtime, agent, id, dataset, shared, options, kept)
+    report = _report(id, begin, dataset, kept, stopped, options.at_least, runtime.now())
+    if options.baseline is not None:
+        report = compare(report, options.baseline, options.rule)
+    if not kept.ended and not stopped:
+        await runtime.evaluation(id).ask(EndEvaluation(figures=report.brief(), passed=report.passed))
+    return report
+
+
+async def _tried(
+    runtime: Runtime,
+    agent: str,
+    id: str,
+    dataset: Dataset,
+    shared: tuple[Scorer, ...],
+    options: Options,
+    kept: _Kept,
+) -> str:
+    """Run the trials that are left; why some were not, or nothing."""
+    drawn: tuple[str, ...] = (options.ledger,) if options.ledger else ()
+    if options.cost_usd is not None:
+        drawn = (*drawn, f"{LENT}{id}")
+        runtime.lend(_budget(f"{LENT}{id}", options.cost_usd))
+    trying = Trying(
+        runtime=runtime, agent=runtime.agents[agent], id=id, shared=shared, people=options.people, ledgers=drawn
+    )
+    until = None if options.seconds is None else kept.started + options.seconds
+    return await trying.all(dataset, options.repeats, kept.trials, options.at_once, until, options.on_trial)
+
+
+def _report(
+    id: str, begin: BeginEvaluation, dataset: Dataset, kept: _Kept, stopped: str, at_least: float | None, now: float
+) -> Report:
+    places = {one.name: at for at, one in enumerate(dataset.cases)}
+    return Report(
+        id=id,
+        dataset=dataset.name,
+        digest=dataset.digest,
+        agent=begin.agent,
+        manifest=begin.manifest,
+        identity=begin.identity,
+        cases=tuple(places),
+        repeats=begin.repeats,
+        scorers=begin.scorers,
+        started=kept.started,
+        ended=kept.ended or now,
+        trials=tuple(sorted(kept.trials, key=lambda one: (places[one.case], one.repeat))),
+        stopped=stopped,
+        at_least=at_least,
+    )
 
 
 @attrs.define
@@ -152,19 +217,6 @@ class _Kept:
     started: float = 0.0
     ended: float = 0.0
     trials: list[Trial] = attrs.field(factory=list)
-
-
-def _check(
-    repeats: object, at_once: object, cost_usd: float | None, seconds: float | None, at_least: float | None
-) -> None:
-    for name, value in (("repeats", repeats), ("at_once", at_once)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise EvaluationFault(f"{name}={value!r} is no whole number, 1 or more")
-    for name, amount in (("cost_usd", cost_usd), ("seconds", seconds)):
-        if amount is not None and not amount > 0:
-            raise EvaluationFault(f"{name}={amount!r} leaves room for nothing: give a number above 0, or None")
-    if at_least is not None and not 0 <= at_least <= 1:
-        raise EvaluationFault(f"at_least={at_least!r} is no share: give a number from 0 to 1")
 
 
 def _shared(scorers: Sequence[object] | None, dataset: Dataset) -> tuple[Scorer, ...]:
