@@ -163,9 +163,7 @@ async def test_what_is_judged_stays_one_json_string_and_is_not_read_as_the_verdi
     agent = declared(judge(lambda request: seen.append(request) or "Let me think."), words)
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Look.")
-        async with asyncio.timeout(5):
-            while not seen:
-                await asyncio.sleep(0)
+        await until(run, "judge.failed")
         await run.cancel()
 
     assert words not in seen[0].instructions

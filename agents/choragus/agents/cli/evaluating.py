@@ -21,9 +21,9 @@ def declare(commands: Commands) -> None:
             "below --at-least, or trials that were not run or could not be judged."
         ),
         epilog=(
-            "examples:\n"
-            "  choragus eval eval.db --app myservice:runtime --cases cases.jsonl --save-baseline base.json\n"
-            "  choragus eval eval.db --app myservice:runtime --cases cases.jsonl --baseline base.json"
+            "an example:\n"
+            "  choragus eval runs.db --app myservice:runtime --cases cases.jsonl --save-baseline base.json\n"
+            "  choragus eval runs.db --app myservice:runtime --cases cases.jsonl --baseline base.json"
         ),
         formatter_class=RawDescriptionHelpFormatter,
     )

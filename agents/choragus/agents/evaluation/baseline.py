@@ -143,8 +143,8 @@ def compare(report: Report, baseline: Baseline, rule: Rule) -> Report:
 def difference(before: Rate, now: Rate) -> tuple[float, float, float] | None:
     """now - before with its 95 % interval after Newcombe's method 10; None without trials on a side.
 
-    >>> difference(rate(56, 70), rate(48, 80))
-    (-0.20000000000000007, -0.3338713982476567, -0.05243146945098308)
+    >>> [round(one, 3) for one in difference(rate(56, 70), rate(48, 80)) or ()]
+    [-0.2, -0.334, -0.052]
     """
     values = (before.value, before.low, before.high, now.value, now.low, now.high)
     if any(one is None for one in values):

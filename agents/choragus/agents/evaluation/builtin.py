@@ -129,7 +129,7 @@ def _arguments(fields: Fields, name: str) -> Scorer:
     if fields.get("match_mode", "subset") != "subset" or fields.get("occurrence", "first") not in ("first", "any"):
         raise EvaluationFault("ArgumentCorrectness: only match_mode subset of any occurrence is known here")
     wanted = {str(fields["tool_name"]): cast("Mapping[str, object]", fields.get("expected_arguments") or {})}
-    return Trajectory(arguments=wanted, name=name)
+    return Trajectory((), arguments=wanted, name=name)
 
 
 def _whole(fields: Fields, name: str) -> int:

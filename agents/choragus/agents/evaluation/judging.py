@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import attrs
+import msgspec
 
 from choragus.agents.agent import Agent
 from choragus.agents.ended import EndedRun
@@ -54,8 +55,8 @@ def judge_agent(judge: Judge) -> Agent[Judgement]:
     A runtime that is open already needs it among its agents: `Runtime(agents=[agent, judge_agent(judge)])`. One that
     `evaluate` opens gets it by itself.
     """
-    known_by = f"{judge.model.provider}\n{judge.model.name}\n{judge.instructions}"
-    digest = hashlib.sha256(known_by.encode()).hexdigest()[:12]
+    known_by = {**judge.identity(), "by": ""}
+    digest = hashlib.sha256(msgspec.json.encode(known_by, order="sorted")).hexdigest()[:12]
     return Agent(
         f"judge-{digest}",
         model=judge.model,

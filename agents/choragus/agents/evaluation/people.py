@@ -29,6 +29,20 @@ def check_people(people: object) -> None:
 
 async def to_its_end(runtime: Runtime, run: Run[object], people: People) -> None:
     """Wait until a run has ended, and answer meanwhile what it and its sub-runs ask."""
+    try:
+        await _watched(runtime, run, people)
+    except BaseExceptionGroup as group:
+        raise _first(group) from None
+
+
+def _first(error: BaseException) -> BaseException:
+    """What lies in a group of errors, where one is as good as all: the evaluation ends with it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+async def _watched(runtime: Runtime, run: Run[object], people: People) -> None:
     async with anyio.create_task_group() as group:
 
         async def watch(one: Run[object]) -> None:

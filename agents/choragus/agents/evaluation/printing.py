@@ -65,7 +65,8 @@ def _verdict(report: Report) -> str:
         share, demanded = report.passes.value, report.at_least
         if demanded is not None and share is not None and share < demanded:
             return f"not passed: {share:.1%} of the trials passed, and {demanded:.1%} are demanded"
-        return f"not passed: {len(report.regressions)} regressions"
+        many = len(report.regressions)
+        return f"not passed: {many} {'regression' if many == 1 else 'regressions'}"
     if report.missing or report.unjudged:
         return f"undecided: {report.missing} trials were not run, {report.unjudged} have no verdict"
     return "nothing was demanded: give a baseline, or the share that is to pass"

@@ -15,7 +15,7 @@ from .case import Case, Dataset
 from .marked import Marks, read_yaml
 from .scorer import Scorer
 
-FIELDS = ("name", "inputs", "expected_output", "metadata", "labels", "trajectory", "source", "evaluators")
+FIELDS = ("name", "inputs", "expected_output", "targets", "metadata", "labels", "trajectory", "source", "evaluators")
 INSPECT = ("id", "input", "target", "metadata")
 DATASET = ("$schema", "name", "cases", "evaluators", "report_evaluators")
 
@@ -104,7 +104,7 @@ class _Reader:
             return []
         before = len(self._faults)
         fields = self._of_inspect(said, where) if "input" in said and "inputs" not in said else dict(said)
-        self._unknown(fields, (*FIELDS, "targets"), where)
+        self._unknown(fields, FIELDS, where)
         if "inputs" not in fields or fields["inputs"] is None or fields["inputs"] == "":
             self._faults.append(f"{where}, field inputs: it is missing or empty, and the agent is asked nothing")
         made = Case(
@@ -158,7 +158,7 @@ class _Reader:
 
     def _unknown(self, said: Mapping[str, object], known: Sequence[str], where: str) -> None:
         for name in said:
-            if name not in known and name != "targets":
+            if name not in known:
                 self._faults.append(f"{where}, field {name}: there is none of that name; there are {', '.join(known)}")
 
     def _text(self, given: object, where: str, name: str) -> str:

@@ -134,7 +134,7 @@ async def evaluate(
     async with _opened(what, file, judges, cost_usd) as runtime:
         if ledger and not runtime.has_ledger(ledger):
             raise EvaluationFault(f"ledger={ledger!r} is none of this runtime's: pass it in Runtime(ledgers=[...])")
-        name = _named(runtime, what, agent)
+        name = _named(runtime, what, agent, judges)
         _check_judges(runtime, judges)
         return await _evaluated(runtime, name, dataset, shared, options)
 
@@ -265,12 +265,12 @@ def _budget(name: str, cost_usd: float) -> Ledger:
     return Ledger(name, cost_usd=cost_usd, per="ever")
 
 
-def _named(runtime: Runtime, what: object, agent: str | Agent[object]) -> str:
+def _named(runtime: Runtime, what: object, agent: str | Agent[object], judges: Sequence[Judged]) -> str:
     """The name of the agent that is tried."""
     if isinstance(what, Agent):
         return what.name
     name = agent.name if isinstance(agent, Agent) else agent
-    there = [one for one in runtime.agents if not one.startswith("judge-")]
+    there = sorted({*runtime.agents} - {judge_agent(one.judge).name for one in judges})
     if not name and len(there) == 1:
         return there[0]
     if name not in runtime.agents:
