@@ -25,6 +25,7 @@ COMMANDS = [
     "runs",
     "show",
     "explain",
+    "eval",
     "ledgers",
     "approvals",
     "approve",

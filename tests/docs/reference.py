@@ -16,6 +16,7 @@ DOORS = {
     "choragus.agents": "agents, their models, tools and runs",
     "choragus.agents.policy": "what judges a run",
     "choragus.agents.testing": "for tests of agents",
+    "choragus.agents.evaluation": "cases, scorers, reports and baselines",
     "choragus.agents.knowledge": "libraries and episodes, with what few need",
     "choragus.agents.figures": "figures, people's decisions, and runs as a dataset",
     "choragus.supervision": "systems and supervisors",

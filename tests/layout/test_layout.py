@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS = ("mailbox", "actors", "supervision", "agents")
 DOORS = (
     *FLOORS,
+    "agents.evaluation",
     "agents.figures",
     "agents.knowledge",
     "agents.policy",

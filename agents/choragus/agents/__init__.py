@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .context.retrieval import Retrieval, Retrieved, Retriever
     from .context.strategy import DropResults, MessageRule, Summarise, Window
     from .conversation import HistoryLine, Thread
+    from .ended import EndedRun, MadeCall
     from .errors import (
         AgentError,
         AgentFault,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         ConfigFault,
         DecisionRefused,
         Denied,
+        EvaluationFault,
         Failed,
         Held,
         LimitFault,
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from .flow.policy import InformationFlow
     from .holding import HeldRun
     from .inspection import ApprovalRequested, OutcomeUnknown, RunEvent, RunSummary, Unknown
+    from .judge import Judge
     from .keeping import Unwound
     from .knowledge.declaration import Library
     from .knowledge.embedder import Embedder, HashingEmbedder
@@ -138,8 +141,10 @@ __all__ = [
     "Done",
     "DropResults",
     "Embedder",
+    "EndedRun",
     "Episode",
     "Episodes",
+    "EvaluationFault",
     "Explanation",
     "Failed",
     "Forgotten",
@@ -153,6 +158,7 @@ __all__ = [
     "HistoryLine",
     "Image",
     "InformationFlow",
+    "Judge",
     "KeptRun",
     "Labels",
     "Ledger",
@@ -162,6 +168,7 @@ __all__ = [
     "LimitFault",
     "LimitReached",
     "Limits",
+    "MadeCall",
     "McpServer",
     "MessageRule",
     "Model",
@@ -288,6 +295,10 @@ _MODULES = {
         "HistoryLine",
         "Thread",
     ),
+    "ended": (
+        "EndedRun",
+        "MadeCall",
+    ),
     "errors": (
         "AgentError",
         "AgentFault",
@@ -295,6 +306,7 @@ _MODULES = {
         "ConfigFault",
         "DecisionRefused",
         "Denied",
+        "EvaluationFault",
         "Failed",
         "Held",
         "LimitFault",
@@ -326,6 +338,7 @@ _MODULES = {
         "RunSummary",
         "Unknown",
     ),
+    "judge": ("Judge",),
     "keeping": ("Unwound",),
     "knowledge.declaration": ("Library",),
     "knowledge.embedder": (

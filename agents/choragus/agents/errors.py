@@ -23,6 +23,7 @@
        ├─ TextRefused                a text that a run does not take
        ├─ UnknownThread (LookupError)  no conversation of that name
        ├─ ConfigFault (ValueError)   a configuration file that is wrong; says where
+       ├─ EvaluationFault (ValueError)  an evaluation that cannot begin: its cases, scorers or options
        └─ Outcome                    why a run has no result
           ├─ LimitReached            a limit was used up
           ├─ Denied                  a person or the guardrail said no
@@ -400,3 +401,7 @@ class Waiting(Outcome, TimeoutError):
     """Raised when a run has no result within the timeout; the run itself goes on."""
 
     _verb = "is still waiting"
+
+
+class EvaluationFault(AgentError, ValueError):
+    """Raised when an evaluation cannot begin: a case, a scorer, a baseline or an option is not what it may be."""

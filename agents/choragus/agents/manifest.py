@@ -15,6 +15,7 @@ from .limits import Limits
 from .model import Model
 from .model_gateway.options import ModelOptions
 from .policy.chain import Policy
+from .success import identity_of
 from .tool import Tool
 
 
@@ -72,6 +73,7 @@ class Manifest:
     context: dict[str, object] | None = None
     model_options: ModelOptions = field(factory=ModelOptions)
     planning: dict[str, object] | None = None
+    success: dict[str, object] | None = None
 
     @property
     def hash(self) -> str:
@@ -85,7 +87,9 @@ class Manifest:
         """
         plain: dict[str, object] = msgspec.json.decode(_json(self))
         return {
-            name: value for name, value in plain.items() if value is not None or name not in ("context", "planning")
+            name: value
+            for name, value in plain.items()
+            if value is not None or name not in ("context", "planning", "success")
         }
 
 
@@ -114,6 +118,7 @@ def manifest(agent: Agent[object], common: Sequence[Policy] = ()) -> Manifest:
         context=None if agent.context is None else agent.context.identity(),
         model_options=agent.model_options,
         planning=None if agent.planning is None else agent.planning.identity(),
+        success=None if agent.success is None else identity_of(agent.success),
     )
 
 

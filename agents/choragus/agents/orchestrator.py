@@ -22,11 +22,11 @@ from choragus.mailbox.turn import SYSTEM_STREAM
 from .approval import CEILING
 from .context.decision import Note
 from .control import ChildEnded, Drawn, LimitsRaised, PauseRun, ResumeRun, StartChild
-from .correcting import Correcting
 from .correction import CorrectRun
 from .errors import AgentError
 from .flow.label import RUNTIME
 from .fork import ForkPoint, fork_point, is_fork, origin, taken
+from .judging import JudgeAnswer, Judging
 from .limits import Limits
 from .message import (
     GUARDRAIL,
@@ -61,7 +61,7 @@ from .stream import SHOWN
 
 
 class Orchestrator(
-    Correcting[
+    Judging[
         RunState,
         StartRun
         | ForkRun
@@ -83,7 +83,8 @@ class Orchestrator(
         | PlanCall
         | SendText
         | AskBegun
-        | CorrectRun,
+        | CorrectRun
+        | JudgeAnswer,
     ],
     name=ORCHESTRATOR,
 ):

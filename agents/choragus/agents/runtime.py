@@ -22,6 +22,7 @@ from choragus.supervision.system import System
 from .account import Account
 from .agent import Agent, agents_by_name, check_policies, check_start
 from .approval import Approval
+from .assessing import SuccessRunner
 from .attention import Attention, waiting
 from .baseline import Baseline
 from .context.runner import block_editor, context_runners
@@ -29,6 +30,8 @@ from .context.sharing import SharedBlock
 from .conversation import Conversations, begin_or_send
 from .desk import PARTS, Desk
 from .errors import AgentError
+from .evaluating import Evaluating
+from .evaluation.record import Evaluation
 from .fork import check_fork, fork_id, parent, standing_at
 from .herald import Herald, Hook, Teller, keep_telling
 from .holding import HeldRun, OnChange, held_runs
@@ -70,7 +73,7 @@ PART_BACKOFF = Backoff(first=0.1, most=30.0)
 """How long a part of a run waits before it tries a message again that it failed on."""
 
 
-class Runtime(Conversations, Accepting, Knowing):
+class Runtime(Conversations, Accepting, Knowing, Evaluating):
     """Runs agents, durably when it has a path. Opening a file goes on with every run in it that is unfinished.
 
     Args:
@@ -151,7 +154,7 @@ class Runtime(Conversations, Accepting, Knowing):
         self._is_open = False
         self._shelved = by_name(libraries)
         self._episodes = checked_episodes(episodes)
-        regions = (*PARTS, Rulebook, Herald, Baseline, Account, SharedBlock, Pinbook, *KEEPERS)
+        regions = (*PARTS, Rulebook, Herald, Baseline, Account, SharedBlock, Pinbook, Evaluation, *KEEPERS)
         self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in regions]
 
     async def __aenter__(self) -> Self:
@@ -377,6 +380,7 @@ class Runtime(Conversations, Accepting, Knowing):
             runners={
                 "model": services.call_model,
                 "tool": services.call_tool,
+                "success": SuccessRunner(services).call,
                 "attention": Teller(self._hook).tell,
                 **context_runners(services),
             },

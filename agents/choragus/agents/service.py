@@ -45,6 +45,7 @@ from .policy.chain import Chain, Policy
 from .policy.check import Planned
 from .policy.norms import Norms
 from .question import ask_person
+from .success import Success, whose
 from .tool import Risk, Tool, ToolContext
 from .toolbelt.context import NO_SHELVES
 from .toolbelt.execution import Fate, Toolbelt
@@ -148,6 +149,15 @@ class Services:
     def output(self, agent: str) -> Output[object] | None:
         """Of what type the agent's answers are; None for text."""
         return self.agents[agent].typed if agent in self.agents else None
+
+    def success(self, agent: str) -> Success | None:
+        """What the agent declares as success, if it does."""
+        return self.agents[agent].success if agent in self.agents else None
+
+    def judged_by(self, agent: str) -> str:
+        """Who says whether the agent's runs succeed."""
+        success = self.success(agent)
+        return "" if success is None else whose(success)
 
     def approvals(self, agent: str) -> Approvals:
         """How the agent's questions are put to people; of an agent that is not here as by default."""

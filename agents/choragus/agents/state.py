@@ -15,6 +15,7 @@ from .model import Image, ToolCall
 from .plan.cursor import Cursor
 from .speech import Said, Talk
 from .spending import Spent
+from .trial import Trial
 
 
 class Phase(Enum):
@@ -87,6 +88,8 @@ class Halt(Enum):
     """The budget of a model call is to be reserved."""
     ACT = "act"
     """The model's calls are to be made."""
+    SUCCESS = "success"
+    """It is to be judged whether the run succeeded."""
 
 
 @stored("choragus.run_state")
@@ -103,6 +106,7 @@ class RunState:
     back with `text`. `repairs` counts the answers that were not of their type. `version` is how many decisions about
     its context count in this step, `heard` the input tokens of the latest model call. `plan` is where it stands in its
     plan, if its agent plans. `talk` is what was said to it, and of which thread it is part; None: nothing, of none.
+    `trial` is its answer while that is judged, `succeeded` what came of it, `judging_usd` what judges have cost of all.
     `tenant` is for whom it runs. It has `waited` so many seconds for people or paused, and does `since` then if that is
     not 0.0. `correction` is the latest that a person said of its answer.
     """
@@ -150,6 +154,9 @@ class RunState:
     reasoning_tokens: int = 0
     plan: Cursor | None = None
     talk: Talk | None = None
+    trial: Trial | None = None
+    succeeded: bool | None = None
+    judging_usd: float = 0.0
     tenant: str = ""
     waited: float = 0.0
     since: float = 0.0
@@ -220,6 +227,8 @@ class RunState:
             **({"sources": list(self.sources)} if self.sources else {}),
             **({"plan": self.plan.told} if self.plan is not None else {}),
             **({} if self.talk is None else self.talk.row()),
+            **({} if self.succeeded is None else {"succeeded": self.succeeded}),
+            **({"judging_usd": self.judging_usd} if self.judging_usd else {}),
             **({"tenant": self.tenant} if self.tenant else {}),
             **({} if self.correction is None else self._corrected(self.correction)),
             **self.figures(),

@@ -31,6 +31,7 @@ COMMANDS = {
     "settle": Listed("say what became of a call of unknown outcome", "settlement"),
     "cancel": Listed("end a run", "settlement"),
     "correct": Listed("say what a run should have answered", "correcting"),
+    "eval": Listed("try an agent with cases, and hold it against a baseline", "evaluating"),
     "unwind": Listed("take back what a run has done", "unwinding"),
     "send": Listed("say something to a run", "speaking"),
     "thread": Listed("show what was said in a conversation", "speaking"),
