@@ -145,6 +145,11 @@ class Kernel(Core):
         await self._find_astray()
         await self._sweep()
 
+    async def release(self, key: str) -> None:
+        """Wake the held actors of that key; effects of theirs that were open at the opening are not begun."""
+        self._population.release(key)
+        self._population.hint(one for one in await self.store.waiting(self.clock()) if key_of(one) == key)
+
     async def quiesce(self, timeout: float) -> None:
         """Refuse questions; durable actors finish their turns; then effects end, each by its kind."""
         self._closing = True

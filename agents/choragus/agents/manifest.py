@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cached_property
 
 import msgspec
 from attrs import field, frozen
@@ -12,7 +13,7 @@ from .agent import Agent
 from .approver import Approvals
 from .errors import AgentFault
 from .limits import Limits
-from .model import Model
+from .model import Model, ToolSchema
 from .model_gateway.options import ModelOptions
 from .policy.chain import Policy
 from .tool import Tool
@@ -20,12 +21,16 @@ from .tool import Tool
 
 @frozen(kw_only=True)
 class ToolIdentity:
-    """A tool in a manifest: its risk, and hashes (SHA-256, hexadecimal) of what the model is told and of its source."""
+    """A tool in a manifest: its risk, and hashes (SHA-256, hexadecimal) of what the model is told and of its source.
+
+    `options` are those that are not as by default, and what helps it, as `Tool.declared` says them.
+    """
 
     name: str
     risk: str
     schema: str
     source: str
+    options: dict[str, object] = field(factory=dict)
 
 
 @frozen
@@ -73,7 +78,7 @@ class Manifest:
     model_options: ModelOptions = field(factory=ModelOptions)
     planning: dict[str, object] | None = None
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """SHA-256 (64 hexadecimal digits) of the manifest as JSON with sorted keys."""
         return _hash(self.as_dict())
@@ -81,9 +86,12 @@ class Manifest:
     def as_dict(self) -> dict[str, object]:
         """The manifest in plain JSON types, keys sorted, to be stored and compared.
 
-        Of an agent without a context nothing is said about one, so that its identity is that of earlier versions.
+        Of what an agent does not use nothing is said, so that its identity is that of earlier versions.
         """
         plain: dict[str, object] = msgspec.json.decode(_json(self))
+        tools = plain["tools"]
+        assert isinstance(tools, list)
+        plain["tools"] = [{name: each for name, each in tool.items() if each != {}} for tool in tools]
         return {
             name: value for name, value in plain.items() if value is not None or name not in ("context", "planning")
         }
@@ -133,7 +141,18 @@ def _settings(agent: str, model: Model) -> dict[str, object]:
 
 
 def _identity(tool: Tool) -> ToolIdentity:
-    return ToolIdentity(name=tool.name, risk=tool.risk.value, schema=_hash(tool.schema), source=tool.source_hash())
+    return ToolIdentity(
+        name=tool.name,
+        risk=tool.risk.value,
+        schema=schema_hash(tool.schema),
+        source=tool.own_source,
+        options=tool.declared(),
+    )
+
+
+def schema_hash(schema: ToolSchema) -> str:
+    """What the schema of a tool is known by: name, description and parameters, as the model is shown them."""
+    return _hash(schema)
 
 
 def _hash(value: object) -> str:

@@ -102,6 +102,7 @@ class RunState:
     back with `text`. `repairs` counts the answers that were not of their type. `version` is how many decisions about
     its context count in this step, `heard` the input tokens of the latest model call. `plan` is where it stands in its
     plan, if its agent plans. `talk` is what was said to it, and of which thread it is part; None: nothing, of none.
+    `ran_on` are the hashes of the identity and the provenance that it was on last; earlier versions noted none.
     """
 
     phase: Phase = Phase.NEW
@@ -147,6 +148,7 @@ class RunState:
     reasoning_tokens: int = 0
     plan: Cursor | None = None
     talk: Talk | None = None
+    ran_on: tuple[str, str] | None = None
 
     @property
     def is_degraded(self) -> bool:
