@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from uuid import uuid4
 
-from choragus.mailbox.address import ActorId, actor_id
+from choragus.mailbox.address import ActorId, actor_id, key_of
 from choragus.mailbox.codec import encode
 from choragus.mailbox.errors import StoreError
 from choragus.mailbox.store import Store

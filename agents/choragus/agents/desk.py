@@ -26,6 +26,8 @@ from .service import Services
 from .speech import AskBegun, SendText
 from .stream import run_stream
 from .tool_gateway import ToolGateway
+from .version.message import NoLongerRefused
+from .version.registrar import MAIN, Registrar
 
 PARTS = (Orchestrator, Memory, Guardrail, ToolGateway)
 
@@ -46,7 +48,7 @@ class Desk:
         self.store = store
         self.services = services
         self._system = system
-        self._held = held
+        self._held = dict(held)
         self._broken: dict[str, str] = {}
         self._suspects: set[str] = set()
         self._is_closed = False
@@ -124,6 +126,17 @@ class Desk:
         """Nothing will come any more: whoever waits is told."""
         self._is_closed = True
         self._system.kernel.wake_readers()
+
+    def holds(self, run: str) -> bool:
+        """Whether the run is not gone on with."""
+        return run in self._held
+
+    async def let_end(self, run: str) -> None:
+        """Let a run that is not gone on with take the word that ends it; nothing else is done in it any more."""
+        self.services.condemned.add(run)
+        self._held.pop(run, None)
+        await self._system.kernel.release(run)
+        self._system.ref(Registrar, MAIN).tell(NoLongerRefused(run))
 
     def _check_held(self, run: str) -> None:
         if run in self._held:

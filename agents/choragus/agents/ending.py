@@ -110,7 +110,7 @@ class Ending(Part[R, M]):
         state.ran_on = identity, provenance
         self._write_version()
         other = {"identity": identity, "was_identity": was[0]} if identity != was[0] else {}
-        self.log("run.resumed", provenance=provenance, was=was[1], **other)
+        self.log("run.continued", provenance=provenance, was=was[1], **other)
 
     def _write_version(self) -> None:
         """The rows of what the agent is now, as far as the file has not got them."""

@@ -100,7 +100,8 @@ class _Sorting:
         self, run: str, agent: str, was: str, now: str
     ) -> tuple[Mapping[str, object] | None, tuple[Change, ...]]:
         if (was, now) not in self._seen:
-            identity, found = await _identity(self.store, run, was), ()
+            identity = await _identity(self.store, run, was)
+            found: tuple[Change, ...] = ()
             today = self.versions.manifest(agent).as_dict()
             if identity is not None:
                 texts = self.versions.contents(agent)

@@ -89,6 +89,7 @@ class Manifest:
         Of what an agent does not use nothing is said, so that its identity is that of earlier versions.
         """
         plain: dict[str, object] = msgspec.json.decode(_json(self))
+        plain.pop("hash", None)  # it is no field, and there once somebody has asked for it
         tools = plain["tools"]
         assert isinstance(tools, list)
         plain["tools"] = [{name: each for name, each in tool.items() if each != {}} for tool in tools]

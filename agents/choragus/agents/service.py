@@ -30,7 +30,7 @@ from .holding import OnChange, objection
 from .knowledge.label import labels_within
 from .knowledge.opening import Libraries
 from .ledger import Ledger
-from .manifest import Manifest, manifest
+from .manifest import Manifest
 from .mcp.catalogue import Catalogue
 from .message import JudgeCall, Scope
 from .model import ChatMessage, Model, ModelRequest, OutputSchema, ToolSchema, Usage, bound
@@ -237,7 +237,7 @@ class Services:
     def manifest(self, agent: str) -> Manifest:
         """What the agent is made of today."""
         self.agent(agent)
-        return self.versions.manifest(agent, manifest)
+        return self.versions.manifest(agent)
 
     def check_agent(self, run: str, agent: str, was: str) -> None:
         """Raise Held when a run of the agent, whose manifest was that, is not gone on with here."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import anyio
 import anyio.to_thread
@@ -48,7 +48,7 @@ class Versions:
     _provenances: dict[str, Provenance] = field(factory=dict, init=False)
     _on_disk: set[str] = field(factory=set, init=False)
 
-    def manifest(self, name: str, make: Callable[[Agent[object], Sequence[Policy]], Manifest] = manifest) -> Manifest:
+    def manifest(self, name: str) -> Manifest:
         """The identity of the agent of that name as it is now.
 
         Raises:
@@ -58,7 +58,7 @@ class Versions:
         agent = self.agents[name]
         known = self._manifests.get(name)
         if known is None or known[0] is not agent:
-            known = self._manifests[name] = agent, make(agent, self.common)
+            known = self._manifests[name] = agent, manifest(agent, self.common)
         return known[1]
 
     def provenance(self, name: str) -> str:

@@ -60,7 +60,9 @@ class Migration:
                 raise AgentFault(f"Migration({name}={value!r}) says nothing: give a text")
         renamed = self.renamed
         if not isinstance(renamed, Mapping) or not all(isinstance(one, str) for two in renamed.items() for one in two):
-            raise AgentFault(f"Migration(renamed={renamed!r}): give the new names by the old ones, such as {{'a': 'b'}}")
+            raise AgentFault(
+                f"Migration(renamed={renamed!r}): give the new names by the old ones, such as {{'a': 'b'}}"
+            )
 
     def is_from(self, hash: str, identity: Identity | None) -> bool:
         """Whether it is about runs of that identity, which is known by its hash alone where the file has no more."""
@@ -87,7 +89,9 @@ def checked(migrations: Iterable[Migration], agents: Iterable[str]) -> tuple[Mig
         if not isinstance(one, Migration):
             raise AgentFault(f"{one!r} is no Migration: pass Runtime(migrations=[Migration(...)])")
         if one.agent not in known:
-            raise AgentFault(f"a Migration is about agent {one.agent!r}, which is not among the runtime's: leave it out")
+            raise AgentFault(
+                f"a Migration is about agent {one.agent!r}, which is not among the runtime's: leave it out"
+            )
     return found
 
 

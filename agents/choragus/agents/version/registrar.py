@@ -9,7 +9,7 @@ from choragus.actors.durable import DurableActor
 from choragus.agents.service import Services
 from choragus.mailbox.codec import stored
 
-from .message import REGISTRAR, NoLongerRefused, NoteRefused, Refusal
+from .message import REGISTRAR, NoLongerRefused, NoteRefused
 from .record import REFUSED
 
 MAIN = "main"
@@ -65,5 +65,3 @@ class Registrar(DurableActor[RegistrarState, NoteRefused | NoLongerRefused], nam
         for row in rows:
             self.view(row.kind, row.key, row.body, scope=row.scope, sort=self.now)
         self._turn.after_commit(lambda: services.versions.written([row.key for row in rows]))
-
-

@@ -121,8 +121,9 @@ def _is_dirty(top: Path, git: Path, shared: Path, commit: str) -> bool | None:
     version, count = struct.unpack_from(">4xII", index)
     if index[:4] != b"DIRC" or version not in (2, 3) or count > MOST_FILES:
         return None
-    end = 12
+    behind = 12
     for mode, size, mtime, name, sha, end in _entries(index, count, version):
+        behind = end
         if time.monotonic() > until:
             return None
         if mode >> 12 in (_GIT_LINK, 0):
@@ -137,7 +138,7 @@ def _is_dirty(top: Path, git: Path, shared: Path, commit: str) -> bool | None:
         hashed += found.st_size
         if hashed > MOST_HASHED or _blob(path, mode) != sha:
             return True
-    return _is_staged(index[end:-20], shared, commit)
+    return _is_staged(index[behind:-20], shared, commit)
 
 
 def _entries(index: bytes, count: int, version: int) -> Iterator[tuple[int, int, int, bytes, bytes, int]]:
