@@ -15,9 +15,11 @@ from choragus.mailbox.store import Store
 from choragus.supervision.system import System
 
 from .approval import approval_id
+from .attention import Over, held_id
 from .control import PauseRun, ResumeRun, StartChild
 from .errors import DecisionRefused, Failed, Held, Paused
 from .guardrail import Guardrail
+from .herald import Herald
 from .inspection import find_run
 from .memory import Memory
 from .message import CancelRun, Decide, ForkRun, GiveUpRun, SettleCall, StartRun, UnwindRun
@@ -137,6 +139,8 @@ class Desk:
         self._held.pop(run, None)
         await self._system.kernel.release(run)
         self._system.ref(Registrar, MAIN).tell(NoLongerRefused(run))
+        if self.services.hook is not None:
+            self._system.ref(Herald, MAIN).tell(Over(held_id(run)))
 
     def _check_held(self, run: str) -> None:
         if run in self._held:

@@ -71,7 +71,7 @@ class Ending(Part[R, M]):
     def migrate(self, message: MigrateRun) -> None:
         """A declared patch says that the run may go on as another version of its agent."""
         state = self.state
-        if self._is_over or state.manifest != message.was:
+        if self._is_over or state.manifest != (message.to if message.unbegun else message.was):
             return
         state.manifest = message.to
         more = {"renamed": message.renamed} if message.renamed else {}

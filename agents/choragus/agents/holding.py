@@ -79,7 +79,7 @@ class _Sorting:
     migrated: list[tuple[str, MigrateRun]] = attrs.field(factory=list)
     _seen: dict[tuple[str, str], tuple[Mapping[str, object] | None, tuple[Change, ...]]] = attrs.field(factory=dict)
 
-    async def look(self, run: str, agent: str, was: str) -> None:
+    async def look(self, run: str, agent: str, was: str, *, unbegun: bool = False) -> None:
         """Decide about one."""
         if agent not in self.versions.agents:
             self.held.append(HeldRun(run, agent, missing(agent), was))
@@ -90,7 +90,8 @@ class _Sorting:
         identity, changes = await self._difference(run, agent, was, now)
         migration, elsewhere = chosen(self.migrations, agent, was, now, identity)
         if migration is not None:
-            patch = MigrateRun(was=was, to=now, by=migration.by, why=migration.why, renamed=dict(migration.renamed))
+            by, why, renamed = migration.by, migration.why, dict(migration.renamed)
+            patch = MigrateRun(was=was, to=now, by=by, why=why, renamed=renamed, unbegun=unbegun)
             self.migrated.append((run, patch))
             return
         one = HeldRun(run, agent, changed(agent, was, now, changes) + elsewhere, was, now, changes)
@@ -128,7 +129,7 @@ async def sorted_runs(
             for envelope in await store.fetch(actor, 1, now):
                 start = _start(envelope)
                 if start:
-                    await sorting.look(run, start.agent, start.manifest)
+                    await sorting.look(run, start.agent, start.manifest, unbegun=True)
     return Unfinished(held=tuple(sorting.held), warned=tuple(sorting.warned), migrated=tuple(sorting.migrated))
 
 

@@ -132,7 +132,8 @@ def _tools(was: object, now: object, content: Content) -> Iterator[Change]:
             if part == "schema" and old.get(part) != new.get(part):
                 yield _text(f"{field}.schema", str(old.get(part)), str(new.get(part)), content)
             else:
-                yield from walked(f"{field}.{part}", old.get(part), new.get(part))
+                without: object = {} if part == "options" else None
+                yield from walked(f"{field}.{part}", old.get(part, without), new.get(part, without))
 
 
 def _risk(tool: Mapping[str, object] | None) -> object:

@@ -12,13 +12,17 @@ REGISTRAR = "choragus.registrar"
 @stored("choragus.migrate_run")
 @attrs.frozen(kw_only=True)
 class MigrateRun:
-    """To an orchestrator: a declared patch says that the run, which began on `was`, may go on as `to`."""
+    """To an orchestrator: a declared patch says that the run, which began on `was`, may go on as `to`.
+
+    `unbegun`: it was to begin on `was`, and its start waits before this message.
+    """
 
     was: str
     to: str
     by: str
     why: str
     renamed: dict[str, str] = attrs.field(factory=dict)
+    unbegun: bool = False
 
 
 @stored("choragus.refusal")
