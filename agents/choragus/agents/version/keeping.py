@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import anyio
@@ -18,6 +19,8 @@ from choragus.mailbox.store import Store
 from .provenance import Provenance, bare_provenance, known_provenance, provenance
 from .reading import as_text
 from .record import CONTENT, MANIFEST, PROVENANCE
+
+_LOG = logging.getLogger("choragus")
 
 SECONDS = 1.0
 """That an opening waits for where its agents' code comes from; what takes longer is left out."""
@@ -116,4 +119,7 @@ def _contents(agent: Agent[object]) -> Iterator[Row]:
 
 def _look(agents: Sequence[Agent[object]]) -> None:
     for agent in agents:
-        provenance(agent)
+        try:
+            provenance(agent)
+        except Exception:  # what is installed may be broken in any way, and what is recorded must not hold anything up
+            _LOG.debug("where the code of agent %r comes from cannot be read", agent.name, exc_info=True)
