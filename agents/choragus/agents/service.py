@@ -116,7 +116,9 @@ class Services:
         return self.agents[name]
 
     def tool(self, agent: str, name: str) -> Tool | None:
-        """The tool of that name, if the agent has been granted it; or of the name that it has now."""
+        """The tool of that name, if the agent is here and has been granted it; or of the name that it has now."""
+        if agent not in self.agents:
+            return None
         found = next((tool for tool in self.agent(agent).tools if tool.name == name), None)
         if found is None and (agent, name) in self.aliases:
             return next((tool for tool in self.agent(agent).tools if tool.name == self.aliases[agent, name]), None)
