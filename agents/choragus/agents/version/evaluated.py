@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -72,7 +73,8 @@ class Evaluations:
         """
         if self.required is False or self._passed.get(identity):
             return
-        await self.look(store)
+        with suppress(OSError, ValueError):  # what was read before counts while the file is being written
+            await self.look(store)
         verdict = self._passed.get(identity)
         if verdict:
             return
