@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         LimitFault,
         LimitReached,
         ModelError,
+        NotEvaluated,
         NotForkable,
         NotPermitted,
         Outcome,
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from .knowledge.tools import episodes_tool
     from .ledger import Ledger, LedgerSummary
     from .limits import Limits
+    from .manifest import Manifest
     from .mcp.catalogue import ServerStatus
     from .mcp.declaration import FromVault, McpServer
     from .mcp.serving import serve_mcp
@@ -108,6 +110,8 @@ if TYPE_CHECKING:
     from .sync import run_sync
     from .tool import Risk, Tool, ToolContext, tool
     from .toolbelt.options import Breaker, Rate, Retry
+    from .version.difference import Change
+    from .version.migration import Migration
     from .webhook import Webhook, verify_signature
 
 __all__ = [
@@ -127,6 +131,7 @@ __all__ = [
     "Block",
     "Breaker",
     "Cancelled",
+    "Change",
     "ChatMessage",
     "Config",
     "ConfigFault",
@@ -162,13 +167,16 @@ __all__ = [
     "LimitFault",
     "LimitReached",
     "Limits",
+    "Manifest",
     "McpServer",
     "MessageRule",
+    "Migration",
     "Model",
     "ModelError",
     "ModelOptions",
     "ModelReply",
     "ModelRequest",
+    "NotEvaluated",
     "NotForkable",
     "NotPermitted",
     "OpenAIModel",
@@ -300,6 +308,7 @@ _MODULES = {
         "LimitFault",
         "LimitReached",
         "ModelError",
+        "NotEvaluated",
         "NotForkable",
         "NotPermitted",
         "Outcome",
@@ -349,6 +358,7 @@ _MODULES = {
         "LedgerSummary",
     ),
     "limits": ("Limits",),
+    "manifest": ("Manifest",),
     "mcp.catalogue": ("ServerStatus",),
     "mcp.declaration": (
         "FromVault",
@@ -430,6 +440,8 @@ _MODULES = {
         "Rate",
         "Retry",
     ),
+    "version.difference": ("Change",),
+    "version.migration": ("Migration",),
     "webhook": (
         "Webhook",
         "verify_signature",
