@@ -35,8 +35,9 @@ async def pay(invoice: str) -> str:
 
 def agent(name: str, prompt: str, steps: int) -> Agent:
     """Its model is a script, so that no key and no network are needed."""
-    script = [ModelReply(calls=(ToolCall("a", "pay", {"invoice": "A-17"}),)), f"{name}: all is paid."]
-    return Agent(name, model=ScriptedModel(script), prompt=prompt, tools=[pay], limits=Limits(steps=steps))
+    asks = ModelReply(calls=(ToolCall("a", "pay", {"invoice": "A-17"}),))
+    model = ScriptedModel([asks, f"{name}: all is paid."])
+    return Agent(name, model=model, prompt=prompt, tools=[pay], limits=Limits(steps=steps))
 
 
 OLD = agent("clerk", "Pay what is due.\nBe brief.", steps=30)

@@ -37,7 +37,6 @@ from .knowledge.access import KEEPERS, Knowing, libraries_of
 from .knowledge.declaration import Library, by_name, checked_episodes
 from .ledger import Ledger, check_ledgers, ledgers_by_name
 from .limits import Limits
-from .manifest import manifest
 from .mcp.accepting import Accepting
 from .mcp.catalogue import Catalogue
 from .mcp.pinbook import Pinbook
@@ -265,7 +264,7 @@ class Runtime(Conversations, Accepting, Knowing, Versioned):
             agent=agent.name,
             goal=goal,
             key=key,
-            manifest=manifest(known, self._policies).hash,
+            manifest=self._services.manifest(agent.name).hash,
             tools=granted,
             ledgers=drawn,
             plan=plan,
