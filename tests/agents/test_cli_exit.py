@@ -24,6 +24,7 @@ FORGERY = "UPDATE entry SET body = CAST(replace(body, 'mia', 'eve') AS BLOB) WHE
 COMMANDS = [
     "runs",
     "show",
+    "diff",
     "explain",
     "eval",
     "ledgers",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from uuid import uuid4
 
-from choragus.mailbox.address import ActorId, actor_id
+from choragus.mailbox.address import ActorId, actor_id, key_of
 from choragus.mailbox.codec import encode
 from choragus.mailbox.errors import StoreError
 from choragus.mailbox.store import Store
@@ -144,6 +144,11 @@ class Kernel(Core):
             self.effects.recover(effect)
         await self._find_astray()
         await self._sweep()
+
+    async def release(self, key: str) -> None:
+        """Wake the held actors of that key; effects of theirs that were open at the opening are not begun."""
+        self._population.release(key)
+        self._population.hint(one for one in await self.store.waiting(self.clock()) if key_of(one) == key)
 
     async def quiesce(self, timeout: float) -> None:
         """Refuse questions; durable actors finish their turns; then effects end, each by its kind."""

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         LimitFault,
         LimitReached,
         ModelError,
+        NotEvaluated,
         NotForkable,
         NotPermitted,
         Outcome,
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     from .knowledge.tools import episodes_tool
     from .ledger import Ledger, LedgerSummary
     from .limits import Limits
+    from .manifest import Manifest
     from .mcp.catalogue import ServerStatus
     from .mcp.declaration import FromVault, McpServer
     from .mcp.serving import serve_mcp
@@ -111,6 +113,8 @@ if TYPE_CHECKING:
     from .sync import run_sync
     from .tool import Risk, Tool, ToolContext, tool
     from .toolbelt.options import Breaker, Rate, Retry
+    from .version.difference import Change
+    from .version.migration import Migration
     from .webhook import Webhook, verify_signature
 
 __all__ = [
@@ -130,6 +134,7 @@ __all__ = [
     "Block",
     "Breaker",
     "Cancelled",
+    "Change",
     "ChatMessage",
     "Config",
     "ConfigFault",
@@ -169,13 +174,16 @@ __all__ = [
     "LimitReached",
     "Limits",
     "MadeCall",
+    "Manifest",
     "McpServer",
     "MessageRule",
+    "Migration",
     "Model",
     "ModelError",
     "ModelOptions",
     "ModelReply",
     "ModelRequest",
+    "NotEvaluated",
     "NotForkable",
     "NotPermitted",
     "OpenAIModel",
@@ -312,6 +320,7 @@ _MODULES = {
         "LimitFault",
         "LimitReached",
         "ModelError",
+        "NotEvaluated",
         "NotForkable",
         "NotPermitted",
         "Outcome",
@@ -362,6 +371,7 @@ _MODULES = {
         "LedgerSummary",
     ),
     "limits": ("Limits",),
+    "manifest": ("Manifest",),
     "mcp.catalogue": ("ServerStatus",),
     "mcp.declaration": (
         "FromVault",
@@ -443,6 +453,8 @@ _MODULES = {
         "Rate",
         "Retry",
     ),
+    "version.difference": ("Change",),
+    "version.migration": ("Migration",),
     "webhook": (
         "Webhook",
         "verify_signature",

@@ -61,7 +61,8 @@ class Traces:
                 self.begun.pop(call, None)
                 self.due[call] = entry.at + float(str(fields["wait"]))
             case "run.manifest":
-                self.models = _models(fields["identity"])
+                named = fields.get("models")
+                self.models = tuple(map(str, named)) if isinstance(named, list) else _models(fields.get("identity"))
 
 
 _TELLING = frozenset(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cached_property
 
 import msgspec
 from attrs import field, frozen
@@ -12,7 +13,7 @@ from .agent import Agent
 from .approver import Approvals
 from .errors import AgentFault
 from .limits import Limits
-from .model import Model
+from .model import Model, ToolSchema
 from .model_gateway.options import ModelOptions
 from .policy.chain import Policy
 from .success import identity_of
@@ -21,12 +22,16 @@ from .tool import Tool
 
 @frozen(kw_only=True)
 class ToolIdentity:
-    """A tool in a manifest: its risk, and hashes (SHA-256, hexadecimal) of what the model is told and of its source."""
+    """A tool in a manifest: its risk, and hashes (SHA-256, hexadecimal) of what the model is told and of its source.
+
+    `options` are those that are not as by default, and what helps it, as `Tool.declared` says them.
+    """
 
     name: str
     risk: str
     schema: str
     source: str
+    options: dict[str, object] = field(factory=dict)
 
 
 @frozen
@@ -75,7 +80,7 @@ class Manifest:
     planning: dict[str, object] | None = None
     success: dict[str, object] | None = None
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """SHA-256 (64 hexadecimal digits) of the manifest as JSON with sorted keys."""
         return _hash(self.as_dict())
@@ -83,9 +88,13 @@ class Manifest:
     def as_dict(self) -> dict[str, object]:
         """The manifest in plain JSON types, keys sorted, to be stored and compared.
 
-        Of an agent without a context nothing is said about one, so that its identity is that of earlier versions.
+        Of what an agent does not use nothing is said, so that its identity is that of earlier versions.
         """
         plain: dict[str, object] = msgspec.json.decode(_json(self))
+        plain.pop("hash", None)  # it is no field, and there once somebody has asked for it
+        tools = plain["tools"]
+        assert isinstance(tools, list)
+        plain["tools"] = [{name: each for name, each in tool.items() if each != {}} for tool in tools]
         return {
             name: value
             for name, value in plain.items()
@@ -138,7 +147,18 @@ def _settings(agent: str, model: Model) -> dict[str, object]:
 
 
 def _identity(tool: Tool) -> ToolIdentity:
-    return ToolIdentity(name=tool.name, risk=tool.risk.value, schema=_hash(tool.schema), source=tool.source_hash())
+    return ToolIdentity(
+        name=tool.name,
+        risk=tool.risk.value,
+        schema=schema_hash(tool.schema),
+        source=tool.own_source,
+        options=tool.declared(),
+    )
+
+
+def schema_hash(schema: ToolSchema) -> str:
+    """What the schema of a tool is known by: name, description and parameters, as the model is shown them."""
+    return _hash(schema)
 
 
 def _hash(value: object) -> str:

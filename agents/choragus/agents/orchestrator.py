@@ -28,6 +28,7 @@ from .flow.label import RUNTIME
 from .fork import ForkPoint, fork_point, is_fork, origin, taken
 from .judging import JudgeAnswer, Judging
 from .limits import Limits
+from .manifest import Manifest
 from .message import (
     GUARDRAIL,
     MEMORY,
@@ -58,6 +59,7 @@ from .policy.check import Stage
 from .speech import AskBegun, SendText
 from .state import Draft, Halt, OpenCall, Phase, RunState, Status
 from .stream import SHOWN
+from .version.message import MigrateRun
 
 
 class Orchestrator(
@@ -84,7 +86,8 @@ class Orchestrator(
         | SendText
         | AskBegun
         | CorrectRun
-        | JudgeAnswer,
+        | JudgeAnswer
+        | MigrateRun,
     ],
     name=ORCHESTRATOR,
 ):
@@ -93,7 +96,7 @@ class Orchestrator(
     @handle
     def start(self, message: StartRun) -> bool:
         """Begin, on the agent as it is now; a second start of the same run changes nothing."""
-        if self.state.phase is not Phase.NEW:
+        if self.state.phase is not Phase.NEW or self.key in self.services.condemned:
             return False
         state = self.state
         state.parent, state.ledgers, state.room = message.parent, message.ledgers, message.room
@@ -210,7 +213,9 @@ class Orchestrator(
         )
         source = self.services.agent(agent).configured
         read = {} if source is None else {"configured": attrs.asdict(source)}
-        self.log("run.manifest", hash=state.manifest, identity=identity.as_dict(), **read)
+        state.ran_on = identity.hash, self.services.versions.provenance(agent)
+        self._write_version()
+        self.log("run.manifest", **self._version(identity), **read)
         self.tell(
             GUARDRAIL,
             SetLimits(
@@ -227,6 +232,16 @@ class Orchestrator(
             self.tell(TOOL_GATEWAY, GrantTools(granted))
         if state.limits.wall_seconds is not None:
             self.timer("wall", WallReached(), after=state.limits.wall_seconds)
+
+    def _version(self, identity: Manifest) -> dict[str, object]:
+        """On what the run begins: by hash, for what these stand for is a row of its own."""
+        models = [identity.model, *(one.model for one in identity.fallbacks)]
+        provenance = self.services.versions.provenance(self.state.agent)
+        told: dict[str, object] = {"hash": identity.hash, "provenance": provenance}
+        told["models"] = [*models, identity.cheaper.model if identity.cheaper else identity.model]
+        prompt = self.services.agent(self.state.agent).prompt.said()
+        said = {name: prompt[name] for name in ("name", "version") if name in prompt}
+        return {**told, "prompt": said} if said else told
 
     def _go_on_from(self, point: ForkPoint) -> None:
         """With the step in hand: the model is asked for it, or its calls are made, or it is done."""

@@ -160,7 +160,12 @@ class Run(Generic[T_co]):
         return await doing(self._desk.store, self.id, self._desk.now())
 
     async def cancel(self, *, by: str = "host", reason: str = "") -> bool:
-        """End the run and its sub-runs as cancelled, also while calls are in flight; False when it had ended before."""
+        """End the run and its sub-runs as cancelled, also while calls are in flight; False when it had ended before.
+
+        One that this runtime does not go on with is ended too: no call is made and no model asked in it any more.
+        """
+        if self._desk.holds(self.id):
+            await self._desk.let_end(self.id)
         return await self._desk.orchestrator(self.id).ask(CancelRun(by=by, reason=reason))
 
     async def pause(self, *, by: str = "host", reason: str = "") -> bool:

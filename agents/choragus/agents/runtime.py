@@ -34,13 +34,12 @@ from .evaluating import Evaluating
 from .evaluation.record import Evaluation
 from .fork import check_fork, fork_id, parent, standing_at
 from .herald import Herald, Hook, Teller, keep_telling
-from .holding import HeldRun, OnChange, held_runs
+from .holding import OnChange, sorted_runs
 from .inspection import RunSummary, Unknown, approvals, find_run, runs, unknowns
 from .knowledge.access import KEEPERS, Knowing, libraries_of
 from .knowledge.declaration import Library, by_name, checked_episodes
 from .ledger import Ledger, check_ledgers, ledgers_by_name
 from .limits import Limits
-from .manifest import manifest
 from .mcp.accepting import Accepting
 from .mcp.catalogue import Catalogue
 from .mcp.pinbook import Pinbook
@@ -66,6 +65,10 @@ from .toolbelt.execution import Toolbelt
 from .toolbelt.provision import check_grant, check_resources, secret_names
 from .toolbelt.secret import Secrets, Vault
 from .tracing import keep_tracing, traced
+from .version.evaluated import Evaluations, Required
+from .version.migration import Migration, aliases, checked
+from .version.registrar import Registrar
+from .version.versioned import Versioned
 
 T = TypeVar("T")
 
@@ -73,7 +76,7 @@ PART_BACKOFF = Backoff(first=0.1, most=30.0)
 """How long a part of a run waits before it tries a message again that it failed on."""
 
 
-class Runtime(Conversations, Accepting, Knowing, Evaluating):
+class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
     """Runs agents, durably when it has a path. Opening a file goes on with every run in it that is unfinished.
 
     Args:
@@ -82,8 +85,8 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating):
         exporter: where the logbook goes as OpenTelemetry spans; any exporter of the SDK. None: nowhere. It is not
             shut down at the end, for it is yours.
         on_change: what happens to an unfinished run whose agent is not what it was when the run began (model, prompt,
-            tools, limits): "refuse" holds it until the agent is as before, "warn" goes on. A run whose agent is missing
-            is held either way.
+            tools, limits): "refuse" holds it until the agent is as before, "warn" says so and goes on, for development.
+            A run whose agent is missing is held either way. See `docs/versions.md`.
         signals: whether SIGINT and SIGTERM end the runtime in order; a second one ends the process at once.
         clock: wall time, seconds since the epoch.
         policies: what judges the runs of every agent, before the agent's own policies.
@@ -98,6 +101,9 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating):
             `Attention`, or a `Webhook`. It acknowledges by returning; after an error it is told again.
         store: a store of your own instead of a path; it is closed with the runtime.
         libraries: what is known of the libraries that `library()` opens; others keep everything, for good.
+        migrations: which runs may go on though their agent has changed, each with whose word that is.
+        require_evaluated: whether runs begin only on agents that were evaluated as they are now: True or "refuse",
+            "warn", or the path of a report or database in which the evaluations are, instead of this file.
         episodes: whether the runs of all agents leave a record of their outcome; a Library says how long it is kept.
 
     Raises:
@@ -129,13 +135,14 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating):
         providers: Mapping[str, ProviderLimits] | None = None,
         libraries: Iterable[Library] = (),
         episodes: Library | bool = False,
+        migrations: Iterable[Migration] = (),
+        require_evaluated: Required = False,
     ) -> None:
         if path is not None and store is not None:
             raise ValueError(f"both path={str(path)!r} and a store were given: give one of them")
         if on_change not in ("refuse", "warn"):
             raise ValueError(f"on_change={on_change!r} is neither 'refuse' nor 'warn'")
         self.place = "memory" if path is None else str(path)
-        self.held: tuple[HeldRun, ...] = ()
         self._path = path
         self._given = store
         self._agents = agents_by_name(agents)
@@ -154,7 +161,10 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating):
         self._is_open = False
         self._shelved = by_name(libraries)
         self._episodes = checked_episodes(episodes)
-        regions = (*PARTS, Rulebook, Herald, Baseline, Account, SharedBlock, Pinbook, Evaluation, *KEEPERS)
+        self._migrations = checked(migrations, self._agents)
+        self._evaluations = Evaluations(require_evaluated)
+        parts = (*PARTS, Rulebook, Herald, Baseline, Account, SharedBlock, Pinbook, Evaluation, Registrar)
+        regions = (*parts, *KEEPERS)
         self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in regions]
 
     async def __aenter__(self) -> Self:
@@ -164,18 +174,22 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating):
         self.store = await self._open_store()
         try:
             await self._catalogue.open(self.store, self._keep)
-            self.held = await held_runs(self.store, self._known, self._on_change, self._clock(), self._policies)
-            self._system = self._build()
+            self._system, versions = self._build(), self._services.versions
+            await versions.open(self.store)
+            await self._evaluations.look(self.store)
+            self._unfinished = await sorted_runs(self.store, versions, self._on_change, self._clock(), self._migrations)
+            self._system.hold(one.run for one in self._unfinished.held)
             await self._system.__aenter__()
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await self.store.close()
             raise
         self._is_open = True
-        held = {one.run: one.reason for one in self.held}
+        held = {one.run: one.reason for one in self._unfinished.held}
         self._desk = Desk(self.place, self.store, self._system, held, self._services)
         try:
             await self._desk.look()
+            await self._note_versions()
             await self._catalogue.begin(self._keep)
         except BaseException as error:
             await self.__aexit__(type(error), error, error.__traceback__)
@@ -245,6 +259,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating):
             LimitReached: when the parent has no depth left for a sub-run.
             Held: when the run of that key is held.
             Paused: when the runtime is paused.
+            NotEvaluated: when the agent has to be evaluated, and was not.
             MessageParked: when the run could not begin.
         """
         check_start(self._agents, agent, goal, key)
@@ -258,13 +273,15 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating):
             agent=agent.name,
             goal=goal,
             key=key,
-            manifest=manifest(known, self._policies).hash,
+            manifest=self._services.manifest(agent.name).hash,
             tools=granted,
             ledgers=drawn,
             plan=plan,
             images=check_text(goal, images),
             tenant=check_tenant(tenant, parent is not None),
         )
+        if self._evaluations.required is not False and not await self._is_there(agent.name, key):
+            await self._evaluations.check(self.store, agent.name, asked.manifest)
         if thread:
             return await begin_or_send(self._desk, asked, thread, parent, agent.typed)
         if parent is not None:
@@ -277,7 +294,14 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating):
                 return Run(id, self._desk, agent.typed)
 
     async def fork(
-        self, run: str, *, at: int | None = None, key: str = "", limits: Limits | None = None, by: str = "host"
+        self,
+        run: str,
+        *,
+        at: int | None = None,
+        key: str = "",
+        limits: Limits | None = None,
+        by: str = "host",
+        changed: bool = False,
     ) -> Run[Any]:
         """Begin a new run from what another was at one point of its past; that one goes on untouched.
 
@@ -292,11 +316,13 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating):
                 its end, and of a run that goes on the last one there is.
             limits: those of the agent by default.
             by: who forks; it stands in the new run's logbook.
+            changed: whether the agent may be another than it was when the run began.
 
         Raises:
             UnknownRun: when there is no such run.
             NotForkable: when it was pruned, had not come to `at` or had ended by then, or the key is another run's.
-            Held: when its agent is missing or has changed.
+            Held: when its agent is missing, or has changed and `changed` is False.
+            NotEvaluated: when its agent has to be evaluated, and was not.
             AgentFault: when an argument is of a wrong type.
             CorruptRecord: when an entry of the run's logbook is damaged.
             AgentError: when its conversation is, or when anything of this came about in between.
@@ -305,12 +331,14 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating):
         check_fork(at, key, limits, by)
         self._check_open()
         of = await parent(self.store, run, self.place)
-        self._services.check_agent(of.run, of.agent, of.manifest)
+        known = self._known.get(of.agent)
+        identity = self._services.manifest(of.agent).hash if known else ""
+        self._services.check_agent(of.run, of.agent, identity if changed else of.manifest)
         id, there = await fork_id(self.store, of, at, key)
         if there is not None:
             return Run(id, self._desk, self._services.output(of.agent))
         position = (await standing_at(self.store, of.run, at)).position
-        identity = manifest(self._known[of.agent], self._policies).hash
+        await self._evaluations.check(self.store, of.agent, identity)
         asked = ForkRun(run=of.run, at=position, agent=of.agent, key=key, manifest=identity, by=by, limits=limits)
         refusal = await self._desk.orchestrator(id).ask(asked)
         if refusal:
@@ -353,6 +381,10 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating):
         """
         return await prune_runs(self.store, older_than=older_than, now=self._clock(), dry_run=dry_run)
 
+    async def _is_there(self, agent: str, key: str) -> bool:
+        """Whether the run of that key has begun."""
+        return bool(key) and await self.store.view("run", run_id(agent, key)) is not None
+
     async def _open_store(self) -> Store:
         if self._given is not None:
             return self._given
@@ -373,6 +405,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating):
             models=self._models,
             catalogue=self._catalogue,
             libraries=self._libraries,
+            aliases=aliases(self._migrations),
         )
         return System(
             tree=[*traced(self._exporter), *self._catalogue.tree()],
@@ -385,7 +418,6 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating):
                 **context_runners(services),
             },
             resources=services,
-            held=[one.run for one in self.held],
             store=self.store,
             signals=self._signals,
             clock=self._clock,

@@ -109,6 +109,7 @@ class RunState:
     `trial` is its answer while that is judged, `succeeded` what came of it, `judging_usd` what judges have cost of all.
     `tenant` is for whom it runs. It has `waited` so many seconds for people or paused, and does `since` then if that is
     not 0.0. `correction` is the latest that a person said of its answer.
+    `ran_on` are the hashes of the identity and the provenance that it was on last; earlier versions noted none.
     """
 
     phase: Phase = Phase.NEW
@@ -161,6 +162,7 @@ class RunState:
     waited: float = 0.0
     since: float = 0.0
     correction: Correction | None = None
+    ran_on: tuple[str, str] | None = None
 
     @property
     def is_degraded(self) -> bool:

@@ -18,6 +18,7 @@ class Listed(NamedTuple):
 COMMANDS = {
     "runs": Listed("list the runs of a file", "listing"),
     "show": Listed("show what a run did", "logbook"),
+    "diff": Listed("show on what two runs ran, and what differs", "difference"),
     "explain": Listed("show what the model was given in a step, and why", "explaining"),
     "stats": Listed("show the figures of runs: completion, errors, people, cost, time", "counting"),
     "review": Listed("show what people decided, by tool", "reviewing"),

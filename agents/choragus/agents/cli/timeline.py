@@ -65,6 +65,14 @@ class Timeline:
         what = f"{text_of(data, 'tool') or 'the model'} was under way in the other run; it is not run from here"
         return [Row(at, text_of(data, "call"), "cut off", what, whole=True)]
 
+    def _continued(self, at: float, data: Fields) -> list[Row]:
+        what = "another version of its agent" if data.get("identity") else "other versions of its code"
+        return [Row(at, "", "goes on", f"on {what}: see `choragus diff`", whole=True)]
+
+    def _migrated(self, at: float, data: Fields) -> list[Row]:
+        way = f"{text_of(data, 'from')[:12]} -> {text_of(data, 'to')[:12]}"
+        return [Row(at, "", "migrated", f"{way}, {by_of(data, 'why')}", whole=True)]
+
     def _started(self, at: float, data: Fields) -> list[Row]:
         self._begun = True
         begun = [Row(at, "", "started", f"{text_of(data, 'agent')}: {text_of(data, 'goal')}")]
@@ -340,6 +348,8 @@ _KINDS: dict[str, Callable[[Timeline, float, Fields], list[Row]]] = {
     FORKED: Timeline._forked,
     "effect.interrupted": Timeline._cut,
     "run.started": Timeline._started,
+    "run.continued": Timeline._continued,
+    "run.migrated": Timeline._migrated,
     "model.replied": Timeline._replied,
     "model.failed": Timeline._model_failed,
     "model.queued": Timeline._model_failed,

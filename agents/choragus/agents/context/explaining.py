@@ -16,6 +16,7 @@ from choragus.agents.model import CHARACTERS_PER_TOKEN, ChatMessage, ToolCall
 from choragus.agents.prompt import Prompt
 from choragus.agents.state import Phase
 from choragus.agents.stream import run_stream
+from choragus.agents.version.reading import identity_of
 from choragus.mailbox.store import Store
 
 from .assembly import Piece, assemble
@@ -102,6 +103,7 @@ class _Told:
     """What the logbook says of one step."""
 
     agent: str = ""
+    hash: str = ""
     manifest: Mapping[str, object] = field(factory=dict)
     granted: list[str] | None = None
     reasoned: Mapping[str, object] = field(factory=dict)
@@ -234,6 +236,8 @@ async def _told(store: Store, run: str, step: int | None) -> _Told:
                 is_behind = is_behind or _take(told, entry.kind, msgspec.json.decode(entry.body), step)
         if is_behind:
             break
+    if not told.manifest:
+        told.manifest = await identity_of(store, told.hash) or {}
     return told
 
 
@@ -248,7 +252,8 @@ def _take(told: _Told, kind: str, data: Mapping[str, object], step: int | None) 
         case "run.started":
             told.agent = str(data["agent"])
         case "run.manifest":
-            told.manifest = msgspec.convert(data["identity"], dict[str, object])
+            told.hash = str(data["hash"])
+            told.manifest = msgspec.convert(data.get("identity", {}), dict[str, object])
         case "run.granted":
             told.granted = msgspec.convert(data["tools"], list[str])
         case "memory.assembled":

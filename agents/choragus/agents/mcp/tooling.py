@@ -13,7 +13,6 @@ from choragus.agents.toolbelt.context import ToolContext
 from choragus.agents.toolbelt.definition import Risk, Tool
 from choragus.agents.toolbelt.options import Options
 from choragus.agents.toolbelt.signature import OF_MSGSPEC
-from choragus.agents.toolbelt.source import identity
 
 from .line import Line
 from .offer import Offer, objection, qualified
@@ -111,7 +110,7 @@ def tool_of(line: Line, offer: Offer, sdk: Sdk) -> McpTool | str:
         wants_context=False,
         options=options,
         arguments=_NOTHING,
-        source=identity(offer.hash, options.said()),
+        source=offer.hash,
         offer=offer,
         line=line,
         input=checks,
