@@ -163,7 +163,7 @@ async def test_review_prints_a_line_for_each_tool_within_80_columns(
 
     printed = capsys.readouterr().out
     assert code == Exit.OK
-    assert printed.splitlines()[0].split()[:5] == ["TOOL", "ASKED", "AS", "ASKED", "EDITED"]
+    assert printed.splitlines()[0].split()[:5] == ["TOOL", "ASKED", "AS", "IS", "EDITED"]
     assert [line.split()[:6] for line in printed.splitlines()[1:3]] == [
         ["ask_person", "2", "0", "0", "0", "1"],
         ["pay", "8", "1", "1", "1", "0"],
