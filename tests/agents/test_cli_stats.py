@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
-import anyio
 import pytest
 
 from choragus.agents.cli.exit import Exit
@@ -12,22 +12,13 @@ from choragus.agents.figures.production import GROUPS
 from choragus.agents.runtime import Runtime
 
 from .cli_clerk import command
-from .many_runs import fill
 from .play import scripted
 
 Printed = pytest.CaptureFixture[str]
 
 
-@pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A file with 70 runs: 64 have ended, 10 of them failed."""
-    path = tmp_path_factory.mktemp("stats") / "runs.db"
-    anyio.run(fill, path, 70)
-    return str(path)
-
-
-async def test_stats_prints_the_five_figures(many: str, capsys: Printed) -> None:
-    code = await command("stats", many)
+async def test_stats_prints_the_five_figures(many: Path, capsys: Printed) -> None:
+    code = await command("stats", str(many))
 
     lines = capsys.readouterr().out.splitlines()
     assert code == Exit.OK
@@ -47,11 +38,11 @@ async def test_stats_prints_the_five_figures(many: str, capsys: Printed) -> None
 @pytest.mark.parametrize("by", GROUPS)
 @pytest.mark.parametrize("width", [80, 100])
 async def test_each_table_fits_the_page(
-    many: str, by: str, width: int, capsys: Printed, monkeypatch: pytest.MonkeyPatch
+    many: Path, by: str, width: int, capsys: Printed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("choragus.agents.cli.counting.page", lambda: width)
 
-    code = await command("stats", many, "--by", by)
+    code = await command("stats", str(many), "--by", by)
 
     lines = capsys.readouterr().out.splitlines()
     header = lines[lines.index("") + 1].split()
@@ -65,8 +56,8 @@ async def test_each_table_fits_the_page(
     assert max(map(len, lines)) <= width
 
 
-async def test_stats_as_json_has_everything(many: str, capsys: Printed) -> None:
-    await command("stats", many, "--by", "tool", "--json")
+async def test_stats_as_json_has_everything(many: Path, capsys: Printed) -> None:
+    await command("stats", str(many), "--by", "tool", "--json")
 
     told = json.loads(capsys.readouterr().out)
     assert told["total"]["completion"]["k"] == 54
@@ -75,8 +66,11 @@ async def test_stats_as_json_has_everything(many: str, capsys: Printed) -> None:
     assert told["calls"]["look"]["seconds"]["median"]["low"] is not None
 
 
-async def test_stats_says_when_there_is_nothing(many: str, capsys: Printed) -> None:
-    codes = [await command("stats", many, "--agent", "nobody"), await command("stats", many, "--since", "soon")]
+async def test_stats_says_when_there_is_nothing(many: Path, capsys: Printed) -> None:
+    codes = [
+        await command("stats", str(many), "--agent", "nobody"),
+        await command("stats", str(many), "--since", "soon"),
+    ]
 
     printed = capsys.readouterr()
     assert codes == [Exit.OK, Exit.USAGE]
