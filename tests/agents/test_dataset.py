@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import stat
+import threading
 from pathlib import Path
 from typing import NamedTuple
 
@@ -260,6 +262,29 @@ def test_a_file_that_holds_no_cases_is_left_alone(tmp_path: Path, line: str) -> 
         append(path, {"name": "c"})
 
     assert path.read_text() == '{"name":"a"}\n' + line
+
+
+def test_two_at_a_time_do_not_both_find_the_name_free(tmp_path: Path) -> None:
+    """The second waits for the lock on the file, and then sees what the first has written."""
+    path = tmp_path / "cases.jsonl"
+    refused: list[str] = []
+
+    def second() -> None:
+        try:
+            append(path, {"name": "a"})
+        except ValueError as error:
+            refused.append(str(error))
+
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(0.05)
+        file.write(b'{"name":"a"}\n')
+    thread.join(5)
+
+    assert len(refused) == 1
+    assert path.read_text() == '{"name":"a"}\n'
 
 
 def test_a_disk_that_is_full_leaves_no_half_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

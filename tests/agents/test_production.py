@@ -27,20 +27,10 @@ from choragus.mailbox.reader import Reader
 from .many_runs import BEGIN, fill
 from .play import Ledger, call, calls, scripted, tools
 
-MANY = 70
-
-
-@pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with 70 runs: 64 have ended, 10 of them failed, a minute after one another."""
-    path = tmp_path_factory.mktemp("many") / "runs.db"
-    anyio.run(fill, path, MANY)
-    return path
-
 
 @pytest.fixture
 def reader(many: Path) -> Iterator[Reader]:
-    """The same, opened."""
+    """That file, opened."""
     with Reader(many) as found:
         yield found
 
@@ -81,7 +71,7 @@ def test_runs_are_grouped_by_what_they_have_in_common(reader: Reader, by: str, e
 def test_days_are_local_and_only_those_on_which_a_run_ended(reader: Reader) -> None:
     found = production(reader, by="day")
 
-    assert set(found.groups) == {datetime.fromtimestamp(BEGIN + 60 * n).date().isoformat() for n in range(MANY)}
+    assert set(found.groups) == {datetime.fromtimestamp(BEGIN + 60 * n).date().isoformat() for n in range(70)}
     assert sum(one.ended for one in found.groups.values()) == 64
     assert all(one.open == 0 for one in found.groups.values())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+import anyio
 import attrs
 import pytest
 
@@ -62,10 +63,16 @@ async def leave_decided(file: str) -> None:
         await until(other, "run.ended")
 
 
-async def test_each_question_is_one_of_these(file: str) -> None:
-    await leave_decided(file)
+@pytest.fixture(scope="module")
+def decided(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """That file, for all who only read it."""
+    file = str(tmp_path_factory.mktemp("decided") / "runs.db")
+    anyio.run(leave_decided, file)
+    return file
 
-    with Reader(file) as reader:
+
+async def test_each_question_is_one_of_these(decided: str) -> None:
+    with Reader(decided) as reader:
         question, pay = review(reader)
 
     assert (pay.tool, pay.asked) == ("pay", 8)
@@ -78,10 +85,8 @@ async def test_each_question_is_one_of_these(file: str) -> None:
     assert question.untouched.value is None
 
 
-async def test_questions_of_another_time_agent_or_tenant_are_left_out(file: str) -> None:
-    await leave_decided(file)
-
-    with Reader(file) as reader:
+async def test_questions_of_another_time_agent_or_tenant_are_left_out(decided: str) -> None:
+    with Reader(decided) as reader:
         assert review(reader, Period(time.time() + 60)) == []
         assert review(reader, Period(None, time.time() - 60)) == []
         assert review(reader, agent="other") == []
@@ -154,16 +159,14 @@ async def leave(file: str, lines: list[tuple[str, float, dict[str, object]]]) ->
 
 
 async def test_review_prints_a_line_for_each_tool_within_80_columns(
-    file: str, capsys: Printed, monkeypatch: pytest.MonkeyPatch
+    decided: str, capsys: Printed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("choragus.agents.cli.reviewing.page", lambda: 80)
-    await leave_decided(file)
-
-    code = await command("review", file, "--since", "1h")
+    code = await command("review", decided, "--since", "1h")
 
     printed = capsys.readouterr().out
     assert code == Exit.OK
-    assert printed.splitlines()[0].split()[:5] == ["TOOL", "ASKED", "AS", "ASKED", "EDITED"]
+    assert printed.splitlines()[0].split()[:5] == ["TOOL", "ASKED", "AS", "IS", "EDITED"]
     assert [line.split()[:6] for line in printed.splitlines()[1:3]] == [
         ["ask_person", "2", "0", "0", "0", "1"],
         ["pay", "8", "1", "1", "1", "0"],
@@ -174,13 +177,11 @@ async def test_review_prints_a_line_for_each_tool_within_80_columns(
     assert max(map(len, printed.splitlines())) <= 80
 
 
-async def test_review_prints_json_and_says_when_there_is_nothing(file: str, capsys: Printed) -> None:
-    await leave_decided(file)
-
+async def test_review_prints_json_and_says_when_there_is_nothing(decided: str, capsys: Printed) -> None:
     codes = [
-        await command("review", file, "--json"),
-        await command("review", file, "--agent", "nobody"),
-        await command("review", file, "--since", "never"),
+        await command("review", decided, "--json"),
+        await command("review", decided, "--agent", "nobody"),
+        await command("review", decided, "--since", "never"),
     ]
 
     out, err = capsys.readouterr()

@@ -12,15 +12,15 @@ from .choosing import add_choice, add_sub_runs, choice_of
 from .command import Commands, reading
 from .exit import Exit
 from .glance import Glance
-from .text import counted, duration, money, page, short, table, visible
+from .text import WIDTH, counted, money, page, short, table, visible
 
-NAME = 20
-"""Columns of a group's name."""
+NAME, SHORT_NAME = 30, 18
+"""Columns of a group's name, and of one on a narrow page."""
 
 NOTHING = "-"
 """Where there is no figure."""
 
-_GROUPS = ("ENDED", "OPEN", "COMPLETED", "ERRORS", "ASKED", "COST", "MEDIAN", "P90")
+_GROUPS = ("ENDED", "OPEN", "DONE", "ERRORS", "ASKED", "COST", "MEDIAN", "P90")
 _CALLS = ("CALLS", "ERRORS", "RETRIES", "MEDIAN", "P99", "TOKENS", "COST")
 
 
@@ -59,38 +59,71 @@ def show_stats(glance: Glance) -> Exit:
 def summary(one: Figures) -> list[str]:
     """The five figures, a line each; that there are none when no run has ended."""
     if one.empty:
-        return ["no run has ended in it, so there are no figures"]
+        return ["no run has ended in it, so there are no figures; --sub-runs counts those that other runs began"]
     seconds, active = one.seconds, one.active.median
-    times = f"{_times(seconds.median)}, 90th percentile {_time(seconds.p90)}, 99th {_time(seconds.p99)}"
     cost = money(one.cost.value or 0.0)
     if one.cost.low is not None and one.cost.high is not None:
         cost = f"{cost} ({money(one.cost.low)} to {money(one.cost.high)})"
     each = "none completed" if one.cost_per_completed is None else f"{money(one.cost_per_completed)} a completed one"
     ends = ", ".join(f"{one.ends[name]} {name}" for name in ENDS if one.ends[name])
     return [
-        f"  completed    {_rate(one.completion)}",
-        f"  errors       {_rate(one.errors)}",
-        f"  needed a person  {_rate(one.escalation)}, {one.questions.value or 0.0:.2f} times a run",
-        f"  cost per run {cost}; {each}",
-        f"  completed in {times if seconds.n else 'no time: none has'}",
-        *([f"               {_time(active)} of it without waiting for people"] if seconds.n else []),
-        f"  ended as     {ends}",
+        f"  completed      {_rate(one.completion)}",
+        f"  errors         {_rate(one.errors)}",
+        f"  asked a person {_rate(one.escalation)}; {one.questions.value or 0.0:.2f} times a run",
+        f"  cost per run   {cost}; {each}",
+        f"  time, median   {_times(seconds.median)}; {_time(active)} without waiting for people",
+        f"  time           90 % within {_times(seconds.p90)}; 99 % within {_time(seconds.p99)}",
+        f"  ended as       {ends}",
     ]
+
+
+def brief(seconds: float) -> str:
+    """A stretch of time in at most 8 columns.
+
+    >>> brief(0.0213), brief(99.94), brief(3600), brief(86_400), brief(864_000)
+    ('0.021 s', '99.9 s', '60.0 min', '24.0 h', '10.0 d')
+    """
+    if seconds < 1:
+        return f"{seconds:.3f} s"
+    for size, name in ((1, "s"), (60, "min"), (3600, "h")):
+        if seconds < 99.95 * size:
+            return f"{seconds / size:.1f} {name}"
+    return f"{seconds / 86_400:.1f} d"
+
+
+def brief_count(number: int) -> str:
+    """A number in at most 6 columns.
+
+    >>> brief_count(99_999), brief_count(632_000), brief_count(6_320_000)
+    ('99999', '632k', '6.3M')
+    """
+    if number < 100_000:
+        return str(number)
+    return f"{number / 1e3:.0f}k" if number < 1e6 else f"{number / 1e6:.1f}M"
 
 
 def _tables(found: Production) -> list[str]:
     lines: list[str] = []
+    by, width = str(found.by).upper(), page()
     if found.by and found.groups:
-        rows = [(_name(found, name), *_group(one)) for name, one in found.groups.items()]
-        lines += ["", *table((found.by.upper(), *_GROUPS), rows, page(), frozenset(_GROUPS))]
+        rows = [(_name(found, name, width), *_group(one)) for name, one in found.groups.items()]
+        columns: tuple[str, ...] = (by, *_GROUPS)
+        if width < WIDTH:  # how many go on is not worth the room
+            columns, rows = _without(columns, 2), [_without(row, 2) for row in rows]
+        lines += ["", *table(columns, rows, width, frozenset(_GROUPS))]
     if found.calls:
-        rows = [(_name(found, name), *_calls(one)) for name, one in found.calls.items()]
-        lines += ["", *table((f"{str(found.by).upper()} CALLS", *_CALLS), rows, page(), frozenset(_CALLS))]
+        rows = [(_name(found, name, width), *_calls(one)) for name, one in found.calls.items()]
+        lines += ["", *table((f"{by} CALLS"[:SHORT_NAME], *_CALLS), rows, width, frozenset(_CALLS))]
     return lines
 
 
-def _name(found: Production, name: str) -> str:
-    return short(visible(name[:12] if found.by == "version" else name), NAME) or NOTHING
+def _without(row: tuple[str, ...], column: int) -> tuple[str, ...]:
+    return row[:column] + row[column + 1 :]
+
+
+def _name(found: Production, name: str, width: int) -> str:
+    name = visible(name[:12] if found.by == "version" else name)
+    return short(name, SHORT_NAME if width < WIDTH else NAME) or NOTHING
 
 
 def _group(one: Figures) -> tuple[str, ...]:
@@ -114,7 +147,7 @@ def _calls(one: CallFigures) -> tuple[str, ...]:
         str(one.retries),
         _time(one.seconds.median),
         _time(one.seconds.p99),
-        str(tokens) if tokens else NOTHING,
+        brief_count(tokens) if tokens else NOTHING,
         money(one.cost_usd) if one.cost_usd else NOTHING,
     )
 
@@ -127,13 +160,13 @@ def _rate(one: Rate) -> str:
 
 def _times(one: Quantile) -> str:
     if one.low is None or one.high is None:
-        return f"median {_time(one)}"
-    return f"median {_time(one)} ({duration(one.low)} to {duration(one.high)})"
+        return _time(one)
+    return f"{_time(one)} ({brief(one.low)} to {brief(one.high)})"
 
 
 def _time(one: Quantile) -> str:
-    return NOTHING if one.value is None else duration(one.value)
+    return NOTHING if one.value is None else brief(one.value)
 
 
 def _percent(value: float | None) -> str:
-    return NOTHING if value is None else f"{100 * value:.1f} %"
+    return NOTHING if value is None else f"{100 * value:.1f}%"

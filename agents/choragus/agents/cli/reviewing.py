@@ -8,14 +8,15 @@ from choragus.agents.figures.review import ANSWERS, Decisions, review
 
 from .choosing import add_choice, period_of
 from .command import Commands, reading
+from .counting import brief
 from .exit import Exit
 from .glance import Glance
-from .text import GOES_ON, chunks, duration, page, short, table, visible
+from .text import GOES_ON, WIDTH, chunks, page, short, table, visible
 
 NAME = 20
 """Columns of a tool's name."""
 
-_FIGURES = ("ASKED", "AS ASKED", "EDITED", "DENIED", "ANSWERED", "EXPIRED", "MEDIAN", "P90")
+_FIGURES = ("ASKED", "AS IS", "EDITED", "DENIED", "ANSWERED", "EXPIRED", "MEDIAN", "P90")
 
 
 def declare(commands: Commands) -> None:
@@ -46,7 +47,10 @@ def show_review(glance: Glance) -> Exit:
         print(visible(f"nobody was asked anything: {period.told()}"))
         return Exit.OK
     rows = [_row(one) for one in found]
-    for line in table(("TOOL", *_FIGURES), rows, page(), frozenset(_FIGURES)):
+    header: tuple[str, ...] = ("TOOL", *_FIGURES)
+    if page() < WIDTH:  # the median says most of it
+        header, rows = header[:-1], [row[:-1] for row in rows]
+    for line in table(header, rows, page(), frozenset(_FIGURES)):
         print(line)
     for one in found:
         for said in _more(one):
@@ -61,7 +65,7 @@ def _row(one: Decisions) -> tuple[str, ...]:
     return (
         short(visible(one.tool), NAME),
         *map(str, counts),
-        *("-" if value is None else duration(value) for value in times),
+        *("-" if value is None else brief(value) for value in times),
     )
 
 
