@@ -43,6 +43,12 @@ def declared(success: object, *replies: Answer | Exception, limits: Limits | Non
     )
 
 
+def noted(asked: list[ModelRequest], request: ModelRequest, says: str = PASS) -> str:
+    """What a judge says, with a note of what it was asked."""
+    asked.append(request)
+    return says
+
+
 def judge(says: Callable[[ModelRequest], Answer], price: Price | None = None) -> Judge:
     """A judge whose model is a function."""
     return Judge(FunctionModel(says, price=price, max_output_tokens=100), "The answer is short.")
@@ -105,7 +111,7 @@ def test_what_success_is_belongs_to_the_identity() -> None:
 
 async def test_a_run_without_an_answer_has_not_succeeded_and_nobody_is_asked() -> None:
     asked: list[ModelRequest] = []
-    agent = declared(judge(lambda request: asked.append(request) or PASS), ModelError("gone"))
+    agent = declared(judge(lambda request: noted(asked, request)), ModelError("gone"))
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Look.")
         with pytest.raises(Failed):
@@ -129,7 +135,7 @@ async def test_a_judge_is_paid_from_the_budget_and_counted_apart() -> None:
 
 async def test_without_budget_for_a_judge_the_answer_stands_unjudged() -> None:
     asked: list[ModelRequest] = []
-    agent = declared(judge(lambda request: asked.append(request) or PASS, DOLLAR_A_TOKEN), limits=Limits(cost_usd=1))
+    agent = declared(judge(lambda request: noted(asked, request), DOLLAR_A_TOKEN), limits=Limits(cost_usd=1))
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Look.")
 
@@ -160,7 +166,7 @@ async def test_a_judge_that_fails_is_no_verdict() -> None:
 async def test_what_is_judged_stays_one_json_string_and_is_not_read_as_the_verdict(words: str) -> None:
     """The judge here answers nothing of its own: it has no verdict to give, so there is none."""
     seen: list[ModelRequest] = []
-    agent = declared(judge(lambda request: seen.append(request) or "Let me think."), words)
+    agent = declared(judge(lambda request: noted(seen, request, "Let me think.")), words)
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Look.")
         await until(run, "judge.failed")
@@ -203,7 +209,7 @@ async def test_a_paused_run_asks_its_judge_when_it_goes_on() -> None:
         await go.wait()
         return "short"
 
-    agent = Agent("clerk", model=FunctionModel(answer), success=judge(lambda request: asked.append(request) or PASS))
+    agent = Agent("clerk", model=FunctionModel(answer), success=judge(lambda request: noted(asked, request)))
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Go.")
         await asyncio.wait_for(started.wait(), 5)

@@ -37,6 +37,16 @@ def shout(request: ModelRequest) -> str:
     return "?" if goal == "odd" else goal.upper()
 
 
+def noting(asked: list[str], says: str = "") -> Callable[[ModelRequest], Answer]:
+    """A model that notes what it is asked, and says that, or shouts."""
+
+    def answer(request: ModelRequest) -> str:
+        asked.append(request.messages[0].text)
+        return says or shout(request)
+
+    return answer
+
+
 def clerk(model: Callable[[ModelRequest], Answer] = shout, price: Price | None = None, **options: object) -> Agent:
     """The agent that is tried."""
     return Agent("clerk", model=FunctionModel(model, price=price, max_output_tokens=20), **options)  # type: ignore[arg-type]  # as Agent checks them
@@ -50,11 +60,7 @@ def counted(report: Report) -> dict[str, tuple[int, int]]:
 async def test_every_trial_is_a_run_that_is_scored() -> None:
     asked: list[str] = []
 
-    def noted(request: ModelRequest) -> str:
-        asked.append(request.messages[0].text)
-        return shout(request)
-
-    report = await evaluate(clerk(noted), CASES, repeats=2)
+    report = await evaluate(clerk(noting(asked)), CASES, repeats=2)
 
     assert counted(report) == {"one": (2, 2), "two": (2, 2), "odd": (0, 2)}
     assert sorted(asked) == ["odd", "odd", "one", "one", "two", "two"]
@@ -89,7 +95,7 @@ async def test_what_it_came_to_is_kept_for_others_to_read() -> None:
 
 async def test_the_same_again_is_another_evaluation_and_under_a_key_the_same_one() -> None:
     asked: list[str] = []
-    agent = clerk(lambda request: asked.append("") or shout(request))
+    agent = clerk(noting(asked))
 
     store = MemoryStore()
     ids = [
@@ -106,7 +112,7 @@ def test_after_a_crash_it_goes_on_and_nothing_that_has_ended_is_run_again(after:
     """The process dies with every eighth commit; together its lives call the model once for each trial, and once more
     for those that were under way."""
     asked: list[str] = []
-    agent = clerk(lambda request: asked.append(request.messages[0].text) or shout(request))
+    agent = clerk(noting(asked))
     store, lives = Mortal(), 0
     report: Report | None = None
     while report is None:
@@ -241,7 +247,7 @@ async def test_a_scorer_that_raises_is_an_error_too() -> None:
 
 async def test_a_judge_is_asked_once_for_a_trial_whatever_happens_behind_it(tmp_path: Path) -> None:
     asked: list[str] = []
-    judge = Judge(FunctionModel(lambda request: asked.append("") or PASS), "It is loud.")
+    judge = Judge(FunctionModel(noting(asked, PASS)), "It is loud.")
 
     def told(trial: object, done: int, whole: int) -> None:
         if done == 2 and not stopped:
@@ -361,7 +367,7 @@ async def test_what_a_tool_gives_back_may_hold_anything_and_the_report_stays_on_
 )
 async def test_a_wrong_option_is_refused_before_anything_runs(options: dict[str, object], told: str) -> None:
     asked: list[str] = []
-    agent = clerk(lambda request: asked.append("") or "x")
+    agent = clerk(noting(asked))
 
     with pytest.raises(EvaluationFault, match=told):
         await evaluate(agent, **{"cases": CASES, **options})  # type: ignore[arg-type]  # the subject
