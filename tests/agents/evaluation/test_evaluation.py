@@ -16,7 +16,7 @@ from choragus.agents.agent import Agent
 from choragus.agents.approval import Approval
 from choragus.agents.ended import EndedRun
 from choragus.agents.errors import EvaluationFault, ModelError
-from choragus.agents.evaluation import Case, Contains, Exact, Report, Trajectory, evaluate, judge_agent, printed
+from choragus.agents.evaluation import Case, Contains, Exact, Report, Score, Trajectory, evaluate, judge_agent, printed
 from choragus.agents.judge import Judge
 from choragus.agents.ledger import Ledger as Account
 from choragus.agents.limits import Limits
@@ -125,12 +125,45 @@ def test_after_a_crash_it_goes_on_and_nothing_that_has_ended_is_run_again(after:
     assert counted(report) == {"one": (2, 2), "two": (2, 2), "odd": (0, 2)}
     assert len({one.run for one in report.trials}) == 6
     assert len(asked) <= 6 + lives
+    assert anyio.run(_kinds, store, report.id).count("evaluation.started") == 1
 
 
-def _life(store: MemoryStore, agent: Agent) -> Report | None:
+async def _kinds(store: MemoryStore, id: str) -> list[str]:
+    return [one.kind for one in await store.read(f"evaluation/{id}", 0, 500)]
+
+
+def test_a_run_that_a_crash_has_cut_off_finds_its_ledger_again() -> None:
+    """It goes on as the file is opened, before anybody evaluates."""
+    hung: list[str] = []
+
+    async def slow(request: ModelRequest) -> str:
+        hung.append("")
+        if len(hung) == 1:
+            store.kill()
+            await anyio.sleep(0.05)
+        return shout(request)
+
+    agent = Agent("clerk", model=FunctionModel(slow, price=CENT, max_output_tokens=20), limits=Limits(cost_usd=None))
+    store = Mortal()
+
+    assert _life(store, agent, cost_usd=5.0) is None
+    store.revive()
+    report = _life(store, agent, cost_usd=5.0)
+
+    assert report is not None
+    assert {one.status for one in report.trials} == {"completed"}
+    assert {one.run for one in report.trials} == anyio.run(_runs, store)
+
+
+async def _runs(store: MemoryStore) -> set[str]:
+    return {one.key for one in await store.views("run")}
+
+
+def _life(store: MemoryStore, agent: Agent, cost_usd: float | None = None) -> Report | None:
     async def play() -> Report | None:
         try:
-            return await evaluate(Runtime(store=store, agents=[agent]), CASES, repeats=2, at_once=1)
+            runtime = Runtime(store=store, agents=[agent])
+            return await evaluate(runtime, CASES, repeats=2, at_once=1, cost_usd=cost_usd)
         except BaseException as error:
             group = error if isinstance(error, BaseExceptionGroup) else None
             if group is None or group.subgroup(PowerCut) is None:
@@ -343,10 +376,11 @@ async def test_a_score_has_a_name_of_its_own() -> None:
     assert [one.name for one in report.trials[0].scores] == ["exact", "exact 2", "exact 3"]
 
 
-async def test_what_a_tool_gives_back_may_hold_anything_and_the_report_stays_on_its_lines() -> None:
-    agent = clerk(lambda request: "\x1b[31mPASSED\x1b[0m\n" * 20)
+async def test_what_a_scorer_repeats_may_hold_anything_and_the_report_stays_on_its_lines() -> None:
+    def red(run: EndedRun) -> Score:
+        return Score(name="red", passed=False, value=0.0, reason="\x1b[31mPASSED\x1b[0m\n" * 20)
 
-    text = printed(await evaluate(agent, CASES, repeats=1))
+    text = printed(await evaluate(clerk(), CASES, scorers=[red], repeats=1))
 
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= 80
