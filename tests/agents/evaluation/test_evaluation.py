@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import anyio
 import anyio.lowlevel
@@ -132,24 +133,23 @@ async def _kinds(store: MemoryStore, id: str) -> list[str]:
     return [one.kind for one in await store.read(f"evaluation/{id}", 0, 500)]
 
 
-@pytest.mark.parametrize("dies_at", range(3, 9))
-def test_a_run_that_a_crash_has_cut_off_finds_its_ledger_again(dies_at: int) -> None:
-    """It goes on as the file is opened, before anybody evaluates."""
-    agent = clerk(price=CENT, limits=Limits(cost_usd=None))
-    store = Mortal()
-    store.dies_at = dies_at
+async def test_runs_that_were_cut_off_find_their_ledger_as_the_file_is_opened() -> None:
+    """They go on before the evaluation does, and a ledger that nobody knows would end them."""
+    known: list[bool] = []
 
-    assert _life(store, agent, cost_usd=5.0) is None
-    store.revive()
-    report = _life(store, agent, cost_usd=5.0)
+    class Watched(Runtime):
+        async def __aenter__(self) -> Self:
+            opened = await super().__aenter__()
+            known.append(self.has_ledger(f"evaluation-{first.id}"))
+            return opened
 
-    assert report is not None
-    assert anyio.run(_statuses, store) == {"completed"}
-    assert len(report.trials) == 6
+    agent, store = clerk(price=CENT, limits=Limits(cost_usd=None)), MemoryStore()
+    first = await evaluate(Runtime(store=store, agents=[agent]), CASES, repeats=4, at_once=2, cost_usd=0.5)
 
+    await evaluate(Watched(store=store, agents=[agent]), CASES, repeats=4, at_once=2, cost_usd=50)
+    await evaluate(Watched(store=store, agents=[agent]), CASES, repeats=1)
 
-async def _statuses(store: MemoryStore) -> set[str]:
-    return {json.loads(one.body or b"")["status"] for one in await store.views("run")}
+    assert known == [True, True]
 
 
 def _life(store: MemoryStore, agent: Agent, cost_usd: float | None = None) -> Report | None:
