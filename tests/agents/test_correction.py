@@ -197,6 +197,21 @@ async def test_the_time_that_a_run_waited_for_people_is_counted() -> None:
     assert ended["waited"] == summary.waited
 
 
+@simulated(seeds=[1])
+async def test_a_run_that_ends_while_it_waits_has_waited_up_to_its_end() -> None:
+    agent = scripted(calls(call("pay", amount=3)), "done", tools=tools(Ledger()))
+    async with Runtime(agents=[agent], clock=clock) as runtime:
+        run = await runtime.start(agent, "Go.")
+        async for event in run.events():
+            if isinstance(event, ApprovalRequested):
+                break
+        await asyncio.sleep(60)
+        await run.cancel(by="mia")
+        (ended,) = await data(run, "run.ended")
+
+    assert ended["waited"] == pytest.approx(60, abs=1)
+
+
 # The command line.
 
 

@@ -18,6 +18,7 @@ DOORS = {
     "choragus.agents.testing": "for tests of agents",
     "choragus.agents.evaluation": "cases, scorers, reports and baselines",
     "choragus.agents.knowledge": "libraries and episodes, with what few need",
+    "choragus.agents.figures": "figures, people's decisions, and runs as a dataset",
     "choragus.supervision": "systems and supervisors",
     "choragus.supervision.testing": "crashes, and simulated time, for tests",
     "choragus.actors": "actors and their messages",

@@ -17,6 +17,7 @@ FLOORS = ("mailbox", "actors", "supervision", "agents")
 DOORS = (
     *FLOORS,
     "agents.evaluation",
+    "agents.figures",
     "agents.knowledge",
     "agents.policy",
     "actors.testing",

@@ -72,6 +72,12 @@ class Timeline:
             begun.append(Row(at, "", "follows", f"run {text_of(data, 'follows')}", whole=True))
         return [*begun, Row(at, "", "limits", text_of(data, "limits"), whole=True)] if "limits" in data else begun
 
+    def _corrected(self, at: float, data: Fields) -> list[Row]:
+        return [Row(at, "", "corrected", by_of(data, "reason"), whole=True, below=text_of(data, "answer"))]
+
+    def _not_corrected(self, at: float, data: Fields) -> list[Row]:
+        return [Row(at, "", "corrected", f"not: {by_of(data, 'reason')}", whole=True)]
+
     def _received(self, at: float, data: Fields) -> list[Row]:
         return [Row(at, text_of(data, "step"), "told", f"by {text_of(data, 'by')}: {text_of(data, 'said')}")]
 
@@ -383,4 +389,6 @@ _KINDS: dict[str, Callable[[Timeline, float, Fields], list[Row]]] = {
     "text.refused": Timeline._text_refused,
     "run.followed": Timeline._followed,
     "run.ended": Timeline._ended,
+    "run.corrected": Timeline._corrected,
+    "correction.refused": Timeline._not_corrected,
 }
