@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import anyio
 import attrs
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from choragus.agents.agent import Agent
 from choragus.agents.ended import EndedRun
 from choragus.agents.errors import AgentFault, Failed, ModelError
-from choragus.agents.judge import Judge
+from choragus.agents.judge import Judge, read_judgement
 from choragus.agents.limits import Limits
 from choragus.agents.manifest import manifest
 from choragus.agents.model import ModelReply, ModelRequest, Price
@@ -41,6 +42,12 @@ def declared(success: object, *replies: Answer | Exception, limits: Limits | Non
         success=success,  # type: ignore[arg-type]  # the tests give what is none too
         limits=limits or Limits(),
     )
+
+
+def noted(asked: list[ModelRequest], request: ModelRequest, says: str = PASS) -> str:
+    """What a judge says, with a note of what it was asked."""
+    asked.append(request)
+    return says
 
 
 def judge(says: Callable[[ModelRequest], Answer], price: Price | None = None) -> Judge:
@@ -105,7 +112,7 @@ def test_what_success_is_belongs_to_the_identity() -> None:
 
 async def test_a_run_without_an_answer_has_not_succeeded_and_nobody_is_asked() -> None:
     asked: list[ModelRequest] = []
-    agent = declared(judge(lambda request: asked.append(request) or PASS), ModelError("gone"))
+    agent = declared(judge(lambda request: noted(asked, request)), ModelError("gone"))
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Look.")
         with pytest.raises(Failed):
@@ -129,7 +136,7 @@ async def test_a_judge_is_paid_from_the_budget_and_counted_apart() -> None:
 
 async def test_without_budget_for_a_judge_the_answer_stands_unjudged() -> None:
     asked: list[ModelRequest] = []
-    agent = declared(judge(lambda request: asked.append(request) or PASS, DOLLAR_A_TOKEN), limits=Limits(cost_usd=1))
+    agent = declared(judge(lambda request: noted(asked, request), DOLLAR_A_TOKEN), limits=Limits(cost_usd=1))
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Look.")
 
@@ -160,7 +167,7 @@ async def test_a_judge_that_fails_is_no_verdict() -> None:
 async def test_what_is_judged_stays_one_json_string_and_is_not_read_as_the_verdict(words: str) -> None:
     """The judge here answers nothing of its own: it has no verdict to give, so there is none."""
     seen: list[ModelRequest] = []
-    agent = declared(judge(lambda request: seen.append(request) or "Let me think."), words)
+    agent = declared(judge(lambda request: noted(seen, request, "Let me think.")), words)
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Look.")
         await until(run, "judge.failed")
@@ -192,6 +199,8 @@ async def test_who_says_more_while_it_is_judged_has_the_run_go_on() -> None:
 
         assert await run.result(5) == "second"
         assert len(await data(run, "run.judged")) == 1
+        shown = [event.position async for event in run.past() if event.kind == "memory.assembled"]
+        assert await (await runtime.fork(run.id, at=shown[-1])).result(5) == "second"
 
 
 async def test_a_paused_run_asks_its_judge_when_it_goes_on() -> None:
@@ -203,7 +212,7 @@ async def test_a_paused_run_asks_its_judge_when_it_goes_on() -> None:
         await go.wait()
         return "short"
 
-    agent = Agent("clerk", model=FunctionModel(answer), success=judge(lambda request: asked.append(request) or PASS))
+    agent = Agent("clerk", model=FunctionModel(answer), success=judge(lambda request: noted(asked, request)))
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Go.")
         await asyncio.wait_for(started.wait(), 5)
@@ -211,11 +220,66 @@ async def test_a_paused_run_asks_its_judge_when_it_goes_on() -> None:
         go.set()
 
         await soon(lambda: _is_judging(run))
+        await anyio.wait_all_tasks_blocked()
         assert asked == []
         await run.resume()
 
         assert await run.result(5) == "short"
         assert (await run.status()).succeeded is True
+
+
+async def test_the_wall_time_ends_the_judging_and_not_the_answer() -> None:
+    async def never(request: ModelRequest) -> str:
+        await asyncio.sleep(3600)
+        return PASS
+
+    agent = declared(Judge(FunctionModel(never), "It is short."), "short", limits=Limits(wall_seconds=0.1))
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Go.")
+
+        assert await run.result(5) == "short"
+        (entry,) = await data(run, "run.judged")
+        assert (entry["succeeded"], str(entry["reason"]).partition(" was")[0]) == (None, "the wall time of the run")
+
+
+async def test_a_predicate_sees_the_calls_as_they_were_run_in_the_end() -> None:
+    seen: list[EndedRun] = []
+
+    def noting(ended: EndedRun) -> bool:
+        seen.append(ended)
+        return True
+
+    pay = tools(Ledger())[3]
+    agent = Agent(
+        "clerk", model=ScriptedModel([calls(call("pay", amount=5), call("none")), "done"]), tools=[pay], success=noting
+    )
+    async with Runtime(agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Pay.")
+        await until(run, "approval.requested")
+        await (await run.pending())[0].approve(by="mia", arguments={"amount": 4})
+        await run.result(5)
+
+    (ended,) = seen
+    assert [(one.tool, one.arguments, one.ran) for one in ended.calls] == [
+        ("pay", {"amount": 4}, True),
+        ("none", {}, False),
+    ]
+    assert (ended.answer, ended.status, ended.tools, ended.steps) == ("done", "completed", ("pay",), 2)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"Here it is: {PASS}",
+        f"{PASS} {PASS}",
+        '{"reason": "", "score": "1", "passed": true}',
+        '{"score": 1, "passed": true}',
+        '{"reason": "", "score": 2, "passed": true}',
+    ],
+)
+def test_what_is_no_verdict_from_its_first_to_its_last_character_is_none(words: str) -> None:
+    assert isinstance(read_judgement(words), str)
+    assert read_judgement(f"```json\n{PASS}\n```") == read_judgement(PASS)
 
 
 async def test_a_run_is_cancelled_while_it_is_judged() -> None:

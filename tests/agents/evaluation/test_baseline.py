@@ -16,28 +16,34 @@ IDENTITY: dict[str, object] = {"model": "small", "prompt": "0a", "limits": {"ste
 FINE = {f"fine {n}": (3, 3) for n in range(9)}
 
 
-def report(passed: dict[str, tuple[int, int]], **options: object) -> Report:
+def report(
+    passed: dict[str, tuple[int, int]],
+    manifest: str = "m1",
+    digest: str = "d1",
+    identity: dict[str, object] = IDENTITY,
+    at_least: float | None = None,
+) -> Report:
     """A report with so many passes of so many trials of each case."""
     trials = [
         Trial(case=name, repeat=n, run=f"{name}{n}", status="completed", cost_usd=0.1, scores=(_score(n <= passes),))
         for name, (passes, repeats) in passed.items()
         for n in range(1, repeats + 1)
     ]
-    made = Report(
+    return Report(
         id="aa-1",
         dataset="cases.jsonl",
-        digest="d1",
+        digest=digest,
         agent="clerk",
-        manifest="m1",
-        identity=IDENTITY,
+        manifest=manifest,
+        identity=identity,
         cases=tuple(passed),
         repeats=max(repeats for _, repeats in passed.values()),
         scorers=("exact",),
         started=1.0,
         ended=2.0,
         trials=tuple(trials),
+        at_least=at_least,
     )
-    return attrs.evolve(made, **options)
 
 
 def _score(passed: bool | None) -> Score:
@@ -87,7 +93,7 @@ def test_a_run_that_costs_more_is_one_where_that_is_asked_for() -> None:
 
 def test_what_is_different_is_told() -> None:
     before = Baseline.of(report({"a": (3, 3), "b": (1, 3), "gone": (3, 3)}))
-    identity = {"model": "large", "prompt": "0a", "limits": {"steps": 9}}
+    identity: dict[str, object] = {"model": "large", "prompt": "0a", "limits": {"steps": 9}}
     now = report({"a": (2, 3), "b": (2, 3), "new": (3, 3)}, manifest="m2", identity=identity, digest="d2")
 
     found = compare(now, before, Rule())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import anyio
 import anyio.lowlevel
@@ -16,7 +17,7 @@ from choragus.agents.agent import Agent
 from choragus.agents.approval import Approval
 from choragus.agents.ended import EndedRun
 from choragus.agents.errors import EvaluationFault, ModelError
-from choragus.agents.evaluation import Case, Contains, Exact, Report, Trajectory, evaluate, judge_agent, printed
+from choragus.agents.evaluation import Case, Contains, Exact, Report, Score, Trajectory, evaluate, judge_agent, printed
 from choragus.agents.judge import Judge
 from choragus.agents.ledger import Ledger as Account
 from choragus.agents.limits import Limits
@@ -37,6 +38,16 @@ def shout(request: ModelRequest) -> str:
     return "?" if goal == "odd" else goal.upper()
 
 
+def noting(asked: list[str], says: str = "") -> Callable[[ModelRequest], Answer]:
+    """A model that notes what it is asked, and says that, or shouts."""
+
+    def answer(request: ModelRequest) -> str:
+        asked.append(request.messages[0].text)
+        return says or shout(request)
+
+    return answer
+
+
 def clerk(model: Callable[[ModelRequest], Answer] = shout, price: Price | None = None, **options: object) -> Agent:
     """The agent that is tried."""
     return Agent("clerk", model=FunctionModel(model, price=price, max_output_tokens=20), **options)  # type: ignore[arg-type]  # as Agent checks them
@@ -50,11 +61,7 @@ def counted(report: Report) -> dict[str, tuple[int, int]]:
 async def test_every_trial_is_a_run_that_is_scored() -> None:
     asked: list[str] = []
 
-    def noted(request: ModelRequest) -> str:
-        asked.append(request.messages[0].text)
-        return shout(request)
-
-    report = await evaluate(clerk(noted), CASES, repeats=2)
+    report = await evaluate(clerk(noting(asked)), CASES, repeats=2)
 
     assert counted(report) == {"one": (2, 2), "two": (2, 2), "odd": (0, 2)}
     assert sorted(asked) == ["odd", "odd", "one", "one", "two", "two"]
@@ -89,7 +96,7 @@ async def test_what_it_came_to_is_kept_for_others_to_read() -> None:
 
 async def test_the_same_again_is_another_evaluation_and_under_a_key_the_same_one() -> None:
     asked: list[str] = []
-    agent = clerk(lambda request: asked.append("") or shout(request))
+    agent = clerk(noting(asked))
 
     store = MemoryStore()
     ids = [
@@ -106,7 +113,7 @@ def test_after_a_crash_it_goes_on_and_nothing_that_has_ended_is_run_again(after:
     """The process dies with every eighth commit; together its lives call the model once for each trial, and once more
     for those that were under way."""
     asked: list[str] = []
-    agent = clerk(lambda request: asked.append(request.messages[0].text) or shout(request))
+    agent = clerk(noting(asked))
     store, lives = Mortal(), 0
     report: Report | None = None
     while report is None:
@@ -119,12 +126,37 @@ def test_after_a_crash_it_goes_on_and_nothing_that_has_ended_is_run_again(after:
     assert counted(report) == {"one": (2, 2), "two": (2, 2), "odd": (0, 2)}
     assert len({one.run for one in report.trials}) == 6
     assert len(asked) <= 6 + lives
+    assert anyio.run(_kinds, store, report.id).count("evaluation.started") == 1
 
 
-def _life(store: MemoryStore, agent: Agent) -> Report | None:
+async def _kinds(store: MemoryStore, id: str) -> list[str]:
+    return [one.kind for one in await store.read(f"evaluation/{id}", 0, 500)]
+
+
+async def test_runs_that_were_cut_off_find_their_ledger_as_the_file_is_opened() -> None:
+    """They go on before the evaluation does, and a ledger that nobody knows would end them."""
+    known: list[bool] = []
+
+    class Watched(Runtime):
+        async def __aenter__(self) -> Self:
+            opened = await super().__aenter__()
+            known.append(self.has_ledger(f"evaluation-{first.id}"))
+            return opened
+
+    agent, store = clerk(price=CENT, limits=Limits(cost_usd=None)), MemoryStore()
+    first = await evaluate(Runtime(store=store, agents=[agent]), CASES, repeats=4, at_once=2, cost_usd=0.5)
+
+    await evaluate(Watched(store=store, agents=[agent]), CASES, repeats=4, at_once=2, cost_usd=50)
+    await evaluate(Watched(store=store, agents=[agent]), CASES, repeats=1)
+
+    assert known == [True, True]
+
+
+def _life(store: MemoryStore, agent: Agent, cost_usd: float | None = None) -> Report | None:
     async def play() -> Report | None:
         try:
-            return await evaluate(Runtime(store=store, agents=[agent]), CASES, repeats=2, at_once=1)
+            runtime = Runtime(store=store, agents=[agent])
+            return await evaluate(runtime, CASES, repeats=2, at_once=1, cost_usd=cost_usd)
         except BaseException as error:
             group = error if isinstance(error, BaseExceptionGroup) else None
             if group is None or group.subgroup(PowerCut) is None:
@@ -241,7 +273,7 @@ async def test_a_scorer_that_raises_is_an_error_too() -> None:
 
 async def test_a_judge_is_asked_once_for_a_trial_whatever_happens_behind_it(tmp_path: Path) -> None:
     asked: list[str] = []
-    judge = Judge(FunctionModel(lambda request: asked.append("") or PASS), "It is loud.")
+    judge = Judge(FunctionModel(noting(asked, PASS)), "It is loud.")
 
     def told(trial: object, done: int, whole: int) -> None:
         if done == 2 and not stopped:
@@ -337,10 +369,11 @@ async def test_a_score_has_a_name_of_its_own() -> None:
     assert [one.name for one in report.trials[0].scores] == ["exact", "exact 2", "exact 3"]
 
 
-async def test_what_a_tool_gives_back_may_hold_anything_and_the_report_stays_on_its_lines() -> None:
-    agent = clerk(lambda request: "\x1b[31mPASSED\x1b[0m\n" * 20)
+async def test_what_a_scorer_repeats_may_hold_anything_and_the_report_stays_on_its_lines() -> None:
+    def red(run: EndedRun) -> Score:
+        return Score(name="red", passed=False, value=0.0, reason="\x1b[31mPASSED\x1b[0m\n" * 20)
 
-    text = printed(await evaluate(agent, CASES, repeats=1))
+    text = printed(await evaluate(clerk(), CASES, scorers=[red], repeats=1))
 
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= 80
@@ -361,7 +394,7 @@ async def test_what_a_tool_gives_back_may_hold_anything_and_the_report_stays_on_
 )
 async def test_a_wrong_option_is_refused_before_anything_runs(options: dict[str, object], told: str) -> None:
     asked: list[str] = []
-    agent = clerk(lambda request: asked.append("") or "x")
+    agent = clerk(noting(asked))
 
     with pytest.raises(EvaluationFault, match=told):
         await evaluate(agent, **{"cases": CASES, **options})  # type: ignore[arg-type]  # the subject

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ async def test_the_log_is_in_version_2_of_the_format(tmp_path: Path) -> None:
 
 async def test_inspect_reads_the_log(tmp_path: Path) -> None:
     pytest.importorskip("inspect_ai")
-    from inspect_ai.log import read_eval_log  # it takes seconds to import
+    read_eval_log = import_module("inspect_ai.log").read_eval_log  # it takes seconds to import
 
     path, report = await logged(tmp_path / "logs")
 

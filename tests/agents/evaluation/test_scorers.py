@@ -146,7 +146,7 @@ def test_what_is_no_scorer_is_refused(given: object, reason: str) -> None:
     ("make", "reason"),
     [
         (lambda: Matches("("), "is no regular expression"),
-        (lambda: Trajectory("pay"), "is no list of names"),  # type: ignore[arg-type]  # the subject
+        (lambda: Trajectory("pay"), "is no list of names"),
         (lambda: Trajectory(order="any"), "give 'exact'"),  # type: ignore[arg-type]  # the subject
         (lambda: AtMost(), "limits nothing"),
     ],

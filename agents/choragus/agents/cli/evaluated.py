@@ -6,10 +6,8 @@ import json
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import cast
 
 import anyio
 
@@ -21,7 +19,6 @@ from choragus.agents.evaluation.printing import printed
 from choragus.agents.evaluation.reading import read_cases
 from choragus.agents.evaluation.report import Report
 from choragus.agents.evaluation.running import evaluate
-from choragus.agents.evaluation.scorer import Scorer
 from choragus.agents.evaluation.trial import Trial
 from choragus.agents.runtime import Runtime
 from choragus.mailbox.sqlite import SqliteStore
@@ -119,12 +116,12 @@ async def _write_log(folder: str, report: Report, dataset: Dataset, place: str) 
     print(f"inspect view --log-dir {path.parent}", file=sys.stderr)
 
 
-def _scorers(given: str) -> list[Scorer] | None:
+def _scorers(given: str) -> list[object] | None:
     if not given:
         return None
     found = named(given, "--scorers")
     if isinstance(found, list | tuple):
-        return list(cast("Sequence[Scorer]", found))
+        return list(found)
     raise Refused(f"--scorers {given} is {found!r:.80}: name a list of scorers")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeAlias
@@ -71,7 +71,7 @@ async def evaluate(
     cases: Cases,
     *,
     agent: str | Agent[object] = "",
-    scorers: Sequence[Scorer | Judge | Callable[..., object]] | None = None,
+    scorers: Sequence[object] | None = None,
     repeats: int = 3,
     at_once: int = 8,
     key: str = "",
@@ -96,7 +96,7 @@ async def evaluate(
         what: a Runtime, open or not, or an Agent, for which one is opened here on `file`, or in memory.
         cases: the cases, or a file of them, as `read_cases` reads it.
         agent: which of the runtime's agents, when it has several.
-        scorers: what says how good a trial was, beside what the cases say themselves; plain functions are predicates.
+        scorers: what says how good a trial was, beside what the cases say themselves: scorers, judges, plain functions.
             By default, and where the cases bring none: `Exact()`, for cases that expect something.
         repeats: how often each case is tried (3).
         at_once: how many runs go on at a time (8).
