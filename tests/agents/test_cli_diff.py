@@ -107,6 +107,23 @@ async def test_where_the_code_came_from_is_compared_and_marked(
     assert ", the same\nprovenance (recorded only, it holds nothing up):\n  packages.bank: 1.0 -> 2.0\n" in out
 
 
+async def test_of_a_run_that_went_on_on_other_code_the_latest_counts(
+    waiting: str, capsys: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = Provenance(choragus="9.9", python="3.99.0", implementation="Other")
+    monkeypatch.setitem(provenances._KNOWN, code_of(clerk()), later)
+    agent = clerk()
+    async with Runtime(waiting, agents=[agent]) as runtime:
+        run = await runtime.run(RUN)
+        await (await run.pending())[0].approve(by="mia")
+        await run.result(timeout=5)
+        other = await runtime.start(agent, "Go.")
+
+    main(["diff", waiting, RUN, other.id])
+
+    assert capsys.readouterr().out.endswith(", the same\nprovenance: the same\n")
+
+
 async def test_a_refused_run_is_compared_with_what_it_was_refused_for(waiting: str, capsys: Printed) -> None:
     await refused(waiting)
 
