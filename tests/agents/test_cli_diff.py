@@ -155,37 +155,33 @@ nothing = 3
 """
 
 
-@pytest.mark.parametrize("name", ["runtime", "make"])
-async def test_a_run_is_compared_with_the_application_as_it_is(
-    name: str, waiting: str, capsys: Printed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of an application `myservice`."""
     (tmp_path / "myservice.py").write_text(APP)
     monkeypatch.syspath_prepend(tmp_path)
-
-    assert main(["diff", waiting, RUN, "--app", f"myservice:{name}"]) == Exit.OK
-    out = capsys.readouterr().out
-    assert f"+ myservice:{name}, as it is now, of agent clerk\n" in out
-    assert "  limits.steps: 50 -> 7\n" in out
-    assert not (tmp_path / "never-opened.db").exists()
+    return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("place", "said"),
-    [
+async def test_a_run_is_compared_with_the_application_as_it_is(waiting: str, capsys: Printed, app: Path) -> None:
+    for name in ("runtime", "make"):
+        assert main(["diff", waiting, RUN, "--app", f"myservice:{name}"]) == Exit.OK
+        out = capsys.readouterr().out
+        assert f"+ myservice:{name}, as it is now, of agent clerk\n" in out
+        assert "  limits.steps: 50 -> 7\n" in out
+    assert not (app / "never-opened.db").exists()
+
+
+@pytest.mark.usefixtures("app")
+async def test_an_application_that_is_none_is_named(waiting: str, capsys: Printed) -> None:
+    for place, said in (
         ("myservice", "write MODULE:NAME"),
         ("no_such_module:runtime", "cannot be had: No module named 'no_such_module'"),
         ("myservice:none", "cannot be had"),
         ("myservice:nothing", "is 3: name a Runtime"),
-    ],
-)
-async def test_an_application_that_is_none_is_named(
-    place: str, said: str, waiting: str, capsys: Printed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "myservice.py").write_text(APP)
-    monkeypatch.syspath_prepend(tmp_path)
-
-    assert main(["diff", waiting, RUN, "--app", place]) == Exit.USAGE
-    assert said in capsys.readouterr().err
+    ):
+        assert main(["diff", waiting, RUN, "--app", place]) == Exit.USAGE
+        assert said in capsys.readouterr().err
 
 
 async def test_runs_and_show_say_that_a_run_is_refused_and_how_to_see_why(waiting: str, capsys: Printed) -> None:

@@ -158,7 +158,7 @@ def test_each_single_change_is_another_identity_and_is_named(name: str) -> None:
 
 
 @given(st.sets(st.sampled_from(sorted(CHANGES)), max_size=4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_changes_together_are_all_named_and_nothing_else(chosen: set[str]) -> None:
     parts: Parts = {}
     for name in sorted(chosen):
