@@ -21,6 +21,7 @@ from choragus.agents.version import provenance as provenances
 from choragus.agents.version.migration import Migration
 from choragus.agents.version.provenance import Provenance, code_of
 from choragus.agents.version.record import REFUSED
+from choragus.agents.version.revision import Revision
 
 from .cli_clerk import RUN, clerk, command
 from .play import kinds, scripted, soon, until
@@ -94,7 +95,10 @@ async def test_where_the_code_came_from_is_compared_and_marked(
 ) -> None:
     ids = []
     for version in ("1.0", "2.0"):
-        made = Provenance(choragus="1.0", python="3.11.7", implementation="CPython", packages={"bank": version})
+        code = (Revision(version[0] * 40, dirty=version == "2.0"),)
+        made = Provenance(
+            choragus="1.0", python="3.11.7", implementation="CPython", packages={"bank": version}, code=code
+        )
         monkeypatch.setitem(provenances._KNOWN, code_of(OLD), made)
         async with Runtime(file, agents=[OLD]) as runtime:
             run = await runtime.start(OLD, "Go.")
@@ -104,7 +108,11 @@ async def test_where_the_code_came_from_is_compared_and_marked(
     main(["diff", file, *ids])
 
     out = capsys.readouterr().out
-    assert ", the same\nprovenance (recorded only, it holds nothing up):\n  packages.bank: 1.0 -> 2.0\n" in out
+    assert out.endswith(
+        ", the same\nprovenance (recorded only, it holds nothing up):\n"
+        "  code: 111111111111 -> 222222222222 with changes\n"
+        "  packages.bank: 1.0 -> 2.0\n"
+    )
 
 
 async def test_of_a_run_that_went_on_on_other_code_the_latest_counts(
