@@ -23,6 +23,7 @@ from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import FunctionModel, ScriptedModel
 from choragus.agents.state import Status
 from choragus.agents.tool import Tool, tool
+from choragus.agents.version import versioned
 from choragus.agents.version.migration import Migration
 from choragus.agents.version.record import REFUSED
 from choragus.mailbox.address import actor_id
@@ -118,6 +119,28 @@ async def test_it_is_noted_once_and_struck_off_when_the_agent_is_as_it_was() -> 
         await soon(gone)
         assert await approve(await runtime.run(refused)) == "done"
         assert sum(each.kind == "run.refused" for each in await store.read(SYSTEM_STREAM)) == 1
+
+
+async def test_many_are_noted_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versioned, "AT_ONCE", 5)
+    store, old = MemoryStore(), clerk()
+    for number in range(12):
+        start = StartRun(agent="clerk", goal="Pay.", key=f"k{number}", manifest=manifest(old).hash)
+        receiver = actor_id(ORCHESTRATOR, f"r{number}")
+        await store.append([Envelope(id="1", receiver=receiver, sender="host:1", record=encode(start))])
+
+    async def listed(many: int) -> None:
+        async def noted() -> bool:
+            return len(await rows(store)) == many
+
+        await soon(noted)
+
+    async with Runtime(store=store, agents=[brief(old)]) as runtime:
+        assert len(runtime.refused()) == 12
+        await listed(12)
+    async with Runtime(store=store, agents=[old]):
+        await listed(0)
+    assert sum(each.kind == "run.refused" for each in await store.read(SYSTEM_STREAM)) == 12
 
 
 async def test_people_are_told() -> None:
