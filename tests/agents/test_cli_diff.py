@@ -21,6 +21,7 @@ from choragus.agents.version import provenance as provenances
 from choragus.agents.version.migration import Migration
 from choragus.agents.version.provenance import Provenance, code_of
 from choragus.agents.version.record import REFUSED
+from choragus.agents.version.revision import Revision
 
 from .cli_clerk import RUN, clerk, command
 from .play import kinds, scripted, soon, until
@@ -94,7 +95,10 @@ async def test_where_the_code_came_from_is_compared_and_marked(
 ) -> None:
     ids = []
     for version in ("1.0", "2.0"):
-        made = Provenance(choragus="1.0", python="3.11.7", implementation="CPython", packages={"bank": version})
+        code = (Revision(version[0] * 40, dirty=version == "2.0"),)
+        made = Provenance(
+            choragus="1.0", python="3.11.7", implementation="CPython", packages={"bank": version}, code=code
+        )
         monkeypatch.setitem(provenances._KNOWN, code_of(OLD), made)
         async with Runtime(file, agents=[OLD]) as runtime:
             run = await runtime.start(OLD, "Go.")
@@ -104,7 +108,28 @@ async def test_where_the_code_came_from_is_compared_and_marked(
     main(["diff", file, *ids])
 
     out = capsys.readouterr().out
-    assert ", the same\nprovenance (recorded only, it holds nothing up):\n  packages.bank: 1.0 -> 2.0\n" in out
+    assert out.endswith(
+        ", the same\nprovenance (recorded only, it holds nothing up):\n"
+        "  code: 111111111111 -> 222222222222 with changes\n"
+        "  packages.bank: 1.0 -> 2.0\n"
+    )
+
+
+async def test_of_a_run_that_went_on_on_other_code_the_latest_counts(
+    waiting: str, capsys: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = Provenance(choragus="9.9", python="3.99.0", implementation="Other")
+    monkeypatch.setitem(provenances._KNOWN, code_of(clerk()), later)
+    agent = clerk()
+    async with Runtime(waiting, agents=[agent]) as runtime:
+        run = await runtime.run(RUN)
+        await (await run.pending())[0].approve(by="mia")
+        await run.result(timeout=5)
+        other = await runtime.start(agent, "Go.")
+
+    main(["diff", waiting, RUN, other.id])
+
+    assert capsys.readouterr().out.endswith(", the same\nprovenance: the same\n")
 
 
 async def test_a_refused_run_is_compared_with_what_it_was_refused_for(waiting: str, capsys: Printed) -> None:
@@ -138,37 +163,33 @@ nothing = 3
 """
 
 
-@pytest.mark.parametrize("name", ["runtime", "make"])
-async def test_a_run_is_compared_with_the_application_as_it_is(
-    name: str, waiting: str, capsys: Printed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of an application `myservice`."""
     (tmp_path / "myservice.py").write_text(APP)
     monkeypatch.syspath_prepend(tmp_path)
-
-    assert main(["diff", waiting, RUN, "--app", f"myservice:{name}"]) == Exit.OK
-    out = capsys.readouterr().out
-    assert f"+ myservice:{name}, as it is now, of agent clerk\n" in out
-    assert "  limits.steps: 50 -> 7\n" in out
-    assert not (tmp_path / "never-opened.db").exists()
+    return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("place", "said"),
-    [
+async def test_a_run_is_compared_with_the_application_as_it_is(waiting: str, capsys: Printed, app: Path) -> None:
+    for name in ("runtime", "make"):
+        assert main(["diff", waiting, RUN, "--app", f"myservice:{name}"]) == Exit.OK
+        out = capsys.readouterr().out
+        assert f"+ myservice:{name}, as it is now, of agent clerk\n" in out
+        assert "  limits.steps: 50 -> 7\n" in out
+    assert not (app / "never-opened.db").exists()
+
+
+@pytest.mark.usefixtures("app")
+async def test_an_application_that_is_none_is_named(waiting: str, capsys: Printed) -> None:
+    for place, said in (
         ("myservice", "write MODULE:NAME"),
         ("no_such_module:runtime", "cannot be had: No module named 'no_such_module'"),
         ("myservice:none", "cannot be had"),
         ("myservice:nothing", "is 3: name a Runtime"),
-    ],
-)
-async def test_an_application_that_is_none_is_named(
-    place: str, said: str, waiting: str, capsys: Printed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "myservice.py").write_text(APP)
-    monkeypatch.syspath_prepend(tmp_path)
-
-    assert main(["diff", waiting, RUN, "--app", place]) == Exit.USAGE
-    assert said in capsys.readouterr().err
+    ):
+        assert main(["diff", waiting, RUN, "--app", place]) == Exit.USAGE
+        assert said in capsys.readouterr().err
 
 
 async def test_runs_and_show_say_that_a_run_is_refused_and_how_to_see_why(waiting: str, capsys: Printed) -> None:

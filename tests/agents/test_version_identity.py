@@ -18,6 +18,7 @@ from choragus.agents.approver import Approvals
 from choragus.agents.checkpoint import BeforeAnswer
 from choragus.agents.context.block import Block
 from choragus.agents.context.option import Context
+from choragus.agents.description import dedented
 from choragus.agents.flow.declaration import Labels
 from choragus.agents.knowledge.declaration import Library
 from choragus.agents.knowledge.tools import episodes_tool
@@ -158,7 +159,7 @@ def test_each_single_change_is_another_identity_and_is_named(name: str) -> None:
 
 
 @given(st.sets(st.sampled_from(sorted(CHANGES)), max_size=4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_changes_together_are_all_named_and_nothing_else(chosen: set[str]) -> None:
     parts: Parts = {}
     for name in sorted(chosen):
@@ -219,9 +220,11 @@ def test_a_library_tool_knows_whose_library_it_searches() -> None:
     ]
     episodes = [[episodes_tool("clerk")], [episodes_tool("scribe")]]
 
-    hashes = {manifest(agent(tools=each)).hash for each in [*shelves, *episodes]}
+    reading = [[shelf[0]] for shelf in shelves]
+    writing = [[shelf[1]] for shelf in shelves]
 
-    assert len(hashes) == 6
+    for tools, many in ((reading, 4), (writing, 4), (episodes, 2)):
+        assert len({manifest(agent(tools=each)).hash for each in tools}) == many
 
 
 def test_the_blocks_of_a_context_are_shown_one_by_one() -> None:
@@ -327,6 +330,50 @@ def test_every_python_reads_the_same_source(version: str) -> None:
     known = "b9e2e7dfb8e6293d"
     assert read[0].stdout == read[1].stdout
     assert read[0].stdout.startswith(known)
+
+
+def told(text: str) -> type[object]:
+    """A type with that docstring."""
+
+    @attrs.frozen
+    class Note:
+        text: str
+
+    Note.__doc__ = text
+    return Note
+
+
+def test_the_indentation_of_a_docstring_is_no_part_of_a_schema() -> None:
+    """Python keeps it up to 3.12, and not behind it."""
+    before, behind = told("A note.\n\n    With more.\n    "), told("A note.\n\nWith more.\n")
+
+    def take(note: object) -> str:
+        """Take a note."""
+        return ""
+
+    made = []
+    for kind in (before, behind):
+        take.__annotations__["note"] = kind
+        took = tool(risk="read")(take)
+        made.append(manifest(agent(output=kind, tools=[took], planning=Planning(types={"note": kind}))).hash)
+
+    assert made[0] == made[1]
+
+
+def test_only_descriptions_are_looked_at() -> None:
+    schema: dict[str, object] = {
+        "description": "A.\n    B.",
+        "default": {"description": "A.\n    B."},
+        "properties": {"description": {"description": "A.\n    B.", "enum": ["A.\n    B."]}},
+        "anyOf": [{"description": "A.\n    B."}],
+    }
+
+    assert dedented(schema) == {
+        "description": "A.\nB.",
+        "default": {"description": "A.\n    B."},
+        "properties": {"description": {"description": "A.\nB.", "enum": ["A.\n    B."]}},
+        "anyOf": [{"description": "A.\nB."}],
+    }
 
 
 # The difference, as people read it.

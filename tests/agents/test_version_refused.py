@@ -10,17 +10,20 @@ import attrs
 import msgspec
 import pytest
 
+from choragus.actors.event import Event, Failed
 from choragus.agents.agent import Agent
 from choragus.agents.attention import Attention
 from choragus.agents.errors import AgentFault, Cancelled, Held
+from choragus.agents.inspection import approvals
 from choragus.agents.manifest import manifest
-from choragus.agents.message import ORCHESTRATOR, CancelRun, StartRun
+from choragus.agents.message import GUARDRAIL, ORCHESTRATOR, CallFinished, CancelRun, Decide, StartRun
 from choragus.agents.prompt import Prompt
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import FunctionModel, ScriptedModel
 from choragus.agents.state import Status
 from choragus.agents.tool import Tool, tool
+from choragus.agents.version import versioned
 from choragus.agents.version.migration import Migration
 from choragus.agents.version.record import REFUSED
 from choragus.mailbox.address import actor_id
@@ -29,7 +32,7 @@ from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.store import Store
 from choragus.mailbox.turn import SYSTEM_STREAM, Envelope
 
-from .play import Ledger, Mortal, call, calls, data, kinds, scripted, soon, tools, until
+from .play import Ledger, Mortal, call, calls, data, eventually, kinds, scripted, soon, tools, until
 
 PAYS = (calls(call("pay", amount=5)), "done")
 
@@ -118,6 +121,28 @@ async def test_it_is_noted_once_and_struck_off_when_the_agent_is_as_it_was() -> 
         assert sum(each.kind == "run.refused" for each in await store.read(SYSTEM_STREAM)) == 1
 
 
+async def test_many_are_noted_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versioned, "AT_ONCE", 5)
+    store, old = MemoryStore(), clerk()
+    for number in range(12):
+        start = StartRun(agent="clerk", goal="Pay.", key=f"k{number}", manifest=manifest(old).hash)
+        receiver = actor_id(ORCHESTRATOR, f"r{number}")
+        await store.append([Envelope(id="1", receiver=receiver, sender="host:1", record=encode(start))])
+
+    async def listed(many: int) -> None:
+        async def noted() -> bool:
+            return len(await rows(store)) == many
+
+        await soon(noted)
+
+    async with Runtime(store=store, agents=[brief(old)]) as runtime:
+        assert len(runtime.refused()) == 12
+        await listed(12)
+    async with Runtime(store=store, agents=[old]):
+        await listed(0)
+    assert sum(each.kind == "run.refused" for each in await store.read(SYSTEM_STREAM)) == 12
+
+
 async def test_people_are_told() -> None:
     store, old, heard = MemoryStore(), clerk(), list[Attention]()
     (refused,) = await left_waiting(store, old)
@@ -164,11 +189,32 @@ async def test_a_run_whose_agent_is_missing_can_be_ended_too() -> None:
     store = MemoryStore()
     (refused,) = await left_waiting(store, clerk())
 
+    seen: list[Event] = []
     async with Runtime(store=store, agents=[]) as runtime:
+        runtime.events.subscribe(seen.append)
         run = await runtime.run(refused)
         assert await run.cancel(by="mia")
         with pytest.raises(Cancelled):
             await run.result(timeout=5)
+        await eventually(run, "call.finished")
+
+    assert [one for one in seen if isinstance(one, Failed)] == [], "no part of it needs the agent for that"
+
+
+async def test_a_result_that_waits_before_the_end_moves_nothing_any_more() -> None:
+    store, old = MemoryStore(), clerk()
+    (refused,) = await left_waiting(store, old)
+    words = CallFinished(call="1.1", text="paid 5"), CancelRun(by="mia")
+    for number, word in enumerate(words):
+        receiver = actor_id(ORCHESTRATOR, refused)
+        await store.append([Envelope(id=str(number), receiver=receiver, sender="visitor", record=encode(word))])
+
+    async with Runtime(store=store, agents=[brief(old)]) as runtime:
+        run = await runtime.run(refused)
+        with pytest.raises(Cancelled):
+            await run.result(timeout=5)
+
+        assert "check" not in [line["phase"] for line in await data(run, "phase")]
 
 
 async def test_an_end_that_a_visitor_has_left_is_taken_up_at_the_opening_before_anything_else() -> None:
@@ -176,13 +222,16 @@ async def test_an_end_that_a_visitor_has_left_is_taken_up_at_the_opening_before_
     store, ledger = MemoryStore(), Ledger()
     old = clerk(ledger)
     (refused,) = await left_waiting(store, old)
-    word = encode(CancelRun(by="mia", reason="wrong week"))
-    mail = Envelope(id="1", receiver=actor_id(ORCHESTRATOR, refused), sender="visitor", record=word)
-    await store.append([mail])
+    (asked,) = await approvals(store, refused)
+    yes = Decide(call=asked.call, approved=True, by="mia", hash=asked.hash)
+    for part, word in ((GUARDRAIL, yes), (ORCHESTRATOR, CancelRun(by="mia", reason="wrong week"))):
+        mail = Envelope(id="1", receiver=actor_id(part, refused), sender="visitor", record=encode(word))
+        await store.append([mail])
 
     async with Runtime(store=store, agents=[brief(old)]) as runtime:
         with pytest.raises(Cancelled, match="wrong week"):
             await (await runtime.run(refused)).result(timeout=5)
+        await eventually(await runtime.run(refused), "call.judged")
 
     assert ledger.calls() == []
 

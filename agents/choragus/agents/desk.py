@@ -29,7 +29,7 @@ from .service import Services
 from .speech import AskBegun, SendText
 from .stream import run_stream
 from .tool_gateway import ToolGateway
-from .version.message import NoLongerRefused
+from .version.message import NoteRefused
 from .version.registrar import MAIN, Registrar
 
 PARTS = (Orchestrator, Memory, Guardrail, ToolGateway)
@@ -139,7 +139,7 @@ class Desk:
         self.services.condemned.add(run)
         self._held.pop(run, None)
         await self._system.kernel.release(run)
-        self._system.ref(Registrar, MAIN).tell(NoLongerRefused(run))
+        self._system.ref(Registrar, MAIN).tell(NoteRefused(gone=(run,)))
         if self.services.hook is not None:
             self._system.ref(Herald, MAIN).tell(Over(held_id(run)))
 

@@ -155,7 +155,16 @@ def _without(side: Side, foreign: tuple[str, ...]) -> Side:
 def _beside(provenance: Mapping[str, object], prompt: object) -> dict[str, object]:
     """Where the code came from, and what people call the prompt."""
     named = {name: prompt[name] for name in ("name", "version") if prompt.get(name)} if isinstance(prompt, dict) else {}
-    return {**provenance, **({"prompt": named} if named else {})}
+    code = {"code": _commits(provenance["code"])} if "code" in provenance else {}
+    return {**provenance, **code, **({"prompt": named} if named else {})}
+
+
+def _commits(code: object) -> str:
+    """The revisions of the working trees, as people say them."""
+    said = {None: " (changed or not: unknown)", True: " with changes", False: ""}
+    trees = [one for one in code if isinstance(one, dict)] if isinstance(code, list) else []
+    told = [f"{str(one.get('commit'))[:12]}{said.get(one.get('dirty'), '')}" for one in trees]
+    return ", ".join(told) or "in no git working tree"
 
 
 def _provenance(glance: Glance, hash: str) -> dict[str, object]:

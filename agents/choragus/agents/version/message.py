@@ -45,14 +45,7 @@ class Refusal:
 @stored("choragus.note_refused")
 @attrs.frozen
 class NoteRefused:
-    """To the registrar: these, and no others, are refused now."""
+    """To the registrar: these are refused, and had not been; the runs that are `gone` are refused no longer."""
 
     refusals: tuple[Refusal, ...] = ()
-
-
-@stored("choragus.no_longer_refused")
-@attrs.frozen
-class NoLongerRefused:
-    """To the registrar: somebody ends that run."""
-
-    run: str
+    gone: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from choragus.actors.durable import DurableActor
 from choragus.agents.service import Services
 from choragus.mailbox.codec import stored
 
-from .message import REGISTRAR, NoLongerRefused, NoteRefused
+from .message import REGISTRAR, NoteRefused
 from .record import REFUSED
 
 MAIN = "main"
@@ -19,41 +19,23 @@ MAIN = "main"
 @stored("choragus.registrar_state")
 @attrs.define
 class RegistrarState:
-    """The runs that are listed, and the identity by which each was refused."""
-
-    listed: dict[str, str] = attrs.field(factory=dict)
+    """Nothing: what is listed are the rows."""
 
 
-class Registrar(DurableActor[RegistrarState, NoteRefused | NoLongerRefused], name=REGISTRAR):
-    """Writes the rows, and an entry when one is new."""
+class Registrar(DurableActor[RegistrarState, NoteRefused], name=REGISTRAR):
+    """Writes the rows, and an entry for each that is new."""
 
     @handle
     def note(self, message: NoteRefused) -> None:
-        """These are refused, and no others."""
-        state = self.state
-        now = {one.run for one in message.refusals}
-        for run in [run for run in state.listed if run not in now]:
-            self._strike(run)
-        agents = {one.agent for one in message.refusals if one.now}
-        for agent in sorted(agents):
+        """These are refused from now on, and those no longer."""
+        for run in message.gone:
+            self.view(REFUSED, run, None)
+        for agent in sorted({one.agent for one in message.refusals if one.now}):
             self._write_version(agent)
         for one in message.refusals:
-            body = {**attrs.asdict(one), "changes": list(one.changes), "at": self.now}
-            self.view(REFUSED, one.run, body, scope=one.agent, sort=self.now)
-            mark = f"{one.now} {'warned' if one.warned else 'refused'}"
-            if state.listed.get(one.run) != mark:
-                self.log("run.refused", **{name: each for name, each in body.items() if name != "at"})
-            state.listed[one.run] = mark
-
-    @handle
-    def no_longer(self, message: NoLongerRefused) -> None:
-        """That one is ended."""
-        if message.run in self.state.listed:
-            self._strike(message.run)
-
-    def _strike(self, run: str) -> None:
-        del self.state.listed[run]
-        self.view(REFUSED, run, None)
+            body = {**attrs.asdict(one), "changes": list(one.changes)}
+            self.view(REFUSED, one.run, {**body, "at": self.now}, scope=one.agent, sort=self.now)
+            self.log("run.refused", **body)
 
     def _write_version(self, agent: str) -> None:
         """What the agent is now, so that the difference can be shown to whoever has the file only."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+
+import msgspec
 
 from choragus.agents.agent import Agent
 from choragus.agents.desk import Desk
@@ -18,11 +21,15 @@ from choragus.mailbox.store import Store
 from choragus.supervision.system import System
 
 from .evaluated import Evaluations
-from .message import NoteRefused
+from .message import NoteRefused, Refusal
 from .record import REFUSED
 from .registrar import MAIN, Registrar
 
 _LOG = logging.getLogger("choragus")
+
+
+AT_ONCE = 200
+"""Refusals that are noted in one turn."""
 
 
 class Versioned:
@@ -83,10 +90,21 @@ class Versioned:
         for one in found.warned:
             _LOG.warning("run %s goes on though %s", one.run, one.reason)
         noted = [*(one.refusal() for one in found.held), *(one.refusal(warned=True) for one in found.warned)]
-        if noted or await self.store.views(REFUSED):
-            self._system.ref(Registrar, MAIN).tell(NoteRefused(tuple(noted)))
+        known = {view.key: msgspec.json.decode(view.body or b"{}") for view in await self.store.views(REFUSED)}
+        fresh = [one for one in noted if not _is_known(one, known.get(one.run))]
+        gone = sorted(known.keys() - {one.run for one in noted})
+        registrar = self._system.ref(Registrar, MAIN)
+        for at in range(0, len(fresh), AT_ONCE):
+            registrar.tell(NoteRefused(tuple(fresh[at : at + AT_ONCE])))
+        for at in range(0, len(gone), AT_ONCE):
+            registrar.tell(NoteRefused(gone=tuple(gone[at : at + AT_ONCE])))
         for run, patch in found.migrated:
             self._system.ref(Orchestrator, run).tell(patch)
         for one in found.held:
             if await recorded(self.store, actor_id(ORCHESTRATOR, one.run), CancelRun):
                 await self._desk.let_end(one.run)
+
+
+def _is_known(one: Refusal, row: Mapping[str, object] | None) -> bool:
+    """Whether the file says already that the run is refused, for that very version of its agent."""
+    return row is not None and (row.get("was"), row.get("now"), row.get("warned")) == (one.was, one.now, one.warned)
