@@ -1,7 +1,7 @@
 """The loop of the OpenAI Agents SDK, with a model of our own and its tracing off."""
 
 # the library is there only with the extra `peers`, so these are errors or not depending on the environment
-# mypy: disable-error-code="import-not-found,misc,no-any-unimported,arg-type,no-untyped-def,untyped-decorator"
+# mypy: disable-error-code="import-not-found,import-untyped,misc,no-any-unimported,arg-type,no-untyped-def,untyped-decorator"
 # mypy: disable-error-code="override,attr-defined,assignment"
 from __future__ import annotations
 

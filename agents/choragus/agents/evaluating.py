@@ -16,7 +16,6 @@ from .agent import Agent
 from .errors import AgentFault
 from .evaluation.record import BeginEvaluation, EndEvaluation, Evaluation, TrialEnded
 from .ledger import Ledger, LedgerSummary
-from .manifest import Manifest
 from .mcp.catalogue import Catalogue
 from .service import Services
 from .toolbelt.execution import Toolbelt
@@ -37,11 +36,6 @@ class Evaluating:
     _is_open: bool
 
     @property
-    def agents(self) -> Mapping[str, Agent[object]]:
-        """The agents by their names, as they were given."""
-        return dict(self._agents)
-
-    @property
     def is_open(self) -> bool:
         """Whether it runs."""
         return self._is_open
@@ -49,14 +43,6 @@ class Evaluating:
     def now(self) -> float:
         """Seconds since the epoch, by its clock."""
         return self._services.clock()
-
-    def manifest(self, agent: str) -> Manifest:
-        """What the agent of that name is made of here, with its servers' tools and the runtime's policies.
-
-        Raises:
-            LookupError: when there is none.
-        """
-        return self._services.manifest(agent)
 
     def evaluation(self, id: str) -> Ref[BeginEvaluation | TrialEnded | EndEvaluation]:
         """The record of the evaluation of that id; `evaluate()` writes it."""

@@ -143,7 +143,7 @@ async def _evaluated(
     runtime: Runtime, agent: str, dataset: Dataset, shared: tuple[Scorer, ...], options: Options
 ) -> Report:
     """Begin or go on, run what is left, and end."""
-    identity = runtime.manifest(agent)
+    identity = runtime.identity(agent)
     begin = BeginEvaluation(
         dataset=dataset.name,
         digest=dataset.digest,
