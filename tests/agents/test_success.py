@@ -17,6 +17,7 @@ from choragus.agents.judge import Judge, read_judgement
 from choragus.agents.limits import Limits
 from choragus.agents.manifest import manifest
 from choragus.agents.model import ModelReply, ModelRequest, Price
+from choragus.agents.model_gateway.options import ProviderLimits
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import Answer, FunctionModel, ScriptedModel
 from choragus.agents.state import Status
@@ -145,6 +146,16 @@ async def test_without_budget_for_a_judge_the_answer_stands_unjudged() -> None:
         assert entry["succeeded"] is None
         assert str(entry["reason"]).startswith("there was no budget for the judge: cost_usd is limited to 1")
         assert (asked, (await run.status()).cost_usd) == ([], 0)
+
+
+async def test_what_a_judge_may_ask_of_its_provider_can_be_limited_too() -> None:
+    """It is the only model of the runtime that is a function."""
+    agent = declared(judge(lambda request: PASS))
+    async with Runtime(agents=[agent], providers={"function": ProviderLimits(concurrency=1)}) as runtime:
+        run = await runtime.start(agent, "Look.")
+        await run.result(5)
+
+        assert (await run.status()).succeeded is True
 
 
 async def test_a_judge_that_fails_is_no_verdict() -> None:

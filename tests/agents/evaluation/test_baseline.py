@@ -110,6 +110,18 @@ def test_what_is_different_is_told() -> None:
     assert 'model: "small" before, "large" now' in printed(found)
 
 
+def test_whatever_is_different_stays_within_80_columns() -> None:
+    long = "a case with a name that goes on and on, " * 4
+    before = Baseline.of(report({long: (3, 3)}, identity={"prompt": "a" * 300}))
+
+    found = compare(report({long: (0, 3)}, manifest="m2" * 40, identity={"prompt": "b\x1b" * 300}), before, Rule())
+
+    text = printed(found)
+    assert found.regressions
+    assert max(map(len, text.splitlines())) <= 80
+    assert "\x1b" not in text
+
+
 def test_a_baseline_is_a_file_and_of_one_report_always_the_same(tmp_path: Path) -> None:
     path = tmp_path / "base.json"
     baseline = Baseline.of(report({"b": (3, 3), "a": (1, 3)}))

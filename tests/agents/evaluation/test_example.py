@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from tests.scenarios.test_plain_examples import EXAMPLES, printed
 
 from choragus.agents.evaluation.builtin import _KNOWN
@@ -11,6 +12,7 @@ from choragus.agents.evaluation.builtin import _KNOWN
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.mark.slow
 def test_the_example_shows_a_regression(tmp_path: Path) -> None:
     lines = printed("evaluated_agent", tmp_path)
 

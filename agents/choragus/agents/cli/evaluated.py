@@ -33,8 +33,8 @@ def run(asked: Namespace) -> Exit:
         report = anyio.run(_evaluated, asked, progress)
     except KeyboardInterrupt:
         progress.end()
-        where = f"in {asked.file} " if asked.file else ""
-        print(f"stopped by Ctrl-C; {progress.told} {where}have ended: the same command goes on", file=sys.stderr)
+        then = "the same command goes on" if progress.place != "memory" else "nothing is kept, for there is no FILE"
+        print(f"stopped by Ctrl-C; {progress.told} have ended: {then}", file=sys.stderr)
         return Exit.INTERRUPTED
     except ImportError as error:
         raise Refused(str(error)) from error
@@ -49,13 +49,13 @@ class Progress:
     """Says on a terminal how far it is."""
 
     def __init__(self) -> None:
-        self._done = self._all = self._passed = 0
+        self.place = "memory"
+        self._done = self._all = 0
         self._shows = sys.stderr.isatty()
 
     def trial(self, trial: Trial, done: int, whole: int) -> None:
         """One trial has ended."""
         self._done, self._all = done, whole
-        self._passed += trial.passed is True
         if self._shows:
             print(f"\r{self.told}", end="", file=sys.stderr, flush=True)
 
@@ -81,6 +81,7 @@ async def _evaluated(asked: Namespace, progress: Progress) -> Report:
     if isinstance(app, Runtime) and asked.file:
         app.move(asked.file)
     is_agent = isinstance(app, Agent)
+    progress.place = app.place if isinstance(app, Runtime) else asked.file or "memory"
     report = await evaluate(
         app,
         dataset,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from textwrap import wrap
 
 from choragus.agents.figures.formula import Mean, Quantile, Rate
 
@@ -11,6 +12,9 @@ from .report import CaseResult, Report
 WIDTH = 80
 NAME = 24
 """Columns for the name of a case."""
+
+LONGEST = 400
+"""Characters of one difference."""
 
 WHY = WIDTH - NAME - 28
 """Columns for why it did not pass."""
@@ -23,7 +27,7 @@ def printed(report: Report) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     figures = report.figures
-    yield f"evaluation {report.id}: agent {report.agent} ({report.manifest[:12]})"
+    yield _cut(f"evaluation {report.id}: agent {report.agent} ({report.manifest[:12]})", WIDTH)
     tried = f"{len(report.cases)} cases, {report.repeats} times each"
     yield _cut(f"{report.dataset}: {tried}; scorers: {_listed(report.scorers)}", WIDTH)
     if report.stopped:
@@ -49,9 +53,9 @@ def _lines(report: Report) -> Iterator[str]:
     yield from map(_case, report.results)
     if report.compared:
         yield ""
-        yield f"against baseline {report.compared}:"
-        yield from (_cut(f"  REGRESSION  {one}", 2 * WIDTH) for one in report.regressions)
-        yield from (_cut(f"  {one}", 2 * WIDTH) for one in report.differences)
+        yield _cut(f"against baseline {report.compared}:", WIDTH)
+        for one in (*(f"REGRESSION  {each}" for each in report.regressions), *report.differences):
+            yield from wrap(_cut(one, LONGEST), WIDTH, initial_indent="  ", subsequent_indent="      ")
         if not report.regressions and not report.differences:
             yield "  nothing is different"
     yield ""
