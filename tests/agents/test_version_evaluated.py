@@ -14,9 +14,11 @@ from choragus.actors.dispatch import handle
 from choragus.actors.durable import DurableActor
 from choragus.agents.agent import Agent
 from choragus.agents.errors import NotEvaluated
+from choragus.agents.evaluation import Baseline, Case, evaluate
 from choragus.agents.manifest import manifest
 from choragus.agents.prompt import Prompt
 from choragus.agents.runtime import Runtime
+from choragus.agents.scripted import FunctionModel
 from choragus.agents.version.record import EVALUATION
 from choragus.mailbox.codec import stored
 from choragus.mailbox.memory import MemoryStore
@@ -209,3 +211,17 @@ async def test_a_file_that_is_not_there_is_refused_at_the_opening(tmp_path: Path
 def test_what_is_no_requirement_is_refused(wrong: object) -> None:
     with pytest.raises(ValueError, match=r"^require_evaluated=.*: give True or 'refuse', 'warn', False, or the path"):
         Runtime(agents=[AGENT], require_evaluated=wrong)  # type: ignore[arg-type]  # the mistake
+
+
+async def test_the_evaluation_itself_is_let_through_and_its_baseline_counts(tmp_path: Path) -> None:
+    agent, changed = (Agent("clerk", model=FunctionModel(lambda _: "Done."), prompt=one) for one in ("Brief.", "Kind."))
+    path = tmp_path / "baseline.json"
+
+    report = await evaluate(Runtime(agents=[agent], require_evaluated=True), [Case(name="a", inputs="Go.")], repeats=1)
+    Baseline.of(report).save(path)
+
+    async with Runtime(agents=[agent], require_evaluated=path) as runtime:
+        assert await (await runtime.start(agent, "Go.")).result() == "Done."
+    async with Runtime(agents=[changed], require_evaluated=path) as runtime:
+        with pytest.raises(NotEvaluated, match=r"--cases CASES"):
+            await runtime.start(changed, "Go.")

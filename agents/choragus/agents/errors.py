@@ -354,7 +354,7 @@ class NotEvaluated(AgentError):
     @property
     def command(self) -> str:
         """What to run."""
-        return f"choragus eval FILE CASES --app module:runtime --agent {self.agent}"
+        return f"choragus eval FILE --app module:runtime --agent {self.agent} --cases CASES"
 
     def __str__(self) -> str:
         what = "has failed its latest evaluation" if self.failed else "has no stored evaluation"

@@ -31,7 +31,7 @@ from .conversation import Conversations, begin_or_send
 from .desk import PARTS, Desk
 from .errors import AgentError
 from .evaluating import Evaluating
-from .evaluation.record import Evaluation
+from .evaluation.record import Evaluation, is_trial
 from .fork import check_fork, fork_id, parent, standing_at
 from .herald import Herald, Hook, Teller, keep_telling
 from .holding import OnChange, sorted_runs
@@ -280,7 +280,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
             images=check_text(goal, images),
             tenant=check_tenant(tenant, parent is not None),
         )
-        if self._evaluations.required is not False and not await self._is_there(agent.name, key):
+        if self._evaluations.required is not False and not await self._may_begin(agent.name, key):
             await self._evaluations.check(self.store, agent.name, asked.manifest)
         if thread:
             return await begin_or_send(self._desk, asked, thread, parent, agent.typed)
@@ -381,9 +381,9 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
         """
         return await prune_runs(self.store, older_than=older_than, now=self._clock(), dry_run=dry_run)
 
-    async def _is_there(self, agent: str, key: str) -> bool:
-        """Whether the run of that key has begun."""
-        return bool(key) and await self.store.view("run", run_id(agent, key)) is not None
+    async def _may_begin(self, agent: str, key: str) -> bool:
+        """Whether the run of that key begins, or has begun, whatever its agent was evaluated as."""
+        return is_trial(key) or (bool(key) and await self.store.view("run", run_id(agent, key)) is not None)
 
     async def _open_store(self) -> Store:
         if self._given is not None:

@@ -19,9 +19,22 @@ VIEW = "evaluation"
 """The kind of view that an ended evaluation leaves, with the agent's manifest as its scope."""
 
 
+_OWN = "evaluation/"
+
+
 def evaluation_stream(id: str) -> str:
     """Where the lines of an evaluation stand."""
-    return f"evaluation/{id}"
+    return f"{_OWN}{id}"
+
+
+def trial_key(id: str, case: str, repeat: int) -> str:
+    """The key of the run that tries a case."""
+    return f"{_OWN}{id}/{case}/{repeat}"
+
+
+def is_trial(key: str) -> bool:
+    """Whether a run of that key is one of an evaluation."""
+    return key.startswith(_OWN)
 
 
 @stored("choragus.begin_evaluation")

@@ -23,7 +23,7 @@ from choragus.agents.state import Status
 from .case import Case, Dataset
 from .judging import Judged, judge_agent
 from .people import People, to_its_end
-from .record import TrialEnded
+from .record import TrialEnded, trial_key
 from .scorer import Score, Scorer
 from .trial import Trial, trial_of
 
@@ -109,7 +109,7 @@ class Trying:
 
     async def _trial(self, case: Case, repeat: int) -> Trial | str:
         """The trial, or why it did not come to its end."""
-        key = f"evaluation/{self.id}/{case.name}/{repeat}"
+        key = trial_key(self.id, case.name, repeat)
         try:
             summary = await self._run(self.agent, case.goal, key)
             ended = await ended_run(self.runtime.store, summary)

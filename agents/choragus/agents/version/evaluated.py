@@ -21,6 +21,9 @@ from .record import EVALUATION
 Required: TypeAlias = 'bool | Literal["refuse", "warn"] | PathLike[str] | str'
 """Whether runs begin only on identities that were evaluated; a path says where the evaluations are."""
 
+BASELINE = "choragus_baseline"
+"""A field that every baseline file has: an evaluation that somebody holds others against has not failed."""
+
 _SQLITE = b"SQLite format 3\0"
 _LOG = logging.getLogger("choragus")
 
@@ -132,7 +135,9 @@ def _reported(place: Path) -> list[Mapping[str, object]]:
             raise ValueError(f"{place} holds no evaluations: it is neither JSON nor a database ({error})") from None
     found = [one for one in _within(said) if _is_evaluation(one)]
     if not found:
-        raise ValueError(f"{place} holds no evaluations: give what `choragus eval --report` writes, or a database")
+        raise ValueError(
+            f"{place} holds no evaluations: give what `choragus eval` writes with --save-baseline or --json, or a database"
+        )
     return found
 
 
@@ -150,4 +155,4 @@ def _within(said: object) -> Iterator[Mapping[str, object]]:
 
 
 def _is_evaluation(one: object) -> bool:
-    return isinstance(one, Mapping) and isinstance(one.get("manifest"), str) and "passed" in one
+    return isinstance(one, Mapping) and isinstance(one.get("manifest"), str) and ("passed" in one or BASELINE in one)
