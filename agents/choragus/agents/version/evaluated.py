@@ -136,7 +136,8 @@ def _reported(place: Path) -> list[Mapping[str, object]]:
     found = [one for one in _within(said) if _is_evaluation(one)]
     if not found:
         raise ValueError(
-            f"{place} holds no evaluations: give what `choragus eval` writes with --save-baseline or --json, or a database"
+            f"{place} holds no evaluations: give what `choragus eval` writes by --save-baseline or --json, "
+            "or a database"
         )
     return found
 
