@@ -95,7 +95,7 @@ class Orchestrator(
         state = self.state
         state.parent, state.ledgers, state.room = message.parent, message.ledgers, message.room
         self._take_place(message)
-        self._begin(message.agent, message.goal, message.key, granted=message.tools)
+        self._begin(message.agent, message.goal, message.key, granted=message.tools, trace=message.trace)
         if self._plan_begins(message.plan):
             self._judge(Draft(stage=Stage.INPUT.value, text=message.goal, images=message.images))
         return True
@@ -187,6 +187,7 @@ class Orchestrator(
         key: str,
         limits: Limits | None = None,
         granted: tuple[str, ...] | None = None,
+        trace: str = "",
     ) -> None:
         """On the agent as it is now, with nothing spent."""
         state, identity = self.state, self.services.manifest(agent)
@@ -202,7 +203,10 @@ class Orchestrator(
             manifest=state.manifest,
             limits=state.limits.said(),
             **self._placed(),
+            **({"parent": state.parent} if state.parent else {}),
+            **({"trace": trace} if trace else {}),
         )
+        self.services.traces.begins(self.key, state.parent, trace)
         source = self.services.agent(agent).configured
         read = {} if source is None else {"configured": attrs.asdict(source)}
         self.log("run.manifest", hash=state.manifest, identity=identity.as_dict(), **read)

@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import anyio
 import anyio.lowlevel
+from anyio import to_thread
 
 from choragus.actors.event import Events
+from choragus.actors.w3c import in_trace
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.store import Store
@@ -57,11 +59,15 @@ from .run import Run
 from .service import Services
 from .speaking import check_text
 from .steering import begin_child
-from .telemetry import Exporter
+from .telemetry.declaration import Telemetry
+from .telemetry.host import begun_in
 from .toolbelt.execution import Toolbelt
 from .toolbelt.provision import check_grant, check_resources, secret_names
 from .toolbelt.secret import Secrets, Vault
-from .tracing import keep_tracing, traced
+from .tracing import Tracing
+
+if TYPE_CHECKING:
+    from .telemetry import Exporter
 
 T = TypeVar("T")
 
@@ -75,8 +81,8 @@ class Runtime(Conversations, Accepting, Knowing):
     Args:
         path: the SQLite file, made when it is missing. None keeps everything in memory.
         agents: the agents that may be started here, and that the runs in the file belong to.
-        exporter: where the logbook goes as OpenTelemetry spans; any exporter of the SDK. None: nowhere. It is not
-            shut down at the end, for it is yours.
+        exporter: where the logbook goes as OpenTelemetry spans, any exporter of the SDK: as
+            `telemetry=Telemetry(exporter=...)`. It is not shut down at the end, for it is yours.
         on_change: what happens to an unfinished run whose agent is not what it was when the run began (model, prompt,
             tools, limits): "refuse" holds it until the agent is as before, "warn" goes on. A run whose agent is missing
             is held either way.
@@ -94,6 +100,7 @@ class Runtime(Conversations, Accepting, Knowing):
             `Attention`, or a `Webhook`. It acknowledges by returning; after an error it is told again.
         store: a store of your own instead of a path; it is closed with the runtime.
         libraries: what is known of the libraries that `library()` opens; others keep everything, for good.
+        telemetry: where spans and metrics go, and whether with content; nowhere by default.
         episodes: whether the runs of all agents leave a record of their outcome; a Library says how long it is kept.
 
     Raises:
@@ -125,9 +132,12 @@ class Runtime(Conversations, Accepting, Knowing):
         providers: Mapping[str, ProviderLimits] | None = None,
         libraries: Iterable[Library] = (),
         episodes: Library | bool = False,
+        telemetry: Telemetry | None = None,
     ) -> None:
         if path is not None and store is not None:
             raise ValueError(f"both path={str(path)!r} and a store were given: give one of them")
+        if exporter is not None and telemetry is not None:
+            raise ValueError("exporter=... and telemetry=... were both given: give Telemetry(exporter=...) alone")
         if on_change not in ("refuse", "warn"):
             raise ValueError(f"on_change={on_change!r} is neither 'refuse' nor 'warn'")
         self.place = "memory" if path is None else str(path)
@@ -142,7 +152,8 @@ class Runtime(Conversations, Accepting, Knowing):
         check_resources(self._agents.values(), resources)
         self._models = gateway_for(self._agents.values(), providers, self._toolbelt.vault, clock)
         self._catalogue = Catalogue(self._agents, self._toolbelt.vault)
-        self._exporter = exporter
+        self._telemetry = Telemetry(exporter=exporter) if exporter is not None else telemetry
+        self._tracing: Tracing | None = None
         self._on_change = on_change
         self._signals = signals
         self._clock = clock
@@ -157,6 +168,8 @@ class Runtime(Conversations, Accepting, Knowing):
         if self._is_open:
             raise RuntimeError(f"this Runtime on {self.place} is open already: make another")
         self._toolbelt.vault.check(secret_names(self._agents.values()))
+        if self._telemetry is not None:
+            self._tracing = Tracing(self._telemetry, self._toolbelt.vault.scrubbed)
         self.store = await self._open_store()
         try:
             await self._catalogue.open(self.store, self._keep)
@@ -176,8 +189,8 @@ class Runtime(Conversations, Accepting, Knowing):
         except BaseException as error:
             await self.__aexit__(type(error), error, error.__traceback__)
             raise
-        if self._exporter is not None:
-            self._system.kernel.keep(keep_tracing(self._system, self._desk))
+        if self._tracing is not None:
+            self._system.kernel.keep(self._tracing.keep(self._system, self._desk))
         if self._hook is not None:
             self._system.kernel.keep(keep_telling(self._system, self.store, self.held, self._clock()))
         return self
@@ -190,6 +203,8 @@ class Runtime(Conversations, Accepting, Knowing):
         finally:
             self._is_open = False
             self._desk.close()
+            if self._tracing is not None:
+                await to_thread.run_sync(self._tracing.close)
             await release(self._agents.values())
 
     @property
@@ -214,6 +229,7 @@ class Runtime(Conversations, Accepting, Knowing):
         plan: Plan | None = None,
         images: Iterable[Image] = (),
         thread: str = "",
+        traceparent: str | None = None,
     ) -> Run[T]:
         """Start a run; with a key that was used for this agent before, give back that run and start nothing.
 
@@ -229,8 +245,11 @@ class Runtime(Conversations, Accepting, Knowing):
             thread: the name of a conversation with this agent. Its first run begins; once there is one, the goal is
                 sent to the last, as by `Run.send`, and tools and ledgers are as they were in the first. The key is then
                 that of the text. A plan is for the next run: with one, the text is refused while the last goes on.
+            traceparent: the span of the host that the run's trace is part of, as W3C has it; by default the one that is
+                current in OpenTelemetry, if any, and with "" none. A sub-run is in the trace of its parent.
 
         Raises:
+            ValueError: when `traceparent` is none.
             AgentFault: when the agent is not among the runtime's, the goal or the key is no text, a name is that of
                 none of its tools, a ledger is not there, or the plan cannot stand.
             LimitFault: when a model has no price, and the run a ceiling on money.
@@ -255,6 +274,7 @@ class Runtime(Conversations, Accepting, Knowing):
             ledgers=drawn,
             plan=plan,
             images=check_text(goal, images),
+            trace="" if parent is not None else begun_in(traceparent),
         )
         if thread:
             return await begin_or_send(self._desk, asked, thread, parent, agent.typed)
@@ -262,7 +282,8 @@ class Runtime(Conversations, Accepting, Knowing):
             return await begin_child(self._desk, parent.id, asked, agent.typed)
         while True:
             id = run_id(agent.name, key)
-            begun = await self._desk.orchestrator(id).ask(asked)
+            with in_trace(asked.trace):
+                begun = await self._desk.orchestrator(id).ask(asked)
             if begun or key:  # else another run drew the same id
                 return Run(id, self._desk, agent.typed)
 
@@ -365,7 +386,7 @@ class Runtime(Conversations, Accepting, Knowing):
             libraries=self._libraries,
         )
         return System(
-            tree=[*traced(self._exporter), *self._catalogue.tree()],
+            tree=[*(self._tracing.tree() if self._tracing else ()), *self._catalogue.tree()],
             actors=self._regions,
             runners={
                 "model": services.call_model,
