@@ -7,18 +7,17 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 import anyio
-import anyio.lowlevel
 
-from choragus.actors.errors import ActorStopped, MailboxFull
+from choragus.actors.errors import ActorFailed, ActorStopped, AskTimeout, MailboxFull
 from choragus.supervision.backoff import Backoff
 from choragus.supervision.spec import Child, Supervisor
 from choragus.supervision.strategy import OneForOne
 from choragus.supervision.system import System
 
 from .desk import Desk
-from .telemetry.convention import APPROVALS_WAITING, MAILBOX_DEPTH, RESTARTS
+from .telemetry.convention import ACTOR_TYPE, APPROVALS_WAITING, MAILBOX_DEPTH, RESTARTS
 from .telemetry.declaration import Telemetry
-from .telemetry.outlet import Measuring
+from .telemetry.outlet import Measuring, Outlet
 from .tracer import Export, Tracer
 
 ABOVE = "runtime"
@@ -28,6 +27,9 @@ TRACING = OneForOne(max_restarts=5, within=60.0, backoff=Backoff(first=0.1, most
 
 NUDGE = 10.0
 """Seconds after which the tracers are sent to look also without news: an exporter may be back."""
+
+PATIENCE = 300.0
+"""Seconds after which a tracer that is at it is sent to look once more."""
 
 
 class Tracing:
@@ -54,31 +56,31 @@ class Tracing:
 
     async def keep(self, system: System, desk: Desk) -> None:
         """Send the tracers to look whenever there is something new, and at once for what was left last time."""
-        measuring = [outlet for outlet in self._outlets if isinstance(outlet, Measuring)]
-        looked = -NUDGE
-        with desk.news() as news:
-            while True:
-                news.clear()
-                now = asyncio.get_running_loop().time()
-                if measuring and now - looked >= NUDGE:
-                    looked = now
-                    await look(system, desk, measuring)
-                await self._send(system)
-                with anyio.move_on_after(NUDGE):
-                    await news.wait()
+        async with anyio.create_task_group() as group:
+            for outlet in self._outlets:
+                group.start_soon(_tend, system, desk, outlet)
+            measuring = [outlet for outlet in self._outlets if isinstance(outlet, Measuring)]
+            while measuring:
+                await look(system, desk, measuring)
+                await asyncio.sleep(NUDGE)
 
     def close(self) -> None:
         """Nothing comes any more."""
         for outlet in self._outlets:
             outlet.close()
 
-    async def _send(self, system: System) -> None:
-        for outlet in self._outlets:
+
+async def _tend(system: System, desk: Desk, outlet: Outlet) -> None:
+    """One message at a time, so that none is left when the runtime ends."""
+    with desk.news() as news:
+        while True:
+            news.clear()
             try:
-                system.find(Tracer, f"{ABOVE}/{outlet.cursor}").tell(Export())
-            except (MailboxFull, ActorStopped):
+                await system.find(Tracer, f"{ABOVE}/{outlet.cursor}").ask(Export(), timeout=PATIENCE)
+            except (ActorFailed, ActorStopped, AskTimeout, MailboxFull):
                 await asyncio.sleep(0.05)
-        await anyio.lowlevel.checkpoint()
+            with anyio.move_on_after(NUDGE):
+                await news.wait()
 
 
 async def look(system: System, desk: Desk, measuring: Sequence[Measuring]) -> None:
@@ -90,6 +92,6 @@ async def look(system: System, desk: Desk, measuring: Sequence[Measuring]) -> No
             restarts[node.actor] += node.restarts
     waiting = len(await desk.store.views("approval"))
     for outlet in measuring:
-        outlet.live[MAILBOX_DEPTH] = [(count, {"choragus.actor.type": name}) for name, count in depth.items()]
-        outlet.live[RESTARTS] = [(count, {"choragus.actor.type": name}) for name, count in restarts.items()]
+        outlet.live[MAILBOX_DEPTH] = [(count, {ACTOR_TYPE: name}) for name, count in depth.items()]
+        outlet.live[RESTARTS] = [(count, {ACTOR_TYPE: name}) for name, count in restarts.items()]
         outlet.live[APPROVALS_WAITING] = [(waiting, {})]

@@ -165,15 +165,15 @@ class Book(Trail):
 
     def _asked_people(self, entry: LogEntry, fields: Fields, facts: Facts) -> None:
         self._petitions[text(fields, "call")] = entry.at, text(fields, "kind")
-        facts.points.append(Point(names.APPROVALS_ASKED, 1, {names.TOOL: text(fields, "tool")}))
+        facts.points.append(Point(names.APPROVALS_ASKED, 1, {names.APPROVED_TOOL: text(fields, "tool")}))
 
     def _decided(self, entry: LogEntry, fields: Fields, facts: Facts) -> None:
         """A span for as long as a person was waited for; to be asked, or denied, is no error."""
         asked, kind = self._petitions.pop(text(fields, "call"), (entry.at, ""))
         attributes: Attributes = {
             names.CONVERSATION: self._conversation,
-            names.TOOL: text(fields, "tool"),
-            names.TOOL_CALL: text(fields, "call"),
+            names.APPROVED_TOOL: text(fields, "tool"),
+            names.APPROVED_CALL: text(fields, "call"),
             names.APPROVED: fields.get("approved") is True,
             **({names.APPROVAL_KIND: kind} if kind else {}),
         }
@@ -263,7 +263,7 @@ class Book(Trail):
         )
 
     def _actor_failed(self, entry: LogEntry, fields: Fields, facts: Facts) -> None:
-        about: Attributes = {"choragus.actor.type": text(fields, "actor").partition("/")[0]}
+        about: Attributes = {names.ACTOR_TYPE: text(fields, "actor").partition("/")[0]}
         facts.points.append(Point(names.FAILURES, 1, about))
 
 

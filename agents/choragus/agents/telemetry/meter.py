@@ -55,5 +55,5 @@ def of_a_run(agent: str, status: str, error: str, *, worked: float, inferences: 
 
 def of_a_decision(fields: Fields, waited: float) -> list[Point]:
     """A person has decided, or the time was up."""
-    about: Attributes = {names.TOOL: text(fields, "tool"), names.APPROVED: fields.get("approved") is True}
+    about: Attributes = {names.APPROVED_TOOL: text(fields, "tool"), names.APPROVED: fields.get("approved") is True}
     return [Point(names.APPROVALS_DECIDED, 1, about), Point(names.APPROVAL_WAIT, waited, about)]
