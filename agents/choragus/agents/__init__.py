@@ -106,6 +106,7 @@ if TYPE_CHECKING:
     from .state import Status
     from .streamed import StreamingFunctionModel
     from .sync import run_sync
+    from .telemetry.declaration import Telemetry
     from .tool import Risk, Tool, ToolContext, tool
     from .toolbelt.options import Breaker, Rate, Retry
     from .webhook import Webhook, verify_signature
@@ -213,6 +214,7 @@ __all__ = [
     "StreamingModel",
     "Summarise",
     "Sweep",
+    "Telemetry",
     "TextChunk",
     "TextDelta",
     "TextRefused",
@@ -419,6 +421,7 @@ _MODULES = {
     "state": ("Status",),
     "streamed": ("StreamingFunctionModel",),
     "sync": ("run_sync",),
+    "telemetry.declaration": ("Telemetry",),
     "tool": (
         "Risk",
         "Tool",

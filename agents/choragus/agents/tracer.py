@@ -117,7 +117,7 @@ class Tracer(Actor[Export]):
         if self._shelf is None:
             self._position = self._saved = await store.cursor(self._outlet.cursor)
             self._shelf = Shelf(store, self._convention, self._outlet.samples, self._content)
-        page = whole_batches(await store.log(after=self._position, limit=PAGE), PAGE)
+        page = await whole_batches(store, self._position, PAGE)
         if not page:
             return False
         self._left = self._outlet.of(await self._shelf.take(page))
@@ -158,13 +158,16 @@ class Tracer(Actor[Export]):
         return False
 
 
-def whole_batches(page: list[LogEntry], limit: int) -> list[LogEntry]:
-    """A page without the beginning of a batch that goes on behind it; one batch alone stays, however long it is."""
-    if len(page) < limit:
-        return page
-    last = page[-1].batch
-    whole = [entry for entry in page if entry.batch != last]
-    return whole or page
+async def whole_batches(store: Store, after: int, limit: int) -> list[LogEntry]:
+    """Some `limit` entries behind a position, without the beginning of a batch that goes on behind them."""
+    while True:
+        page = await store.log(after=after, limit=limit)
+        if len(page) < limit:
+            return page
+        last = page[-1].batch
+        if whole := [entry for entry in page if entry.batch != last]:
+            return whole
+        limit *= 2  # one batch is longer than this: what became of a run is known at its end
 
 
 async def _in_thread(work: Callable[[], bool]) -> bool:

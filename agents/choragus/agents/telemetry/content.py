@@ -30,7 +30,7 @@ class Content:
             told[names.INPUT_MESSAGES] = self._messages(heard)
         if "stop" in fields:
             message = self.message({"role": "assistant", "text": fields.get("text"), "calls": fields.get("calls")})
-            stop = text(fields, "stop")
+            stop = "tool_calls" if fields.get("calls") and fields["stop"] == "stop" else text(fields, "stop")
             told[names.OUTPUT_MESSAGES] = _json([{**message, "finish_reason": FINISH.get(stop, stop)}])
         return told
 
