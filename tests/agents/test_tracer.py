@@ -46,6 +46,12 @@ PLAIN = {
 """What the span of every call that was answered says."""
 
 
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tracer looks as often as there is news."""
+    monkeypatch.setattr(tracing, "PACE", 0.001)
+
+
 def ids(span: ReadableSpan) -> tuple[int, int]:
     """The trace and the span."""
     context = span.get_span_context()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import anyio
 
@@ -27,6 +28,9 @@ TRACING = OneForOne(max_restarts=5, within=60.0, backoff=Backoff(first=0.1, most
 
 NUDGE = 10.0
 """Seconds after which the tracers are sent to look also without news: an exporter may be back."""
+
+PACE = 0.25
+"""Seconds between two looks: many turns are read together, for looking costs more than what is found."""
 
 PATIENCE = 300.0
 """Seconds after which a tracer that is at it is sent to look once more."""
@@ -75,10 +79,9 @@ async def _tend(system: System, desk: Desk, outlet: Outlet) -> None:
     with desk.news() as news:
         while True:
             news.clear()
-            try:
+            with suppress(ActorFailed, ActorStopped, AskTimeout, MailboxFull):  # it is being built again, or busy
                 await system.find(Tracer, f"{ABOVE}/{outlet.cursor}").ask(Export(), timeout=PATIENCE)
-            except (ActorFailed, ActorStopped, AskTimeout, MailboxFull):
-                await asyncio.sleep(0.05)
+            await asyncio.sleep(PACE)
             with anyio.move_on_after(NUDGE):
                 await news.wait()
 
