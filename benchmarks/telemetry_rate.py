@@ -44,8 +44,8 @@ def add(one: int, other: int) -> int:
 
 
 def section(quick: bool) -> Section:
-    """Measure: 7 rounds of 10 runs, or 15 of 30."""
-    rounds, runs = (7, 10) if quick else (15, 30)
+    """Measure: 7 rounds of 10 runs, or 15 of 15."""
+    rounds, runs = (7, 10) if quick else (15, 15)
     entries = _entries(runs)
     bare, held = interleaved(lambda: _path(runs, None), lambda: _path(runs, Holding()), rounds=rounds)
     plain, full = interleaved(lambda: _all(runs, None), lambda: _all(runs, Dropping()), rounds=rounds)

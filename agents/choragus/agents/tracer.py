@@ -65,27 +65,25 @@ class Tracer(Actor[Export]):
         self._shelf: Shelf | None = None
         self._position = self._saved = -1
         self._left: Sequence[Item] = ()
+        self._has_more = False
         self._at_once = PAGE
         self._confirmed = 0.0
         self._working: asyncio.Task[bool] | None = None
 
     @handle
     async def export(self, message: Export) -> int:
-        """Export page by page, as far as the outlet goes along."""
-        exported = 0
-        while True:
-            async with asyncio.timeout(TURN):
-                taken = await self._export_page()
-            if taken is None:
-                break
-            exported += taken
+        """Export page by page, as far as the outlet goes along, up to a page that is not full.
+
+        What is entered meanwhile is for the next time: else a busy file would be read a few entries at a time.
+        """
+        exported = await self._export_pages(lambda: self._has_more)
         if asyncio.get_running_loop().time() >= self._confirmed + self._outlet.every:
             await self._confirm()
         return exported
 
     async def on_stop(self) -> None:
         """What the last turns entered."""
-        await self.export(Export())
+        await self._export_pages(lambda: True)
         await self._confirm()
         if self._working is not None:
             self._working.cancel()
@@ -94,6 +92,15 @@ class Tracer(Actor[Export]):
     def _logbook(self) -> Logbook:
         logbook: Logbook = self.system  # type: ignore[assignment]  # the tracer runs in a system with a store
         return logbook
+
+    async def _export_pages(self, goes_on: Callable[[], bool]) -> int:
+        exported = 0
+        while True:
+            async with asyncio.timeout(TURN):
+                taken = await self._export_page()
+            exported += taken or 0
+            if taken is None or not goes_on():
+                return exported
 
     async def _export_page(self) -> int | None:
         """How much the outlet took; None when there is nothing new, or the outlet does not go along."""
@@ -117,7 +124,7 @@ class Tracer(Actor[Export]):
         if self._shelf is None:
             self._position = self._saved = await store.cursor(self._outlet.cursor)
             self._shelf = Shelf(store, self._convention, self._outlet.samples, self._content)
-        page = await whole_batches(store, self._position, PAGE)
+        page, self._has_more = await whole_batches(store, self._position, PAGE)
         if not page:
             return False
         self._left = self._outlet.of(await self._shelf.take(page))
@@ -158,15 +165,15 @@ class Tracer(Actor[Export]):
         return False
 
 
-async def whole_batches(store: Store, after: int, limit: int) -> list[LogEntry]:
-    """Some `limit` entries behind a position, without the beginning of a batch that goes on behind them."""
+async def whole_batches(store: Store, after: int, limit: int) -> tuple[list[LogEntry], bool]:
+    """Some `limit` entries behind a position, without the beginning of a batch that goes on; whether there are more."""
     while True:
         page = await store.log(after=after, limit=limit)
         if len(page) < limit:
-            return page
+            return page, False
         last = page[-1].batch
         if whole := [entry for entry in page if entry.batch != last]:
-            return whole
+            return whole, True
         limit *= 2  # one batch is longer than this: what became of a run is known at its end
 
 

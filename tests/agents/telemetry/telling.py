@@ -30,7 +30,7 @@ async def facts(store: Store, convention: Convention = V1_41, content: Content |
 async def facts_in_lives(store: Store, page: int) -> Facts:
     """The same, told in pages, each by a tracer that knows nothing of those before."""
     all_of_them, after = Facts(), 0
-    while entries := await whole_batches(store, after, page):
+    while entries := (await whole_batches(store, after, page))[0]:
         some = await shelf(store).take(entries)
         all_of_them.spans += some.spans
         all_of_them.points += some.points
