@@ -388,6 +388,30 @@ async def test_a_long_logbook_is_exported_page_by_page(monkeypatch: pytest.Monke
     assert len(spans) == 4
 
 
+class Narrow(InMemorySpanExporter):
+    """An exporter that refuses more than so many spans at a time."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return SpanExportResult.FAILURE if len(spans) > 2 else super().export(spans)
+
+
+async def test_an_exporter_that_cannot_take_so_much_gets_less_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracing, "NUDGE", 0.001)
+    store, exporter = MemoryStore(), Narrow()
+    agent = scripted(*[calls(call("look", at="x"))] * 6, "done", tools=tools(Ledger()))
+    async with Runtime(store=store, agents=[agent]) as runtime:
+        await (await runtime.start(agent, "Go.")).result(timeout=5)
+
+    async def exported() -> bool:
+        return len(exporter.get_finished_spans()) >= 14
+
+    async with Runtime(store=store, agents=[agent], exporter=exporter):
+        await soon(exported)
+
+    assert len({ids(span) for span in exporter.get_finished_spans()}) == 14
+    assert len(exporter.get_finished_spans()) == 14
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "name"),
     [

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import anyio
 import anyio.lowlevel
-from anyio import to_thread
 
 from choragus.actors.event import Events
 from choragus.actors.w3c import in_trace
@@ -204,7 +203,7 @@ class Runtime(Conversations, Accepting, Knowing):
             self._is_open = False
             self._desk.close()
             if self._tracing is not None:
-                await to_thread.run_sync(self._tracing.close)
+                await self._tracing.close()
             await release(self._agents.values())
 
     @property

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import anyio
+import anyio.to_thread
 
 from choragus.actors.errors import ActorFailed, ActorStopped, AskTimeout, MailboxFull
 from choragus.supervision.backoff import Backoff
@@ -31,6 +32,9 @@ NUDGE = 10.0
 
 PACE = 0.25
 """Seconds between two looks: many turns are read together, for looking costs more than what is found."""
+
+CLOSING = 5.0
+"""Seconds that exporters of our own have to end."""
 
 PATIENCE = 300.0
 """Seconds after which a tracer that is at it is sent to look once more."""
@@ -68,10 +72,11 @@ class Tracing:
                 await look(system, desk, measuring)
                 await asyncio.sleep(NUDGE)
 
-    def close(self) -> None:
-        """Nothing comes any more."""
-        for outlet in self._outlets:
-            outlet.close()
+    async def close(self) -> None:
+        """Nothing comes any more; an exporter that hangs is left behind."""
+        with anyio.move_on_after(CLOSING):
+            for outlet in self._outlets:
+                await anyio.to_thread.run_sync(outlet.close, abandon_on_cancel=True)
 
 
 async def _tend(system: System, desk: Desk, outlet: Outlet) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
+from pathlib import Path
+
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from tests.agents.context_play import Heard, walker
 from tests.agents.plan_play import given, planner, proposes
 from tests.agents.play import Ledger, call, calls, eventually, scripted, soon, tools, until
@@ -11,9 +15,14 @@ from choragus.agents.context.option import Context
 from choragus.agents.context.strategy import Window
 from choragus.agents.limits import Limits
 from choragus.agents.runtime import Runtime
+from choragus.agents.telemetry import Telemetry
 from choragus.mailbox.memory import MemoryStore
+from choragus.mailbox.sqlite import SqliteStore
+from choragus.mailbox.turn import Batch, Committed, Rejected
 
 from .telling import by_id, facts, facts_in_lives, named, tree
+
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 async def paused_twice(store: MemoryStore) -> str:
@@ -214,3 +223,44 @@ async def test_more_events_than_a_span_may_have_are_counted() -> None:
     (root,) = named((await facts(store)).spans, "invoke_agent clerk")
     assert len(root.events) == 128
     assert root.dropped_events > 0
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in GOLDEN.glob("*.db.xz")))
+async def test_the_runs_of_earlier_versions_are_told(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "runs.db"
+    file.write_bytes(lzma.decompress((GOLDEN / name).read_bytes()))
+    store = await SqliteStore.open(file)
+
+    told = await facts(store)
+    parts = await facts_in_lives(store, 20)
+    await store.close()
+
+    assert by_id(parts) == by_id(told)
+    assert all(span.ended >= span.started for span in told.spans)
+
+
+async def test_a_traced_run_takes_no_turn_no_message_and_no_effect_more() -> None:
+    taken: list[list[str]] = []
+    for telemetry in (None, Telemetry(exporter=InMemorySpanExporter())):
+        store = Counting()
+        agent = scripted(calls(call("look", at="x")), "done", tools=tools(Ledger()))
+        async with Runtime(store=store, agents=[agent], telemetry=telemetry) as runtime:
+            await (await runtime.start(agent, "Go.", key="k")).result(timeout=5)
+        taken.append(store.taken)
+
+    assert sorted(taken[0]) == sorted(taken[1])
+
+
+class Counting(MemoryStore):
+    """A store that notes who takes turns, what they send and begin."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken: list[str] = []
+
+    async def commit(self, batch: Batch) -> Committed | Rejected:
+        """See `Store.commit`."""
+        for turn in batch.turns:
+            self.taken += [turn.actor, *(one.record.tag for one in (*turn.sends, *turn.effects))]
+            self.taken += [entry.kind for entry in turn.entries]
+        return await super().commit(batch)

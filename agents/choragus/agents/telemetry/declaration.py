@@ -90,4 +90,10 @@ class Telemetry:
 
 
 def _through(redact: Callable[[str], str], scrubbed: Callable[[str], str]) -> Callable[[str], str]:
-    return lambda text: redact(scrubbed(text))
+    def told(text: str) -> str:
+        try:
+            return redact(scrubbed(text))
+        except Exception as error:  # it is the user's code: what it says may hold the text, and no run ends by it
+            return f"[not told: redact raised {type(error).__name__}]"
+
+    return told
