@@ -366,6 +366,16 @@ async def test_what_an_exporter_did_not_take_is_given_to_it_again() -> None:
     assert [span.name for span in exporter.get_finished_spans()] == ["chat scripted", "invoke_agent clerk"]
 
 
+async def test_what_was_never_taken_in_one_life_is_taken_in_the_next() -> None:
+    store, agent, exporter = MemoryStore(), scripted("done"), InMemorySpanExporter()
+    async with Runtime(store=store, agents=[agent], exporter=Fragile(times=10_000)) as runtime:
+        await (await runtime.start(agent, "Go.")).result(timeout=5)
+    async with Runtime(store=store, agents=[agent], exporter=exporter):
+        pass
+
+    assert [span.name for span in exporter.get_finished_spans()] == ["chat scripted", "invoke_agent clerk"]
+
+
 async def test_an_exporter_is_tried_again_without_news(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracing, "NUDGE", 0.01)
     exporter, agent = Fragile(times=3), scripted("done")

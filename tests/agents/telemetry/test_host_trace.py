@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from tests.agents.play import Ledger, call, calls, eventually, scripted, tools, until
 
 from choragus.agents.runtime import Runtime
+from choragus.agents.telemetry.descent import trace_in
 from choragus.agents.telemetry.identity import checked, parsed
 from choragus.agents.tool import ToolContext, tool
 from choragus.mailbox.memory import MemoryStore
@@ -86,15 +87,20 @@ async def test_tools_are_told_the_span_of_their_call_also_after_a_restart(tmp_pa
 
 async def test_tools_of_a_sub_run_are_told_the_trace_of_its_parent() -> None:
     HEARD.clear()
+    store = MemoryStore()
     worker = scripted(calls(call("fetch")), "done", tools=[fetch], name="worker")
     boss = scripted(calls(call("pay", amount=1)), tools=[*tools(Ledger()), fetch], name="boss")
-    async with Runtime(agents=[boss, worker]) as runtime:
+    async with Runtime(store=store, agents=[boss, worker]) as runtime:
         run = await runtime.start(boss, "Go.", traceparent=f"{GIVEN[:-2]}00")
         await until(run, "approval.requested")
-        await (await runtime.start(worker, "Work.", parent=run)).result(timeout=5)
+        child = await runtime.start(worker, "Work.", parent=run)
+        await child.result(timeout=5)
         await run.cancel()
+    found = await trace_in(store, child.id)
 
     assert [(one[:35], one[-2:]) for one in HEARD] == [(GIVEN[:35], "00")]
+    assert found.traceparent[:35] == GIVEN[:35]  # as the next process finds it
+    assert not found.sampled
 
 
 async def test_the_trace_stands_in_the_envelopes_of_what_follows_from_the_start() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import lzma
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from choragus.agents.context.strategy import Window
 from choragus.agents.limits import Limits
 from choragus.agents.runtime import Runtime
 from choragus.agents.telemetry import Telemetry
+from choragus.agents.tool import tool
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.turn import Batch, Committed, Rejected
@@ -68,20 +70,30 @@ async def test_the_work_between_pauses_is_a_span_each_linked_to_the_one_before()
 
 
 async def test_a_run_that_is_held_without_a_question_is_paused_where_it_stands() -> None:
-    store, agent = MemoryStore(), scripted(calls(call("pay", amount=1)), "done", tools=tools(Ledger()))
+    began, may_end = asyncio.Event(), asyncio.Event()
+
+    @tool(risk="read")
+    async def wait() -> str:
+        """Wait."""
+        began.set()
+        await may_end.wait()
+        return "waited"
+
+    store, agent = MemoryStore(), scripted(calls(call("wait")), "done", tools=[wait])
     async with Runtime(store=store, agents=[agent]) as runtime:
         run = await runtime.start(agent, "Go.")
+        await began.wait()
         await run.pause(by="me")
-        await eventually(run, "run.paused")
+        may_end.set()
+        await eventually(run, "call.finished")
         await run.resume(by="me")
-        await until(run, "approval.requested")
-        await run.cancel()
+        await run.result(timeout=5)
 
-    stretches = named((await facts(store)).spans, "invoke_agent clerk")
-    statuses = [one.attributes["choragus.run.status"] for one in stretches]
-    assert statuses[-1] == "cancelled"
-    assert set(statuses[:-1]) <= {"paused", "waiting"}
-    assert {one.error for one in stretches} == {""}
+    spans = (await facts(store)).spans
+    stretches = named(spans, "invoke_agent clerk")
+    assert [one.attributes["choragus.run.status"] for one in stretches] == ["paused", "completed"]
+    assert [one.parent for one in named(spans, "execute_tool wait")] == [stretches[0].at]
+    assert {one.error for one in spans} == {""}
 
 
 @pytest.mark.parametrize("page", [1, 2, 3, 5, 8, 13, 21, 34])
@@ -261,6 +273,7 @@ class Counting(MemoryStore):
     async def commit(self, batch: Batch) -> Committed | Rejected:
         """See `Store.commit`."""
         for turn in batch.turns:
-            self.taken += [turn.actor, *(one.record.tag for one in (*turn.sends, *turn.effects))]
+            self.taken += [turn.actor, *(one.record.tag for one in turn.sends)]
+            self.taken += [one.runner for one in turn.effects]
             self.taken += [entry.kind for entry in turn.entries]
         return await super().commit(batch)
