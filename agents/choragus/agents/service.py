@@ -321,7 +321,7 @@ class Services:
             idempotency_key=idempotency_key(request.run, request.call, request.role),
             attempt=request.attempt + context.attempt - 1,
             shelves=self.libraries or NO_SHELVES,
-            traceparent=await self.traces.of_call(request.run, request.call),
+            traceparent=await self.traces.of_call(request.run, request.call) if tool.wants_trace else "",
         )
         outcome = await self.toolbelt.attempt(tool, request.arguments, where)
         return ToolReturned(

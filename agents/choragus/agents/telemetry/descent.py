@@ -23,24 +23,34 @@ class Traces:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._begun: dict[str, tuple[str, str]] = {}
         self._known: dict[str, SpanRef] = {}
 
     def begins(self, run: str, parent: str, trace: str) -> None:
         """Take note of a run that begins in this process, so that nothing has to be read for it."""
-        above = self._known.get(parent) if parent else parsed(trace) or SpanRef(trace_of(run), span_of(run))
-        if above is not None:
-            self._known[run] = SpanRef(above.trace, span_of(run), above.sampled)
+        self._begun[run] = parent, trace
 
     async def of_call(self, run: str, call: str) -> str:
         """The span of a call, as `traceparent` for whoever works for it."""
         known = self._known.get(run)
         if known is None:
-            known = self._known[run] = await trace_in(self._store, run)
+            known = self._known[run] = self._found(run) or await trace_in(self._store, run)
         return SpanRef(known.trace, span_of(run, call_part(call)), known.sampled).traceparent
 
     def forget(self, run: str) -> None:
         """The run has ended."""
+        self._begun.pop(run, None)
         self._known.pop(run, None)
+
+    def _found(self, run: str) -> SpanRef | None:
+        at = run
+        while at in self._begun:
+            parent, trace = self._begun[at]
+            if not parent:
+                host = parsed(trace)
+                return SpanRef(trace_of(at) if host is None else host.trace, span_of(run), host is None or host.sampled)
+            at = parent
+        return None
 
 
 async def beginning(store: Store, run: str) -> tuple[Fields | None, str, int]:
