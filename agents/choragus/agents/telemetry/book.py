@@ -258,6 +258,7 @@ class Book(Trail):
             self._begin(entry.at)
         self._close(ended, facts, {names.RUN_STATUS: status, **attribute.of_usage(fields)}, error)
         self._ended = True
+        self._heard.clear()
         facts.points += meter.of_a_run(
             self._agent, status, error, worked=self._worked, inferences=self._inferences, tools=self._tools
         )
