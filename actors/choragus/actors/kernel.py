@@ -35,6 +35,7 @@ from .news import News
 from .population import Population, Regions
 from .recovery import unfinished_effects
 from .ref import Ref
+from .w3c import TRACE
 from .writer import Writer
 
 POLL = 0.04
@@ -250,7 +251,12 @@ class Kernel(Core):
         self._count += 1
         sender = f"host:{self.fence}"
         return Envelope(
-            id=f"{sender}#{self._count}", receiver=receiver, sender=sender, record=encode(message), key=key, trace=trace
+            id=f"{sender}#{self._count}",
+            receiver=receiver,
+            sender=sender,
+            record=encode(message),
+            key=key,
+            trace=trace or TRACE.get(),
         )
 
     def check_open(self, receiver: ActorId) -> None:

@@ -111,6 +111,7 @@ if TYPE_CHECKING:
     from .state import Status
     from .streamed import StreamingFunctionModel
     from .sync import run_sync
+    from .telemetry.declaration import Telemetry
     from .tool import Risk, Tool, ToolContext, tool
     from .toolbelt.options import Breaker, Rate, Retry
     from .version.difference import Change
@@ -228,6 +229,7 @@ __all__ = [
     "StreamingModel",
     "Summarise",
     "Sweep",
+    "Telemetry",
     "TextChunk",
     "TextDelta",
     "TextRefused",
@@ -442,6 +444,7 @@ _MODULES = {
     "state": ("Status",),
     "streamed": ("StreamingFunctionModel",),
     "sync": ("run_sync",),
+    "telemetry.declaration": ("Telemetry",),
     "tool": (
         "Risk",
         "Tool",

@@ -102,7 +102,7 @@ class Orchestrator(
         state.parent, state.ledgers, state.room = message.parent, message.ledgers, message.room
         state.tenant = message.tenant
         self._take_place(message)
-        self._begin(message.agent, message.goal, message.key, granted=message.tools)
+        self._begin(message.agent, message.goal, message.key, granted=message.tools, trace=message.trace)
         if self._plan_begins(message.plan):
             self._judge(Draft(stage=Stage.INPUT.value, text=message.goal, images=message.images))
         return True
@@ -194,6 +194,7 @@ class Orchestrator(
         key: str,
         limits: Limits | None = None,
         granted: tuple[str, ...] | None = None,
+        trace: str = "",
     ) -> None:
         """On the agent as it is now, with nothing spent."""
         state, identity = self.state, self.services.manifest(agent)
@@ -210,7 +211,10 @@ class Orchestrator(
             limits=state.limits.said(),
             **self._placed(),
             **({"tenant": state.tenant} if state.tenant else {}),
+            **({"parent": state.parent} if state.parent else {}),
+            **({"trace": trace} if trace else {}),
         )
+        self.services.traces.begins(self.key, state.parent, trace)
         source = self.services.agent(agent).configured
         read = {} if source is None else {"configured": attrs.asdict(source)}
         state.ran_on = identity.hash, self.services.versions.provenance(agent)

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import anyio
 import anyio.lowlevel
 
 from choragus.actors.event import Events
+from choragus.actors.w3c import in_trace
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.store import Store
@@ -59,16 +60,20 @@ from .run import Run
 from .service import Services
 from .speaking import check_text
 from .steering import begin_child
-from .telemetry import Exporter
+from .telemetry.declaration import Telemetry
+from .telemetry.host import begun_in
 from .tenancy import check_same, check_tenant
 from .toolbelt.execution import Toolbelt
 from .toolbelt.provision import check_grant, check_resources, secret_names
 from .toolbelt.secret import Secrets, Vault
-from .tracing import keep_tracing, traced
+from .tracing import Tracing
 from .version.evaluated import Evaluations, Required
 from .version.migration import Migration, aliases, checked
 from .version.registrar import Registrar
 from .version.versioned import Versioned
+
+if TYPE_CHECKING:
+    from .telemetry import Exporter
 
 T = TypeVar("T")
 
@@ -82,8 +87,8 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
     Args:
         path: the SQLite file, made when it is missing. None keeps everything in memory.
         agents: the agents that may be started here, and that the runs in the file belong to.
-        exporter: where the logbook goes as OpenTelemetry spans; any exporter of the SDK. None: nowhere. It is not
-            shut down at the end, for it is yours.
+        exporter: where the logbook goes as OpenTelemetry spans, any exporter of the SDK: as
+            `telemetry=Telemetry(exporter=...)`. It is not shut down at the end, for it is yours.
         on_change: what happens to an unfinished run whose agent is not what it was when the run began (model, prompt,
             tools, limits): "refuse" holds it until the agent is as before, "warn" says so and goes on, for development.
             A run whose agent is missing is held either way. See `docs/versions.md`.
@@ -104,6 +109,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
         migrations: which runs may go on though their agent has changed, each with whose word that is.
         require_evaluated: whether runs begin only on agents that were evaluated as they are now: True or "refuse",
             "warn", or the path of a report or database in which the evaluations are, instead of this file.
+        telemetry: where spans and metrics go, and whether with content; nowhere by default.
         episodes: whether the runs of all agents leave a record of their outcome; a Library says how long it is kept.
 
     Raises:
@@ -137,9 +143,12 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
         episodes: Library | bool = False,
         migrations: Iterable[Migration] = (),
         require_evaluated: Required = False,
+        telemetry: Telemetry | None = None,
     ) -> None:
         if path is not None and store is not None:
             raise ValueError(f"both path={str(path)!r} and a store were given: give one of them")
+        if exporter is not None and telemetry is not None:
+            raise ValueError("exporter=... and telemetry=... were both given: give Telemetry(exporter=...) alone")
         if on_change not in ("refuse", "warn"):
             raise ValueError(f"on_change={on_change!r} is neither 'refuse' nor 'warn'")
         self.place = "memory" if path is None else str(path)
@@ -153,7 +162,8 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
         check_resources(self._agents.values(), resources)
         self._models = gateway_for(self._agents.values(), providers, self._toolbelt.vault, clock)
         self._catalogue = Catalogue(self._agents, self._toolbelt.vault)
-        self._exporter = exporter
+        self._telemetry = Telemetry(exporter=exporter) if exporter is not None else telemetry
+        self._tracing: Tracing | None = None
         self._on_change = on_change
         self._signals = signals
         self._clock = clock
@@ -171,6 +181,8 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
         if self._is_open:
             raise RuntimeError(f"this Runtime on {self.place} is open already: make another")
         self._toolbelt.vault.check(secret_names(self._agents.values()))
+        if self._telemetry is not None:
+            self._tracing = Tracing(self._telemetry, self._toolbelt.vault.scrubbed)
         self.store = await self._open_store()
         try:
             await self._catalogue.open(self.store, self._keep)
@@ -194,8 +206,8 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
         except BaseException as error:
             await self.__aexit__(type(error), error, error.__traceback__)
             raise
-        if self._exporter is not None:
-            self._system.kernel.keep(keep_tracing(self._system, self._desk))
+        if self._tracing is not None:
+            self._system.kernel.keep(self._tracing.keep(self._system, self._desk))
         if self._hook is not None:
             self._system.kernel.keep(keep_telling(self._system, self.store, self.held, self._clock()))
         return self
@@ -208,6 +220,8 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
         finally:
             self._is_open = False
             self._desk.close()
+            if self._tracing is not None:
+                await self._tracing.close()
             await release(self._agents.values())
 
     @property
@@ -233,6 +247,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
         images: Iterable[Image] = (),
         thread: str = "",
         tenant: str = "",
+        traceparent: str | None = None,
     ) -> Run[T]:
         """Start a run; with a key that was used for this agent before, give back that run and start nothing.
 
@@ -251,8 +266,11 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
             tenant: for whom it runs; it stands in the logbook, and figures can be had by it. A sub-run, a fork and the
                 next run of a thread have that of the run before. Keys and threads are shared by all tenants: one that
                 another tenant has used is refused.
+            traceparent: the span of the host that the run's trace is part of, as W3C has it; by default the one that is
+                current in OpenTelemetry, if any, and with "" none. A sub-run is in the trace of its parent.
 
         Raises:
+            ValueError: when `traceparent` is none.
             AgentFault: when the agent is not among the runtime's, the goal or the key is no text, a name is that of
                 none of its tools, a ledger is not there, or the plan cannot stand.
             LimitFault: when a model has no price, and the run a ceiling on money.
@@ -279,6 +297,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
             plan=plan,
             images=check_text(goal, images),
             tenant=check_tenant(tenant, parent is not None),
+            trace="" if parent is not None else begun_in(traceparent),
         )
         if self._evaluations.required is not False and not await self._may_begin(agent.name, key):
             await self._evaluations.check(self.store, agent.name, asked.manifest)
@@ -288,7 +307,8 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
             return await begin_child(self._desk, parent.id, asked, agent.typed)
         while True:
             id = run_id(agent.name, key)
-            begun = await self._desk.orchestrator(id).ask(asked)
+            with in_trace(asked.trace):
+                begun = await self._desk.orchestrator(id).ask(asked)
             if begun or key:  # else another run drew the same id
                 await check_same(self.store, id, "" if begun else tenant, f"key {key!r}")
                 return Run(id, self._desk, agent.typed)
@@ -408,7 +428,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
             aliases=aliases(self._migrations),
         )
         return System(
-            tree=[*traced(self._exporter), *self._catalogue.tree()],
+            tree=[*(self._tracing.tree() if self._tracing else ()), *self._catalogue.tree()],
             actors=self._regions,
             runners={
                 "model": services.call_model,

@@ -46,6 +46,7 @@ from .policy.check import Planned
 from .policy.norms import Norms
 from .question import ask_person
 from .success import Success, whose
+from .telemetry.descent import Traces
 from .tool import Risk, Tool, ToolContext
 from .toolbelt.context import NO_SHELVES
 from .toolbelt.execution import Fate, Toolbelt
@@ -81,6 +82,7 @@ class Services:
     readings: Readings = attrs.field(init=False)
     hearing: Hearing = attrs.field(init=False)
     versions: Versions = attrs.field(init=False)
+    traces: Traces = attrs.field(init=False)
     _plans: dict[str, Book] = attrs.field(factory=dict, init=False)
     _chains: dict[str, Chain] = attrs.field(factory=dict, init=False)
     _norms: dict[str, Norms | None] = attrs.field(factory=dict, init=False)
@@ -97,6 +99,10 @@ class Services:
     @versions.default
     def _as_they_are(self) -> Versions:
         return Versions(self.agents, self.common)
+
+    @traces.default
+    def _traced(self) -> Traces:
+        return Traces(self.store)
 
     @contexts.default
     def _on_disk(self) -> Contexts:
@@ -342,6 +348,7 @@ class Services:
             idempotency_key=idempotency_key(request.run, request.call, request.role),
             attempt=request.attempt + context.attempt - 1,
             shelves=self.libraries or NO_SHELVES,
+            traceparent=await self.traces.of_call(request.run, request.call) if tool.wants_trace else "",
         )
         outcome = await self.toolbelt.attempt(tool, request.arguments, where)
         return ToolReturned(
@@ -382,6 +389,7 @@ class Services:
     def forget(self, run: str) -> None:
         """The run has ended: keep nothing of it in memory, and begin nothing that waits in line."""
         self.rest(run)
+        self.traces.forget(run)
         self.toolbelt.forget(run)
         self.models.podium.forget(run)
 

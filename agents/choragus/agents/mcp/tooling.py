@@ -45,6 +45,11 @@ class McpTool(Tool):
     _output: Checked | None = field(repr=False)
 
     @property
+    def wants_trace(self) -> bool:
+        """A server may trace too."""
+        return True
+
+    @property
     def parameters(self) -> tuple[str, ...]:
         """The names of what the model gives."""
         return tuple(_properties(self.offer))

@@ -75,6 +75,11 @@ class Tool:
     _source: str = field(repr=False)
 
     @property
+    def wants_trace(self) -> bool:
+        """Whether its calls are told the span that they are."""
+        return self.wants_context
+
+    @property
     def labels(self) -> Labels | None:
         """What it says about the flow of information, if it says anything."""
         return self.options.labels
