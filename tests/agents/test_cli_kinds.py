@@ -25,9 +25,14 @@ WRITERS = {"log", "_log_model", "_announce", "_show", "append"}
 KIND = re.compile(r"[a-z]+\.[a-z_]+|phase")
 
 LEFT_OUT = {
+    "evaluation.started": "of an evaluation, not of a run: its report tells it",
+    "evaluation.result": "of an evaluation, not of a run: its report tells it",
+    "evaluation.ended": "of an evaluation, not of a run: its report tells it",
+    "trial.ended": "of an evaluation, not of a run: its report tells it",
     "system.draining": "it is about the process that owns the file; `choragus tail` tells it",
     "phase": "the lines of what a phase does say more",
     "run.manifest": "the head of the page has the agent; `--json` has all of it",
+    "run.refused": "in the system's stream; `choragus show` says it of the run, at its foot",
     "memory.assembled": "one for each model call; `choragus explain` tells it",
     "limit.reached": "what comes of it is told: the end, the question, or the last answer",
     "budget.reserved": "bookkeeping of each call; the model's line has what was used",

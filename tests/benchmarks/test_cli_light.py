@@ -117,7 +117,8 @@ def test_explain_imports_neither_the_kernel_nor_opentelemetry(file: str) -> None
     subprocess.run([sys.executable, "-c", script], stdout=subprocess.DEVNULL, check=True)
 
 
-WITHOUT_JSON = {"completion", "verify"}
+WITHOUT_JSON = {"completion", "verify", "export", "regress"}
+"""A script, a check with an exit code, and two that write JSON lines in any case."""
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -202,8 +203,8 @@ def test_no_run_that_fits_is_said(crowded: str, told: Callable[..., str]) -> Non
     assert told("runs", crowded, "--agent", "nobody") == f"no such runs in {crowded}\n"
 
 
-FEW = (("approval",), ("attention",))
-"""Kinds of rows that are sorted all the same: what waits for a person is not much."""
+FEW = (("approval",), ("attention",), ("refused",))
+"""Kinds of rows that are sorted all the same: what waits for a person, or is refused, is not much."""
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,9 @@ from .draining import closed
 from .errors import AgentError, Held, LimitReached
 from .inspection import find_run, runs, unfinished
 from .ledger import LedgerSummary, ledgers
-from .manifest import manifest
 from .message import CancelRun, StartRun, Verdict
 from .naming import run_id
 from .output import Output
-from .policy.chain import Policy
 from .run import Run
 from .state import Status
 
@@ -32,7 +30,6 @@ class Steering:
     store: Store
     _desk: Desk
     _agents: Mapping[str, Agent[object]]
-    _policies: tuple[Policy, ...]
     _is_open: bool
 
     @property
@@ -44,10 +41,6 @@ class Steering:
     def agents(self) -> Mapping[str, Agent[object]]:
         """The agents that may be started here, by name."""
         return MappingProxyType(dict(self._agents))
-
-    def identity(self, agent: str) -> str:
-        """The hash of what that agent is made of, as it was given; of one with MCP servers without their tools."""
-        return manifest(self._agents[agent], self._policies).hash
 
     async def ledgers(self) -> list[LedgerSummary]:
         """What is spent and set aside in each ledger, by name and time."""

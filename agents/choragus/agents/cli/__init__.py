@@ -57,13 +57,13 @@ def _main(argv: Sequence[str]) -> int:
     try:
         if odd := _no_unicode(asked):
             return _fail(f"{odd} is no text: give it in UTF-8", Exit.USAGE)
-        if asked.tells:
+        if getattr(asked, "tells", False):
             return int(asked.command(asked))
-        if asked.owns:
-            return _own(asked)
+        if owns := str(getattr(asked, "owns", "")):  # it takes the user's own code, and opens the file itself
+            return int(import_module(f"{__package__}.{owns}").run(asked))
         return _read(asked) if asked.reads else _post(asked)
     except AgentError as error:
-        if getattr(asked, "json", False) and not asked.reads:
+        if getattr(asked, "json", False) and not asked.reads and not getattr(asked, "owns", ""):
             print(json.dumps({"command": asked.typed, "fate": "refused", "told": str(error)}))
         return _fail(str(error), Exit.USAGE)
     except CorruptRecord as error:
@@ -92,11 +92,6 @@ def _read(asked: Namespace) -> int:
 
 def _post(asked: Namespace) -> int:
     code: int = import_module(f"{__package__}.posting").run(asked)
-    return code
-
-
-def _own(asked: Namespace) -> int:
-    code: int = import_module(f"{__package__}.owning").run(asked)
     return code
 
 

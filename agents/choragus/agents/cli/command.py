@@ -51,7 +51,7 @@ def owning(commands: Commands, name: str, run: str, description: str, example: s
     made = _declared(commands, name, description, example)
     where = "an attribute that is a Runtime, or a function that gives one; the current folder is looked in too"
     made.add_argument("--app", metavar="MODULE:NAME", required=True, help=where)
-    made.set_defaults(command=run, reads=False, owns=True, file="")
+    made.set_defaults(command=run, reads=False, owns="owning", file="")
     return made
 
 
@@ -117,7 +117,7 @@ class Owns(Action):
     ) -> None:
         """Take note of it."""
         setattr(namespace, self.dest, values)
-        namespace.reads, namespace.owns, namespace.command = False, True, self._owns
+        namespace.reads, namespace.owns, namespace.command = False, "owning", self._owns
 
 
 class Version(Action):
@@ -148,5 +148,5 @@ def _declared(commands: Commands, name: str, description: str, example: str) -> 
         epilog=f"an example:\n  {example}",
         formatter_class=RawDescriptionHelpFormatter,
     )
-    made.set_defaults(typed=name, owns=False, tells=False)
+    made.set_defaults(typed=name, owns="", tells=False)
     return made

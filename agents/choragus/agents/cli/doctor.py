@@ -20,6 +20,7 @@ from .glance import Glance
 from .owner import owner_of
 from .paint import painted
 from .record import asked_rows, run_of, unknown_rows
+from .refusing import refusals, told_in_short
 from .row import text_of
 from .text import chunks, counted, duration, page, size, visible
 
@@ -170,6 +171,14 @@ def _due(reader: Reader) -> dict[str, int]:
     return {str(receiver): int(str(seq)) for receiver, seq in rows}
 
 
+def _refused(glance: Glance) -> Iterator[Finding]:
+    """The runs that the last opening has not gone on with."""
+    for run, row in refusals(glance.reader).items():
+        if not row.get("warned"):
+            remedy = glance.command("show", run)
+            yield Finding("refused", NEEDS, f"run {run}: {' '.join(told_in_short(row))}", remedy)
+
+
 def _servers(glance: Glance) -> Iterator[Finding]:
     for row in glance.reader.views("mcp"):
         data = row.data
@@ -235,4 +244,13 @@ def _version(name: str) -> str:
         return ""
 
 
-_LOOKS: tuple[Callable[[Glance], Iterator[Finding]], ...] = (_schema, _owner, _people, _mail, _servers, _room, _extras)
+_LOOKS: tuple[Callable[[Glance], Iterator[Finding]], ...] = (
+    _schema,
+    _owner,
+    _people,
+    _refused,
+    _mail,
+    _servers,
+    _room,
+    _extras,
+)

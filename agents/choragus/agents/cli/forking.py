@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from choragus.agents.errors import UnknownRun
 from choragus.agents.fork import fork_id, parent, standing_at
 from choragus.agents.message import ORCHESTRATOR, ForkRun
+from choragus.agents.version.record import REFUSED
 from choragus.agents.visit import post
 from choragus.mailbox.address import actor_id
 
 from .command import RUN, Commands, add_json, command
-from .exit import Exit
+from .exit import Exit, Refused
 from .session import Session
 
 
@@ -29,6 +32,8 @@ def declare(commands: Commands) -> None:
     where = "a position, as `choragus show` prints it in the column AT; by default the last one before the run's end"
     one.add_argument("--at", metavar="N", type=int, help=where)
     one.add_argument("--key", metavar="KEY", default="", help="the new run's key: the same again begins nothing")
+    onto = "go on with the agent that the run was refused for when the file was last opened"
+    one.add_argument("--changed", action="store_true", help=onto)
     one.add_argument("--by", metavar="NAME", help="who forks; the login name by default")
     add_json(one, "what became of it, as JSON")
 
@@ -48,6 +53,17 @@ async def fork(session: Session) -> Exit:
     standing = await standing_at(store, of.run, asked.at)
     position = standing.position
     session.say(f"run {id}: run {of.run} at {position}, step {standing.step}")
-    message = ForkRun(run=of.run, at=position, agent=of.agent, key=asked.key, manifest=of.manifest, by=by)
+    identity = await _now(session, of.run) if asked.changed else of.manifest
+    message = ForkRun(run=of.run, at=position, agent=of.agent, key=asked.key, manifest=identity, by=by)
     fate = await post(store, actor_id(ORCHESTRATOR, id), message)
     return session.report(fate, f"forked by {by}: {session.command('show', id)}", run=id, of=of.run, at=position)
+
+
+async def _now(session: Session, run: str) -> str:
+    """The identity that the run was refused for: the fork begins on that and no other."""
+    row = await session.store.view(REFUSED, run)
+    refused: dict[str, object] = {} if row is None else msgspec.json.decode(row.body or b"{}")
+    now = str(refused.get("now", ""))
+    if not now:
+        raise Refused(f"run {run} is not refused for another version of its agent: fork it without --changed")
+    return now

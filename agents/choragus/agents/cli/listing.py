@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from .age import WHEN, count_of, moment_of
@@ -12,6 +12,7 @@ from .exit import Exit
 from .glance import Glance
 from .paint import painted, state
 from .record import STATES, RunRow, run_of
+from .refusing import Row, refusal_hints, refusals, told_in_short
 from .text import MARGIN, WIDTH, block, counted, moment, money, page, short, table, visible
 
 HEADER = ("RUN", "AGENT", "STATUS", "STEPS", "TOKENS", "COST", "STARTED", "GOAL")
@@ -59,9 +60,10 @@ def show_runs(glance: Glance) -> Exit:
     if not found:
         print(visible(f"no {'such ' if _is_narrowed(glance) else ''}runs in {glance.file}"))
         return Exit.OK
-    _print(found)
+    refused = refusals(glance.reader)
+    _print(found, refused)
     is_more = asked.limit > 0 and len(found) == asked.limit and next(fitting, None) is not None
-    for hint in _hints(glance, found, is_more):
+    for hint in [*_hints(glance, found, is_more), *refusal_hints(glance, refused)]:
         print(hint)
     return Exit.OK
 
@@ -86,7 +88,7 @@ def _is_narrowed(glance: Glance) -> bool:
     return any(getattr(glance.asked, name) for name in ("status", "agent", "key", "tenant", "since", "until"))
 
 
-def _print(found: list[RunRow]) -> None:
+def _print(found: list[RunRow], refused: Mapping[str, Row]) -> None:
     width = page()
     is_narrow = width < WIDTH
     header, *lines = table(
@@ -102,7 +104,7 @@ def _print(found: list[RunRow]) -> None:
         if is_narrow:
             print(f"{MARGIN}{short(visible(one.goal), width - len(MARGIN))}")
         below = () if one.is_final else (*filter(None, [one.paused]), *one.waits)
-        for said in block(below, width):
+        for said in block((*told_in_short(refused.get(one.run)), *below), width):
             print(said)
 
 

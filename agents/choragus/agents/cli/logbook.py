@@ -19,6 +19,7 @@ from .exit import Exit, Refused
 from .glance import Glance
 from .paint import painted, state
 from .record import RunRow, asked_rows, named_run
+from .refusing import refusal, told_whole
 from .request import request
 from .text import block, chunks, counted, duration, moment, money, page, visible
 from .timeline import HEADER, SYSTEM_STREAM, Timeline
@@ -76,7 +77,8 @@ def show(glance: Glance) -> Exit:
         lines = timeline.unjudged(time.time())
         for asked in asked_rows(glance, one.run):
             lines += ["", *request(asked, time.time())]
-        print("\n".join([*lines, *_foot(glance, named_run(glance, one.run))]))
+        told = told_whole(glance, refusal(glance.reader, one.run))
+        print("\n".join([*lines, *_foot(glance, named_run(glance, one.run)), *told]))
     return Exit.OK
 
 

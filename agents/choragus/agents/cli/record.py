@@ -54,6 +54,10 @@ class RunRow(NamedTuple):
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     cost_usd: float = 0.0
+    judging_usd: float = 0.0
+    waited: float = 0.0
+    correction: str = ""
+    corrected_by: str = ""
     started: float = 0.0
     ended: float = 0.0
 

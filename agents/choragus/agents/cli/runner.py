@@ -57,7 +57,9 @@ async def _posted(runtime: Runtime, asked: Namespace, ending: Ending) -> Exit:
     store = await SqliteStore.open(runtime.place, visitor=True)
     try:
         id = run_id(asked.agent, asked.key)
-        message = StartRun(agent=asked.agent, goal=asked.text, key=asked.key, manifest=runtime.identity(asked.agent))
+        message = StartRun(
+            agent=asked.agent, goal=asked.text, key=asked.key, manifest=runtime.identity(asked.agent).hash
+        )
         fate = await post(store, actor_id(ORCHESTRATOR, id), message)
         if isinstance(fate, SetAside):
             raise Refused(f"the owner of {runtime.place} cannot start it: {fate.reason}")
