@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TypeVar
 
 from choragus.mailbox.store import Store
 
-from .agent import Agent
 from .control import PauseRun, ResumeRun, StartChild
 from .desk import Desk
 from .draining import closed
@@ -29,18 +26,12 @@ class Steering:
 
     store: Store
     _desk: Desk
-    _agents: Mapping[str, Agent[object]]
     _is_open: bool
 
     @property
     def is_open(self) -> bool:
         """Whether it is: between `async with` and its end."""
         return self._is_open
-
-    @property
-    def agents(self) -> Mapping[str, Agent[object]]:
-        """The agents that may be started here, by name."""
-        return MappingProxyType(dict(self._agents))
 
     async def ledgers(self) -> list[LedgerSummary]:
         """What is spent and set aside in each ledger, by name and time."""
