@@ -149,3 +149,17 @@ def test_little_room_a_large_log_and_missing_extras_are_told(
     assert found["size"]["level"] == "note"
     assert found["versions"]["remedy"].startswith("pip install 'choragus[web]'")
     assert found["versions"]["level"] == "ok"
+
+
+def test_a_run_that_is_refused_is_found(done: str, look: Look) -> None:
+    row = ("refused", "5f2c", "clerk", 1.0, b'{"run":"5f2c","agent":"clerk","now":"ab","changes":["prompt"]}')
+    with closing(sqlite3.connect(done)) as connection:
+        connection.execute(
+            "INSERT INTO view (kind, key, scope, sort, body, digest) VALUES (?, ?, ?, ?, ?, ?)", (*row, digest(*row))
+        )
+        connection.commit()
+
+    found = look(done)["refused"]
+
+    assert found["told"] == "run 5f2c: refused: identity changed (prompt)"
+    assert found["remedy"] == f"choragus show {done} 5f2c"
