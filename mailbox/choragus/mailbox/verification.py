@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
@@ -14,6 +15,8 @@ from .digest import Field, digest
 from .errors import CorruptRecord
 from .facts import highest
 from .file import open_file
+from .heads import Heads
+from .heads import unlike as unlike_heads
 from .index_audit import unlike
 from .plan import Head
 from .row import (
@@ -38,22 +41,25 @@ def verify(connection: Connection) -> Verification:
     return found.verification()
 
 
-def verify_file(path: Path) -> Verification:
+def verify_file(path: Path, heads: Sequence[Heads] = ()) -> Verification:
     """What is wrong with a file, one sentence per problem; as of one commit, beside an owner who goes on writing.
 
     It takes seconds for a large one, and holds nobody up: it has connections of its own. Call it in a thread.
+
+    Args:
+        heads: exported before, which the file must still go on from.
 
     Raises:
         StoreError: when the file cannot be opened.
     """
     with ThreadPoolExecutor(1) as beside, closing(open_file(path, visitor=True, synchronous="FULL")) as connection:
         structures = beside.submit(_check_file, path)
-        found = _verified(connection)
+        found = _verified(connection, heads)
         found.problems += structures.result()
     return found.verification()
 
 
-def _verified(connection: Connection) -> Findings:
+def _verified(connection: Connection, heads: Sequence[Heads] = ()) -> Findings:
     """Read in one transaction."""
     with lenient(connection):
         connection.execute("BEGIN")
@@ -64,9 +70,17 @@ def _verified(connection: Connection) -> Findings:
                     check(connection, found)
                 except (DatabaseError, CorruptRecord, UnicodeDecodeError) as error:
                     found.problems.append(f"the file cannot be read to its end: {error}")
+            found.problems += _unlike_heads(connection, heads)
         finally:
             connection.execute("ROLLBACK")
     return found
+
+
+def _unlike_heads(connection: Connection, heads: Sequence[Heads]) -> list[str]:
+    try:
+        return [problem for one in heads for problem in unlike_heads(connection, one)]
+    except (DatabaseError, UnicodeDecodeError) as error:
+        return [f"the file cannot be compared with the exported heads: {error}"]
 
 
 def _begin(connection: Connection) -> Findings:
@@ -103,8 +117,10 @@ def _check_entries(connection: Connection, found: Findings) -> None:
     walk.through()
     found.records += found.entries
     last = max((walk.last, *(stone.seq for stone in found.tombstones)))
-    if highest(connection, "entry") > last:
-        found.problems.append(f"the entries of the file behind number {last} are missing")
+    written = highest(connection, "entry")
+    if written > last:
+        behind = f"{written - last} were written that only exported heads can name"
+        found.problems.append(f"the entries of the file behind number {last} are missing: {behind}")
     _check_batches(connection, walk.batches, found)
     check_forks(walk.forks, partial(_stands, connection), found)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import blake2b, sha256
+from operator import attrgetter
 from sqlite3 import Connection
 from typing import cast
 
@@ -21,24 +22,31 @@ from .row import ENTRY_COLUMNS, Row, raw, text, whole
 from .schema import ENTRY
 from .turn import Entry, LogEntry, Tombstone
 
-NAMED = 3
-"""So many entries of a batch are named when its hash is wrong."""
+NAMED = 20
+"""So many streams of a batch are named when its hash is wrong."""
 
 CHAINED = b"b%d:%b%bi%d;%bf%a;b%d:%b"
 """What `digest.chain` hashes: the hash before, the stream, the position, the kind, the time and the body."""
 
 _Line = tuple[int, int, int, str, float, bytes, int, bytes, bytes]
+_Batch = tuple[bytes, float, bytes]
+"""The hash of the batch before, the time, the hash."""
+
 _ODD = (TypeError, ValueError, KeyError, IndexError, OverflowError, AttributeError)
 """What a value raises that is not of its column's type, or a text that is none."""
 
 
 @attrs.define(eq=False)
 class Lane:
-    """A stream as far as it was read. `written`: another stream, under whose name its entries were written."""
+    """A stream as far as it was read. `first` is where its entries of the batch in hand begin.
+
+    `written`: another stream, under whose name its entries were written.
+    """
 
     number: Field
     name: str
     position: int = 0
+    first: int = 0
     hash: bytes = GENESIS
     kind: str = ""
     written: str = ""
@@ -53,6 +61,13 @@ class Lane:
     def last(self) -> str:
         """How its last entry is named."""
         return f"{entry_name(self.name, self.position)} ({self.kind or 'pruned'})"
+
+    @property
+    def news(self) -> str:
+        """How its entries of the batch are named."""
+        if self.first == self.position:
+            return self.last
+        return f"entries {self.first} to {self.position} of stream {self.name!r}"
 
 
 @attrs.define(eq=False)
@@ -87,8 +102,8 @@ class Walk:
         lanes, frames, number, touched = self.lanes, _Frames(), 0, self._touched
         spelled, chained = expansion, CHAINED
         rows = cast("Iterator[_Line]", self.connection.execute(f"SELECT {ENTRY_COLUMNS} FROM entry ORDER BY seq"))
-        entries, before = 0, None
-        for entries, line in enumerate(rows, 1):
+        before = None
+        for self.found.entries, line in enumerate(rows, 1):
             _, stream, position, kind, at, kept, batch, hash_, sealed = line
             lane = lanes.get(stream) or self._begun(stream)
             if batch != number:
@@ -110,11 +125,13 @@ class Walk:
                 self._explain(line, lane)
             lane.position, lane.hash, lane.kind = position, hash_, kind
             if lane is not before:
-                touched[stream] = before = lane
+                before = lane
+                if stream not in touched:
+                    touched[stream] = lane
+                    lane.first = position
             if kind == FORKED:
                 self.forks.append(_entry(line, lane.name))
         self._close(number)
-        self.found.entries = entries
         self.found.heads = {
             stone.stream: Head(position=stone.position, hash=stone.hash) for stone in self._stones.values()
         }
@@ -140,7 +157,8 @@ class Walk:
 
     def _explain(self, line: _Line, lane: Lane) -> None:
         """Say what is wrong with an entry, if anything is: the loop knows only the common forms of values."""
-        position, name = line[2], f"{entry_name(lane.name, line[2])} ({line[3]!s})"
+        position, kind = line[2:4]
+        name = f"{entry_name(lane.name, position)} ({kind})"
         is_sealed = line[-1] == digest(*line[:-1])[: ENTRY.size]
         problems = self.found.problems
         if not is_sealed:
@@ -148,7 +166,7 @@ class Walk:
         if not isinstance(position, int) or not isinstance(line[7], bytes):
             problems.append(f"{name} has no position or no hash any more")
         elif position > lane.position + 1:
-            problems.append(f"{_span(lane, position)} missing: the next one is at position {position} ({line[3]!s})")
+            problems.append(f"{_span(lane, position)} missing: the next one is at position {position} ({kind})")
         elif position == lane.position:
             problems.append(f"{name} is out of order: it stands there twice")
         elif position < lane.position:
@@ -168,21 +186,31 @@ class Walk:
 
     def _close(self, number: int) -> None:
         """Check the hash of a batch whose entries were all read."""
+        if not self._touched:
+            return
         touched = list(self._touched.values())
         self._touched.clear()
-        if not touched:
-            return
         self.batches.add(number)
-        batch = self._recorded.batch(number)
-        previous = self._recorded.batch(number - 1) if number > 1 else (0.0, GENESIS)
-        if batch is None or previous is None:
-            return  # named when the batches are counted
-        left = [(lane.name, lane.position, lane.hash) for lane in touched]
-        if batch[1] != chain_batch(previous[1], number, batch[0], [*left, *self._links.get(number, ())]):
-            names = "; ".join(lane.last for lane in touched[:NAMED])
+        recorded = self._recorded.of(number)
+        if recorded is not None and recorded[2] != self._chained(number, recorded, touched):
+            names = "; ".join(lane.news for lane in touched[:NAMED])
             more = f" and {len(touched) - NAMED} more" if len(touched) > NAMED else ""
             told = f"what was changed is {names}{more}, or the batch itself or the one before it"
             self.found.problems.append(f"batch {number} does not match its hash: {told}")
+
+    def _chained(self, number: int, recorded: _Batch, touched: list[Lane]) -> bytes:
+        """What the hash of a batch should be."""
+        before, at, _ = recorded
+        links = self._links.get(number)
+        if links:
+            left = [(lane.name, lane.position, lane.hash) for lane in touched]
+            return chain_batch(before, number, at, [*left, *links])
+        if len(touched) > 1:
+            touched.sort(key=attrgetter("name"))
+        said = b"b%d:%bi%d;f%a;" % (len(before), before, number, at)
+        for lane in touched:
+            said += b"%bi%d;b%d:%b" % (lane.frame, lane.position, len(lane.hash), lane.hash)
+        return sha256(said).digest()
 
 
 class _Frames(dict[str, bytes]):
@@ -194,28 +222,34 @@ class _Frames(dict[str, bytes]):
 
 
 class _Recorded:
-    """The batches, read once and in step with the entries; whoever asks for another one is given it too."""
+    """The batches, read in step with the entries."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._rows = connection.execute("SELECT number, at, hash FROM batch ORDER BY number")
-        self._near: dict[Field, tuple[float, bytes]] = {}
+        self._rows = self._behind(0)
+        self._number, self._hash = 0, GENESIS
 
-    def batch(self, number: int) -> tuple[float, bytes] | None:
-        """A batch's time and hash; None when it is not there."""
-        if number not in self._near:
-            row = self._rows.fetchone()
-            if row is not None and row[0] == number:
-                self._near = {number: row[1:], **{n: one for n, one in self._near.items() if n == number - 1}}
-                return self._near[number]
-            row = self._connection.execute("SELECT at, hash FROM batch WHERE number = ?", (number,)).fetchone()
-            self._rows = self._connection.execute(
-                "SELECT number, at, hash FROM batch WHERE number > ? ORDER BY number", (number,)
-            )
-            if row is None:
+    def of(self, number: int) -> _Batch | None:
+        """A batch, and the hash of the one before; None, for which there are words elsewhere, when one is missing."""
+        row = next(self._rows, None)
+        if row is None or row[0] != number or number != self._number + 1:
+            self._number, self._hash = number - 1, GENESIS
+            if number > 1:
+                before = next(self._behind(number - 2), None)
+                if before is None or before[0] != number - 1:
+                    return None
+                self._hash = before[2]
+            self._rows = self._behind(number - 1)
+            row = next(self._rows, None)
+            if row is None or row[0] != number:
                 return None
-            self._near = {**self._near, number: row} if len(self._near) < NAMED else {number: row}
-        return self._near[number]
+        before_it = self._hash
+        self._number, at, self._hash = row
+        return before_it, at, self._hash
+
+    def _behind(self, number: int) -> Iterator[tuple[int, float, bytes]]:
+        statement = "SELECT number, at, hash FROM batch WHERE number > ? ORDER BY number"
+        return self._connection.execute(statement, (number,))
 
 
 def _links(connection: Connection) -> dict[int, list[Link]]:
