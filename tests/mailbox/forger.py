@@ -90,7 +90,9 @@ class Forger:
         return ((line.stream, line.position),)
 
     def _removed(self) -> tuple[tuple[str, int], ...]:
-        line = self._random.choice(self.lines)
+        numbers = [line.batch for line in self.lines]
+        alone = () if self._care < Care.EVERYTHING else [line for line in self.lines if numbers.count(line.batch) == 1]
+        line = self._random.choice([line for line in self.lines if line not in alone])  # its batch would be empty
         self.lines.remove(line)
         self._renumber(line.stream)
         return ((line.stream, line.position),)
@@ -152,6 +154,8 @@ class Forger:
             self.heads = {name: list(head) for name, head in heads.items()}
         if self._care is Care.EVERYTHING:
             self._mend_batches()
+            for seq, line in enumerate(self.lines, 1):
+                line.seq = seq
 
     def _mend_batches(self) -> None:
         before, mended = GENESIS, []

@@ -24,6 +24,7 @@ FORGERIES = ("changed", "removed", "reordered", "inserted", "misplaced", "trunca
 PARTIAL = [care for care in Care if care is not Care.EVERYTHING]
 STREAMS = ("run/1", "run/2", "run/3", "system")
 BATCHES = 12
+NAMELESS = r"entries of the file behind|batch \d+ has lost its entries|number \d+ of the file's entries"
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +74,8 @@ def is_named(forgery: Forgery, problems: tuple[str, ...]) -> bool:
             said |= {(name, place) for place in range(int(first), int(last) + 1)}
         for name, end, head in re.findall(r"stream '(.*?)' ends at position (\d+), its head says (\d+)", problem):
             said |= {(name, place) for place in range(min(int(end), int(head)) + 1, max(int(end), int(head)) + 1)}
-    if forgery.what == "truncated" and any("entries of the file behind" in problem for problem in problems):
-        return True  # with their heads put back nothing in the file says whose they were
+    if forgery.what in ("truncated", "removed") and any(re.search(NAMELESS, problem) for problem in problems):
+        return True  # with its head put back nothing in the file says whose it was
     return bool(said & set(forgery.names))
 
 

@@ -121,8 +121,17 @@ def _check_entries(connection: Connection, found: Findings) -> None:
     if written > last:
         behind = f"{written - last} were written that only exported heads can name"
         found.problems.append(f"the entries of the file behind number {last} are missing: {behind}")
+    if not found.tombstones and found.entries < last:
+        found.problems += [f"number {seq} of the file's entries is missing" for seq in _lacking(connection)]
     _check_batches(connection, walk.batches, found)
     check_forks(walk.forks, partial(_stands, connection), found)
+
+
+def _lacking(connection: Connection) -> list[int]:
+    """The numbers of entries that are not there, of each gap the first; where nothing was pruned there is none."""
+    before = "(SELECT ifnull(max(seq), 0) FROM entry AS other WHERE seq < entry.seq)"
+    gaps = f"SELECT {before} + 1 FROM entry WHERE seq > 1 + {before} ORDER BY seq LIMIT 20"
+    return [seq for (seq,) in connection.execute(gaps)]
 
 
 def _check_batches(connection: Connection, filled: set[int], found: Findings) -> None:

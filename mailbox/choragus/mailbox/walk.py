@@ -147,7 +147,7 @@ class Walk:
     def _begun(self, number: Field) -> Lane:
         name = self.names.get(number)
         if name is None:
-            self.found.problems.append(f"entries of stream number {number} have no head")
+            self.found.problems.append(f"entries of stream number {number!r} have no head")
         lane = Lane(number, f"number {number!r}" if name is None else name)
         stone = self._stones.get(lane.name)
         if stone is not None:
@@ -157,7 +157,7 @@ class Walk:
 
     def _explain(self, line: _Line, lane: Lane) -> None:
         """Say what is wrong with an entry, if anything is: the loop knows only the common forms of values."""
-        position, kind = line[2:4]
+        position, kind = line[2], line[3]
         name = f"{entry_name(lane.name, position)} ({kind})"
         is_sealed = line[-1] == digest(*line[:-1])[: ENTRY.size]
         problems = self.found.problems
