@@ -58,6 +58,7 @@ from .service import Services
 from .speaking import check_text
 from .steering import begin_child
 from .telemetry import Exporter
+from .toolbelt.breaking import BreakerMoved
 from .toolbelt.execution import Toolbelt
 from .toolbelt.provision import check_grant, check_resources, secret_names
 from .toolbelt.secret import Secrets, Vault
@@ -348,6 +349,9 @@ class Runtime(Conversations, Accepting, Knowing):
             return self._given
         return MemoryStore() if self._path is None else await SqliteStore.open(self._path)
 
+    def _breaker_moved(self, where: str, seconds: float) -> None:
+        self._system.events.publish(BreakerMoved(where, seconds))
+
     def _build(self) -> System:
         self._libraries = libraries_of(self._shelved, self._episodes, self.store, self._clock, lambda: self._system)
         self._services = services = Services(
@@ -364,6 +368,7 @@ class Runtime(Conversations, Accepting, Knowing):
             catalogue=self._catalogue,
             libraries=self._libraries,
         )
+        self._toolbelt.moved = self._models.providers.moved = self._breaker_moved
         return System(
             tree=[*traced(self._exporter), *self._catalogue.tree()],
             actors=self._regions,
