@@ -10,7 +10,6 @@ from hashlib import sha256
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import cast
 
 import attrs
 import msgspec
@@ -141,10 +140,5 @@ async def _write(path: Path, entries: int) -> None:
         await store.commit(attrs.evolve(batch, entries=lines))
     await store.release("benchmark")
     await store.close()
-    cast("sqlite3.Connection", _checkpointed(path)).close()
-
-
-def _checkpointed(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return connection
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

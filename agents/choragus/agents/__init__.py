@@ -162,6 +162,7 @@ __all__ = [
     "LimitFault",
     "LimitReached",
     "Limits",
+    "Logged",
     "McpServer",
     "MessageRule",
     "Model",
@@ -349,6 +350,7 @@ _MODULES = {
         "LedgerSummary",
     ),
     "limits": ("Limits",),
+    "logbook.query": ("Logged",),
     "mcp.catalogue": ("ServerStatus",),
     "mcp.declaration": (
         "FromVault",

@@ -23,7 +23,7 @@ def declare(commands: Commands) -> None:
         "choragus heads runs.db --streams --sign audit.key > heads.json",
     )
     one.add_argument("--streams", action="store_true", help="also the head of every run, so that what differs is named")
-    one.add_argument("--sign", metavar="KEYFILE", help="sign with the key in this file; `openssl rand -hex 32` makes one")
+    one.add_argument("--sign", metavar="KEYFILE", help="sign with the key in this file: `openssl rand -hex 32`")
 
 
 def heads(glance: Glance) -> Exit:

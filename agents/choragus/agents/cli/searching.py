@@ -16,6 +16,7 @@ from .glance import Glance
 from .text import as_json, moment, page, short, visible
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+WHEN = "2026-11-23, 2026-11-23T05:54, or an age such as 7d"
 WIDTHS = (8, 19, 18)
 """Columns of the number, the time and the kind."""
 
@@ -35,8 +36,7 @@ def declare(commands: Commands) -> None:
     one.add_argument("--kind", metavar="PATTERN", action="append", default=[], help=kind)
     one.add_argument("--run", metavar="RUN", default="", help=RUN)
     one.add_argument("--agent", metavar="NAME", default="", help="only what is said of this agent, and of its runs")
-    when = "2026-11-23, 2026-11-23T05:54, or an age such as 7d"
-    one.add_argument("--since", metavar="TIME", type=_time, default=0.0, help=f"from then on: {when}")
+    one.add_argument("--since", metavar="TIME", type=_time, default=0.0, help=f"from then on: {WHEN}")
     one.add_argument("--until", metavar="TIME", type=_time, default=inf, help="before then, likewise")
     one.add_argument("--after", metavar="N", type=int, default=0, help="only behind the entry of this number")
     one.add_argument("--limit", metavar="N", type=int, default=-1, help="so many at most")
@@ -82,4 +82,4 @@ def _time(text: str) -> float:
     try:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError, OSError) as error:
-        raise ArgumentTypeError(f"{text!r} is no time: write 2026-11-23, 2026-11-23T05:54 or an age such as 7d") from error
+        raise ArgumentTypeError(f"{text!r} is no time: write {WHEN}") from error
