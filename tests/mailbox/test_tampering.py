@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -13,9 +15,10 @@ import anyio
 import attrs
 import pytest
 
+from choragus.mailbox import sqlite
 from choragus.mailbox.heads import Heads, heads_of
 from choragus.mailbox.sqlite import SqliteStore
-from choragus.mailbox.turn import Batch, Committed, Entry
+from choragus.mailbox.turn import Batch, Committed, Entry, Verification
 from choragus.mailbox.verification import verify_file
 
 from .forger import Care, Forger, Forgery
@@ -122,4 +125,26 @@ async def _append(path: Path) -> None:
     batch = Batch(node="b", fence=claim.fence, at=30.0, entries=(Entry("run/9", "test.new", 30.0, b"{}"),))
     assert isinstance(await store.commit(batch), Committed)
     await store.release("b")
+    await store.close()
+
+
+async def test_verify_holds_up_nobody_who_writes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check goes on until a commit is on disk that was begun behind it."""
+    written = threading.Event()
+
+    def patient(file: Path) -> Verification:
+        assert written.wait(10), "the commit waits for the check"
+        return verify_file(file)
+
+    monkeypatch.setattr(sqlite, "verify_file", patient)
+    store = await SqliteStore.open(path, synchronous="NORMAL")
+    claim = await store.claim("b", 30.0, 0.0)
+    checking = asyncio.create_task(store.verify())
+    await asyncio.sleep(0)
+
+    batch = Batch(node="b", fence=claim.fence, at=30.0, entries=(Entry("run/9", "test.new", 30.0, b"{}"),))
+    assert isinstance(await store.commit(batch), Committed)
+    written.set()
+
+    assert (await checking).problems == ()
     await store.close()

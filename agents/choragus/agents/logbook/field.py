@@ -27,7 +27,7 @@ def _person(name: str, form: str, meaning: str) -> Field:
 
 
 _ALL = (
-    Field("achieved", "str", "what the plan came to: achieved, degraded or not"),
+    _content("achieved", "str", "the latest that the model said before a limit ended the run"),
     Field("active_seconds", "float", "seconds of work, without the waiting for people"),
     Field("actor", "str", "the actor that wrote it, or that it is about; for a supervisor or a breaker, its path"),
     Field("added", "float", "when the rule was made"),
@@ -70,7 +70,7 @@ _ALL = (
     Field("documents", "int", "documents"),
     Field("dropped", "list", "steps that are no longer in the plan"),
     Field("due", "float", "until when it waits; 0 for ever"),
-    Field("effect", "str", "the effect by which it runs, or whether it may be repeated"),
+    Field("effect", "str", "the effect by which it runs"),
     Field("end", "str", "how it ended: returned, failed, denied, settled or cancelled"),
     Field("ended", "float", "when it ended"),
     Field("error", "str", "the kind of the failure"),
@@ -148,7 +148,7 @@ _ALL = (
     Field("retry_after", "float", "seconds that the provider asked for"),
     Field("revision", "int", "which revision of the plan, from 1"),
     Field("rewritten", "list", "the policies that rewrote it"),
-    Field("risk", "str", "read, write or irreversible"),
+    Field("risk", "str", "read, reversible or irreversible"),
     Field("role", "str", "user, assistant or tool; or which tool beside the call's own"),
     Field("rule", "str", "the rule, by its id or name"),
     Field("run", "str", "the run's id"),
@@ -161,8 +161,8 @@ _ALL = (
     Field("server", "str", "the MCP server's name"),
     Field("shown", "int", "pieces that the model is given"),
     Field("since", "int", "position in the conversation where the step began"),
-    Field("source", "str", "where it came from: the run itself or the runtime"),
-    Field("stage", "str", "goal, text, call, result or output"),
+    Field("source", "str", "who holds it: a person, the run above it, or the runtime"),
+    Field("stage", "str", "input, reply, call, result or output"),
     Field("started", "float", "when it began"),
     Field("status", "str", "how the run ended"),
     Field("step", "int", "the step of the run, from 1"),
