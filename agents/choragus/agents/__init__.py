@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from .knowledge.tools import episodes_tool
     from .ledger import Ledger, LedgerSummary
     from .limits import Limits
+    from .logbook.query import Logged
     from .mcp.catalogue import ServerStatus
     from .mcp.declaration import FromVault, McpServer
     from .mcp.serving import serve_mcp
