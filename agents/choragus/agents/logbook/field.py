@@ -187,7 +187,7 @@ _ALL = (
     Field("type", "str", "the message's registered name, or what was being done"),
     Field("undo", "str", "the call that would take it back"),
     Field("upto", "int", "position in the conversation up to which it was decided"),
-    Field("uses", "int", "how often the rule may still be used"),
+    Field("uses", "any", "how often the rule may still be used; null for any number"),
     Field("verdict", "str", "allow, deny or wait"),
     Field("version", "str", "the policy's version"),
     Field("wait", "float", "seconds until the next attempt"),
