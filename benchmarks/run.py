@@ -3,7 +3,7 @@
     python benchmarks/run.py [--quick] [--only SECTION,...] [--folder DIR]
 
 The sections: actors, scale, peers, durable, herd, durable-peers, example, imports, approval, policies,
-retrieval, logbook, agentdojo (minutes; only where AgentDojo is installed).
+retrieval, telemetry, logbook, agentdojo (minutes; only where AgentDojo is installed).
 
 Both sides of a ratio are measured in the same run, in turns; absolute figures are medians and depend on the machine and
 on what else it does. On Linux `chrt -f 10 python benchmarks/run.py` gives calmer ones.
@@ -38,6 +38,7 @@ from benchmarks import (
     logbook_cost,
     peers,
     policy_rate,
+    telemetry_rate,
 )
 from benchmarks.dojo import section as agentdojo
 from benchmarks.figure import Section
@@ -57,6 +58,7 @@ SECTIONS = (
     "agents",
     "retrieval",
     "logbook",
+    "telemetry",
 )
 
 
@@ -105,6 +107,8 @@ def measure(name: str, folder: Path, quick: bool) -> Section:
             return agentdojo.section(folder, quick)
         case "policies":
             return policy_rate.section(quick)
+        case "telemetry":
+            return telemetry_rate.section(quick)
         case "agents":
             return agent_rate.section(folder, quick)
         case "retrieval":

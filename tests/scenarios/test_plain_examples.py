@@ -109,3 +109,11 @@ def test_an_edited_logbook_is_found_and_one_cut_off_shows_by_its_heads(tmp_path:
     assert re.search(r"entry \d+ of stream 'run/\w+' \(call.finished\) does not match its hash: it was changed", edited)
     assert "of the exported heads is missing: the end was removed" in cut_off
     assert "exit code 0" not in ended.stdout
+
+
+def test_a_traced_run_is_one_trace_over_a_restart(tmp_path: Path) -> None:
+    lines = printed("traced_run", tmp_path)
+
+    assert lines[0] == "8 spans in 1 trace"
+    assert lines[1] == "invoke_agent clerk waiting"
+    assert "  invoke_agent clerk completed  (goes on from 1 span)" in lines

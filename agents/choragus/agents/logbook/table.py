@@ -38,15 +38,24 @@ class Kind(NamedTuple):
         return {**self.fields, **self.optional}
 
 
+OPEN = frozenset(
+    {"run.started", "run.manifest", "run.ended", "run.continued", "run.migrated", "run.refused", "run.judged"}
+    | {"run.corrected", "evaluation.started", "trial.ended", "evaluation.result", "evaluation.ended"}
+)
+"""Kinds that may have further fields, which are content for all that is known."""
+
+
 def complaints(kind: str, data: Mapping[str, object]) -> list[str]:
     """In what an entry is not as declared, one sentence each; a kind that is not declared is one."""
     declared = KINDS.get(kind)
     if declared is None:
         return [f"kind {kind!r} is not declared"]
-    found = [f"{kind} has no {name}" for name in declared.fields if name not in data]
+    found = [f"{kind} has no {name}" for name in declared.fields if name not in data and kind not in OPEN]
     known = declared.all
     for name, value in data.items():
         field = known.get(name)
+        if field is None and kind in OPEN:
+            continue
         if field is None:
             found.append(f"{kind} has {name!r}, which is not declared")
         elif not _is_of(value, field.form):
@@ -348,6 +357,20 @@ ALL = (
         ("mcp.changed", "It offers something else.", "server changed new gone mark"),
         ("mcp.accepted", "Somebody accepted it.", "server changed new gone mark by identity tools:dict"),
         ("mcp.refused", "It was not accepted.", "server tool by reason"),
+    ),
+    *_kinds(
+        "Versions, judgements and evaluations",
+        ("run.continued", "It goes on with other code around it.", "actor?"),
+        ("run.migrated", "A declared patch let it go on with a changed agent.", "actor?"),
+        ("run.refused", "It does not go on: its agent has changed.", "actor?"),
+        ("run.judged", "Whether it succeeded.", "reason? by?"),
+        ("judge.failed", "The model that judges failed.", "reason tries"),
+        ("run.corrected", "A person said what it should have answered.", "answer by reason number"),
+        ("correction.refused", "A correction was not taken.", "by reason sender"),
+        ("evaluation.started", "An evaluation began.", "actor? id?"),
+        ("trial.ended", "A trial of a case ended.", "actor?"),
+        ("evaluation.result", "What a trial came to.", "actor? run?"),
+        ("evaluation.ended", "An evaluation ended.", "actor?"),
     ),
 )
 
