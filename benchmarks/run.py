@@ -3,7 +3,7 @@
     python benchmarks/run.py [--quick] [--only SECTION,...] [--folder DIR]
 
 The sections: actors, scale, peers, durable, herd, durable-peers, example, imports, cli, approval, policies,
-retrieval, telemetry, agentdojo (minutes; only where AgentDojo is installed).
+retrieval, telemetry, logbook, agentdojo (minutes; only where AgentDojo is installed).
 
 Both sides of a ratio are measured in the same run, in turns; absolute figures are medians and depend on the machine and
 on what else it does. On Linux `chrt -f 10 python benchmarks/run.py` gives calmer ones.
@@ -36,6 +36,7 @@ from benchmarks import (
     durable_rate,
     durable_scale,
     import_time,
+    logbook_cost,
     peers,
     policy_rate,
     telemetry_rate,
@@ -58,6 +59,7 @@ SECTIONS = (
     "policies",
     "agents",
     "retrieval",
+    "logbook",
     "telemetry",
 )
 
@@ -103,6 +105,8 @@ def measure(name: str, folder: Path, quick: bool) -> Section:
             return import_time.section(folder, quick)
         case "cli":
             return cli_rate.section(folder, quick)
+        case "logbook":
+            return logbook_cost.section(folder, quick)
         case "agentdojo":
             return agentdojo.section(folder, quick)
         case "policies":
