@@ -41,6 +41,7 @@ COMMANDS = {
     "prune": Listed("take away runs that ended long ago", "retention"),
     "compact": Listed("give the room of pruned runs back", "compaction"),
     "documents": Listed("list the libraries of a file, or export one", "knowledge"),
+    "ui": Listed("show the file in a browser", "ui"),
     "forget": Listed("delete one subject's data from the libraries", "knowledge"),
 }
 """In the order in which `--help` lists them."""

@@ -1,0 +1,206 @@
+// The page works without this. With it: news without a reload, keys, and a mark on what was changed.
+"use strict";
+
+const body = document.body;
+const byId = (id) => document.getElementById(id);
+const isTyping = (one) => one && one.matches("input:not([type=radio]):not([type=submit]), textarea, select");
+
+// News: something was entered in the logbook, so the page is asked for again, and its live parts are replaced.
+
+const live = byId("live");
+const news = byId("news");
+let wanted = false;
+let loading = false;
+let pause = null;
+
+function tell(text) {
+  news.textContent = text;
+  clearTimeout(pause);
+  if (text) pause = setTimeout(() => { news.textContent = ""; }, 4000);
+}
+
+// A part in which somebody has typed is left alone: nobody's words are lost, nor what they were about to decide on.
+function isInUse(part) {
+  if (isTyping(document.activeElement) && part.contains(document.activeElement)) return true;
+  return [...part.querySelectorAll("input, textarea, select")].some((one) => {
+    if (one.type === "hidden" || one.dataset.filled === one.value) return false;
+    if (one.type === "radio" || one.type === "checkbox") return one.checked !== one.defaultChecked;
+    if (one.tagName === "SELECT") return [...one.options].some((each) => each.selected !== each.defaultSelected);
+    return one.value !== one.defaultValue;
+  });
+}
+
+function replace(part, fresh) {
+  if (part.outerHTML === fresh.outerHTML) return false;
+  if (isInUse(part)) return null;
+  const open = new Map([...part.querySelectorAll("details[id]")].map((one) => [one.id, one.open]));
+  const focus = part.contains(document.activeElement) ? place(document.activeElement) : null;
+  const there = new Set([...part.querySelectorAll("[id]")].map((one) => one.id));
+  const node = document.importNode(fresh, true);
+  for (const one of node.querySelectorAll("details[id]")) if (open.has(one.id)) one.open = open.get(one.id);
+  for (const one of node.querySelectorAll("tr[id], li > details[id], article[id]")) {
+    if (!there.has(one.id)) one.classList.add("is-fresh");
+  }
+  part.replaceWith(node);
+  if (focus) focus();
+  return true;
+}
+
+// How to find an element again in what replaces it.
+function place(one) {
+  const holder = one.closest("[id]");
+  if (!holder) return null;
+  const inside = one === holder ? -1 : [...holder.querySelectorAll("a, summary, button, pre")].indexOf(one);
+  return () => {
+    const again = byId(holder.id);
+    const target = again && inside >= 0 ? again.querySelectorAll("a, summary, button, pre")[inside] : again;
+    if (target) target.focus({ preventScroll: true });
+  };
+}
+
+async function refresh() {
+  wanted = true;
+  if (loading) return;
+  loading = true;
+  while (wanted) {
+    wanted = false;
+    try {
+      const address = new URL(location.href);
+      for (const name of ["told", "about"]) address.searchParams.delete(name);
+      const answer = await fetch(address, { credentials: "same-origin", headers: { accept: "text/html" } });
+      if (answer.ok) show(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    } catch { /* the service is away; the stream of news says so */ }
+    await new Promise((done) => setTimeout(done, 300));
+  }
+  loading = false;
+}
+
+function show(fresh) {
+  let changed = 0;
+  let kept = 0;
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const other = fresh.getElementById(part.id);
+    const done = other ? replace(part, other) : false;
+    changed += done === true;
+    kept += done === null;
+  }
+  for (const other of fresh.querySelectorAll("[data-live]")) if (!byId(other.id)) insert(other, fresh);
+  const count = fresh.getElementById("nav-waiting");
+  if (count && byId("nav-waiting").innerHTML !== count.innerHTML) byId("nav-waiting").innerHTML = count.innerHTML;
+  if (kept) tell("There is news, which waits until you have decided");
+  else if (changed) tell("Updated");
+  prepare();
+}
+
+// A part that was not there before, behind the one that it stands behind in the new page.
+function insert(other, fresh) {
+  let before = other.previousElementSibling;
+  while (before && !(before.id && byId(before.id))) before = before.previousElementSibling;
+  const node = document.importNode(other, true);
+  if (before) byId(before.id).after(node);
+  else document.querySelector("main .page").prepend(node);
+}
+
+function listen() {
+  let source = null;
+  let again = null;
+  const open = () => {
+    source = new EventSource(body.dataset.events);
+    source.onopen = () => { live.textContent = "live"; live.classList.add("is-on"); };
+    source.onmessage = (event) => {
+      const told = JSON.parse(event.data);
+      const run = body.dataset.run;
+      body.dataset.events = body.dataset.events.replace(/after=\d+/, `after=${told.seq}`);
+      if (told.all || !run || told.runs.length) refresh();
+    };
+    source.onerror = () => {
+      live.textContent = "not live";
+      live.classList.remove("is-on");
+      if (source.readyState !== EventSource.CLOSED) return;
+      clearTimeout(again);
+      again = setTimeout(open, 5000);
+    };
+  };
+  open();
+  addEventListener("pagehide", () => source.close());
+  addEventListener("pageshow", (event) => { if (event.persisted) { open(); refresh(); } });
+}
+
+// Keys.
+
+const rows = () => [...document.querySelectorAll("a.row, .entries summary")].filter((one) => one.offsetParent);
+
+function move(step) {
+  const all = rows();
+  if (!all.length) return;
+  const here = all.indexOf(document.activeElement);
+  const next = all[Math.max(0, Math.min(all.length - 1, here < 0 ? (step > 0 ? 0 : all.length - 1) : here + step))];
+  next.focus();
+  next.scrollIntoView({ block: "nearest" });
+}
+
+function search() {
+  const field = byId("search");
+  if (field) { field.focus(); field.select(); } else location.href = `${body.dataset.root}/?search`;
+}
+
+function unfold() {
+  const all = [...document.querySelectorAll(".entries details")];
+  const open = all.some((one) => !one.open);
+  for (const one of all) one.open = open;
+}
+
+function go(number) {
+  const link = document.querySelectorAll("header nav a")[number - 1];
+  if (link) link.click();
+}
+
+const keys = { "/": search, j: () => move(1), k: () => move(-1), e: unfold, "?": () => byId("help").showModal() };
+for (const number of [1, 2, 3, 4]) keys[number] = () => go(number);
+
+addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || byId("help").open) return;
+  if (event.key === "Escape" && isTyping(event.target)) { event.target.blur(); return; }
+  if (isTyping(event.target) || !keys[event.key]) return;
+  event.preventDefault();
+  keys[event.key]();
+});
+
+// Forms: the name of who decides is kept in this browser, what was changed is marked, and nothing is sent twice.
+
+function prepare() {
+  for (const one of document.querySelectorAll("input.by")) {
+    if (!one.value && one !== document.activeElement) {
+      one.value = localStorage.getItem("choragus.by") || "";
+      one.dataset.filled = one.value;
+    }
+  }
+}
+
+addEventListener("input", (event) => {
+  const one = event.target;
+  if (one.matches(".arguments textarea")) one.classList.toggle("changed", one.value !== one.defaultValue);
+});
+
+addEventListener("submit", (event) => {
+  const form = event.target;
+  const by = form.querySelector("input.by");
+  if (by && by.value) localStorage.setItem("choragus.by", by.value);
+  if (form.method !== "post") return;
+  if (form.dataset.sent) { event.preventDefault(); return; }
+  form.dataset.sent = "1";
+});
+
+// Where a link leads to an entry, that entry is open.
+function unfoldTarget() {
+  const one = location.hash && byId(location.hash.slice(1));
+  if (one && one.tagName === "DETAILS") { one.open = true; one.scrollIntoView({ block: "center" }); }
+}
+
+addEventListener("hashchange", unfoldTarget);
+byId("keys").hidden = false;
+byId("keys").addEventListener("click", () => byId("help").showModal());
+prepare();
+unfoldTarget();
+if (location.search === "?search") search();
+listen();
