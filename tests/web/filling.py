@@ -13,6 +13,7 @@ from pathlib import Path
 
 import attrs
 
+import planned_run
 from choragus.agents.agent import Agent
 from choragus.agents.approver import Approvals
 from choragus.agents.errors import Outcome
@@ -24,7 +25,8 @@ from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import FunctionModel
 from choragus.agents.tool import tool
 from choragus.mailbox.reader import digest
-import planned_run
+from choragus.mailbox.sqlite import SqliteStore
+from choragus.mailbox.turn import Batch, Entry
 
 DAY = 86_400.0
 
@@ -66,10 +68,22 @@ def run_row(number: int, **fields: object) -> Row:
     started = 1_795_000_000.0 + number
     key = f"{number:012x}"
     told: dict[str, object] = {
-        **{"run": key, "agent": f"agent-{number % 7}", "goal": f"Pay invoice number {number}.", "key": str(number)},
-        **{"manifest": "0" * 64, "status": ("completed", "failed", "running")[number % 3], "phase": "stop", "step": 3},
-        **{"waits": [], "outcome": "done", "steps": 3, "input_tokens": 900, "output_tokens": 100, "cost_usd": 0.0123},
-        **{"started": started, "ended": started + 5.0, "parent": "", "tenant": f"tenant-{number % 3}"},
+        "run": key,
+        "agent": f"agent-{number % 7}",
+        "tenant": f"tenant-{number % 3}",
+        "goal": f"Pay invoice number {number}.",
+        "key": str(number),
+        "manifest": "0" * 64,
+        "status": ("completed", "failed", "running")[number % 3],
+        "waits": [],
+        "outcome": "done",
+        "steps": 3,
+        "input_tokens": 900,
+        "output_tokens": 100,
+        "cost_usd": 0.0123,
+        "started": started,
+        "ended": started + 5.0,
+        "parent": "",
     }
     return Row(kind="run", key=key, sort=started, body={**told, **fields})
 
@@ -86,11 +100,28 @@ def evaluation_row(number: int, ended: float, completed: int, cases: int, **fiel
     middle = {"value": 9.0 - 0.4 * number, "low": 7.5 - 0.4 * number, "high": 11.0 - 0.4 * number}
     figures = {"runs": cases, "completion": rate, "errors": errors, "escalation": asked, "cost": cost}
     told: dict[str, object] = {
-        **{"id": f"e{number:03d}", "dataset": "invoices.jsonl", "agent": "clerk", "manifest": f"{number:064x}"},
-        **{"cases": cases, "repeats": 1, "started": ended - 60, "ended": ended, "passed": completed * 10 >= cases * 8},
+        "id": f"e{number:03d}",
+        "dataset": "invoices.jsonl",
+        "agent": "clerk",
+        "manifest": f"{number:064x}",
+        "cases": cases,
+        "repeats": 1,
+        "started": ended - 60,
+        "ended": ended,
+        "passed": completed * 10 >= cases * 8,
         "figures": {**figures, "cost_per_completed": 0.014, "seconds": {"n": completed, "median": middle}},
     }
     return Row(kind="evaluation", key=f"e{number:03d}", sort=ended, body={**told, **fields})
+
+
+async def write(path: Path, stream: str, count: int) -> None:
+    """Put so many entries into a stream of a file that nobody has open."""
+    store = await SqliteStore.open(path)
+    claim = await store.claim("writer", 60.0, 0.0)
+    entries = tuple(Entry(stream, "note.made", 1_795_000_000.0 + n, b'{"text":"x"}') for n in range(count))
+    await store.commit(Batch(node="writer", fence=claim.fence, at=1.0, entries=entries))
+    await store.release("writer")
+    await store.close()
 
 
 class Office:
@@ -127,7 +158,7 @@ class Office:
             await self._think(0.6)
             said = sum(message.role == "assistant" for message in request.messages)
             look = ToolCall("a", "list_invoices", {"week": "2026-W47"}), ToolCall("b", "balance", {"account": "main"})
-            paid = {"invoice": "A-17", "amount": "150.00", "note": "Rent of November.\nAs agreed with the landlord."}
+            paid: dict[str, object] = {"invoice": "A-17", "amount": "150.00", "note": "Rent of November.\nAs agreed with the landlord."}
             if said == 0:
                 return ModelReply("Let me see what is due.", calls=look)
             if said == 1:
@@ -150,7 +181,7 @@ class Office:
             await self._think(0.2)
             options = ["this week", "next week", "not before December"]
             if len(request.messages) == 1:
-                asked = {"question": "The venue has two free weeks. Which one do you want?", "options": options}
+                asked: dict[str, object] = {"question": "The venue has two free weeks. Which one do you want?", "options": options}
                 return ModelReply(calls=(ToolCall("a", "ask_person", asked),))
             return f"Booked for {request.messages[-1].text}."
 
@@ -175,20 +206,23 @@ async def until_asked(run: Run) -> None:
         await asyncio.sleep(0.02)
 
 
+async def ago(path: Path, days: int, agents: list[Agent]) -> None:
+    """What was done so many days ago."""
+    then, began = time.time() - days * DAY, time.time()
+    async with Runtime(path, agents=agents, clock=lambda: then + time.time() - began) as runtime:
+        for number, (goal, _) in enumerate(WORK[: 3 + days % 4]):
+            day = time.strftime("%d %B", time.localtime(then - number * DAY))
+            run = await runtime.start(agents[-1], goal.format(day=day))
+            with contextlib.suppress(Outcome):
+                await run.result()
+
+
 async def fill(path: Path) -> dict[str, str]:
     """A file with something of everything; gives the ids of some of its runs."""
     office = Office()
     clerk, planner, assistant = office.clerk(), office.planner(), office.assistant()
-    named: dict[str, str] = {}
     for days in range(9, 0, -1):
-        then = time.time() - days * DAY
-        began = time.time()
-        async with Runtime(path, agents=[clerk, planner, assistant], clock=lambda: then + time.time() - began) as runtime:
-            for number, (goal, _) in enumerate(WORK[: 3 + days % 4]):
-                when = time.strftime("%d %B", time.localtime(then - number * DAY))
-                run = await runtime.start(assistant, goal.format(day=when))
-                with contextlib.suppress(Outcome):
-                    await run.result()
+        await ago(path, days, [clerk, planner, assistant])
     archivist = Agent("archivist", model=FunctionModel(lambda request: "11.6, as of yesterday"))
     writer = Agent(
         "writer",

@@ -50,7 +50,6 @@ def take(browser: Browser, place: str, named: dict[str, str], folder: Path) -> N
         "runs": "/",
         "run": f"/run/{named['paid']}",
         "waiting": "/waiting",
-        "plan": f"/run/{named['report']}",
         "evaluations": "/evaluations",
     }
     for scheme in ("light", "dark"):

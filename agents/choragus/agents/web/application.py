@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from os.path import basename
 from typing import Protocol, TypeAlias
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import attrs
 
@@ -39,6 +39,8 @@ LARGEST = 2**53
 
 _SUBJECT = re.compile(r"[0-9a-f]{8}|[0-9.]{1,12}(/undo)?")
 """What a decision may be about: an approval's id, or a call's number."""
+
+_RUN = re.compile(r"/run/[A-Za-z0-9._~%-]{1,200}")
 
 
 class Owning(Decisions, Protocol):
@@ -302,10 +304,9 @@ def _position(given: str | None) -> int | None:
 def _back(request: Request, told: str, about: str) -> Response:
     """Back to where the form stood; only to a page of ours."""
     place = _visitor(request).form.get("back", "")
-    if not place.startswith("/run/") or place.startswith("//"):
-        place = "/waiting"
+    place = place if _RUN.fullmatch(place) else "/waiting"
     query = urlencode({"told": told, "about": about[:40]})
-    return RedirectResponse(f"{_root(request)}{quote(place, safe='/%')}?{query}", 303)
+    return RedirectResponse(f"{_root(request)}{place}?{query}", 303)
 
 
 def _told(request: Request) -> Html | None:

@@ -274,8 +274,8 @@ def _facts(one: Approval) -> Html:
         left = f"in {duration(one.due - now)}" if one.due > now else f"{duration(now - one.due)} ago"
         facts.append(_fact("until", h("span", when(one.due), f", {left}; then {one.answers()['nothing']}")))
     if one.approvers or one.quorum > 1:
-        given = f"; so far {', '.join(one.given) or 'nobody'}" if one.quorum > 1 else ""
-        facts.append(_fact("put to", f"{', '.join(one.approvers) or 'anybody'}; {one.quorum} have to approve{given}"))
+        given = f"; {one.quorum} have to approve; so far {', '.join(one.given) or 'nobody'}" if one.quorum > 1 else ""
+        facts.append(_fact("put to", f"{', '.join(one.approvers) or 'anybody'}{given}"))
     if one.idempotency_key:
         facts.append(_fact("idempotency key", h("code", one.idempotency_key)))
     facts.append(_fact("bound to", h("code", one.hash[:16], title=one.hash)))

@@ -121,7 +121,7 @@ def entry(root: str, run: str, one: EntryRow) -> Html:
         "summary",
         h("span", one.position, class_="at"),
         h("span", f"{datetime.fromtimestamp(one.at):%H:%M:%S}", class_="time"),
-        h("span", text(data, "call") or text(data, "step"), class_="step"),
+        h("span", text(data, "call") or text(data, "step"), class_="place"),
         h("span", one.kind, class_=f"kind k-{_tone(one.kind, data)}"),
         h("span", gist(one.kind, data), class_="gist"),
     )

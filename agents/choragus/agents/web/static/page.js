@@ -30,9 +30,27 @@ function isInUse(part) {
   });
 }
 
+// Cards are replaced one by one, so that the others go on while somebody works on one.
+function merge(part, fresh) {
+  for (const card of part.querySelectorAll("article[id]")) {
+    const other = fresh.querySelector(`#${CSS.escape(card.id)}`);
+    if (!isInUse(card)) {
+      if (other) card.replaceWith(document.importNode(other, true)); else card.remove();
+    } else if (!other || hash(other) !== hash(card)) {
+      card.classList.add("is-over");
+      tell("What you are working on does not wait any more, or is another by now");
+    }
+  }
+  for (const other of fresh.querySelectorAll("article[id]")) {
+    if (!byId(other.id)) part.append(document.importNode(other, true));
+  }
+}
+
+const hash = (card) => (card.querySelector("input[name=hash], input[name=attempt]") || {}).value;
+
 function replace(part, fresh) {
-  if (part.outerHTML === fresh.outerHTML) return false;
-  if (isInUse(part)) return null;
+  if (part.outerHTML === fresh.outerHTML) return;
+  if (isInUse(part)) { merge(part, fresh); return; }
   const open = new Map([...part.querySelectorAll("details[id]")].map((one) => [one.id, one.open]));
   const focus = part.contains(document.activeElement) ? place(document.activeElement) : null;
   const there = new Set([...part.querySelectorAll("[id]")].map((one) => one.id));
@@ -43,7 +61,6 @@ function replace(part, fresh) {
   }
   part.replaceWith(node);
   if (focus) focus();
-  return true;
 }
 
 // How to find an element again in what replaces it.
@@ -76,20 +93,25 @@ async function refresh() {
 }
 
 function show(fresh) {
-  let changed = 0;
-  let kept = 0;
+  const before = spoken();
   for (const part of document.querySelectorAll("[data-live]")) {
     const other = fresh.getElementById(part.id);
-    const done = other ? replace(part, other) : false;
-    changed += done === true;
-    kept += done === null;
+    if (other) replace(part, other);
   }
   for (const other of fresh.querySelectorAll("[data-live]")) if (!byId(other.id)) insert(other, fresh);
   const count = fresh.getElementById("nav-waiting");
   if (count && byId("nav-waiting").innerHTML !== count.innerHTML) byId("nav-waiting").innerHTML = count.innerHTML;
-  if (kept) tell("There is news, which waits until you have decided");
-  else if (changed) tell("Updated");
   prepare();
+  const after = spoken();
+  if (after !== before) tell(after);
+}
+
+// What is worth being read out: the state of the run that is looked at, and how much waits for a person.
+function spoken() {
+  const state = document.querySelector("#run .status");
+  const count = document.querySelector("#nav-waiting .count");
+  const told = state ? `This run: ${state.textContent.slice(1)}. ` : "";
+  return `${told}${count ? count.textContent : "Nothing"} waiting for a person`;
 }
 
 // A part that was not there before, behind the one that it stands behind in the new page.
