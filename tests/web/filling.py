@@ -158,7 +158,11 @@ class Office:
             await self._think(0.6)
             said = sum(message.role == "assistant" for message in request.messages)
             look = ToolCall("a", "list_invoices", {"week": "2026-W47"}), ToolCall("b", "balance", {"account": "main"})
-            paid: dict[str, object] = {"invoice": "A-17", "amount": "150.00", "note": "Rent of November.\nAs agreed with the landlord."}
+            paid: dict[str, object] = {
+                "invoice": "A-17",
+                "amount": "150.00",
+                "note": "Rent of November.\nAs agreed with the landlord.",
+            }
             if said == 0:
                 return ModelReply("Let me see what is due.", calls=look)
             if said == 1:
@@ -181,7 +185,10 @@ class Office:
             await self._think(0.2)
             options = ["this week", "next week", "not before December"]
             if len(request.messages) == 1:
-                asked: dict[str, object] = {"question": "The venue has two free weeks. Which one do you want?", "options": options}
+                asked: dict[str, object] = {
+                    "question": "The venue has two free weeks. Which one do you want?",
+                    "options": options,
+                }
                 return ModelReply(calls=(ToolCall("a", "ask_person", asked),))
             return f"Booked for {request.messages[-1].text}."
 
