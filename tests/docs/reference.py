@@ -17,6 +17,7 @@ DOORS = {
     "choragus.agents.policy": "what judges a run",
     "choragus.agents.testing": "for tests of agents",
     "choragus.agents.knowledge": "libraries and episodes, with what few need",
+    "choragus.agents.web": "the page, with the extra `web`",
     "choragus.supervision": "systems and supervisors",
     "choragus.supervision.testing": "crashes, and simulated time, for tests",
     "choragus.actors": "actors and their messages",

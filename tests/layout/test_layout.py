@@ -14,7 +14,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOORS = ("mailbox", "actors", "supervision", "agents")
-DOORS = (*FLOORS, "agents.knowledge", "agents.policy", "actors.testing", "supervision.testing", "agents.testing")
+DOORS = (*FLOORS, "agents.knowledge", "agents.policy", "agents.web", "actors.testing", "supervision.testing")
+DOORS = (*DOORS, "agents.testing")
 
 
 def test_the_namespace_package_has_no_init_file() -> None:

@@ -217,7 +217,7 @@ async def ago(path: Path, days: int, agents: list[Agent]) -> None:
     """What was done so many days ago."""
     then, began = time.time() - days * DAY, time.time()
     async with Runtime(path, agents=agents, clock=lambda: then + time.time() - began) as runtime:
-        for number, (goal, _) in enumerate(WORK[: 3 + days % 4]):
+        for number, (goal, _) in enumerate(WORK[days % 3 :][:3]):
             day = time.strftime("%d %B", time.localtime(then - number * DAY))
             run = await runtime.start(agents[-1], goal.format(day=day))
             with contextlib.suppress(Outcome):
@@ -228,7 +228,7 @@ async def fill(path: Path) -> dict[str, str]:
     """A file with something of everything; gives the ids of some of its runs."""
     office = Office()
     clerk, planner, assistant = office.clerk(), office.planner(), office.assistant()
-    for days in range(9, 0, -1):
+    for days in range(2, 0, -1):
         await ago(path, days, [clerk, planner, assistant])
     archivist = Agent("archivist", model=FunctionModel(lambda request: "11.6, as of yesterday"))
     writer = Agent(

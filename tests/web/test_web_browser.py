@@ -34,6 +34,8 @@ from choragus.agents.web import runs_app
 
 from .screenshots import chromium
 
+pytestmark = pytest.mark.slow  # some 25 s on a busy machine, most of it the browser's
+
 TOKEN = "the token of the tests"
 NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 

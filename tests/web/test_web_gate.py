@@ -228,3 +228,12 @@ async def test_what_is_no_form_is_refused(waiting: Path, body: bytes, kind: str,
 def test_a_page_that_anybody_could_decide_on_is_not_made(options: dict[str, str], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         runs_app("runs.db", **options)  # type: ignore[arg-type]  # a token
+
+
+async def test_a_token_does_not_stay_in_the_address_of_an_open_session_either(done: Path) -> None:
+    async with asking(runs_app(done, token=TOKEN)) as page:
+        page.client.follow_redirects = False
+
+        again = await page.client.get("/waiting", params={"token": TOKEN})
+
+    assert (again.status_code, again.headers["location"]) == (303, "/waiting")

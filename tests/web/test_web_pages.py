@@ -379,3 +379,12 @@ async def test_a_form_has_a_field_for_each_argument_and_json_where_a_text_hides_
     assert fields["argument.amount"] == "120.00"
     assert json.loads(fields["argument.invoice"]) == "A-17\x1b[2J\u202egnp\napproved by mia"
     assert fields["argument.invoice"].isascii()
+
+
+async def test_what_is_of_another_form_than_is_known_is_named_and_keeps_no_page_from_coming(waiting: Path) -> None:
+    put(waiting, [Row(kind="approval", key="feedbeef", sort=1.0, body={"id": 7}, scope="e0f00c5f0276")])
+    async with asking(runs_app(waiting, token=TOKEN)) as page:
+        told = text((await page.get("/waiting")).text)
+
+    assert "feedbeef cannot be read here: look with `choragus approvals`" in told
+    assert "pay: May it run?" in told
