@@ -20,14 +20,13 @@ pytest.importorskip("uvicorn", reason="the extra is missing: pip install 'chorag
 
 from choragus.agents.cli import main
 from choragus.agents.cli.exit import Exit
-from choragus.agents.web import serving
 
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     """What would have been served."""
     asked: list[dict[str, object]] = []
-    monkeypatch.setattr(serving.uvicorn, "run", lambda app, **options: asked.append(options))
+    monkeypatch.setattr("uvicorn.run", lambda app, **options: asked.append(options))
     return asked
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from typing import TypeVar
 
 import attrs
 import msgspec
@@ -16,7 +17,7 @@ import msgspec
 from choragus.agents.approval import CEILING, Approval
 from choragus.agents.cli.text import duration
 from choragus.agents.inspection import Unknown
-from choragus.mailbox.reader import Reader
+from choragus.mailbox.reader import Reader, ViewRow
 
 from .fields import text
 from .html import Child, Html, h, seen, spelled
@@ -24,6 +25,8 @@ from .layout import live, nothing
 from .listing import link
 from .visitor import Form, Visitor
 from .wording import FINAL, dollars, when
+
+T = TypeVar("T")
 
 ARGUMENT = "argument."
 """How the name of an argument's field begins."""
@@ -64,6 +67,9 @@ class Cards:
     def everything(self, reader: Reader) -> Html:
         """All that waits, in any run."""
         cards = [*self._approvals(reader, None), *self._unknowns(reader, None)]
+        if lost := unreadable(reader):
+            told = f"{', '.join(lost)} cannot be read here: look with `choragus approvals`"
+            cards.insert(0, h("p", told, class_="fault"))
         return live("waiting", *cards or [nothing("Nothing waits for a person.")])
 
     def of_run(self, reader: Reader, run: str) -> Html | None:
@@ -180,14 +186,20 @@ class Cards:
 
 def approvals(reader: Reader, run: str | None = None) -> list[Approval]:
     """What waits for a person's decision, the oldest first; nothing of runs that have ended."""
-    found = [msgspec.convert(row.data, Approval) for row in reader.views("approval", run)]
+    found = [one for row in reader.views("approval", run) if (one := _as(Approval, row)) is not None]
     ended = {one for one in {each.run for each in found} if _status(reader, one) in FINAL}
     return [one for one in found if one.run not in ended]
 
 
 def unknowns(reader: Reader, run: str | None = None) -> list[Unknown]:
     """The calls of unknown outcome, the oldest first."""
-    return [msgspec.convert(row.data, Unknown) for row in reader.views("attention", run)]
+    return [one for row in reader.views("attention", run) if (one := _as(Unknown, row)) is not None]
+
+
+def unreadable(reader: Reader) -> list[str]:
+    """The keys of what waits and is of another form than is known here."""
+    kinds: tuple[tuple[str, type[object]], ...] = (("approval", Approval), ("attention", Unknown))
+    return [row.key for kind, cls in kinds for row in reader.views(kind) if _as(cls, row) is None]
 
 
 def is_plain(value: object) -> bool:
@@ -288,6 +300,13 @@ def _fact(name: str, value: Child) -> Html:
 
 def _again(typed: Typed | None, name: str) -> str:
     return "" if typed is None else typed.form.get(name, "")
+
+
+def _as(cls: type[T], row: ViewRow) -> T | None:
+    try:
+        return msgspec.convert(row.data, cls)
+    except ValueError:
+        return None
 
 
 def _goal(reader: Reader, run: str) -> str:

@@ -102,21 +102,21 @@ def logbook(reader: Reader, root: str, run: str, window: Window) -> Html:
         ("after", page.behind, "Later"),
         f"{thousands(page.total)} {words}",
     )
-    rows = [entry(root, run, one) for one in page.entries]
+    rows = [entry(one, place) for one in page.entries]
     body = h("ol", rows, class_="entries") if rows else nothing("There is no entry here.")
     return live(
         "logbook", h("div", h("h2", "Logbook"), h("p", other), class_="head"), turn, body, turn if rows[30:] else None
     )
 
 
-def entry(root: str, run: str, one: EntryRow) -> Html:
-    """One entry: a line that opens."""
+def entry(one: EntryRow, place: str = "") -> Html:
+    """One entry: a line that opens. Where `place` is the address of its run, a long one is whole below that."""
     data = fields_of(one)
     told = spelled(data)
     rest = None
-    if len(told) > WHOLE:
+    if place and len(told) > WHOLE:
         told = told[:WHOLE]
-        rest = h("p", h("a", "the whole entry", href=link(root, run, f"/entry/{one.position}")))
+        rest = h("p", h("a", "the whole entry", href=f"{place}/entry/{one.position}"))
     line = h(
         "summary",
         h("span", one.position, class_="at"),

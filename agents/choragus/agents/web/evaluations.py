@@ -44,7 +44,7 @@ def evaluation(reader: Reader, root: str, row: ViewRow) -> Html:
     facts = [("agent", text(one, "agent")), ("dataset", text(one, "dataset")), ("version", text(one, "manifest")[:12])]
     facts += [("cases", text(one, "cases")), ("repeats", text(one, "repeats"))]
     entries = list(reader.read(f"evaluation/{row.key}", 0, ENTRIES))
-    lines = [entry(root, row.key, each) for each in entries]
+    lines = [entry(each) for each in entries]
     return h(
         "div",
         h("p", [h("span", h("span", f"{name} ", class_="label"), value) for name, value in facts], class_="facts"),

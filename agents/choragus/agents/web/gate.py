@@ -96,8 +96,8 @@ class Gate:
             return None
         by = await self._who(scope)
         nonce, opened = self._session(headers)
-        if not opened:
-            return self._opening(scope, headers)
+        if self.token and (answer := self._opening(scope, opened)) is not None:
+            return answer
         form: Form = {}
         if scope["method"] == "POST":
             self._check_origin(headers)
@@ -137,20 +137,23 @@ class Gate:
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
         return secrets.token_urlsafe(12), scheme.lower() == "bearer" and _same(bearer.strip(), self.token)
 
-    def _opening(self, scope: Scope, headers: Mapping[str, str]) -> Response:
-        """Open a session for whoever brings the token in the address; the token does not stay there."""
+    def _opening(self, scope: Scope, is_open: bool) -> Response | None:
+        """Open a session for whoever brings the token in the address, where the token does not stay."""
         asked = scope.get("query_string", b"")
         assert isinstance(asked, bytes)
         query = parse_qsl(asked.decode("latin-1"))
-        given = dict(query).get("token")
-        if scope["method"] not in ("GET", "HEAD") or given is None:
+        given = dict(query).get("token") if scope["method"] in ("GET", "HEAD") else None
+        if given is None and is_open:
+            return None
+        if given is None:
             raise Problem(403, "token", "this page wants its token: open the address that was printed with it")
-        if not _same(given, self.token):
+        if not is_open and not _same(given, self.token):
             raise Problem(403, "token", "that is not the token of this page: open the address that was printed with it")
         rest = urlencode([(name, value) for name, value in query if name != "token"])
         answer = RedirectResponse(_path(scope) + (f"?{rest}" if rest else ""), 303)
-        answer.headers["set-cookie"] = self._cookie(scope, secrets.token_urlsafe(12))
         answer.headers["cache-control"] = "no-store"
+        if not is_open:
+            answer.headers["set-cookie"] = self._cookie(scope, secrets.token_urlsafe(12))
         return answer
 
     def _check_origin(self, headers: Mapping[str, str]) -> None:

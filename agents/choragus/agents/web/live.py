@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from threading import Event, Thread
 
 import attrs
@@ -76,7 +76,7 @@ class Bell:
             told = f"{self._most} clients listen already, which is the limit: close a page"
             raise Problem(503, "full", told, **{"retry-after": "10"})
 
-    async def stream(self, last: int, after: int | None) -> AsyncIterator[str]:
+    async def stream(self, last: int, after: int | None) -> AsyncGenerator[str, None]:
         """Server-sent events, for ever.
 
         Args:

@@ -108,7 +108,7 @@ def _ticks(span: float, scale: float, height: float) -> list[Html]:
     for number in range(int(span / step) + 1):
         x = _round(LEFT + number * step * scale)
         marks.append(h("line", x1=x, x2=x, y1=14, y2=_round(height - 4), class_="tick"))
-        marks.append(h("text", _told(number * step), x=x, y=10, class_="tick-name"))
+        marks += [h("text", _told(number * step), x=x, y=10)] if x < WIDTH - 40 else []
     return marks
 
 
