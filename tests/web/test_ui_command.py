@@ -136,3 +136,10 @@ def test_it_serves_until_it_is_ended(done: Path) -> None:
 
     assert (status, code) == (403, Exit.OK)
     assert "Pay what is due, and do not forget the rent." in page
+
+
+def test_serving_beyond_this_machine_without_a_token_is_refused_by_the_server_too(done: Path) -> None:
+    serving = import_module("choragus.agents.web.serving")
+
+    with pytest.raises(ValueError, match=r"^host '0\.0\.0\.0' can be reached from other machines"):
+        serving.serve(str(done), host="0.0.0.0", port=8765, token="", read_only=True)

@@ -17,10 +17,12 @@ from tests.agents.people_play import Paid, asker, payer, question
 from tests.agents.play import data, kinds
 
 from choragus.agents.agent import Agent
+from choragus.agents.approval import Approval
 from choragus.agents.approver import Approvals
 from choragus.agents.run import Run
 from choragus.agents.runtime import Runtime
 from choragus.agents.web import runs_app
+from choragus.agents.web.cards import edits
 
 from .asking import TOKEN, Asking, asking, by_header, forms, text
 from .filling import Row, put
@@ -63,6 +65,26 @@ async def test_a_form_that_is_sent_as_it_stands_changes_no_argument(tmp_path: Pa
         (decided,) = await data(run, "approval.decided")
 
     assert "arguments" not in decided
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "changed"),
+    [
+        ("text", "plain\nand long", None),
+        ("text", "other", {"text": "other"}),
+        ("hidden", '"a\\u202eb"', None),
+        ("hidden", '"ab"', {"hidden": "ab"}),
+        ("count", "3", None),
+        ("count", "4", {"count": 4}),
+        ("many", "[1]", {"many": [1]}),
+        ("unknown", "x", None),
+    ],
+)
+def test_only_what_was_changed_is_an_edit(field: str, typed: str, changed: dict[str, object] | None) -> None:
+    arguments: dict[str, object] = {"text": "plain\nand long", "hidden": "a\u202eb", "count": 3, "many": [1, 2]}
+    approval = Approval(id="a", run="r", call="1.1", tool="t", arguments=arguments, hash="h", asked=1.0)
+
+    assert edits(approval, {f"argument.{field}": typed}) == changed
 
 
 async def test_a_call_is_denied_and_the_model_reads_why(tmp_path: Path) -> None:
