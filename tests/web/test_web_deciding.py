@@ -195,6 +195,7 @@ async def test_a_decision_beside_no_owner_is_left_and_taken_up_by_the_next(waiti
         form = {**await page.form("/run/e0f00c5f0276", "form-cce71c0a"), "decision": "approve", "by": "mia"}
         first = await page.post("/waiting/cce71c0a", {**form, "argument.amount": "1.00"})
         second = await page.post("/waiting/cce71c0a", form)
+        shown = text((await page.get("/waiting")).text)
 
     agent = clerk()
     async with Runtime(waiting, agents=[agent]) as runtime:
@@ -202,6 +203,7 @@ async def test_a_decision_beside_no_owner_is_left_and_taken_up_by_the_next(waiti
         await run.result(5)
         (decided,) = await data(run, "approval.decided")
     assert str(first.url).endswith("/run/e0f00c5f0276?told=left&about=cce71c0a")
+    assert "approved by mia: that takes effect when the runtime takes it up" in shown
     assert "It takes effect when the file is next opened by its runtime" in first.text
     assert (second.status_code, "has decided about it already" in second.text) == (409, True)
     assert (decided["by"], decided["identity"]) == ("mia", {"method": "page", "client": "10.0.0.7"})
@@ -266,4 +268,5 @@ async def test_a_call_of_unknown_outcome_is_shown_and_settled(waiting: Path) -> 
     assert "how to check ask the bank" in text(shown.text)
     assert [one.status_code for one in answers] == [422, 422, 422, 409, 404, 200, 409]
     assert "recorded" in answers[5].text
+    assert "settled by mia: that takes effect when the runtime takes it up" in text(answers[5].text)
     assert "is settled already" in answers[6].text

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import attrs
@@ -22,6 +22,7 @@ from choragus.mailbox.reader import Reader, ViewRow
 from .fields import text
 from .html import Child, Html, h, seen, spelled
 from .layout import live, nothing
+from .left import left_for
 from .listing import link
 from .visitor import Form, Visitor
 from .wording import FINAL, dollars, when
@@ -78,13 +79,13 @@ class Cards:
         return live("waiting", h("h2", "Waiting for a person"), *cards) if cards else live("waiting")
 
     def _approvals(self, reader: Reader, run: str | None) -> list[Html]:
-        return [self.approval(one, _goal(reader, one.run)) for one in approvals(reader, run)]
+        return [self.approval(one, _goal(reader, one.run), left_for(reader, one)) for one in approvals(reader, run)]
 
     def _unknowns(self, reader: Reader, run: str | None) -> list[Html]:
-        return [self.unknown(one, _goal(reader, one.run)) for one in unknowns(reader, run)]
+        return [self.unknown(one, _goal(reader, one.run), left_for(reader, one)) for one in unknowns(reader, run)]
 
-    def approval(self, one: Approval, goal: str) -> Html:
-        """One approval."""
+    def approval(self, one: Approval, goal: str, left: Sequence[str] = ()) -> Html:
+        """One approval; `left` are decisions that nobody has taken up yet."""
         typed = self.typed if self.typed is not None and self.typed.subject == one.id else None
         title = f"{one.tool or one.kind}: {_HEADS.get(one.kind, one.kind)}"
         fields = [self._hidden(hash=one.hash), _shown(one), self._answers(one, typed)]
@@ -93,6 +94,7 @@ class Cards:
             h("h3", title, h("code", one.id), id=f"title-{one.id}"),
             self._about(one.run, one.agent, goal, one.step),
             _facts(one),
+            _left(left),
             h("p", typed.fault, role="alert", class_="fault") if typed is not None else None,
             h("form", fields, method="post", action=f"{self.root}/waiting/{one.id}", id=f"form-{one.id}"),
             id=f"card-{one.id}",
@@ -100,7 +102,7 @@ class Cards:
             aria_labelledby=f"title-{one.id}",
         )
 
-    def unknown(self, one: Unknown, goal: str) -> Html:
+    def unknown(self, one: Unknown, goal: str, left: Sequence[str] = ()) -> Html:
         """One call of unknown outcome."""
         subject = f"{one.run}-{one.call}"
         typed = self.typed if self.typed is not None and self.typed.subject == subject else None
@@ -123,6 +125,7 @@ class Cards:
             self._about(one.run, "", goal, 0),
             h("ul", [_fact(name, value) for name, value in found if value], class_="facts"),
             h("pre", spelled(one.arguments), tabindex="0"),
+            _left(left),
             h("p", typed.fault, role="alert", class_="fault") if typed is not None else None,
             h("form", hidden, self._may(decide), method="post", action=f"{self.root}/unknown", id=f"form-{subject}"),
             id=f"card-{subject}",
@@ -292,6 +295,11 @@ def _facts(one: Approval) -> Html:
         facts.append(_fact("idempotency key", h("code", one.idempotency_key)))
     facts.append(_fact("bound to", h("code", one.hash[:16], title=one.hash)))
     return h("ul", facts, class_="facts")
+
+
+def _left(left: Sequence[str]) -> Html | None:
+    told = "; ".join(left)
+    return h("p", f"{told}: that takes effect when the runtime takes it up", class_="told") if left else None
 
 
 def _fact(name: str, value: Child) -> Html:
