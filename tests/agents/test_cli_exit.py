@@ -47,6 +47,7 @@ COMMANDS = [
     "prune",
     "compact",
     "documents",
+    "ui",
     "forget",
 ]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import anyio
+import attrs
 import pytest
 
 import planned_run
@@ -28,6 +29,8 @@ from choragus.agents.tool import tool
 from choragus.agents.web import runs_app
 from choragus.agents.web.search import Search, found, statement_of
 from choragus.mailbox.reader import Reader
+from choragus.supervision.state import ChildState
+from choragus.supervision.tree import TreeNode
 
 from .asking import TOKEN, asking, by_header, forms, text
 from .filling import Row, evaluation_row, put, run_row, write
@@ -272,8 +275,39 @@ async def test_the_live_tree_is_shown_where_the_runtime_is_mounted(tmp_path: Pat
             answer = await page.get("/inner/runs/supervision")
 
     assert "choragus.orchestrator" in answer.text
-    assert "is running" not in answer.text
     assert 's-running">running</span>' in answer.text
+    assert "choragus.orchestrator region Orchestrator 5 attempts for each message" in text(answer.text)
+
+
+@attrs.frozen
+class _Owner:
+    """A runtime that shows this tree."""
+
+    place: str
+    top: TreeNode
+
+    def tree(self) -> TreeNode:
+        """It."""
+        return self.top
+
+
+async def test_of_many_actors_those_in_trouble_are_shown(done: Path) -> None:
+    """And each that is a part of a run leads to it."""
+    running = [_actor(f"run-{number}", "running") for number in range(80)]
+    children = (*running, _actor("broken", "restarting", restarts=3))
+    top = TreeNode(name="root", path="", kind="supervisor", state=ChildState("running"), children=children)
+    async with asking(runs_app(_Owner(str(done), top), token=TOKEN)) as page:  # type: ignore[arg-type]  # it decides nothing
+        answer = await page.get("/supervision")
+
+    assert "restarting broken actor Orchestrator 3 restarts" in text(answer.text)
+    assert "and 31 more" in answer.text
+    assert '<a href="/run/run-7">run-7</a>' in answer.text
+
+
+def _actor(name: str, state: str, restarts: int = 0) -> TreeNode:
+    place = f"choragus.orchestrator/{name}"
+    told = ChildState(state)
+    return TreeNode(name=name, path=place, kind="actor", state=told, actor="Orchestrator", restarts=restarts)
 
 
 async def test_every_link_of_a_mounted_page_stays_below_where_it_is_mounted(tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ LOOK_BACK = 50_000
 
 SHOWN = 100
 
+PARTS = frozenset({"Orchestrator", "Memory", "Guardrail", "ToolGateway"})
+"""The actors that are named after their run."""
+
 TROUBLE = ("actor.failed", "message.parked", "commit.repeated", "system.opened", "actor.suspended")
 
 
@@ -28,13 +31,13 @@ def supervision(reader: Reader, root: str, tree: TreeNode | None) -> Html:
     return h(
         "div",
         h("h1", "Supervision"),
-        _live(tree),
+        _live(tree, root),
         _from_the_logbook(reader, root),
         class_="page",
     )
 
 
-def _live(tree: TreeNode | None) -> Html:
+def _live(tree: TreeNode | None, root: str) -> Html:
     if tree is None:
         told = (
             "The runtime is in another process, or in none, so its live tree is not seen from here: mount this page in "
@@ -43,18 +46,24 @@ def _live(tree: TreeNode | None) -> Html:
         return live("live-tree", nothing(told))
     restarts = sum(one.restarts for one in tree.walk())
     told = f"{restarts:,} restarts since it was opened" if restarts else "nothing was restarted since it was opened"
-    return live("live-tree", h("h2", "The live tree"), nothing(told), h("ul", _node(tree), class_="nodes"))
+    return live("live-tree", h("h2", "The live tree"), nothing(told), h("ul", _node(tree, root), class_="nodes"))
 
 
-def _node(node: TreeNode) -> Html:
+def _node(node: TreeNode, root: str) -> Html:
     notes = [f"{node.depth:,} waiting" if node.depth else "", f"on {node.current}" if node.current else ""]
-    notes.append(f"{node.attempts:,} attempts" if node.attempts else "")
+    tried = "attempts for each message" if node.kind == "region" else "failed attempts"
+    notes.append(f"{node.attempts:,} {tried}" if node.attempts else "")
     strategy = node.strategy
     if strategy is not None:
-        notes.append(f"{strategy.max_restarts} restarts in {strategy.within:g} s")
+        notes.append(f"at most {strategy.max_restarts} restarts in {strategy.within:g} s")
     line = [
         h("span", node.state.value, class_=f"state s-{node.state.value}"),
-        h("b", node.name),
+        h(
+            "b",
+            h("a", node.name, href=link(root, node.name))
+            if node.actor in PARTS and node.kind == "actor"
+            else node.name,
+        ),
         h("span", f" {node.kind} {node.actor}", class_="label"),
         h("span", f" {node.restarts:,} restarts", class_="badge is-bad") if node.restarts else None,
         h("span", " · ".join(filter(None, notes)), class_="notes"),
@@ -62,7 +71,7 @@ def _node(node: TreeNode) -> Html:
     failures = [
         h("li", when(one.at), f" on {one.message or 'no message'}: {cut(one.error, 400)}") for one in node.failures
     ]
-    below = [_node(one) for one in node.children[:SIBLINGS]]
+    below = [_node(one, root) for one in _picked(node)]
     rest = len(node.children) - SIBLINGS
     below += [h("li", f"and {rest:,} more", class_="nothing")] if rest > 0 else []
     return h(
@@ -71,6 +80,13 @@ def _node(node: TreeNode) -> Html:
         h("ul", failures, class_="failures") if failures else None,
         h("ul", below) if below else None,
     )
+
+
+def _picked(node: TreeNode) -> list[TreeNode]:
+    """Those of its children that are shown, in their order: where there are many, first of all those in trouble."""
+    quiet = {id(one): one.state.value == "running" and not one.failures and not one.restarts for one in node.children}
+    chosen = {id(one) for one in sorted(node.children, key=lambda one: quiet[id(one)])[:SIBLINGS]}
+    return [one for one in node.children if id(one) in chosen]
 
 
 def _from_the_logbook(reader: Reader, root: str) -> Html:
