@@ -14,8 +14,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOORS = ("mailbox", "actors", "supervision", "agents")
-DOORS = (*FLOORS, "agents.knowledge", "agents.policy", "agents.web", "actors.testing", "supervision.testing")
-DOORS = (*DOORS, "agents.testing")
+KITS = ("actors.testing", "supervision.testing", "agents.testing")
+DOORS = (*FLOORS, "agents.knowledge", "agents.policy", "agents.web", *KITS)
 
 
 def test_the_namespace_package_has_no_init_file() -> None:
@@ -71,8 +71,8 @@ def test_every_public_name_has_a_docstring(floor: str) -> None:
 @pytest.mark.slow
 def test_the_tests_are_collected_where_no_extra_is_installed() -> None:
     """Modules that import an extra are looked into for doctests; then they are left out, and are no errors."""
-    extras = ("openai", "anthropic", "mcp", "mcp_types", "httpx2", "jsonschema", "genai_prices", "numpy")
-    extras = (*extras, "starlette", "uvicorn", "playwright")
+    extras = ["openai", "anthropic", "mcp", "mcp_types", "httpx2", "jsonschema", "genai_prices", "numpy"]
+    extras += ["starlette", "uvicorn", "playwright"]
     parts = ["agents/choragus/agents", "tests/agents/mcp", "tests/agents/provider", "tests/agents/knowledge"]
     parts += ["tests/web", "tests/docs/test_page_page.py"]
     code = f"import sys\nsys.modules.update(dict.fromkeys({extras}))\nimport pytest\n" + (
