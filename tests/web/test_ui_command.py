@@ -16,10 +16,13 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("starlette", reason="the extra is missing: pip install 'choragus[web]'")
+pytest.importorskip("httpx2", reason="the client of these tests")
 pytest.importorskip("uvicorn", reason="the extra is missing: pip install 'choragus[web]'")
 
 from choragus.agents.cli import main
 from choragus.agents.cli.exit import Exit
+
+from .asking import asking
 
 
 @pytest.fixture
@@ -74,6 +77,19 @@ def test_a_token_of_ones_own_serves_other_hosts_and_comes_from_the_environment_t
     printed = capsys.readouterr().out
     assert f"http://0.0.0.0:8765/?token={'t' * 16}\n" in printed
     assert f"?token={'e' * 16}\n" in printed
+
+
+async def test_the_name_of_a_proxy_is_answered_to_where_it_was_given(
+    done: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+    monkeypatch.setattr("uvicorn.run", lambda app, **options: made.append(app))
+    assert main(["ui", str(done), "--token", "t" * 16, "--name", "Runs.example"]) == Exit.OK
+
+    async with asking(made[0], token="t" * 16) as page:
+        answers = [await page.get("/", host=host) for host in ("runs.example", "127.0.0.1:8765", "evil.example")]
+
+    assert [one.status_code for one in answers] == [200, 200, 403]
 
 
 def test_a_missing_file_is_told_before_anything_is_served(tmp_path: Path, served: list[dict[str, object]]) -> None:

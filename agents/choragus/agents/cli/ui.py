@@ -29,6 +29,8 @@ def declare(commands: Commands) -> None:
     one.add_argument("--port", type=int, default=8765, help="8765 by default")
     words = f"what lets people in; drawn anew by default, and taken from {TOKEN} where that is set"
     one.add_argument("--token", help=words)
+    words = "another name that it answers to, as that of a proxy before it; may be repeated"
+    one.add_argument("--name", action="append", default=[], help=words)
     one.add_argument("--read-only", action="store_true", help="show everything, decide nothing")
 
 
@@ -44,7 +46,14 @@ def show_page(glance: Glance) -> Exit:
         token = given or secrets.token_urlsafe(24)
         print(f"{glance.file} is shown at {serving.address(asked.host, asked.port, token)}", flush=True)
         print("Ctrl-C ends it", flush=True)
-        serving.serve(glance.reader.path, host=asked.host, port=asked.port, token=token, read_only=asked.read_only)
+        serving.serve(
+            glance.reader.path,
+            host=asked.host,
+            port=asked.port,
+            token=token,
+            read_only=asked.read_only,
+            names=asked.name,
+        )
     except (ImportError, ValueError) as error:
         raise Refused(str(error)) from None
     return Exit.OK

@@ -16,6 +16,7 @@ from choragus.mailbox.reader import Reader, ViewRow
 from choragus.supervision.tree import TreeNode
 
 from . import deciding
+from .asset import static
 from .cards import Cards, Typed, approvals, unknowns
 from .entries import Window, fields_of
 from .error_page import error_page
@@ -28,7 +29,6 @@ from .live import Bell, last_seq
 from .run_page import run_page
 from .search import Search
 from .source import Source
-from .static import static
 from .supervision import supervision
 from .toolkit import HTMLResponse, RedirectResponse, Request, Response, Route, Starlette, StreamingResponse
 from .visitor import PLACE, Visitor

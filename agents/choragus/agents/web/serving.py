@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 try:
     import uvicorn
 except ImportError as error:
@@ -30,17 +32,18 @@ def check_place(host: str, token: str) -> None:
         )
 
 
-def serve(path: str, *, host: str, port: int, token: str, read_only: bool) -> None:
+def serve(path: str, *, host: str, port: int, token: str, read_only: bool, names: Iterable[str] = ()) -> None:
     """Serve the page of a file until Ctrl-C.
 
     Args:
         token: what opens a session; never empty, for other people of this machine reach the port too.
+        names: what it answers to on loopback beside the names of that, as those of a proxy before it.
 
     Raises:
         ValueError: when the token is too short, or missing for a host that others can reach.
     """
     check_place(host, token)
-    hosts = LOOPBACK if host.lower() in LOOPBACK else None
+    hosts = LOOPBACK.union(names) if host.lower() in LOOPBACK else None
     app = runs_app(path, token=token, read_only=read_only, hosts=hosts)
     uvicorn.run(
         app,

@@ -11,6 +11,9 @@ const live = byId("live");
 const news = byId("news");
 let wanted = false;
 let loading = false;
+let timer = null;
+let due = 0;
+let earliest = 0;
 let pause = null;
 
 function tell(text) {
@@ -75,21 +78,35 @@ function place(one) {
   };
 }
 
+// It is asked for at most every half second, and for a tenth of the time: who looks must not slow down who works.
+function want(delay) {
+  if (document.hidden || loading) { wanted = true; return; }
+  const at = Math.max(Date.now() + delay, earliest);
+  if (timer && due <= at) return;
+  clearTimeout(timer);
+  due = at;
+  timer = setTimeout(refresh, at - Date.now());
+}
+
 async function refresh() {
-  wanted = true;
-  if (loading) return;
+  timer = null;
+  wanted = false;
   loading = true;
-  while (wanted) {
-    wanted = false;
-    try {
-      const address = new URL(location.href);
-      for (const name of ["told", "about"]) address.searchParams.delete(name);
-      const answer = await fetch(address, { credentials: "same-origin", headers: { accept: "text/html" } });
-      if (answer.ok) show(new DOMParser().parseFromString(await answer.text(), "text/html"));
-    } catch { /* the service is away; the stream of news says so */ }
-    await new Promise((done) => setTimeout(done, 300));
-  }
+  const begun = Date.now();
+  try {
+    const address = new URL(location.href);
+    for (const name of ["told", "about"]) address.searchParams.delete(name);
+    const answer = await fetch(address, { credentials: "same-origin", headers: { accept: "text/html" } });
+    if (answer.ok) show(new DOMParser().parseFromString(await answer.text(), "text/html"));
+  } catch { /* the service is away; the stream of news says so */ }
   loading = false;
+  earliest = Date.now() + Math.max(500, 9 * (Date.now() - begun));
+  if (wanted) want(0);
+}
+
+// Whether a run is on this page: the one that it is about, or one of its tree. Others only change what waits.
+function concerns(run) {
+  return run === body.dataset.run || Boolean(document.querySelector(`#tree a[href$="/run/${CSS.escape(run)}"]`));
 }
 
 function show(fresh) {
@@ -133,7 +150,7 @@ function listen() {
       const told = JSON.parse(event.data);
       const run = body.dataset.run;
       body.dataset.events = body.dataset.events.replace(/after=\d+/, `after=${told.seq}`);
-      if (told.all || !run || told.runs.length) refresh();
+      want(told.all || !run || told.runs.some(concerns) ? 0 : 5000);
     };
     source.onerror = () => {
       live.textContent = "not live";
@@ -145,7 +162,8 @@ function listen() {
   };
   open();
   addEventListener("pagehide", () => source.close());
-  addEventListener("pageshow", (event) => { if (event.persisted) { open(); refresh(); } });
+  addEventListener("pageshow", (event) => { if (event.persisted) { open(); want(0); } });
+  addEventListener("visibilitychange", () => { if (!document.hidden && wanted) want(0); });
 }
 
 // Keys.
