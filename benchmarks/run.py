@@ -3,7 +3,7 @@
     python benchmarks/run.py [--quick] [--only SECTION,...] [--folder DIR]
 
 The sections: actors, scale, peers, durable, herd, durable-peers, example, imports, approval, policies,
-retrieval, agentdojo (minutes; only where AgentDojo is installed).
+retrieval, telemetry, agentdojo (minutes; only where AgentDojo is installed).
 
 Both sides of a ratio are measured in the same run, in turns; absolute figures are medians and depend on the machine and
 on what else it does. On Linux `chrt -f 10 python benchmarks/run.py` gives calmer ones.
@@ -37,6 +37,7 @@ from benchmarks import (
     import_time,
     peers,
     policy_rate,
+    telemetry_rate,
 )
 from benchmarks.dojo import section as agentdojo
 from benchmarks.figure import Section
@@ -55,6 +56,7 @@ SECTIONS = (
     "policies",
     "agents",
     "retrieval",
+    "telemetry",
 )
 
 
@@ -101,6 +103,8 @@ def measure(name: str, folder: Path, quick: bool) -> Section:
             return agentdojo.section(folder, quick)
         case "policies":
             return policy_rate.section(quick)
+        case "telemetry":
+            return telemetry_rate.section(quick)
         case "agents":
             return agent_rate.section(folder, quick)
         case "retrieval":

@@ -14,8 +14,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOORS = ("mailbox", "actors", "supervision", "agents")
-KITS = ("actors.testing", "supervision.testing", "agents.testing")
-DOORS = (*FLOORS, "agents.knowledge", "agents.policy", "agents.web", *KITS)
+DOORS = (
+    *FLOORS,
+    "agents.evaluation",
+    "agents.figures",
+    "agents.knowledge",
+    "agents.policy",
+    "agents.web",
+    "actors.testing",
+    "supervision.testing",
+    "agents.testing",
+)
 
 
 def test_the_namespace_package_has_no_init_file() -> None:

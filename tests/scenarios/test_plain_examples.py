@@ -99,3 +99,11 @@ def test_ctrl_c_ends_an_example_with_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_every_example_is_ready_for_ctrl_c(path: Path) -> None:
     assert "except KeyboardInterrupt:" in path.read_text(encoding="utf-8")
+
+
+def test_a_traced_run_is_one_trace_over_a_restart(tmp_path: Path) -> None:
+    lines = printed("traced_run", tmp_path)
+
+    assert lines[0] == "8 spans in 1 trace"
+    assert lines[1] == "invoke_agent clerk waiting"
+    assert "  invoke_agent clerk completed  (goes on from 1 span)" in lines

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from uuid import uuid4
 
-from choragus.mailbox.address import ActorId, actor_id
+from choragus.mailbox.address import ActorId, actor_id, key_of
 from choragus.mailbox.codec import encode
 from choragus.mailbox.errors import StoreError
 from choragus.mailbox.store import Store
@@ -35,6 +35,7 @@ from .news import News
 from .population import Population, Regions
 from .recovery import unfinished_effects
 from .ref import Ref
+from .w3c import TRACE
 from .writer import Writer
 
 POLL = 0.04
@@ -145,6 +146,11 @@ class Kernel(Core):
         await self._find_astray()
         await self._sweep()
 
+    async def release(self, key: str) -> None:
+        """Wake the held actors of that key; effects of theirs that were open at the opening are not begun."""
+        self._population.release(key)
+        self._population.hint(one for one in await self.store.waiting(self.clock()) if key_of(one) == key)
+
     async def quiesce(self, timeout: float) -> None:
         """Refuse questions; durable actors finish their turns; then effects end, each by its kind."""
         self._closing = True
@@ -245,7 +251,12 @@ class Kernel(Core):
         self._count += 1
         sender = f"host:{self.fence}"
         return Envelope(
-            id=f"{sender}#{self._count}", receiver=receiver, sender=sender, record=encode(message), key=key, trace=trace
+            id=f"{sender}#{self._count}",
+            receiver=receiver,
+            sender=sender,
+            record=encode(message),
+            key=key,
+            trace=trace or TRACE.get(),
         )
 
     def check_open(self, receiver: ActorId) -> None:
