@@ -324,7 +324,15 @@ def test_every_page_can_be_read_by_everybody(service: Service, opened: Callable[
     run = service.start("clerk", f"Pay in {scheme}.")
     page = opened("/", color_scheme=scheme, viewport={"width": 360, "height": 740})
 
-    for path in ("/", f"/run/{run.id}?all=1", "/waiting", "/supervision", "/evaluations", "/?q=nothing+like+it"):
+    for path in (
+        "/",
+        f"/run/{run.id}?all=1",
+        "/waiting",
+        "/supervision",
+        "/evaluations",
+        "/figures",
+        "/?q=nothing+like+it",
+    ):
         page.goto(f"{service.place}{path}")
         page.wait_for_selector("#live.is-on")
         assert page.evaluate(UNLABELLED) == []

@@ -85,7 +85,7 @@ async def test_s36_hostile_text_is_text_on_every_page(hostile: Path) -> None:
     with Reader(hostile) as reader:
         (run,) = [one.key for one in reader.views("run") if one.data["key"] == NASTY]
     places = ["/", f"/run/{run}?all=1", f"/run/{run}/entry/1", f"/?q={quote(NASTY)}", "/waiting", "/supervision"]
-    places += ["/evaluations", "/evaluation/e001", f"/run/{1:012x}"]
+    places += ["/figures?by=agent&since=2020-01-01", "/evaluations", "/evaluation/e001", f"/run/{1:012x}"]
 
     async with asking(runs_app(hostile, token=TOKEN)) as page:
         answers = [await page.get(place) for place in places]
@@ -371,11 +371,22 @@ async def test_figures_have_a_page_where_the_host_gives_them(done: Path) -> None
 
     async with asking(runs_app(done, token=TOKEN, figures=figures)) as page:
         told = text((await page.get("/figures")).text)
-    async with asking(runs_app(done, token=TOKEN)) as page:
-        none = await page.get("/figures")
 
     assert "Completion rate 50 % (10 % to 90 %)" in told
-    assert none.status_code == 404
+
+
+async def test_production_figures_of_a_period_are_drawn_and_grouped(some: Path) -> None:
+    async with asking(runs_app(some, token=TOKEN)) as page:
+        day = await page.get("/figures?since=2020-01-01")
+        agent = text((await page.get("/figures?since=2020-01-01&by=agent")).text)
+        odd = await page.get("/figures?since=%3Cb%3E&by=nothing")
+
+    assert "200 runs have ended in it, 100 go on" in text(day.text)
+    assert "Completion rate 50 %" in text(day.text)
+    assert day.text.count('<figure class="plot">') == 4
+    assert "data-live" not in day.text
+    assert "agent-3 28" in agent or "agent-3 29" in agent
+    assert (odd.status_code, 'role="alert" class="fault"' in odd.text, "<b>" in odd.text) == (200, True, False)
 
 
 async def test_a_file_that_is_not_there_or_none_of_ours_is_told_and_not_an_error(tmp_path: Path) -> None:

@@ -23,9 +23,10 @@ from .error_page import error_page
 from .evaluations import evaluation, evaluations, figures_of
 from .gate import Application, Gate, gate
 from .html import Html, h, spelled
-from .layout import Page, live
+from .layout import Page
 from .listing import link, listing
 from .live import Bell, last_seq
+from .production import production_page
 from .run_page import run_page
 from .search import Search
 from .source import Source
@@ -82,7 +83,7 @@ def runs_app(
         token: opens a session for whoever brings it as `?token=...`; at least 16 characters. Who decides is then asked.
         read_only: show everything, and take nothing from anybody.
         hosts: the names, without port, by which it may be called; None: any. `choragus ui` gives those of loopback.
-        figures: gives production figures from a Reader, as JSON types; for a page of its own.
+        figures: gives figures of your own from a Reader, as JSON types, in the place of the page of production figures.
 
     Raises:
         ValueError: when nothing says who may decide, the token is too short, or the runtime has no file.
@@ -217,13 +218,12 @@ class Site:
 
     async def figures(self, request: Request) -> Response:
         """What production runs come to."""
-        compute = self._figures
-        if compute is None:
-            raise Problem(404, "no-figures", "no figures are computed here: give runs_app(figures=...)")
+        root, query, compute = _root(request), dict(request.query_params), self._figures
 
         def content(reader: Reader) -> Html:
-            assert compute is not None
-            return h("div", h("h1", "Figures"), live("all-figures", figures_of(compute(reader))), class_="page")
+            if compute is None:
+                return production_page(reader, root, query)
+            return h("div", h("h1", "Figures"), figures_of(compute(reader)), class_="page")
 
         return await self._page(request, "/figures", "Figures", content)
 
@@ -258,7 +258,6 @@ class Site:
                 waiting=len(approvals(reader)) + len(unknowns(reader)),
                 visitor=_visitor(request),
                 run=run,
-                has_figures=self._figures is not None,
             )
             return page.document(_told(request), content(reader))
 

@@ -58,7 +58,7 @@ def evaluation(reader: Reader, root: str, row: ViewRow) -> Html:
 
 def figures_of(figures: Fields) -> Html:
     """Figures as they were computed: the known ones by name, and all of them as JSON."""
-    known = [(name, told) for key, name in RATES if (told := _rate(figures, key))]
+    known = [(name, told) for key, name in RATES if (told := rate_of(figures, key))]
     if cost := within(figures, "cost"):
         known.append(("Cost per run", f"{dollars(number(cost, 'value'))}{_interval(cost, dollars)}"))
     if figures.get("cost_per_completed") is not None:
@@ -130,8 +130,8 @@ def _row(root: str, row: ViewRow) -> Html:
         h("td", text(one, "agent"), " ", h("code", text(one, "manifest")[:8])),
         h("td", cut(text(one, "dataset"), 60)),
         h("td", f"{text(one, 'cases')} x {whole(one, 'repeats') or 1}"),
-        h("td", _rate(figures, "completion")),
-        h("td", _rate(figures, "errors")),
+        h("td", rate_of(figures, "completion")),
+        h("td", rate_of(figures, "errors")),
         h("td", dollars(number(cost, "value")) if cost else ""),
         h("td", when(number(one, "ended"), short=True)),
     )
@@ -144,7 +144,8 @@ def _verdict(one: Fields) -> Html:
     return h("span", word, class_=f"status is-{kind}")
 
 
-def _rate(figures: Fields, key: str) -> str:
+def rate_of(figures: Fields, key: str) -> str:
+    """A rate with its interval, as a share of a hundred."""
     rate = within(figures, key)
     if rate.get("value") is None:
         return ""

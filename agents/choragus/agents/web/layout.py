@@ -13,7 +13,7 @@ KEYS = (
     ("k", "row before"),
     ("Enter", "open the row"),
     ("e", "open or close all entries"),
-    ("1 to 4", "runs, waiting, supervision, evaluations"),
+    ("1 to 5", "runs, waiting, supervision, evaluations, figures"),
     ("?", "this help"),
     ("Esc", "close it"),
 )
@@ -36,7 +36,6 @@ class Page:
         seq: up to which entry the file was read; news begin there.
         waiting: how many things wait for a person.
         run: of which run news are wanted; empty: of all.
-        has_figures: whether there is a page of figures.
     """
 
     root: str
@@ -47,7 +46,6 @@ class Page:
     waiting: int
     visitor: Visitor
     run: str = ""
-    has_figures: bool = False
 
     def document(self, *content: Child) -> str:
         """The whole page."""
@@ -75,7 +73,7 @@ class Page:
         return joined(Html("<!doctype html>"), h("html", head, body, lang="en"))
 
     def _header(self) -> Html:
-        links = [self._link(path, name) for path, name in PLACES if path != "/figures" or self.has_figures]
+        links = [self._link(path, name) for path, name in PLACES]
         mode = "" if self.visitor.csrf else "read-only"
         who = h("span", f"as {self.visitor.by}") if self.visitor.by else None
         about = h(

@@ -80,6 +80,7 @@ function place(one) {
 
 // It is asked for at most every half second, and for a tenth of the time: who looks must not slow down who works.
 function want(delay) {
+  if (!document.querySelector("[data-live]")) return;
   if (document.hidden || loading) { wanted = true; return; }
   const at = Math.max(Date.now() + delay, earliest);
   if (timer && due <= at) return;
@@ -196,7 +197,7 @@ function go(number) {
 }
 
 const keys = { "/": search, j: () => move(1), k: () => move(-1), e: unfold, "?": () => byId("help").showModal() };
-for (const number of [1, 2, 3, 4]) keys[number] = () => go(number);
+for (const number of [1, 2, 3, 4, 5]) keys[number] = () => go(number);
 
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || byId("help").open) return;
