@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from urllib.parse import quote
 
-from choragus.agents.cli.text import duration
+from choragus.agents.cli.text import duration, money
 from choragus.mailbox.reader import Reader, ViewRow
 
 from .entries import entry
@@ -60,7 +60,7 @@ def figures_of(figures: Fields) -> Html:
     """Figures as they were computed: the known ones by name, and all of them as JSON."""
     known = [(name, told) for key, name in RATES if (told := rate_of(figures, key))]
     if cost := within(figures, "cost"):
-        known.append(("Cost per run", f"{dollars(number(cost, 'value'))}{_interval(cost, dollars)}"))
+        known.append(("Cost per run", f"{dollars(number(cost, 'value'))}{_interval(cost, money)}"))
     if figures.get("cost_per_completed") is not None:
         known.append(("Cost per completed run", dollars(number(figures, "cost_per_completed"))))
     for key, name in (("seconds", "Time to completion"), ("active", "of it without waiting")):
