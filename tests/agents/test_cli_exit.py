@@ -24,6 +24,7 @@ FORGERY = "UPDATE entry SET body = CAST(replace(body, 'mia', 'eve') AS BLOB) WHE
 COMMANDS = [
     "runs",
     "show",
+    "log",
     "diff",
     "explain",
     "eval",
@@ -50,6 +51,7 @@ COMMANDS = [
     "parked",
     "requeue",
     "verify",
+    "heads",
     "backup",
     "prune",
     "compact",

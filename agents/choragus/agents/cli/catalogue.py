@@ -18,6 +18,7 @@ class Listed(NamedTuple):
 COMMANDS = {
     "runs": Listed("list the runs of a file", "listing"),
     "show": Listed("show what a run did", "logbook"),
+    "log": Listed("search the entries of a file", "searching"),
     "diff": Listed("show on what two runs ran, and what differs", "difference"),
     "explain": Listed("show what the model was given in a step, and why", "explaining"),
     "stats": Listed("show the figures of runs: completion, errors, people, cost, time", "counting"),
@@ -44,6 +45,7 @@ COMMANDS = {
     "parked": Listed("list the messages that could not be handled", "parking"),
     "requeue": Listed("put a parked message back", "parking"),
     "verify": Listed("check that the file is what was written", "verification"),
+    "heads": Listed("export where the file's chain stands, for verify", "heading"),
     "backup": Listed("copy the file while it is in use", "backing"),
     "prune": Listed("take away runs that ended long ago", "retention"),
     "compact": Listed("give the room of pruned runs back", "compaction"),
