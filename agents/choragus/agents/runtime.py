@@ -20,6 +20,7 @@ from choragus.mailbox.store import Store
 from choragus.supervision.backoff import Backoff
 from choragus.supervision.spec import Region
 from choragus.supervision.system import System
+from choragus.supervision.tree import TreeNode
 
 from .account import Account
 from .agent import Agent, agents_by_name, check_policies, check_start
@@ -233,6 +234,10 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
     def events(self) -> Events:
         """The system's events: failures, restarts, parked messages, zombies."""
         return self._system.events
+
+    def tree(self) -> TreeNode:
+        """The live tree of supervisors and actors, with restarts and failures; `print(runtime.tree())` draws it."""
+        return self._system.tree()
 
     @property
     def rules(self) -> Rules:

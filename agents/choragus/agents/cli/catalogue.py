@@ -62,5 +62,6 @@ COMMANDS = {
     "compact": Listed("give the room of pruned runs back", "compaction"),
     "documents": Listed("list the libraries of a file, or export one", "knowledge"),
     "forget": Listed("delete one subject's data from the libraries", "forgetting"),
+    "ui": Listed("show the file in a browser", "ui"),
 }
 """In the order in which `--help` lists them."""
