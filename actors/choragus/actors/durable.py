@@ -59,6 +59,11 @@ class DurableActor(Actor[M], Generic[S, M]):
     type_name: ClassVar[str] = ""
     turn_timeout: ClassVar[float] = 60.0
     """Seconds that a handler may take before it is cancelled, which counts as a failed attempt."""
+    group: ClassVar[str] = ""
+    """Actors of one key whose classes name the same group go on with each other's messages at once: what one of them
+    sends is handled in the turn that sends it, where the receiver is free, and one transaction holds what all of them
+    did. A handler that fails or waits there is rolled back with the whole, and what was sent is then handled one by
+    one, each message in its own turn. Empty: none."""
     stash_limit: ClassVar[int] = 1_000
     """How many messages `stash` sets aside."""
     __choragus_state__: ClassVar[type] = object

@@ -7,9 +7,11 @@ leaves the system waits until the turn is on disk. When it will never be there, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import Context
 from typing import Protocol
+
+import attrs
 
 from choragus.mailbox.address import ActorId, key_of
 from choragus.mailbox.turn import Committed, Envelope, Rejected, Turn
@@ -23,6 +25,7 @@ from .errors import ActorSuspended
 from .event import Events, Failed, Restarted, Suspended, Zombie
 from .execution import Execution, Work
 from .inbox import Inbox
+from .item import Done, Joint
 from .region import Region
 from .scheduler import Scheduler
 from .standing import Around, Standing
@@ -48,11 +51,17 @@ class DurableHost(Around, Protocol):
     courier: Courier
     effects: Effects
     cautious: bool
+    shy: set[tuple[type, str]]
+    quick: set[tuple[type, str]]
     awake_since: float
     running: set[DurableLife]
 
     def lease_is_fresh(self) -> bool:
         """Whether less than half of the lease has passed."""
+        ...
+
+    def cell(self, id: ActorId) -> DurableLife | None:
+        """The actor's cell; None when this system does not run it."""
         ...
 
     def turn_committed(self, turn: Turn, actions: list[Action]) -> None:
@@ -92,6 +101,8 @@ class DurableLife:
         self._hold: asyncio.TimerHandle | None = None
         self._held_for = ""  # the message whose backoff the hold waits for, if it is for one
         self._waited_for = ""  # the message whose backoff is over, whatever the clock says
+        self._alone = ""  # the message that is handled without what follows from it
+        self._foreseen: tuple[Envelope, BaseException] | None = None
         self._suspended: BaseException | None = None
         self._worker: asyncio.Task[None] | None = None
         self._idle: asyncio.Future[None] | None = None
@@ -103,6 +114,32 @@ class DurableLife:
         """Whether nothing runs, waits or is held back: the cell may be dropped, for everything is on disk."""
         waits = self._hold is not None or self.inbox or self._astray or not self.inbox.is_settled
         return self._is_quiet and not waits and self.status in LIVE
+
+    def is_free_but_for(self, envelope: Envelope | None) -> bool:
+        """Whether a message that came now, behind that one if there is one, would be handled at once."""
+        is_free = not (self._busy and envelope is None) and self._hold is None and not self._astray
+        lives = self.status in LIVE and self._standing.is_loaded and not self._standing.ended
+        return is_free and lives and self.inbox.holds_only(envelope)
+
+    def foresee(self, envelope: Envelope, error: BaseException) -> None:
+        """The message was tried before it was delivered, and its handler raised this: that is its first try."""
+        self._foreseen = (envelope, error)
+
+    def foresees(self, envelope: Envelope) -> bool:
+        """Whether the message has been tried already."""
+        return self._foreseen is not None and self._foreseen[0] == envelope
+
+    def _foreseen_error(self, envelope: Envelope) -> BaseException | None:
+        """What the first try of the message has raised, if that has been; told once."""
+        if self._foreseen is None or self._foreseen[0].id != envelope.id:
+            return None
+        (tried, error), self._foreseen = self._foreseen, None
+        return error if attrs.evolve(envelope, seq=0) == tried else None
+
+    @property
+    def standing(self) -> Standing:
+        """What the actor's turns stand upon."""
+        return self._standing
 
     @property
     def _is_quiet(self) -> bool:
@@ -252,12 +289,45 @@ class DurableLife:
     # Turns on their way to the disk: the actions are called on the loop when they are there.
 
     def _submit(
-        self, turn: Turn, actions: list[Action], envelope: Envelope, then: Action, *, spent: bool = False
+        self,
+        turn: Turn,
+        actions: list[Action],
+        envelope: Envelope,
+        then: Action,
+        *,
+        spent: bool = False,
+        joined: Sequence[tuple[DurableLife, Turn]] = (),
     ) -> None:
-        """Accept a turn: what it sends is brought early, what leaves waits for the disk; we too, unless we rest."""
+        """Accept a turn: what it sends is brought early, what leaves waits for the disk; we too, unless we rest.
+
+        Args:
+            joined: the turns of others that are to be on disk with it, or not at all.
+        """
+        self._waits_for_disk = True
+        done = self.accepted(turn, actions, envelope, then, spent=spent)
+        if not joined:
+            self._host.writer.submit(turn, done)
+            return
+        told = [done, *(cell.accepted(other, [], None, _nothing, spent=False) for cell, other in joined)]
+
+        def all_done(result: Committed | Rejected) -> None:
+            for one in told if isinstance(result, Committed) else reversed(told):
+                one(result)
+
+        self._host.writer.submit(Joint((turn, *(other for _, other in joined))), all_done)
+
+    def accepted(
+        self, turn: Turn, actions: list[Action], envelope: Envelope | None, then: Action, *, spent: bool
+    ) -> Done:
+        """Stand upon a turn from now on; gives what is to be told when it is known what became of it.
+
+        Args:
+            envelope: the message that it is about, unless that was nowhere but in the turn of another actor.
+            spent: whether the turn has taken it.
+        """
         self.inbox.accept(turn, envelope, spent=spent)
         self._standing.advance(turn)
-        self._waits_for_disk = True
+        self.is_lively = True
         self._pending += 1
         if turn.effects_settled:
             self._host.effects.not_wanted(turn.effects_settled)
@@ -277,7 +347,7 @@ class DurableLife:
             self._tell_quiet()
             self._settled()
 
-        self._host.writer.submit(turn, done)
+        return done
 
     def _settled(self) -> None:
         """More of what is in memory is on disk."""
@@ -315,3 +385,7 @@ class DurableLife:
     def _tell_quiet(self) -> None:
         if self._idle is not None and not self._idle.done() and self._is_quiet:
             self._idle.set_result(None)
+
+
+def _nothing() -> None:
+    """There is nothing to do."""

@@ -57,6 +57,8 @@ class Kernel(Core):
         self.asked = Asked(self.loop, self.events)
         self.running: set[DurableLife] = set()
         self.cautious = False
+        self.shy: set[tuple[type, str]] = set()
+        self.quick: set[tuple[type, str]] = set()
         self.fence = 0
         self.node = uuid4().hex
         self.clock = clock

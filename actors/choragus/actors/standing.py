@@ -66,6 +66,12 @@ class Standing:
         """Give up the instance: the next one begins with the state of the last completed turn."""
         self._actor = None
 
+    def set_back(self, state: Record) -> None:
+        """Have the instance begin again with that state, which is on no disk."""
+        actor = self._blank()
+        actor.state = decode_as(self._declared, state)
+        self._actor = actor
+
     def let_go(self) -> DurableActor[object, object] | None:
         """Give up the instance, for good or until it is needed again; gives the one that there was."""
         actor, self._actor = self._actor, None

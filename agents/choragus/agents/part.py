@@ -24,6 +24,7 @@ PATIENCE = 90.0
 class Part(DurableActor[S, M], Generic[S, M]):
     """One of a run's actors; its key is the run's id."""
 
+    group: ClassVar[str] = "run"
     turn_timeout: ClassVar[float] = 10.0
     """A part's handlers compute and read; whatever may take long is an effect."""
 
