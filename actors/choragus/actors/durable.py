@@ -39,6 +39,8 @@ class DurableSystem(Protocol):
 
     def cancel_effect(self, effect: str) -> None: ...
 
+    def actor_done(self, id: ActorId) -> None: ...
+
     @property
     def resources(self) -> object: ...
 
@@ -113,6 +115,14 @@ class DurableActor(Actor[M], Generic[S, M]):
 
         `message` is None when it could not even be decoded.
         """
+
+    @property
+    def is_done(self) -> bool:
+        """Whether hardly anything is expected any more: this object then leaves memory as soon as it is idle.
+
+        It is no end: the actor goes on with its next message, in a new object. False, unless overridden.
+        """
+        return False
 
     def on_passivate(self) -> None:
         """Called when this object leaves memory in order: idle for long among many, or at the system's end.

@@ -68,6 +68,10 @@ class DurableHost(Around, Protocol):
         """Let out what waited for the turn."""
         ...
 
+    def actor_done(self, id: ActorId) -> None:
+        """Have an actor leave memory that expects hardly anything any more, if it is idle in a moment."""
+        ...
+
     def actor_ended(self, id: ActorId) -> None:
         """Drop an actor that has ended, unless it still has mail to park."""
         ...
@@ -354,6 +358,8 @@ class DurableLife:
         if self._settling is not None:
             self._settling.set()
         self.activate()
+        if self._standing.is_done and self.is_idle:
+            self._host.actor_done(self.id)
 
     def _undo(self) -> None:
         """Our last turn will never be on disk: begin again from what is there."""
@@ -381,6 +387,8 @@ class DurableLife:
         self.activate()
         if self._standing.ended:
             self._host.loop.call_soon(self._host.actor_ended, self.id)
+        elif not self._standing.has_instance and self.is_idle:  # there was nothing to do for it
+            self._host.actor_done(self.id)
 
     def _tell_quiet(self) -> None:
         if self._idle is not None and not self._idle.done() and self._is_quiet:

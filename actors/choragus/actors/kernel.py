@@ -282,6 +282,10 @@ class Kernel(Core):
         if turn.entries:
             self._news.entered(turn.entries)
 
+    def actor_done(self, id: ActorId) -> None:
+        """Have an actor leave memory that expects hardly anything any more, if it is idle in a moment."""
+        self.loop.call_soon(self._population.done, id)
+
     def actor_ended(self, id: ActorId) -> None:
         """Drop an actor that has ended, unless it still has mail to park."""
         self._population.ended(id)

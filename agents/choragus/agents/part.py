@@ -34,6 +34,11 @@ class Part(DurableActor[S, M], Generic[S, M]):
         return run_stream(self.key)
 
     @property
+    def is_done(self) -> bool:
+        """Whether the run is over."""
+        return bool(getattr(self.state, "over", False))
+
+    @property
     def services(self) -> Services:
         """What the runtime around this run knows: agents, models, tools, the store to read."""
         services = self.resources
