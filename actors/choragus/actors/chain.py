@@ -78,8 +78,10 @@ class Chain:
         None when a handler failed: all of it is for nothing, the first call too.
         """
         try:
-            if self._handle_all():
-                return [(one.cell, self._turn(one)) for one in self._members.values() if one.has_begun]
+            handled = self._handle_all()
+            self._let_go([one for one in self._members.values() if not one.has_begun])
+            if handled:
+                return [(one.cell, self._turn(one)) for one in self._members.values()]
         except (Exception, asyncio.CancelledError):
             self._give_up()
             return None
@@ -125,6 +127,7 @@ class Chain:
             return None
         if not cell.is_free_but_for(None):
             return None
+        cell.take_part()
         draft = cell.standing.draft(None)
         draft.join(self._first.draft)
         member = self._members[receiver] = Member(cell, draft)
@@ -194,10 +197,17 @@ class Chain:
         else:
             member.cell.standing.set_back(before.state)
 
+    def _let_go(self, idle: list[Member]) -> None:
+        for one in idle:
+            del self._members[one.cell.id]
+            one.cell.go_on()
+
     def _give_up(self) -> None:
         """Have all begin again from the state of their last completed turn."""
         for member in self._members.values():
             member.cell.standing.fresh()
+            if member is not self._first:
+                member.cell.go_on()
 
 
 def _before(member: Member, work: Work) -> Before:

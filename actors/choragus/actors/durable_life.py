@@ -125,6 +125,16 @@ class DurableLife:
         lives = self.status in LIVE and self._standing.is_loaded and not self._standing.ended
         return is_free and lives and self.inbox.holds_only(envelope)
 
+    def take_part(self) -> None:
+        """Be in the hands of another actor's turn until `go_on`."""
+        self._busy = self.is_lively = True
+
+    def go_on(self) -> None:
+        """That turn is accepted, or given up: go on with what waits."""
+        self._busy = False
+        self._tell_quiet()
+        self.activate()
+
     def foresee(self, envelope: Envelope, error: BaseException) -> None:
         """The message was tried before it was delivered, and its handler raised this: that is its first try."""
         self._foreseen = (envelope, error)
@@ -314,6 +324,9 @@ class DurableLife:
             return
         told = [done, *(cell.accepted(other, [], None, _nothing, spent=False) for cell, other in joined)]
 
+        for cell, _ in joined:
+            cell.go_on()
+
         def all_done(result: Committed | Rejected) -> None:
             for one in told if isinstance(result, Committed) else reversed(told):
                 one(result)
@@ -331,7 +344,6 @@ class DurableLife:
         """
         self.inbox.accept(turn, envelope, spent=spent)
         self._standing.advance(turn)
-        self.is_lively = True
         self._pending += 1
         if turn.effects_settled:
             self._host.effects.not_wanted(turn.effects_settled)

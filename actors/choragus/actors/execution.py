@@ -116,7 +116,7 @@ class Execution:
 
     def turn(self) -> Turn:
         """The turn, with the state as it is now; one that cannot be stored raises here, and so fails the turn."""
-        state = self._standing.changed_state(self.work.actor)
+        state = self._standing.changed_state(self._standing.instance())
         if not self.draft.is_stashed and (self._steps is not None or self.work.is_retried):
             self.draft.stepped()
         return self.draft.close(state, self._replies)
