@@ -10,6 +10,7 @@ from typing import ClassVar, Generic, TypeVar
 import attrs
 import pytest
 
+from choragus.actors import population
 from choragus.actors.actor import M
 from choragus.actors.chain import MOST
 from choragus.actors.dispatch import handle, reply
@@ -122,6 +123,9 @@ class Hand(DurableActor[S, M], Generic[S, M]):
                 raise RuntimeError(word)
             case "wait":
                 await asyncio.sleep(1)
+            case "late":
+                await asyncio.sleep(1)
+                raise RuntimeError(word)
             case "committed":
                 await self.committed()
             case "stash" if self.state.words.count(word) == 1:
@@ -252,7 +256,7 @@ WORDS = ("left:a", "right:b", "other:c", "left:d", "right:e")
 THERE = {"left": ["left:a", "left:d"], "right": ["right:b", "right:e"], "other": ["other:c"]}
 
 
-@simulated(seeds=range(5))
+@simulated(seeds=range(2))
 async def test_what_a_group_does_is_one_turn_of_each_in_one_transaction() -> None:
     store = Seen()
 
@@ -267,7 +271,15 @@ async def test_what_a_group_does_is_one_turn_of_each_in_one_transaction() -> Non
     assert len(await store.views("word")) == len(WORDS)
 
 
-@simulated(seeds=range(5))
+@simulated(seeds=range(2))
+async def test_who_takes_part_stays_in_memory_however_few_may() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(population, "CELLS", 1)
+
+        assert await played(Seen(), World(), *WORDS) == THERE
+
+
+@simulated(seeds=range(2))
 async def test_a_handler_that_fails_in_a_group_counts_its_own_attempts() -> None:
     """What went before it is on disk, once; the failure is that of the message that failed."""
     world, happened = World(fails=Counter({"other:fail": 2})), list[Event]()
@@ -287,7 +299,7 @@ async def test_a_handler_that_fails_in_a_group_counts_its_own_attempts() -> None
     assert [line.kind for line in await store.read("system")].count("passed") == 4
 
 
-@simulated(seeds=range(5))
+@simulated(seeds=range(2))
 async def test_a_message_that_always_fails_in_a_group_is_parked_and_no_other() -> None:
     world, happened = World(fails=Counter({"other:fail": 100})), list[Event]()
     async with open_system(store := Seen(), world, attempts=3) as system:
@@ -305,8 +317,8 @@ async def test_a_message_that_always_fails_in_a_group_is_parked_and_no_other() -
 
 
 @pytest.mark.parametrize("first", [False, True], ids=["in the middle", "of one that was there before"])
-@pytest.mark.parametrize("word", ["wait", "committed", "stash", "unstash", "end", "fail", "bad"])
-@simulated(seeds=range(3))
+@pytest.mark.parametrize("word", ["wait", "late", "committed", "stash", "unstash", "end", "fail", "bad"])
+@simulated(seeds=range(2))
 async def test_what_takes_a_turn_of_its_own_gets_it(word: str, first: bool) -> None:
     """And what went before it, and comes after it, is there once."""
     who = "left" if first else "other"
@@ -323,7 +335,7 @@ async def test_what_takes_a_turn_of_its_own_gets_it(word: str, first: bool) -> N
         Hand.group = "test.hands"
 
 
-@simulated(seeds=range(5))
+@simulated(seeds=range(2))
 async def test_a_handler_that_waited_once_is_not_tried_in_a_group_again() -> None:
     world = World()
     await played(Seen(), world, "left:a", *(f"{one}:wait" for one in ("right", "other") for _ in range(3)))
@@ -332,7 +344,7 @@ async def test_a_handler_that_waited_once_is_not_tried_in_a_group_again() -> Non
 
 
 @pytest.mark.parametrize("slow", [-1, 1, 3], ids=["none waits", "the first waits", "the last waits"])
-@simulated(seeds=range(5))
+@simulated(seeds=range(2))
 async def test_each_question_in_a_group_is_answered_once(slow: int) -> None:
     store = Seen()
     async with open_system(store, World()) as system:
@@ -343,7 +355,7 @@ async def test_each_question_in_a_group_is_answered_once(slow: int) -> None:
         assert not await store.waiting(clock() + 1e6)
 
 
-@simulated(seeds=range(5))
+@simulated(seeds=range(2))
 async def test_more_questions_than_a_group_turn_holds_are_all_answered() -> None:
     amounts = tuple(range(2 * MOST))
     async with open_system(store := Seen(), World()) as system:
@@ -356,7 +368,7 @@ async def test_more_questions_than_a_group_turn_holds_are_all_answered() -> None
     assert not await store.waiting(clock() + 1e6)
 
 
-@simulated(seeds=range(5))
+@simulated(seeds=range(2))
 async def test_a_chain_without_end_lets_others_speak_after_each_group_turn() -> None:
     """What the host says in the middle of it is handled before it has gone on for another turn."""
     world = World()
@@ -371,7 +383,7 @@ async def test_a_chain_without_end_lets_others_speak_after_each_group_turn() -> 
     assert len(world.did) <= 3 * MOST
 
 
-@simulated(seeds=range(5))
+@simulated(seeds=range(2))
 async def test_messages_of_one_sender_keep_their_order() -> None:
     """Also of more than one group turn holds, and when some are left for later."""
     world = World()
@@ -380,18 +392,18 @@ async def test_messages_of_one_sender_keep_their_order() -> None:
         for number in range(100):
             word = "wait" if number in (3, 50) else str(number)
             system.ref(Left, KEY).tell(Pass((f"left:{number}", f"right:{word}")))
-        await asyncio.sleep(200)
+        await asyncio.sleep(20)
         words = await system.ref(Right, KEY).ask(Get())
 
     assert words == [f"right:{'wait' if number in (3, 50) else number}" for number in range(100)]
 
 
 @pytest.mark.parametrize("point", ["before commit", "after commit"])
-@simulated(seeds=range(3))
+@simulated(seeds=range(2))
 async def test_a_crash_at_a_commit_of_a_group_repeats_and_loses_nothing(point: Point) -> None:
     words = ("left:a", "right:effect", "other:c", "left:effect", "right:e")
     there = {"left": ["left:a", "left:effect", "noted"], "right": ["right:effect", "right:e", "noted"]}
-    for skip in range(9):
+    for skip in range(1, 7):
         store, world = Seen(), World()
         with faults(crash(point, skip=skip)):
             try:
@@ -411,7 +423,7 @@ async def test_a_crash_at_a_commit_of_a_group_repeats_and_loses_nothing(point: P
 
 
 @pytest.mark.parametrize("refused", range(3), ids=["the first's", "the second's", "the third's"])
-@simulated(seeds=range(5))
+@simulated(seeds=range(2))
 async def test_when_one_turn_of_a_group_is_refused_all_of_them_are(refused: int) -> None:
     class Refuses(Seen):
         refusals = 0
@@ -438,7 +450,7 @@ def test_every_order_of_things_has_the_same_outcome() -> None:
         there = await played(Seen(), world, *words)
         return {one: sorted(had) for one, had in there.items()}, len(set(world.noted))
 
-    assert {str(simulate(once, seed=seed)) for seed in range(25)} == {
+    assert {str(simulate(once, seed=seed)) for seed in range(12)} == {
         str(
             (
                 {
