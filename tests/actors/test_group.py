@@ -18,11 +18,12 @@ from choragus.actors.durable import DurableActor
 from choragus.actors.effect import EffectContext
 from choragus.actors.errors import MessageParked
 from choragus.actors.event import Event, Failed, Parked, Restarted
+from choragus.actors.fault import Point
 from choragus.actors.message import AskFailed, Request
-from choragus.actors.testing.faults import Point, crash, faults
+from choragus.actors.testing.faults import crash, faults
 from choragus.actors.testing.loop import clock, settled
 from choragus.actors.testing.simulation import simulate, simulated
-from choragus.mailbox.address import actor_id
+from choragus.mailbox.address import ActorId, actor_id
 from choragus.mailbox.codec import stored
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.turn import Batch, Committed, OnInterrupt, Rejected
@@ -154,7 +155,7 @@ class Hand(DurableActor[S, M], Generic[S, M]):
             self.tell_at(hand(other), Ping(message.left - 1))
 
     @handle
-    def stop(self, message: Stop) -> None:
+    def hold_on(self, message: Stop) -> None:
         self.world.did.append("stop")
         self.state.is_stopped = True
 
@@ -196,7 +197,7 @@ class Other(Hand[Had, Told], name="test.group.other"):
 HANDS: tuple[type[Hand[Had, Told]], ...] = (Left, Right, Other)
 
 
-def hand(word: str) -> str:
+def hand(word: str) -> ActorId:
     return actor_id(f"test.group.{word.partition(':')[0]}", KEY)
 
 
@@ -375,7 +376,12 @@ async def test_a_chain_without_end_lets_others_speak_after_each_group_turn() -> 
     async with open_system(Seen(), world) as system:
         await warm(system)
         left, right = system.ref(Left, KEY), system.ref(Right, KEY)
-        world.at_ping[1_000_000 - 5] = lambda: (left.tell(Stop()), right.tell(Stop()))  # type: ignore[func-returns-value]
+
+        def say_stop() -> None:
+            left.tell(Stop())
+            right.tell(Stop())
+
+        world.at_ping[1_000_000 - 5] = say_stop
         left.tell(Ping(1_000_000))
         await asyncio.sleep(60)
 

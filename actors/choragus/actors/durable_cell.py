@@ -12,7 +12,7 @@ from choragus.mailbox.turn import Envelope
 
 from .beat import beat_of
 from .chain import Chain, Turns
-from .durable_life import LIVE, Action, DurableLife
+from .durable_life import Action, DurableLife
 from .errors import MessageParked, TurnTimeout
 from .event import Failed, Parked, Zombie
 from .execution import Execution, Work, admit
@@ -20,7 +20,7 @@ from .item import Mark
 from .reason import reason
 from .scheduler import TAINTED, has_changed
 from .setback import failed_turn, parked_turn
-from .status import Failure, Status
+from .status import LIVE, Failure, Status
 
 RETRY = 0.5
 """Seconds until a read that failed is tried again."""

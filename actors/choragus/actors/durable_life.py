@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from contextvars import Context
 from typing import Protocol
 
-import attrs
-
 from choragus.mailbox.address import ActorId, key_of
 from choragus.mailbox.turn import Committed, Envelope, Rejected, Turn
 
@@ -26,14 +24,13 @@ from .event import Events, Failed, Restarted, Suspended, Zombie
 from .execution import Execution, Work
 from .inbox import Inbox
 from .item import Done, Joint
+from .joining import Joining
 from .region import Region
 from .scheduler import Scheduler
 from .standing import Around, Standing
-from .status import GRACE, Status
+from .status import GRACE, LIVE, Status
 from .step import Steps
 from .writer import Writer
-
-LIVE = (Status.STARTING, Status.RUNNING)
 
 Action = Callable[[], None]
 
@@ -77,7 +74,7 @@ class DurableHost(Around, Protocol):
         ...
 
 
-class DurableLife:
+class DurableLife(Joining):
     """One durable actor in memory. `current` is the message whose handler runs, `marked` whether disk knows of it.
 
     `faults` counts the failures in a row that had nothing to do with a message: the actor could not be loaded.
@@ -106,7 +103,7 @@ class DurableLife:
         self._held_for = ""  # the message whose backoff the hold waits for, if it is for one
         self._waited_for = ""  # the message whose backoff is over, whatever the clock says
         self._alone = ""  # the message that is handled without what follows from it
-        self._foreseen: tuple[Envelope, BaseException] | None = None
+        self._foreseen = None
         self._suspended: BaseException | None = None
         self._worker: asyncio.Task[None] | None = None
         self._idle: asyncio.Future[None] | None = None
@@ -118,37 +115,6 @@ class DurableLife:
         """Whether nothing runs, waits or is held back: the cell may be dropped, for everything is on disk."""
         waits = self._hold is not None or self.inbox or self._astray or not self.inbox.is_settled
         return self._is_quiet and not waits and self.status in LIVE
-
-    def is_free_but_for(self, envelope: Envelope | None) -> bool:
-        """Whether a message that came now, behind that one if there is one, would be handled at once."""
-        is_free = not (self._busy and envelope is None) and self._hold is None and not self._astray
-        lives = self.status in LIVE and self._standing.is_loaded and not self._standing.ended
-        return is_free and lives and self.inbox.holds_only(envelope)
-
-    def take_part(self) -> None:
-        """Be in the hands of another actor's turn until `go_on`."""
-        self._busy = self.is_lively = True
-
-    def go_on(self) -> None:
-        """That turn is accepted, or given up: go on with what waits."""
-        self._busy = False
-        self._tell_quiet()
-        self.activate()
-
-    def foresee(self, envelope: Envelope, error: BaseException) -> None:
-        """The message was tried before it was delivered, and its handler raised this: that is its first try."""
-        self._foreseen = (envelope, error)
-
-    def foresees(self, envelope: Envelope) -> bool:
-        """Whether the message has been tried already."""
-        return self._foreseen is not None and self._foreseen[0] == envelope
-
-    def _foreseen_error(self, envelope: Envelope) -> BaseException | None:
-        """What the first try of the message has raised, if that has been; told once."""
-        if self._foreseen is None or self._foreseen[0].id != envelope.id:
-            return None
-        (tried, error), self._foreseen = self._foreseen, None
-        return error if attrs.evolve(envelope, seq=0) == tried else None
 
     @property
     def standing(self) -> Standing:
