@@ -7,9 +7,28 @@ from choragus.agents.mcp.standing import Standing, standings
 from choragus.agents.visit import post
 from choragus.mailbox.address import actor_id
 
+from .command import Commands, command
 from .exit import Exit, Refused
 from .session import Session
 from .text import block, counted, moment, page, visible
+
+
+def declare(commands: Commands) -> None:
+    """`accept`."""
+    one = command(
+        commands,
+        "accept",
+        accept,
+        "Tools of a server that are new, or not what was accepted, are refused until somebody accepts them.\n"
+        "Without --by, show for each server what waits, line by line: `-` as it was accepted, `+` as it is\n"
+        "offered. With --by, accept: one tool by its name, or all that the server offers. What is accepted\n"
+        "is what is printed: --seen refuses when the server offers something else by then.",
+        "choragus accept runs.db\n  choragus accept runs.db git git_diff --by mia",
+    )
+    one.add_argument("server", metavar="SERVER", nargs="?", default="", help="the server's name; by default all")
+    one.add_argument("tool", metavar="TOOL", nargs="?", default="", help="the server's own name for it; by default all")
+    one.add_argument("--seen", metavar="MARK", default="", help="as shown; refuse when it is another by now")
+    one.add_argument("--by", metavar="NAME", help="who accepts; without it nothing is accepted")
 
 
 async def accept(session: Session) -> Exit:

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from choragus.agents.ledger import LedgerSummary, ledgers
 
+from .command import Commands, command
 from .exit import Exit
 from .session import Session
 from .text import money, page, table, visible
 
 HEADER = ("LEDGER", "TIME", "SPENT", "SET ASIDE", "LIMIT", "TOKENS", "WAITING")
 RIGHT = frozenset({"SPENT", "SET ASIDE", "LIMIT", "TOKENS", "WAITING"})
+
+
+def declare(commands: Commands) -> None:
+    """`ledgers`."""
+    command(
+        commands,
+        "ledgers",
+        show_ledgers,
+        "One line for each ledger and day or month in UTC: what its runs have spent, what is set aside for\n"
+        "calls that are under way, the limit, and how many claims wait for room.",
+        "choragus ledgers runs.db",
+    )
 
 
 async def show_ledgers(session: Session) -> Exit:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from choragus.agents.rulebook import MAIN, RULEBOOK, AddRule, Rule
 from choragus.agents.visit import Fate, Recorded, post, recorded
 from choragus.mailbox.address import actor_id
 
+from .command import Commands, add_person, add_reason, command
 from .exit import Exit, Refused
 from .request import arguments, request, wrapped
 from .session import Session
@@ -25,6 +27,50 @@ from .text import block, page, visible
 
 SEEN = 8
 """Digits of the arguments' hash that bind a decision to what was listed."""
+
+
+def declare(commands: Commands) -> None:
+    """`approvals`, `approve`, `deny` and `answer`."""
+    listed = command(
+        commands,
+        "approvals",
+        show_approvals,
+        "Each call, text or question that waits for a person, and each call whose outcome is unknown since\n"
+        "its process died, with what it takes to decide and the commands that do. Arguments are JSON, one\n"
+        "to a line behind `|`; a line behind `:` continues the one above. What cannot be seen plainly, such\n"
+        "as control characters and marks that turn text around, is shown as an escape. Nothing is cut.",
+        "choragus approvals runs.db",
+    )
+    listed.add_argument("--json", action="store_true", help="the same as JSON, one to a line")
+    for name, approved, then in (
+        ("approve", True, "the call runs with exactly these arguments"),
+        ("deny", False, "the call does not run; the model reads the reason and goes on"),
+    ):
+        one = command(
+            commands,
+            name,
+            decide,
+            f"Decide about one call: {then}.\nThe decision is bound to the hash of the arguments, which are printed.",
+            f"choragus {name} runs.db 7f3a --by mia --reason 'as agreed on Monday'"
+            + ("\n  choragus approve runs.db 7f3a --set amount=120.00 --always 5" if approved else ""),
+        )
+        one.set_defaults(approved=approved)
+        _add_approval(one)
+        add_reason(one)
+        if approved:
+            change = "run it with another value: JSON, or plain text where text was; may be repeated"
+            one.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help=change)
+            again = "also let the next N calls with exactly these arguments run without a question"
+            one.add_argument("--always", metavar="N", type=int, help=again)
+    one = command(
+        commands,
+        "answer",
+        answer,
+        "Answer a question: with one of its options, or freely when it has none. The model reads the text.",
+        "choragus answer runs.db 7f3a 'next week' --by mia",
+    )
+    _add_approval(one)
+    one.add_argument("text", metavar="TEXT", help="the answer")
 
 
 async def show_approvals(session: Session) -> Exit:
@@ -241,3 +287,9 @@ def _said(decision: Decide) -> str:
     why = f" ({decision.reason})" if decision.reason else ""
     done = "answered" if decision.answer is not None else "approved" if decision.approved else "denied"
     return f"{done} by {decision.by}{why}"
+
+
+def _add_approval(one: ArgumentParser) -> None:
+    one.add_argument("approval", metavar="ID", help="as in `choragus approvals`, or the beginning of it")
+    one.add_argument("--seen", metavar="HASH", help="as listed; refuse when the arguments are others by now")
+    add_person(one)

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import choragus.mailbox.backup as copying
 
+from .command import Commands, command
 from .exit import Exit
 from .session import Session
 from .text import size, visible
+
+
+def declare(commands: Commands) -> None:
+    """`backup`."""
+    one = command(
+        commands,
+        "backup",
+        back_up,
+        "Copy the file as of one moment, also while a process owns it. The copy appears under its name when\n"
+        "it is complete and on disk, and opens by itself; what exists is not overwritten.",
+        "choragus backup runs.db runs-2026-11-22.db",
+    )
+    one.add_argument("target", metavar="TARGET", help="the copy's name; nothing of that name may exist")
 
 
 async def back_up(session: Session) -> Exit:

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import choragus.mailbox.compaction as compaction
 
+from .command import Commands, command
 from .exit import Exit
 from .session import Session
 from .text import size, visible
+
+
+def declare(commands: Commands) -> None:
+    """`compact`."""
+    command(
+        commands,
+        "compact",
+        compact,
+        "Write the file anew without the room that pruning has left in it. Nobody may own the file, and\n"
+        "the disk needs as much room again while it works.",
+        "choragus compact runs.db",
+    )
 
 
 async def compact(session: Session) -> Exit:

@@ -6,9 +6,26 @@ import attrs
 
 from choragus.agents.context.explaining import ContextPiece, Explanation, explain
 
+from .command import RUN, Commands, command
 from .exit import Exit
 from .session import Session
 from .text import as_json, chunks, counted, page, short, visible
+
+
+def declare(commands: Commands) -> None:
+    """`explain`."""
+    one = command(
+        commands,
+        "explain",
+        show_context,
+        "Each piece of a model call in its order, with its tokens and the reason why it was there: kept, pinned,\n"
+        "shortened, summarised, retrieved with its score; and what of the conversation was left out. Texts\n"
+        "are cut to a line; --json prints all of it.",
+        "choragus explain runs.db 5f2c 17",
+    )
+    one.add_argument("run", metavar="RUN", help=RUN)
+    one.add_argument("step", metavar="STEP", type=int, nargs="?", help="by default the latest")
+    one.add_argument("--json", action="store_true", help="all of it as JSON")
 
 
 async def show_context(session: Session) -> Exit:

@@ -8,9 +8,29 @@ from choragus.agents.message import ORCHESTRATOR, ForkRun
 from choragus.agents.visit import post
 from choragus.mailbox.address import actor_id
 
+from .command import RUN, Commands, command
 from .exit import Exit
 from .session import Session
 from .text import visible
+
+
+def declare(commands: Commands) -> None:
+    """`fork`."""
+    one = command(
+        commands,
+        "fork",
+        fork,
+        "Begin a new run with the conversation that another had at one point of its past; that one goes on\n"
+        "untouched. Calls that had their results are not made again, what was under way is not run from\n"
+        "the fork, and what comes behind is asked for and approved anew. Limits count from nothing on. The\n"
+        "process that owns the file begins it, or the next one that opens it with the run's agent.",
+        "choragus fork runs.db 5f2c --at 17 --key 5f2c-again",
+    )
+    one.add_argument("run", metavar="RUN", help=RUN)
+    where = "a position, as `choragus show` prints it in the column AT; by default the last one before the run's end"
+    one.add_argument("--at", metavar="N", type=int, help=where)
+    one.add_argument("--key", metavar="KEY", default="", help="the new run's key: the same again begins nothing")
+    one.add_argument("--by", metavar="NAME", help="who forks; the login name by default")
 
 
 async def fork(session: Session) -> Exit:

@@ -16,13 +16,12 @@ from .text import as_json, counted, visible
 _PREFIX = collection_of("")
 
 
-def add_knowledge(commands: Commands) -> None:
+def declare(commands: Commands) -> None:
     """`documents` and `forget`."""
     one = command(
         commands,
         "documents",
         show_documents,
-        "list the libraries of a file, or export one",
         "One line for each library, by namespace and name; or every document of one of them, as JSON, one\nto a line.",
         "choragus documents runs.db\n  choragus documents runs.db main/facts > facts.jsonl",
     )
@@ -31,7 +30,6 @@ def add_knowledge(commands: Commands) -> None:
         commands,
         "forget",
         forget,
-        "delete one subject's data from the libraries",
         "Delete the documents of a subject, with their parts, vectors and words: in one transaction for each\n"
         "library. What runs have said of it stays until they are pruned, and old copies in free pages until\n"
         "the file is compacted.",

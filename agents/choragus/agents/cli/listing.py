@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from choragus.agents.inspection import RunSummary, runs
 
+from .command import Commands, command
 from .exit import Exit
 from .session import Session
 from .text import MARGIN, WIDTH, block, counted, moment, money, page, short, table, visible
@@ -13,6 +14,17 @@ NARROW = 10
 """Columns of an agent's name where there is little room."""
 
 RIGHT = frozenset({"STEPS", "TOKENS", "COST"})
+
+
+def declare(commands: Commands) -> None:
+    """`runs`."""
+    command(
+        commands,
+        "runs",
+        show_runs,
+        "One line for each run: its state, what it used, since when; and what it waits for.",
+        "choragus runs runs.db",
+    )
 
 
 async def show_runs(session: Session) -> Exit:

@@ -17,6 +17,7 @@ from choragus.agents.stream import run_stream
 from choragus.mailbox.store import Store
 from choragus.mailbox.turn import SYSTEM_STREAM, LogEntry
 
+from .command import RUN, Commands, command
 from .exit import Exit
 from .plan import plan_json, plan_lines
 from .request import request
@@ -30,6 +31,23 @@ HEAD = 9
 
 LOOK = 0.05
 """Seconds between two looks for what is new."""
+
+
+def declare(commands: Commands) -> None:
+    """`show`."""
+    one = command(
+        commands,
+        "show",
+        show,
+        "The run's timeline: model calls with tokens, cost and time; tool calls with arguments, verdict,\n"
+        "who decided, and result; failures, restarts, reopened files; the outcome. A run that follows a plan\n"
+        "begins with it: each step, its state, and what went wrong. Long texts are cut; --json prints\n"
+        "everything, one logbook entry to a line, and a plan behind them.",
+        "choragus show runs.db 5f2c --follow\n  choragus show runs.db 5f2c --json | jq .kind",
+    )
+    one.add_argument("run", metavar="RUN", help=RUN)
+    one.add_argument("--json", action="store_true", help="the raw entries, as JSON lines")
+    one.add_argument("-f", "--follow", action="store_true", help="go on printing until the run ends")
 
 
 async def show(session: Session) -> Exit:

@@ -7,9 +7,32 @@ import hashlib
 from choragus.agents.visit import follow
 from choragus.mailbox.turn import Parked
 
+from .command import Commands, command
 from .exit import Exit, Refused
 from .session import Session
 from .text import block, moment, page, visible
+
+
+def declare(commands: Commands) -> None:
+    """`parked` and `requeue`."""
+    command(
+        commands,
+        "parked",
+        show_parked,
+        "A message that its receiver fails on again and again is parked, so that it blocks nothing. Mend\n"
+        "the cause, then requeue it.",
+        "choragus parked runs.db",
+    )
+    one = command(
+        commands,
+        "requeue",
+        requeue,
+        "Put a parked message at the end of its mailbox, as if it had just been sent.",
+        "choragus requeue runs.db 3fa9c1d2\n  choragus requeue runs.db choragus.memory/5f2c9a1b7d3e "
+        "'choragus.orchestrator/5f2c9a1b7d3e#4'",
+    )
+    one.add_argument("parked", metavar="ID", help="as in `choragus parked`, or its beginning; or the receiver")
+    one.add_argument("message", metavar="MESSAGE", nargs="?", help="with a receiver: the message's id")
 
 
 async def show_parked(session: Session) -> Exit:

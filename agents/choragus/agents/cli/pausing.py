@@ -7,8 +7,33 @@ from choragus.agents.message import ORCHESTRATOR
 from choragus.agents.visit import Handled, post, recorded
 from choragus.mailbox.address import actor_id
 
+from .command import RUN, Commands, add_person, add_reason, command
 from .exit import Exit, Refused
 from .session import Session
+
+
+def declare(commands: Commands) -> None:
+    """`pause` and `resume`."""
+    one = command(
+        commands,
+        "pause",
+        pause,
+        "Start nothing new in a run and its sub-runs: what is in flight ends and is recorded, and a call\n"
+        "that is approved meanwhile runs when the run goes on. It stays paused over restarts.",
+        "choragus pause runs.db 5f2c --by mia --reason 'odd orders'",
+    )
+    one.add_argument("run", metavar="RUN", help=RUN)
+    add_person(one)
+    add_reason(one)
+    one = command(
+        commands,
+        "resume",
+        resume,
+        "Go on with a run, and its sub-runs, that somebody has paused.",
+        "choragus resume runs.db 5f2c --by mia",
+    )
+    one.add_argument("run", metavar="RUN", help=RUN)
+    add_person(one)
 
 
 async def pause(session: Session) -> Exit:

@@ -8,10 +8,25 @@ from choragus.agents.rulebook import MAIN, RULEBOOK, RevokeRule, Rule, rules
 from choragus.agents.visit import post
 from choragus.mailbox.address import actor_id
 
+from .command import Commands, add_person, command
 from .exit import Exit
 from .request import arguments
 from .session import Session
 from .text import counted, moment, visible
+
+
+def declare(commands: Commands) -> None:
+    """`rules`."""
+    one = command(
+        commands,
+        "rules",
+        show_rules,
+        "Each rule by which calls with exactly these arguments run without a question: whose it is, until\n"
+        "when, how often still. `choragus approve --always N` makes one.",
+        "choragus rules runs.db\n  choragus rules runs.db --revoke 7f3a --by mia",
+    )
+    one.add_argument("--revoke", metavar="ID", help="take this rule back")
+    add_person(one)
 
 
 async def show_rules(session: Session) -> Exit:

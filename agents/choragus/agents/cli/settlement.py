@@ -8,6 +8,7 @@ from choragus.agents.visit import Handled, post
 from choragus.mailbox.address import actor_id
 
 from .approval import settlement
+from .command import RUN, Commands, add_person, add_reason, command
 from .exit import Exit, Refused
 from .request import arguments
 from .session import Session
@@ -24,6 +25,43 @@ AFTER_UNDO = {
     "give_up": "the unwinding ends, and what remains is left",
 }
 TOO_LATE = "the run has ended, so it stands in the logbook and changes nothing else"
+
+
+def declare(commands: Commands) -> None:
+    """`settle` and `cancel`."""
+    one = command(
+        commands,
+        "settle",
+        settle,
+        "The process died in the middle of a call that cannot be undone. Nobody guesses: look whether it\n"
+        "happened, and say so. `choragus approvals` lists such calls.",
+        "choragus settle runs.db 5f2c 2.1 --happened --result '\"receipt 17\"' --by mia",
+    )
+    one.add_argument("run", metavar="RUN", help=RUN)
+    one.add_argument("call", metavar="CALL", help="the call's number in the run, such as 2.1")
+    ways = one.add_mutually_exclusive_group(required=True)
+    for option, outcome, meaning in (
+        ("--happened", "happened", "it happened: it is not run again, and the model is given the result"),
+        ("--not", "not", "it did not happen: it is run now"),
+        ("--give-up", "give_up", "it cannot be found out: end the run as failed"),
+    ):
+        ways.add_argument(option, dest="outcome", action="store_const", const=outcome, help=meaning)
+    one.add_argument(
+        "--result",
+        metavar="TEXT",
+        help="with --happened: what the call gave back, as JSON or text; else just that it is done",
+    )
+    add_person(one)
+    one = command(
+        commands,
+        "cancel",
+        cancel,
+        "End a run as cancelled, also while a call is in flight.",
+        "choragus cancel runs.db 5f2c --by mia --reason 'wrong week'",
+    )
+    one.add_argument("run", metavar="RUN", help=RUN)
+    add_person(one)
+    add_reason(one)
 
 
 async def settle(session: Session) -> Exit:

@@ -11,9 +11,35 @@ from choragus.agents.speech import Heard, SendText
 from choragus.agents.visit import Handled, post
 from choragus.mailbox.address import actor_id
 
+from .command import RUN, Commands, add_person, command
 from .exit import Exit, Refused
 from .session import Session
 from .text import block, counted, moment, page, visible
+
+
+def declare(commands: Commands) -> None:
+    """`send` and `thread`."""
+    one = command(
+        commands,
+        "send",
+        send,
+        "A run that goes on reads the text with its next step. When it has ended, the next run of its\n"
+        "conversation begins with it. Policies look at the text as at a goal.",
+        "choragus send runs.db 5f2c 'And the other invoice?' --by mia",
+    )
+    one.add_argument("run", metavar="RUN", help=RUN)
+    one.add_argument("text", metavar="TEXT", help="what to say")
+    one.add_argument("--key", metavar="KEY", default="", help="the same again says nothing twice")
+    add_person(one)
+    one = command(
+        commands,
+        "thread",
+        thread,
+        "All lines of a conversation over its runs, in order. Foreign text stands behind a margin. Without a\n"
+        "name, list the conversations of the file.",
+        "choragus thread runs.db alice\n  choragus thread runs.db 5f2c",
+    )
+    one.add_argument("name", metavar="NAME", nargs="?", default="", help="its name, or the id of one of its runs")
 
 
 async def send(session: Session) -> Exit:

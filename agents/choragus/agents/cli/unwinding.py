@@ -7,8 +7,23 @@ from choragus.agents.state import Status
 from choragus.agents.visit import Handled, post
 from choragus.mailbox.address import actor_id
 
+from .command import RUN, Commands, add_person, command
 from .exit import Exit, Refused
 from .session import Session
+
+
+def declare(commands: Commands) -> None:
+    """`unwind`."""
+    one = command(
+        commands,
+        "unwind",
+        unwind,
+        "Take back what the calls of a run have done that ended without a result, the last first: each call\n"
+        "whose tool says how. The process that owns the file does it, or the next one that opens it.",
+        "choragus unwind runs.db 5f2c --by mia",
+    )
+    one.add_argument("run", metavar="RUN", help=RUN)
+    add_person(one)
 
 
 async def unwind(session: Session) -> Exit:

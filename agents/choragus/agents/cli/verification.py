@@ -7,9 +7,23 @@ from collections.abc import Sequence
 
 from choragus.mailbox.turn import Tombstone
 
+from .command import Commands, command
 from .exit import Exit
 from .session import Session
 from .text import counted, moment, visible
+
+
+def declare(commands: Commands) -> None:
+    """`verify`."""
+    one = command(
+        commands,
+        "verify",
+        verify,
+        "Check every digest, every hash chain and the database itself. Prints one problem to a line and\n"
+        "exits with 1 when there are any.",
+        "choragus verify runs.db",
+    )
+    one.add_argument("--pruned", action="store_true", help="also list what was pruned, and when")
 
 
 async def verify(session: Session) -> Exit:

@@ -1,0 +1,46 @@
+"""Every command of the command line: what it is for, and the module that knows how.
+
+Only the module of the command that was typed is imported, so that a look into a file need not wait for the runtime.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Listed(NamedTuple):
+    """One command; `module` is in this package and has a `declare`."""
+
+    summary: str
+    module: str
+
+
+COMMANDS = {
+    "runs": Listed("list the runs of a file", "listing"),
+    "show": Listed("show what a run did", "logbook"),
+    "explain": Listed("show what the model was given in a step, and why", "explaining"),
+    "ledgers": Listed("list what is spent in the ledgers", "accounting"),
+    "approvals": Listed("list what waits for a person", "approval"),
+    "approve": Listed("approve a call that waits", "approval"),
+    "deny": Listed("deny a call that waits", "approval"),
+    "answer": Listed("answer a question of the model's", "approval"),
+    "settle": Listed("say what became of a call of unknown outcome", "settlement"),
+    "cancel": Listed("end a run", "settlement"),
+    "unwind": Listed("take back what a run has done", "unwinding"),
+    "send": Listed("say something to a run", "speaking"),
+    "thread": Listed("show what was said in a conversation", "speaking"),
+    "pause": Listed("hold a run", "pausing"),
+    "resume": Listed("go on with a run that is paused", "pausing"),
+    "rules": Listed("list the standing rules, or take one back", "rule"),
+    "accept": Listed("accept the tools of an MCP server", "acceptance"),
+    "fork": Listed("begin a new run from a run's past", "forking"),
+    "parked": Listed("list the messages that could not be handled", "parking"),
+    "requeue": Listed("put a parked message back", "parking"),
+    "verify": Listed("check that the file is what was written", "verification"),
+    "backup": Listed("copy the file while it is in use", "backing"),
+    "prune": Listed("take away runs that ended long ago", "retention"),
+    "compact": Listed("give the room of pruned runs back", "compaction"),
+    "documents": Listed("list the libraries of a file, or export one", "knowledge"),
+    "forget": Listed("delete one subject's data from the libraries", "knowledge"),
+}
+"""In the order in which `--help` lists them."""
