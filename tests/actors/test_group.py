@@ -10,7 +10,6 @@ from typing import ClassVar, Generic, TypeVar
 import attrs
 import pytest
 
-from choragus.actors import population
 from choragus.actors.actor import M
 from choragus.actors.chain import MOST
 from choragus.actors.dispatch import handle, reply
@@ -168,6 +167,7 @@ class Hand(DurableActor[S, M], Generic[S, M]):
     async def double(self, message: Double) -> int:
         if message.is_slow:
             await asyncio.sleep(1)
+        self.state.words.append(f"doubled {message.amount}")
         return 2 * message.amount
 
     @reply
@@ -273,11 +273,17 @@ async def test_what_a_group_does_is_one_turn_of_each_in_one_transaction() -> Non
 
 
 @simulated(seeds=range(2))
-async def test_who_takes_part_stays_in_memory_however_few_may() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(population, "CELLS", 1)
+async def test_nobody_who_takes_part_is_idle_and_may_leave_memory() -> None:
+    world, idle = World(), dict[str, bool]()
+    async with open_system(Seen(), world) as system:
+        await warm(system)
+        cells = system.kernel.population
+        world.at_ping[0] = lambda: idle.update({cell.id: cell.is_idle for cell in cells})
+        system.ref(Left, KEY).tell(Ping(2))
+        await settled()
 
-        assert await played(Seen(), World(), *WORDS) == THERE
+        assert idle == {hand("left"): False, hand("right"): False, hand("other"): True}
+        assert all(cell.is_idle for cell in cells)
 
 
 @simulated(seeds=range(2))
@@ -346,13 +352,14 @@ async def test_a_handler_that_waited_once_is_not_tried_in_a_group_again() -> Non
 
 @pytest.mark.parametrize("slow", [-1, 1, 3], ids=["none waits", "the first waits", "the last waits"])
 @simulated(seeds=range(2))
-async def test_each_question_in_a_group_is_answered_once(slow: int) -> None:
+async def test_each_question_in_a_group_is_answered_once_and_in_order(slow: int) -> None:
     store = Seen()
     async with open_system(store, World()) as system:
         await warm(system)
         system.ref(Left, KEY).tell(Ask((1, 2, 3), slow))
         await asyncio.sleep(60)
         assert sorted(await system.ref(Left, KEY).ask(Get())) == ["1:2", "2:4", "3:6"]
+        assert await system.ref(Right, KEY).ask(Get()) == ["doubled 1", "doubled 2", "doubled 3"]
         assert not await store.waiting(clock() + 1e6)
 
 
