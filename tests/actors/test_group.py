@@ -123,6 +123,9 @@ class Hand(DurableActor[S, M], Generic[S, M]):
                 raise RuntimeError(word)
             case "wait":
                 await asyncio.sleep(1)
+            case "both":
+                self.tell_at(hand("right"), Pass(("right:wait",)))
+                self.tell_at(hand("right"), Ping(0))
             case "late":
                 await asyncio.sleep(1)
                 raise RuntimeError(word)
@@ -253,6 +256,10 @@ def passed(store: Seen) -> list[Batch]:
     ]
 
 
+async def passes(store: Seen) -> list[bytes]:
+    return sorted(line.body for line in await store.read("system") if line.kind == "passed")
+
+
 WORDS = ("left:a", "right:b", "other:c", "left:d", "right:e")
 THERE = {"left": ["left:a", "left:d"], "right": ["right:b", "right:e"], "other": ["other:c"]}
 
@@ -333,13 +340,22 @@ async def test_what_takes_a_turn_of_its_own_gets_it(word: str, first: bool) -> N
     fails = Counter({f"{who}:{word}": 1})
     joined, alone = World(fails=fails.copy()), World(fails=fails.copy())
 
-    there = await played(Seen(), joined, *words)
+    there = await played(together := Seen(), joined, *words)
 
     Hand.group = ""
     try:
-        assert there == await played(Seen(), alone, *words)
+        assert there == await played(apart := Seen(), alone, *words)
     finally:
         Hand.group = "test.hands"
+    assert await passes(together) == await passes(apart)
+
+
+@simulated(seeds=range(2))
+async def test_what_is_sent_behind_a_message_that_takes_its_own_turn_comes_behind_it() -> None:
+    world = World()
+    await played(Seen(), world, "left:both")
+
+    assert world.did == ["left:both", "right:wait", "right:wait", "0"]
 
 
 @simulated(seeds=range(2))
