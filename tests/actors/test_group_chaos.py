@@ -25,7 +25,7 @@ class Forgetful(set[tuple[type, str]]):
 
 
 @pytest.fixture(autouse=True)
-def grouped(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
+def grouped(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """All puppets are of one group, whatever their keys; over many programs much of what they do is done jointly."""
     begin, handle_all = Kernel.__init__, chain.Chain._handle_all
     handled: list[int] = []
@@ -43,7 +43,7 @@ def grouped(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
     monkeypatch.setattr(chain.Chain, "_handle_all", counted)
     monkeypatch.setattr(Puppet, "group", "test.chaos")
     yield
-    assert request.node.get_closest_marker("slow") is None or sum(handled) > 100
+    assert len(handled) < 5_000 or sum(handled) > 100
 
 
 @simulated(seeds=range(2))
@@ -57,6 +57,7 @@ async def test_that_holds_over_the_ends_of_a_system() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @simulated(seeds=range(100, 500), steps=3_000_000)
 async def test_that_holds_for_longer_programs() -> None:
     await scenario(rounds=random.choice([1, 1, 2, 3]), acts=20)
