@@ -148,7 +148,7 @@ class DurableCell(DurableLife):
             self._finished()
             self._rest()
             return
-        raised = self._foreseen_error(work.envelope)
+        raised = None if self._foreseen is None else self._foreseen_error(work.envelope)
         if raised is not None:
             self._finished()
             self._failed(work, raised)
@@ -182,8 +182,8 @@ class DurableCell(DurableLife):
 
         It is then handled alone.
         """
-        is_alone = self._alone == execution.work.envelope.id
-        if is_alone or not self._standing.cls.group or not execution.may_be_joined:
+        is_grouped = self._standing.cls.group and self._alone != execution.work.envelope.id
+        if not (is_grouped and execution.may_be_joined):
             return [(self, execution.turn())]
         return Chain(self._host, self, execution).follow()
 

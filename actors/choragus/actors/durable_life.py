@@ -336,7 +336,7 @@ class DurableLife(Joining):
         if self._settling is not None:
             self._settling.set()
         self.activate()
-        if self._standing.is_done and self.is_idle:
+        if not self._busy and self._standing.is_done and self.is_idle:
             self._host.actor_done(self.id)
 
     def _undo(self) -> None:

@@ -58,13 +58,9 @@ class Line:
 
 def turns_of(item: Item) -> tuple[Turn, ...]:
     """The turns in it, in their order."""
-    match item:
-        case Turn():
-            return (item,)
-        case Joint():
-            return item.turns
-        case _:
-            return ()
+    if isinstance(item, Turn):
+        return (item,)
+    return item.turns if isinstance(item, Joint) else ()
 
 
 def fallen(lines: Collection[Line], is_lost: Callable[[Line], bool]) -> tuple[list[Line], list[Line]]:
@@ -97,11 +93,13 @@ def together(lines: Sequence[Line]) -> int:
     settled: set[str] = set()
     for number, line in enumerate(lines):
         item = line.item
-        if settled and isinstance(item, Closure) and item.effect in settled:
+        if isinstance(item, Turn):
+            if item.effects_settled:
+                settled.update(effect for effect, _ in item.effects_settled)
+        elif isinstance(item, Joint):
+            settled.update(effect for turn in item.turns for effect, _ in turn.effects_settled)
+        elif settled and isinstance(item, Closure) and item.effect in settled:
             return number
-        for turn in turns_of(item):
-            if turn.effects_settled:
-                settled.update(effect for effect, _ in turn.effects_settled)
     return len(lines)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import chain
 from typing import Protocol, overload
 
 from choragus.mailbox.address import ActorId
@@ -33,6 +34,8 @@ BYTES = 8_000_000
 """Bytes that may wait for the disk, whoever wrote them; beyond it likewise. The one that goes beyond it is let in."""
 SLICE = 64
 """How many are told in a row what became of their item, before the event loop turns."""
+
+_TURNS = (Turn, Joint)
 
 
 class Pausing(Protocol):
@@ -100,7 +103,7 @@ class Writer:
         heavy = weight(item)
         self._pending.append(Line(item, done, heavy))  # type: ignore[arg-type]  # only turns are refused
         self._bytes += heavy
-        self._turns += isinstance(item, Turn | Joint)
+        self._turns += isinstance(item, _TURNS)
         self._idle.clear()
         self._wake.set()
 
@@ -229,7 +232,7 @@ class Writer:
 
     def _forget(self, line: Line) -> None:
         self._bytes -= line.weight
-        self._turns -= isinstance(line.item, Turn | Joint)
+        self._turns -= isinstance(line.item, _TURNS)
 
     def _let_in(self) -> None:
         self._room.set()
@@ -243,7 +246,7 @@ class Writer:
             node=self._node,
             fence=self._fence,
             at=self._clock(),
-            turns=tuple(turn for item in items for turn in turns_of(item)),
+            turns=tuple(chain.from_iterable(map(turns_of, items))),
             appends=tuple(item for item in items if isinstance(item, Envelope)),
             closures=tuple(item for item in items if isinstance(item, Closure)),
             entries=tuple(item for item in items if isinstance(item, Entry)),
