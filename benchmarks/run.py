@@ -3,7 +3,7 @@
     python benchmarks/run.py [--quick] [--only SECTION,...] [--folder DIR]
 
 The sections: actors, scale, peers, durable, herd, durable-peers, example, imports, approval, policies,
-retrieval, agentdojo (minutes; only where AgentDojo is installed).
+retrieval, telemetry, logbook, agentdojo (minutes; only where AgentDojo is installed).
 
 Both sides of a ratio are measured in the same run, in turns; absolute figures are medians and depend on the machine and
 on what else it does. On Linux `chrt -f 10 python benchmarks/run.py` gives calmer ones.
@@ -35,8 +35,10 @@ from benchmarks import (
     durable_rate,
     durable_scale,
     import_time,
+    logbook_cost,
     peers,
     policy_rate,
+    telemetry_rate,
 )
 from benchmarks.dojo import section as agentdojo
 from benchmarks.figure import Section
@@ -55,6 +57,8 @@ SECTIONS = (
     "policies",
     "agents",
     "retrieval",
+    "logbook",
+    "telemetry",
 )
 
 
@@ -97,10 +101,14 @@ def measure(name: str, folder: Path, quick: bool) -> Section:
             return audit_cost.section(folder, quick)
         case "imports":
             return import_time.section(folder, quick)
+        case "logbook":
+            return logbook_cost.section(folder, quick)
         case "agentdojo":
             return agentdojo.section(folder, quick)
         case "policies":
             return policy_rate.section(quick)
+        case "telemetry":
+            return telemetry_rate.section(quick)
         case "agents":
             return agent_rate.section(folder, quick)
         case "retrieval":

@@ -1,8 +1,8 @@
 """The loop of the OpenAI Agents SDK, with a model of our own and its tracing off."""
 
 # the library is there only with the extra `peers`, so these are errors or not depending on the environment
-# mypy: disable-error-code="import-not-found,misc,no-any-unimported,arg-type,no-untyped-def,untyped-decorator"
-# mypy: disable-error-code="override,attr-defined,assignment"
+# mypy: disable-error-code="import-not-found,import-untyped,misc,no-any-unimported,arg-type"
+# mypy: disable-error-code="override,attr-defined,assignment,no-untyped-def,untyped-decorator"
 from __future__ import annotations
 
 from collections.abc import AsyncIterator

@@ -14,6 +14,7 @@ import pytest
 
 from choragus.actors.actor import Actor
 from choragus.agents.agent import Agent
+from choragus.agents.assessing import JudgeRun
 from choragus.agents.context.errand import CallRetrieve, CallSummary
 from choragus.agents.limits import Limits
 from choragus.agents.model import ModelReply, ModelRequest, ToolCall, Usage
@@ -212,6 +213,8 @@ def effect_key(request: object) -> str:
         return f"summary {request.upto}"
     if isinstance(request, CallRetrieve):
         return f"lookup {request.query}"
+    if isinstance(request, JudgeRun):
+        return f"success {request.answer}"
     return f"model {request.step}"  # type: ignore[attr-defined]  # a CallModel
 
 

@@ -96,7 +96,7 @@ async def test_a_run_without_a_context_is_explained_as_far_as_its_file_goes(wait
     assert "the whole conversation is sent" in said
 
 
-async def test_an_agent_without_a_prompt_is_told_apart_from_one_whose_prompt_is_not_in_the_file(
+async def test_an_agent_without_a_prompt_is_told_apart_from_one_whose_prompt_stands_in_the_code(
     file: str, capsys: Printed
 ) -> None:
     agents = [Agent(name, model=ScriptedModel(["yes"]), prompt=prompt) for name, prompt in (("a", ""), ("b", "Hi."))]
@@ -107,4 +107,4 @@ async def test_an_agent_without_a_prompt_is_told_apart_from_one_whose_prompt_is_
             await command("explain", file, run.id)
 
     told = [line.partition(",")[0] for line in capsys.readouterr().out.splitlines() if line.startswith("prompt ")]
-    assert told == ["prompt   none", "prompt   not in the file"]
+    assert told == ["prompt   none", "prompt   inline"]

@@ -27,6 +27,7 @@ KIND = re.compile(r"[a-z]+\.[a-z_]+|phase")
 LEFT_OUT = {
     "phase": "the lines of what a phase does say more",
     "run.manifest": "the head of the page has the agent; `--json` has all of it",
+    "run.refused": "in the system's stream; `choragus show` says it of the run, at its foot",
     "memory.assembled": "one for each model call; `choragus explain` tells it",
     "limit.reached": "what comes of it is told: the end, the question, or the last answer",
     "budget.reserved": "bookkeeping of each call; the model's line has what was used",

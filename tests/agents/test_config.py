@@ -22,6 +22,7 @@ from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import FunctionModel
 from choragus.agents.tool import tool
 from choragus.agents.toolbelt.options import Breaker, Rate, Retry
+from choragus.agents.version.reading import identity_of
 
 from .play import data
 
@@ -310,8 +311,8 @@ async def test_the_text_of_a_prompt_changes_none_of_it() -> None:
         (started,) = await data(run, "run.started")
         (told,) = await data(run, "run.manifest")
         assert str(started["limits"]).startswith("steps 2, cost_usd 0.5")
-        identity = told["identity"]
-        assert isinstance(identity, dict)
+        identity = await identity_of(runtime.store, str(told["hash"]))
+        assert identity is not None
         assert {**identity, "prompt": ""} == {**before, "prompt": ""}
         assert told["configured"] == {"source": "config", "hash": config.hash}
 

@@ -19,6 +19,7 @@ from choragus.agents.orchestrator import Orchestrator
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import Answer
 from choragus.agents.state import Status
+from choragus.agents.version.reading import identity_of
 from choragus.mailbox.address import actor_id
 from choragus.mailbox.codec import encode
 from choragus.mailbox.turn import Envelope
@@ -58,7 +59,9 @@ async def test_the_manifest_stands_at_the_beginning() -> None:
         assert (await kinds(run))[:2] == ["run.started", "run.manifest"]
         (line,) = await data(run, "run.manifest")
         assert line["hash"] == (await run.status()).manifest
-        assert line["identity"]["agent"] == "clerk"  # type: ignore[index]  # a JSON object
+        identity = await identity_of(runtime.store, str(line["hash"]))
+        assert identity is not None
+        assert identity["agent"] == "clerk"
 
 
 @simulated(seeds=range(3))

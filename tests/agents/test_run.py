@@ -328,7 +328,7 @@ async def test_a_held_run_leaves_nobody_waiting() -> None:
 
     async with Runtime(store=store, agents=[]) as runtime:
         run = await runtime.run(run.id)
-        for attempt in (run.result(), run.cancel(), run.approve(approval, by="me"), run.settle("1.1", "not", by="me")):
+        for attempt in (run.result(), run.pause(), run.approve(approval, by="me"), run.settle("1.1", "not", by="me")):
             with pytest.raises(
                 Held, match=rf"^run '{run.id}' is held: its agent 'clerk' is not among the runtime's: pass it in"
             ):

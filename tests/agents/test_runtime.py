@@ -16,6 +16,7 @@ from choragus.agents.holding import OnChange
 from choragus.agents.limits import Limits
 from choragus.agents.manifest import manifest
 from choragus.agents.message import ORCHESTRATOR, StartRun
+from choragus.agents.orchestrator import Orchestrator
 from choragus.agents.prompt import Prompt
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import ScriptedModel
@@ -313,7 +314,7 @@ async def test_a_start_that_fails_for_good_is_told_and_can_be_tried_again(monkey
     agent = scripted("done")
     async with Runtime(agents=[agent]) as runtime:
         with monkeypatch.context() as broken:
-            broken.setattr("choragus.agents.service.manifest", None)
+            broken.setattr(Orchestrator, "_begin", None)
             with pytest.raises(MessageParked, match="'NoneType' object is not callable"):
                 await runtime.start(agent, "Go.", key="k")
 

@@ -75,6 +75,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries and restarts without the waits that a service wants."""
     swift = Backoff(first=0.001, most=0.001)
     monkeypatch.setattr(runtimes, "PART_BACKOFF", swift)
+    monkeypatch.setattr(tracing, "PACE", 0.001)
     monkeypatch.setattr(tracing, "TRACING", OneForOne(max_restarts=5, within=60.0, backoff=swift))
 
 
@@ -221,6 +222,7 @@ async def test_a_tracer_that_hangs_is_restarted(monkeypatch: pytest.MonkeyPatch)
 async def test_a_tracer_that_always_fails_ends_the_runtime_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     fail(monkeypatch, Tracer, Export, times=10_000)
     monkeypatch.setattr(tracing, "NUDGE", 0.001)
+    monkeypatch.setattr(tracing, "PACE", 0.001)
     agent = scripted("all done")
 
     with pytest.raises(SystemFailed) as ended:

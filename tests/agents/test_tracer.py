@@ -46,6 +46,12 @@ PLAIN = {
 """What the span of every call that was answered says."""
 
 
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tracer looks as often as there is news."""
+    monkeypatch.setattr(tracing, "PACE", 0.001)
+
+
 def ids(span: ReadableSpan) -> tuple[int, int]:
     """The trace and the span."""
     context = span.get_span_context()
@@ -186,7 +192,7 @@ async def test_a_model_call_that_failed_is_a_span_with_an_error() -> None:
     chats = [span for span in spans if span.name == "chat scripted"]
     assert [span.status.status_code for span in chats] == [StatusCode.ERROR, StatusCode.UNSET]
     assert len({ids(span) for span in chats}) == 2
-    assert (chats[0].attributes or {})["error.type"] == "model_error"
+    assert (chats[0].attributes or {})["error.type"] == "_OTHER"
 
 
 async def test_a_run_that_reached_a_limit_is_an_error_and_a_cancelled_one_is_not() -> None:
@@ -218,12 +224,18 @@ async def test_a_run_that_is_resumed_is_one_trace(tmp_path: Path) -> None:
         await run.result(timeout=5)
 
     first, second = before.get_finished_spans(), after.get_finished_spans()
-    assert sorted(span.name for span in first) == ["chat scripted", "execute_tool look"]
-    assert sorted(span.name for span in second) == ["chat scripted", "execute_tool pay", "invoke_agent clerk"]
+    assert sorted(span.name for span in first) == ["chat scripted", "execute_tool look", "invoke_agent clerk"]
+    assert sorted(span.name for span in second) == [
+        *("chat scripted", "choragus.approval", "execute_tool pay", "invoke_agent clerk"),
+    ]
     assert len({ids(span)[0] for span in (*first, *second)}) == 1
-    assert {span.parent.span_id for span in (*first, *second) if span.parent} == {
-        ids(span)[1] for span in second if span.name == "invoke_agent clerk"
-    }
+    (root,) = [span for span in (*first, *second) if span.parent is None]
+    (resumed,) = [span for span in second if span.name == "invoke_agent clerk"]
+    assert root in first
+    assert [(link.context.span_id, link.attributes) for link in resumed.links] == [
+        (ids(root)[1], {"choragus.link": "resumes"})
+    ]
+    assert {span.parent.span_id for span in (*first, *second) if span.parent} == {ids(root)[1], ids(resumed)[1]}
 
 
 def test_a_killed_run_loses_no_span_and_repeats_them_with_the_same_ids() -> None:
@@ -354,6 +366,16 @@ async def test_what_an_exporter_did_not_take_is_given_to_it_again() -> None:
     assert [span.name for span in exporter.get_finished_spans()] == ["chat scripted", "invoke_agent clerk"]
 
 
+async def test_what_was_never_taken_in_one_life_is_taken_in_the_next() -> None:
+    store, agent, exporter = MemoryStore(), scripted("done"), InMemorySpanExporter()
+    async with Runtime(store=store, agents=[agent], exporter=Fragile(times=10_000)) as runtime:
+        await (await runtime.start(agent, "Go.")).result(timeout=5)
+    async with Runtime(store=store, agents=[agent], exporter=exporter):
+        pass
+
+    assert [span.name for span in exporter.get_finished_spans()] == ["chat scripted", "invoke_agent clerk"]
+
+
 async def test_an_exporter_is_tried_again_without_news(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracing, "NUDGE", 0.01)
     exporter, agent = Fragile(times=3), scripted("done")
@@ -374,6 +396,30 @@ async def test_a_long_logbook_is_exported_page_by_page(monkeypatch: pytest.Monke
     spans = await traced(scripted(calls(call("look", at="x")), "done", tools=tools(Ledger())))
 
     assert len(spans) == 4
+
+
+class Narrow(InMemorySpanExporter):
+    """An exporter that refuses more than so many spans at a time."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return SpanExportResult.FAILURE if len(spans) > 2 else super().export(spans)
+
+
+async def test_an_exporter_that_cannot_take_so_much_gets_less_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracing, "NUDGE", 0.001)
+    store, exporter = MemoryStore(), Narrow()
+    agent = scripted(*[calls(call("look", at="x"))] * 6, "done", tools=tools(Ledger()))
+    async with Runtime(store=store, agents=[agent]) as runtime:
+        await (await runtime.start(agent, "Go.")).result(timeout=5)
+
+    async def exported() -> bool:
+        return len(exporter.get_finished_spans()) >= 14
+
+    async with Runtime(store=store, agents=[agent], exporter=exporter):
+        await soon(exported)
+
+    assert len({ids(span) for span in exporter.get_finished_spans()}) == 14
+    assert len(exporter.get_finished_spans()) == 14
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,8 @@ def test_blocks_print_what_the_pages_say(tmp_path: Path) -> None:
 
 def test_these_pages_teach_by_examples() -> None:
     taught = {"actors", "guardrails", "information-flow", "limits", "mailboxes", "supervision", "tools", "knowledge"}
-    taught |= {"mcp", "memory", "models", "model-gateway", "output", "plans", "prompts", "testing-agents"}
+    taught |= {"mcp", "memory", "models", "model-gateway", "output", "plans", "prompts", "testing-agents", "evaluation"}
+    taught |= {"figures", "observability", "versions"}
     assert set(BLOCKS) >= taught
 
 

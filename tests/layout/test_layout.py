@@ -14,7 +14,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOORS = ("mailbox", "actors", "supervision", "agents")
-DOORS = (*FLOORS, "agents.knowledge", "agents.policy", "actors.testing", "supervision.testing", "agents.testing")
+DOORS = (
+    *FLOORS,
+    "agents.evaluation",
+    "agents.figures",
+    "agents.knowledge",
+    "agents.policy",
+    "actors.testing",
+    "supervision.testing",
+    "agents.testing",
+)
 
 
 def test_the_namespace_package_has_no_init_file() -> None:

@@ -27,6 +27,9 @@ FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
 PIPES = {"actors/process.py", "actors/child.py", "testing/fork_server.py", "testing/life.py"}
 """They talk to a child process of their own, over its pipes, in pickles that never touch a file or a message."""
 
+PLAIN_YAML = {"safe_load", "compose", "SafeLoader", "YAMLError", "SequenceNode"}
+"""What the one module that reads YAML uses of its library: none of it makes anything but plain values."""
+
 
 def test_s19_nothing_that_stores_or_reads_can_make_code_of_data() -> None:
     found: list[str] = []
@@ -36,11 +39,14 @@ def test_s19_nothing_that_stores_or_reads_can_make_code_of_data() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 names = {alias.name.partition(".")[0] for alias in node.names}
-                found += [f"{path}:{node.lineno}: {name}" for name in names & FORBIDDEN_MODULES]
+                known = {"yaml"} if path.parts[-2:] == ("evaluation", "marked.py") else set[str]()
+                found += [f"{path}:{node.lineno}: {name}" for name in names & FORBIDDEN_MODULES - known]
             elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in FORBIDDEN_MODULES:
                 found.append(f"{path}:{node.lineno}: {node.module}")
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FORBIDDEN_CALLS:
                 found.append(f"{path}:{node.lineno}: {node.func.id}()")
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "yaml":
+                found += [] if node.attr in PLAIN_YAML else [f"{path}:{node.lineno}: yaml.{node.attr}"]
 
     assert found == []
 

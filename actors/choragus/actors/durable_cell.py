@@ -239,7 +239,7 @@ class DurableCell(DurableLife):
         """Record the failure; the retry and the supervisor's decision wait until it is on disk."""
         envelope = work.envelope
         self._drop()
-        self._host.events.publish(Failed(self.path, error, envelope.record.tag))
+        self._host.events.publish(Failed(self.path, error, envelope.record.tag, by_turn=True))
         attempts = envelope.attempts + 1
         why = f"{type(error).__name__}: {reason(error)}"
         if attempts >= self._region.attempts:

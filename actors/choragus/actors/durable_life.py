@@ -219,7 +219,7 @@ class DurableLife(Joining):
         """A new incarnation, from the state of the last completed turn."""
         if self.status is Status.FAILED:
             self.status = Status.STARTING
-            self._host.events.publish(Restarted(self.path, self.incarnation))
+            self._host.events.publish(Restarted(self.path, self.incarnation, by_turn=True))
             self.activate()
 
     def suspend(self, error: BaseException) -> None:

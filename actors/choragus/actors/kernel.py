@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from uuid import uuid4
 
-from choragus.mailbox.address import ActorId, actor_id
+from choragus.mailbox.address import ActorId, actor_id, key_of
 from choragus.mailbox.codec import encode
 from choragus.mailbox.errors import StoreError
 from choragus.mailbox.store import Store
@@ -21,6 +21,7 @@ from .actor import Actor, M
 from .alarm import Alarm
 from .asked import Asked
 from .beat import beat_of
+from .chronicle import Chronicle
 from .core import Core
 from .courier import Courier
 from .draft import check_text
@@ -35,6 +36,7 @@ from .news import News
 from .population import Population, Regions
 from .recovery import unfinished_effects
 from .ref import Ref
+from .w3c import TRACE
 from .writer import Writer
 
 POLL = 0.04
@@ -115,6 +117,7 @@ class Kernel(Core):
         self.awake_since = self.clock()
         self.cautious = not claim.clean
         self.writer = Writer(store, self.node, claim.fence, self.clock, self._marks, self.events)
+        self._chronicle = Chronicle(self.writer, self.clock, self.events)
         self.courier = Courier(self.cell, self._alarm, self.clock, self.writer)
         self.effects = Effects(self, runners)
         for work in (self.writer.run(), self._lease.keep(self._renewed), self._poll()):
@@ -147,6 +150,11 @@ class Kernel(Core):
         await self._find_astray()
         await self._sweep()
 
+    async def release(self, key: str) -> None:
+        """Wake the held actors of that key; effects of theirs that were open at the opening are not begun."""
+        self._population.release(key)
+        self._population.hint(one for one in await self.store.waiting(self.clock()) if key_of(one) == key)
+
     async def quiesce(self, timeout: float) -> None:
         """Refuse questions; durable actors finish their turns; then effects end, each by its kind."""
         self._closing = True
@@ -159,8 +167,10 @@ class Kernel(Core):
         """Flush, end every task, give the file up. After a failure the file is left as a crash would leave it."""
         if self._watchdog is not None:
             self._watchdog.close()
-        if self._opened and not self._leaves_it_be:
-            await self._flush()
+        if self._opened:
+            self._chronicle.close()
+            if not self._leaves_it_be:
+                await self._flush()
         if self._opened and not self._closing:
             await self.effects.close(0.0)
         self.stopped = self._closing = True
@@ -247,7 +257,12 @@ class Kernel(Core):
         self._count += 1
         sender = f"host:{self.fence}"
         return Envelope(
-            id=f"{sender}#{self._count}", receiver=receiver, sender=sender, record=encode(message), key=key, trace=trace
+            id=f"{sender}#{self._count}",
+            receiver=receiver,
+            sender=sender,
+            record=encode(message),
+            key=key,
+            trace=trace or TRACE.get(),
         )
 
     def check_open(self, receiver: ActorId) -> None:

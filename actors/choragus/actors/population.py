@@ -54,6 +54,10 @@ class Population:
             cell = self._cells[id] = DurableCell(self._host, region, id, cls)
         return cell
 
+    def release(self, key: str) -> None:
+        """Wake the actors of that key too from now on."""
+        self._held -= {key}
+
     def hint(self, actors: Iterable[ActorId]) -> None:
         """These actors have mail on disk."""
         for id in actors:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .context.retrieval import Retrieval, Retrieved, Retriever
     from .context.strategy import DropResults, MessageRule, Summarise, Window
     from .conversation import HistoryLine, Thread
+    from .ended import EndedRun, MadeCall
     from .errors import (
         AgentError,
         AgentFault,
@@ -33,11 +34,13 @@ if TYPE_CHECKING:
         ConfigFault,
         DecisionRefused,
         Denied,
+        EvaluationFault,
         Failed,
         Held,
         LimitFault,
         LimitReached,
         ModelError,
+        NotEvaluated,
         NotForkable,
         NotPermitted,
         Outcome,
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
     from .flow.policy import InformationFlow
     from .holding import HeldRun
     from .inspection import ApprovalRequested, OutcomeUnknown, RunEvent, RunSummary, Unknown
+    from .judge import Judge
     from .keeping import Unwound
     from .knowledge.declaration import Library
     from .knowledge.embedder import Embedder, HashingEmbedder
@@ -69,6 +73,8 @@ if TYPE_CHECKING:
     from .knowledge.tools import episodes_tool
     from .ledger import Ledger, LedgerSummary
     from .limits import Limits
+    from .logbook.query import Logged
+    from .manifest import Manifest
     from .mcp.catalogue import ServerStatus
     from .mcp.declaration import FromVault, McpServer
     from .mcp.serving import serve_mcp
@@ -106,8 +112,11 @@ if TYPE_CHECKING:
     from .state import Status
     from .streamed import StreamingFunctionModel
     from .sync import run_sync
+    from .telemetry.declaration import Telemetry
     from .tool import Risk, Tool, ToolContext, tool
     from .toolbelt.options import Breaker, Rate, Retry
+    from .version.difference import Change
+    from .version.migration import Migration
     from .webhook import Webhook, verify_signature
 
 __all__ = [
@@ -127,6 +136,7 @@ __all__ = [
     "Block",
     "Breaker",
     "Cancelled",
+    "Change",
     "ChatMessage",
     "Config",
     "ConfigFault",
@@ -138,8 +148,10 @@ __all__ = [
     "Done",
     "DropResults",
     "Embedder",
+    "EndedRun",
     "Episode",
     "Episodes",
+    "EvaluationFault",
     "Explanation",
     "Failed",
     "Forgotten",
@@ -153,6 +165,7 @@ __all__ = [
     "HistoryLine",
     "Image",
     "InformationFlow",
+    "Judge",
     "KeptRun",
     "Labels",
     "Ledger",
@@ -162,13 +175,18 @@ __all__ = [
     "LimitFault",
     "LimitReached",
     "Limits",
+    "Logged",
+    "MadeCall",
+    "Manifest",
     "McpServer",
     "MessageRule",
+    "Migration",
     "Model",
     "ModelError",
     "ModelOptions",
     "ModelReply",
     "ModelRequest",
+    "NotEvaluated",
     "NotForkable",
     "NotPermitted",
     "OpenAIModel",
@@ -213,6 +231,7 @@ __all__ = [
     "StreamingModel",
     "Summarise",
     "Sweep",
+    "Telemetry",
     "TextChunk",
     "TextDelta",
     "TextRefused",
@@ -288,6 +307,10 @@ _MODULES = {
         "HistoryLine",
         "Thread",
     ),
+    "ended": (
+        "EndedRun",
+        "MadeCall",
+    ),
     "errors": (
         "AgentError",
         "AgentFault",
@@ -295,11 +318,13 @@ _MODULES = {
         "ConfigFault",
         "DecisionRefused",
         "Denied",
+        "EvaluationFault",
         "Failed",
         "Held",
         "LimitFault",
         "LimitReached",
         "ModelError",
+        "NotEvaluated",
         "NotForkable",
         "NotPermitted",
         "Outcome",
@@ -326,6 +351,7 @@ _MODULES = {
         "RunSummary",
         "Unknown",
     ),
+    "judge": ("Judge",),
     "keeping": ("Unwound",),
     "knowledge.declaration": ("Library",),
     "knowledge.embedder": (
@@ -349,6 +375,8 @@ _MODULES = {
         "LedgerSummary",
     ),
     "limits": ("Limits",),
+    "logbook.query": ("Logged",),
+    "manifest": ("Manifest",),
     "mcp.catalogue": ("ServerStatus",),
     "mcp.declaration": (
         "FromVault",
@@ -419,6 +447,7 @@ _MODULES = {
     "state": ("Status",),
     "streamed": ("StreamingFunctionModel",),
     "sync": ("run_sync",),
+    "telemetry.declaration": ("Telemetry",),
     "tool": (
         "Risk",
         "Tool",
@@ -430,6 +459,8 @@ _MODULES = {
         "Rate",
         "Retry",
     ),
+    "version.difference": ("Change",),
+    "version.migration": ("Migration",),
     "webhook": (
         "Webhook",
         "verify_signature",

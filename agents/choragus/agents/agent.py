@@ -28,6 +28,7 @@ from .plan.planning import Planning, check_helpers, check_planning
 from .policy.chain import Policy
 from .prompt import Prompt
 from .provider.registry import model_named
+from .success import Success, check_success
 from .tool import Risk, Tool
 
 if TYPE_CHECKING:  # a default of a TypeVar is known to type checkers on 3.11, and to the interpreter from 3.13 on
@@ -114,6 +115,8 @@ class Agent(Generic[T_co]):
         configured: the file that it was configured from, as `Config.agent` says it; no part of its identity.
         servers: the MCP servers whose tools it may call too, by the names `server__tool`; see `docs/mcp.md`.
         episodes: whether each of its runs leaves a record of its outcome, for `runtime.episodes(agent)`.
+        success: what success is, for having ended is not having succeeded: a function of the `EndedRun` that gives True
+            or False, a type that the answer is of, or a `Judge`; see `docs/evaluation.md`. None: nothing is declared.
 
     Raises:
         AgentFault: a part is of a wrong type, the name is badly formed, two tools share a name, no model of that name
@@ -141,6 +144,7 @@ class Agent(Generic[T_co]):
     configured: ConfigSource | None = field(kw_only=True, default=None)
     servers: tuple[McpServer, ...] = field(kw_only=True, default=(), converter=_as_servers)
     episodes: bool = field(kw_only=True, default=False)
+    success: Success | None = field(kw_only=True, default=None)
 
     def __attrs_post_init__(self) -> None:
         _check_name(self.name)
@@ -168,6 +172,7 @@ class Agent(Generic[T_co]):
         check_planning(self.name, self.planning, names, len(self.models), prefixes)
         _check_output(self.name, self.output, self.repairs)
         _check_told(self.name, self.episodes, self.configured)
+        check_success(self.name, self.success)
         _ = self.typed
         object.__setattr__(self, "prompt", self.prompt.with_values(self.variables))
         if self.context is not None:

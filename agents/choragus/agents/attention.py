@@ -137,5 +137,10 @@ def _of_parked(one: Parked) -> Attention:
     )
 
 
+def held_id(run: str) -> str:
+    """The id of what is told of a held run."""
+    return f"{run}.held"
+
+
 def _of_held(one: HeldRun, at: float) -> Attention:
-    return Attention(id=f"{one.run}.held", kind="held", what=one.reason, at=at, run=one.run, agent=one.agent)
+    return Attention(id=held_id(one.run), kind="held", what=one.reason, at=at, run=one.run, agent=one.agent)

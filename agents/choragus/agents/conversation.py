@@ -25,6 +25,7 @@ from .speech import Place
 from .steering import Steering
 from .storable import storable
 from .stream import conversation_stream
+from .tenancy import check_same
 
 T = TypeVar("T")
 
@@ -129,6 +130,7 @@ async def begin_or_send(
     check_name(name)
     thread = thread_id(start.agent, name)
     last = await last_run(desk.store, thread)
+    await check_same(desk.store, last, start.tenant, f"thread {name!r}")
     if not last:
         gone = (await desk.store.extent(thread_stream(thread))).last
         last = thread_id(start.agent, name, gone)

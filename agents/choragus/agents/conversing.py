@@ -249,6 +249,7 @@ class Conversing(Stepping[R, M]):
             ledgers=await ledgers_of(services.store, state),
             room=state.room,
             tools=state.granted,
+            tenant=state.tenant,
             place=Place(
                 thread=talk.thread,
                 name=talk.name,

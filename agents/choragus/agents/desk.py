@@ -15,9 +15,12 @@ from choragus.mailbox.store import Store
 from choragus.supervision.system import System
 
 from .approval import approval_id
+from .attention import Over, held_id
 from .control import PauseRun, ResumeRun, StartChild
+from .correction import CorrectRun
 from .errors import DecisionRefused, Failed, Held, Paused
 from .guardrail import Guardrail
+from .herald import Herald
 from .inspection import find_run
 from .memory import Memory
 from .message import CancelRun, Decide, ForkRun, GiveUpRun, SettleCall, StartRun, UnwindRun
@@ -26,6 +29,8 @@ from .service import Services
 from .speech import AskBegun, SendText
 from .stream import run_stream
 from .tool_gateway import ToolGateway
+from .version.message import NoteRefused
+from .version.registrar import MAIN, Registrar
 
 PARTS = (Orchestrator, Memory, Guardrail, ToolGateway)
 
@@ -46,7 +51,7 @@ class Desk:
         self.store = store
         self.services = services
         self._system = system
-        self._held = held
+        self._held = dict(held)
         self._broken: dict[str, str] = {}
         self._suspects: set[str] = set()
         self._is_closed = False
@@ -60,7 +65,7 @@ class Desk:
 
     def orchestrator(
         self, run: str
-    ) -> Ref[StartRun | ForkRun | CancelRun | PauseRun | ResumeRun | StartChild | SendText | AskBegun]:
+    ) -> Ref[StartRun | ForkRun | CancelRun | PauseRun | ResumeRun | StartChild | SendText | AskBegun | CorrectRun]:
         """The run's orchestrator; raises Held."""
         self._check_held(run)
         return self._system.ref(Orchestrator, run)
@@ -124,6 +129,19 @@ class Desk:
         """Nothing will come any more: whoever waits is told."""
         self._is_closed = True
         self._system.kernel.wake_readers()
+
+    def holds(self, run: str) -> bool:
+        """Whether the run is not gone on with."""
+        return run in self._held
+
+    async def let_end(self, run: str) -> None:
+        """Let a run that is not gone on with take the word that ends it; nothing else is done in it any more."""
+        self.services.condemned.add(run)
+        self._held.pop(run, None)
+        await self._system.kernel.release(run)
+        self._system.ref(Registrar, MAIN).tell(NoteRefused(gone=(run,)))
+        if self.services.hook is not None:
+            self._system.ref(Herald, MAIN).tell(Over(held_id(run)))
 
     def _check_held(self, run: str) -> None:
         if run in self._held:

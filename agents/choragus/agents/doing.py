@@ -61,7 +61,8 @@ class Traces:
                 self.begun.pop(call, None)
                 self.due[call] = entry.at + float(str(fields["wait"]))
             case "run.manifest":
-                self.models = _models(fields["identity"])
+                named = fields.get("models")
+                self.models = tuple(map(str, named)) if isinstance(named, list) else _models(fields.get("identity"))
 
 
 _TELLING = frozenset(
@@ -121,6 +122,8 @@ def _under_way(state: RunState, traces: Traces, now: float) -> str:
             return _calls(state, traces, now) or _planned(state)
         case Phase.JUDGE if state.draft is not None and state.draft.waits:
             return f"its {state.draft.stage} waits for {state.draft.waits}"
+        case Phase.JUDGE if state.trial is not None:
+            return "has answered; whether it succeeded is judged"
         case Phase.JUDGE if state.draft is None:
             waits = next((one.waits for one in state.unread if one.waits), "")
             return "has answered; a text that was sent to it " + (f"waits for {waits}" if waits else "is judged")

@@ -26,6 +26,7 @@ from .message import (
 from .model import ChatMessage
 from .part import Part
 from .state import Phase, RunState, Status
+from .version.message import MigrateRun
 
 LAST = (
     "A limit of this run is reached. This is your last answer, and you can call no tools any more: answer with what "
@@ -42,7 +43,7 @@ class Ending(Part[R, M]):
     @handle
     def cancel(self, message: CancelRun) -> bool:
         """End as cancelled, also while a call is in flight."""
-        if self._is_over:
+        if self.state.status.is_final or self.state.phase is Phase.NEW:
             return False
         self._end(Status.CANCELLED, f"cancelled by {message.by}" + (f": {message.reason}" if message.reason else ""))
         return True
@@ -66,6 +67,19 @@ class Ending(Part[R, M]):
         if not self._is_over:
             self._end(Status.FAILED, f"{self.id}: {parking.reason}")
 
+    @handle
+    def migrate(self, message: MigrateRun) -> None:
+        """A declared patch says that the run may go on as another version of its agent."""
+        state = self.state
+        if self._is_over or state.manifest != (message.to if message.unbegun else message.was):
+            return
+        state.manifest = message.to
+        more = {"renamed": message.renamed} if message.renamed else {}
+        patch = {"from": message.was, "to": message.to, "by": message.by, "why": message.why, **more}
+        self.log("run.migrated", **patch)
+        self._note_version()
+        self._show()
+
     @property
     def is_done(self) -> bool:
         """Whether the run is over."""
@@ -73,7 +87,9 @@ class Ending(Part[R, M]):
 
     @property
     def _is_over(self) -> bool:
-        return self.state.status.is_final or self.state.phase is Phase.NEW
+        """Whether nothing is done in the run any more: it has ended, has not begun, or is about to be ended."""
+        over = self.state.status.is_final or self.state.phase is Phase.NEW
+        return over or self.key in self.services.condemned
 
     @property
     def _has_context(self) -> bool:
@@ -82,8 +98,33 @@ class Ending(Part[R, M]):
         return agent is not None and agent.context is not None
 
     def _enter(self, phase: Phase, **fields: object) -> None:
+        self._note_version()
         self.state.phase = phase
         self.log("phase", phase=phase.value, step=self.state.step, **fields)
+
+    def _note_version(self) -> None:
+        """On what the run goes on, where that is not what it was on before."""
+        state, versions = self.state, self.services.versions
+        provenance = versions.provenance(state.agent)
+        if not provenance:
+            return
+        identity = versions.manifest(state.agent).hash
+        if (identity, provenance) == state.ran_on:
+            return
+        was = state.ran_on or (state.manifest, "")
+        state.ran_on = identity, provenance
+        self._write_version()
+        other = {"identity": identity, "was_identity": was[0]} if identity != was[0] else {}
+        self.log("run.continued", provenance=provenance, was=was[1], **other)
+
+    def _write_version(self) -> None:
+        """The rows of what the agent is now, as far as the file has not got them."""
+        versions = self.services.versions
+        rows = list(versions.unwritten(self.state.agent))
+        for row in rows:
+            self.view(row.kind, row.key, row.body, scope=row.scope, sort=self.now)
+        if rows:
+            self._turn.after_commit(lambda: versions.written([row.key for row in rows]))
 
     def _end(self, status: Status, outcome: str) -> None:
         state = self.state
@@ -94,6 +135,7 @@ class Ending(Part[R, M]):
             self.tell(MEMORY, Perceive(0, (ChatMessage("assistant", outcome, kept=kept),)))
         state.status, state.outcome, state.ended, state.effect = status, outcome, self.now, ""
         state.draft, state.ceiling, state.paused = None, "", {}
+        state.clock(self.now)
         if state.unread:
             self._leave_unread(status)
         for call in state.calls:
@@ -146,7 +188,7 @@ class Ending(Part[R, M]):
         self._end(Status.LIMIT, f"{limit}, and the last answer {why}")
 
     def _show(self) -> None:
-        self.view("run", self.key, self.state.row(self.key), sort=self.state.started)
+        self.view("run", self.key, self.state.row(self.key, self.now), sort=self.state.started)
 
     def _end_family(self) -> None:
         """A run ends with its sub-runs, and the run that it is one of is told."""

@@ -22,7 +22,9 @@
        ├─ WrongAnswer (ValueError)   an answer that is not of the type that its agent has now
        ├─ TextRefused                a text that a run does not take
        ├─ UnknownThread (LookupError)  no conversation of that name
+       ├─ NotEvaluated               an agent begins nothing before it was evaluated as it is now
        ├─ ConfigFault (ValueError)   a configuration file that is wrong; says where
+       ├─ EvaluationFault (ValueError)  an evaluation that cannot begin: its cases, scorers or options
        └─ Outcome                    why a run has no result
           ├─ LimitReached            a limit was used up
           ├─ Denied                  a person or the guardrail said no
@@ -332,6 +334,37 @@ class ConfigFault(_Misplaced):
     """
 
 
+class NotEvaluated(AgentError):
+    """Raised when a run was to begin on an agent that was not evaluated as it is now, or has failed; nothing began.
+
+    Args:
+        agent: the agent's name.
+        identity: the hash of what it is now.
+        failed: whether it was evaluated, and has not passed.
+        place: the file in which its evaluations were looked for; empty for that of the runs.
+    """
+
+    def __init__(self, agent: str, identity: str, failed: bool = False, place: str = "") -> None:
+        super().__init__(agent, identity, failed, place)
+        self.agent = agent
+        self.identity = identity
+        self.failed = failed
+        self.place = place
+
+    @property
+    def command(self) -> str:
+        """What to run."""
+        return f"choragus eval FILE --app module:runtime --agent {self.agent} --cases CASES"
+
+    def __str__(self) -> str:
+        what = "has failed its latest evaluation" if self.failed else "has no stored evaluation"
+        where = f" in {self.place}" if self.place else ""
+        return (
+            f"agent {self.agent!r} as it is now (identity {self.identity[:12]}) {what}{where}: run `{self.command}`, "
+            "or open the runtime with require_evaluated='warn'"
+        )
+
+
 class Outcome(AgentError):
     """Base of the reasons why a run has no result.
 
@@ -400,3 +433,7 @@ class Waiting(Outcome, TimeoutError):
     """Raised when a run has no result within the timeout; the run itself goes on."""
 
     _verb = "is still waiting"
+
+
+class EvaluationFault(AgentError, ValueError):
+    """Raised when an evaluation cannot begin: a case, a scorer, a baseline or an option is not what it may be."""

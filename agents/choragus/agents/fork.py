@@ -52,7 +52,7 @@ class ForkPoint:
     `conversation` is what the model sees in `step`. When it has answered by then, `text` and `calls` are the answer;
     calls without a result are open, those that were under way have one that says so. `decisions` are those about what
     the model sees of it. `granted` are the tools that the run has been narrowed to by now: a fork never has more. It
-    draws on the `ledgers` that the run drew on. `plan` are the entries of its plan.
+    draws on the `ledgers` that the run drew on, and is for the same `tenant`. `plan` are the entries of its plan.
     """
 
     run: str
@@ -71,6 +71,7 @@ class ForkPoint:
     plan: tuple[Entry, ...] = ()
     kept: tuple[dict[str, object], ...] = ()
     """What the provider wants back with the answer."""
+    tenant: str = ""
 
     def citing(self, by: str) -> dict[str, object]:
         """The first entry of the fork: what it cites, and with what it begins."""
@@ -122,6 +123,7 @@ async def fork_point(store: Store, run: str, at: int | None, place: str) -> Fork
         ledgers=await ledgers_of(store, state),
         decisions=await _decisions(store, summary.run, standing),
         plan=tuple(await plan_entries(store, summary.run, upto=standing.plan)) if standing.plan else (),
+        tenant=summary.tenant,
     )
 
 

@@ -37,6 +37,12 @@ class RunSummary:
     `thread` is the id of the conversation that the run is part of, `name` what that goes by; both are empty for a run
     that nothing was sent to after its end. It `follows` a run, from which it has the first `carried` lines of its own
     conversation, and is `followed_by` one.
+
+    `succeeded` is what its agent's declaration of success says of it: None where nothing is declared, or nobody could
+    tell. Of its cost `judging_usd` are those of a judge.
+
+    `tenant` is for whom it runs, `waited` for how many seconds it waited for people or was paused, as far as that is
+    over. `correction` is what a person said that it should have answered, `corrected_by` who.
     """
 
     run: str
@@ -69,6 +75,12 @@ class RunSummary:
     follows: str = ""
     followed_by: str = ""
     carried: int = 0
+    succeeded: bool | None = None
+    judging_usd: float = 0.0
+    tenant: str = ""
+    waited: float = 0.0
+    correction: str = ""
+    corrected_by: str = ""
 
     @property
     def tokens(self) -> int:

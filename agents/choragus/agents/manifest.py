@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cached_property
 
 import msgspec
 from attrs import field, frozen
@@ -12,20 +13,25 @@ from .agent import Agent
 from .approver import Approvals
 from .errors import AgentFault
 from .limits import Limits
-from .model import Model
+from .model import Model, ToolSchema
 from .model_gateway.options import ModelOptions
 from .policy.chain import Policy
+from .success import identity_of
 from .tool import Tool
 
 
 @frozen(kw_only=True)
 class ToolIdentity:
-    """A tool in a manifest: its risk, and hashes (SHA-256, hexadecimal) of what the model is told and of its source."""
+    """A tool in a manifest: its risk, and hashes (SHA-256, hexadecimal) of what the model is told and of its source.
+
+    `options` are those that are not as by default, and what helps it, as `Tool.declared` says them.
+    """
 
     name: str
     risk: str
     schema: str
     source: str
+    options: dict[str, object] = field(factory=dict)
 
 
 @frozen
@@ -72,8 +78,9 @@ class Manifest:
     context: dict[str, object] | None = None
     model_options: ModelOptions = field(factory=ModelOptions)
     planning: dict[str, object] | None = None
+    success: dict[str, object] | None = None
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """SHA-256 (64 hexadecimal digits) of the manifest as JSON with sorted keys."""
         return _hash(self.as_dict())
@@ -81,11 +88,17 @@ class Manifest:
     def as_dict(self) -> dict[str, object]:
         """The manifest in plain JSON types, keys sorted, to be stored and compared.
 
-        Of an agent without a context nothing is said about one, so that its identity is that of earlier versions.
+        Of what an agent does not use nothing is said, so that its identity is that of earlier versions.
         """
         plain: dict[str, object] = msgspec.json.decode(_json(self))
+        plain.pop("hash", None)  # it is no field, and there once somebody has asked for it
+        tools = plain["tools"]
+        assert isinstance(tools, list)
+        plain["tools"] = [{name: each for name, each in tool.items() if each != {}} for tool in tools]
         return {
-            name: value for name, value in plain.items() if value is not None or name not in ("context", "planning")
+            name: value
+            for name, value in plain.items()
+            if value is not None or name not in ("context", "planning", "success")
         }
 
 
@@ -114,6 +127,7 @@ def manifest(agent: Agent[object], common: Sequence[Policy] = ()) -> Manifest:
         context=None if agent.context is None else agent.context.identity(),
         model_options=agent.model_options,
         planning=None if agent.planning is None else agent.planning.identity(),
+        success=None if agent.success is None else identity_of(agent.success),
     )
 
 
@@ -133,7 +147,18 @@ def _settings(agent: str, model: Model) -> dict[str, object]:
 
 
 def _identity(tool: Tool) -> ToolIdentity:
-    return ToolIdentity(name=tool.name, risk=tool.risk.value, schema=_hash(tool.schema), source=tool.source_hash())
+    return ToolIdentity(
+        name=tool.name,
+        risk=tool.risk.value,
+        schema=schema_hash(tool.schema),
+        source=tool.own_source,
+        options=tool.declared(),
+    )
+
+
+def schema_hash(schema: ToolSchema) -> str:
+    """What the schema of a tool is known by: name, description and parameters, as the model is shown them."""
+    return _hash(schema)
 
 
 def _hash(value: object) -> str:

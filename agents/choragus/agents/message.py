@@ -36,8 +36,8 @@ class StartRun(Request[bool]):
     `manifest` is the hash of the agent as whoever starts the run has it: a start that survives a crash is held with it.
     `parent` is the run that this is a sub-run of, `room` how many may stand below one another under it as far as that
     one says, `ledgers` are the names of those that it draws on. `tools` are the names of those of the agent's tools
-    that the run may use; None: all. `plan` is the one that it follows, if given. `images` stand beside the goal, and
-    `place` says of which thread the run is part.
+    that the run may use; None: all. `plan` is the one that it follows, if given. `images` stand beside the goal,
+    `place` says of which thread the run is part, and `trace` of which trace of the host. `tenant` is for whom it runs.
     """
 
     agent: str
@@ -51,6 +51,8 @@ class StartRun(Request[bool]):
     plan: Plan | None = None
     images: tuple[Image, ...] = ()
     place: Place | None = None
+    tenant: str = ""
+    trace: str = ""
 
 
 @stored("choragus.fork_run")

@@ -53,7 +53,7 @@ class Nesting(Pausing[R, M]):
         room = None if state.room is None else state.room - 1
         asked = message.start.tools
         tools = narrowed(self._reach, self.services.agent(message.start.agent).reach if asked is None else asked)
-        return attrs.evolve(message.start, parent=self.key, room=room, tools=tools)
+        return attrs.evolve(message.start, parent=self.key, room=room, tools=tools, tenant=state.tenant)
 
     @property
     def _reach(self) -> tuple[str, ...]:

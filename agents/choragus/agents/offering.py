@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from .agent import Agent
 from .errors import LimitFault
+from .judge import Judge
 from .model import Model
 
 NO_PRICE = "it has no price"
@@ -18,7 +19,8 @@ NO_PRICE = "it has no price"
 
 def every_model(agent: Agent[object]) -> tuple[Model, ...]:
     """Those that may answer in the agent's runs."""
-    return agent.models if agent.cheaper is None else (*agent.models, agent.cheaper)
+    judges = (agent.success.model,) if isinstance(agent.success, Judge) else ()
+    return (*agent.models, *(() if agent.cheaper is None else (agent.cheaper,)), *judges)
 
 
 def lacks_price(model: Model) -> bool:

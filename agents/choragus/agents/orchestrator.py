@@ -22,11 +22,13 @@ from choragus.mailbox.turn import SYSTEM_STREAM
 from .approval import CEILING
 from .context.decision import Note
 from .control import ChildEnded, Drawn, LimitsRaised, PauseRun, ResumeRun, StartChild
-from .conversing import Conversing
+from .correction import CorrectRun
 from .errors import AgentError
 from .flow.label import RUNTIME
 from .fork import ForkPoint, fork_point, is_fork, origin, taken
+from .judging import JudgeAnswer, Judging
 from .limits import Limits
+from .manifest import Manifest
 from .message import (
     GUARDRAIL,
     MEMORY,
@@ -57,10 +59,11 @@ from .policy.check import Stage
 from .speech import AskBegun, SendText
 from .state import Draft, Halt, OpenCall, Phase, RunState, Status
 from .stream import SHOWN
+from .version.message import MigrateRun
 
 
 class Orchestrator(
-    Conversing[
+    Judging[
         RunState,
         StartRun
         | ForkRun
@@ -81,7 +84,10 @@ class Orchestrator(
         | AdvancePlan
         | PlanCall
         | SendText
-        | AskBegun,
+        | AskBegun
+        | CorrectRun
+        | JudgeAnswer
+        | MigrateRun,
     ],
     name=ORCHESTRATOR,
 ):
@@ -90,12 +96,13 @@ class Orchestrator(
     @handle
     def start(self, message: StartRun) -> bool:
         """Begin, on the agent as it is now; a second start of the same run changes nothing."""
-        if self.state.phase is not Phase.NEW:
+        if self.state.phase is not Phase.NEW or self.key in self.services.condemned:
             return False
         state = self.state
         state.parent, state.ledgers, state.room = message.parent, message.ledgers, message.room
+        state.tenant = message.tenant
         self._take_place(message)
-        self._begin(message.agent, message.goal, message.key, granted=message.tools)
+        self._begin(message.agent, message.goal, message.key, granted=message.tools, trace=message.trace)
         if self._plan_begins(message.plan):
             self._judge(Draft(stage=Stage.INPUT.value, text=message.goal, images=message.images))
         return True
@@ -118,7 +125,7 @@ class Orchestrator(
         self.log(FORKED, **point.citing(message.by))
         for one in point.interrupted:
             self.log("effect.interrupted", effect=one.effect, call=one.call, tool=one.tool)
-        self.state.ledgers = point.ledgers
+        self.state.ledgers, self.state.tenant = point.ledgers, point.tenant
         self._begin(message.agent, point.goal, message.key, message.limits, point.granted)
         self._plan_goes_on(point.plan)
         self._go_on_from(point)
@@ -187,6 +194,7 @@ class Orchestrator(
         key: str,
         limits: Limits | None = None,
         granted: tuple[str, ...] | None = None,
+        trace: str = "",
     ) -> None:
         """On the agent as it is now, with nothing spent."""
         state, identity = self.state, self.services.manifest(agent)
@@ -202,10 +210,16 @@ class Orchestrator(
             manifest=state.manifest,
             limits=state.limits.said(),
             **self._placed(),
+            **({"tenant": state.tenant} if state.tenant else {}),
+            **({"parent": state.parent} if state.parent else {}),
+            **({"trace": trace} if trace else {}),
         )
+        self.services.traces.begins(self.key, state.parent, trace)
         source = self.services.agent(agent).configured
         read = {} if source is None else {"configured": attrs.asdict(source)}
-        self.log("run.manifest", hash=state.manifest, identity=identity.as_dict(), **read)
+        state.ran_on = identity.hash, self.services.versions.provenance(agent)
+        self._write_version()
+        self.log("run.manifest", **self._version(identity), **read)
         self.tell(
             GUARDRAIL,
             SetLimits(
@@ -222,6 +236,16 @@ class Orchestrator(
             self.tell(TOOL_GATEWAY, GrantTools(granted))
         if state.limits.wall_seconds is not None:
             self.timer("wall", WallReached(), after=state.limits.wall_seconds)
+
+    def _version(self, identity: Manifest) -> dict[str, object]:
+        """On what the run begins: by hash, for what these stand for is a row of its own."""
+        models = [identity.model, *(one.model for one in identity.fallbacks)]
+        provenance = self.services.versions.provenance(self.state.agent)
+        told: dict[str, object] = {"hash": identity.hash, "provenance": provenance}
+        told["models"] = [*models, identity.cheaper.model if identity.cheaper else identity.model]
+        prompt = self.services.agent(self.state.agent).prompt.said()
+        said = {name: prompt[name] for name in ("name", "version") if name in prompt}
+        return {**told, "prompt": said} if said else told
 
     def _go_on_from(self, point: ForkPoint) -> None:
         """With the step in hand: the model is asked for it, or its calls are made, or it is done."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, cast, runtime_checkable
 import msgspec
 from attrs import field, frozen
 
+from .description import dedented
 from .errors import AgentFault
 from .model import OutputSchema
 from .patience import told
@@ -103,7 +104,7 @@ def schema_of(type: object) -> dict[str, object]:
     try:
         if inspect.isclass(type) and isinstance(type, _Validating):
             return type.model_json_schema()
-        made: dict[str, object] = msgspec.json.schema(type)
+        made = dedented(msgspec.json.schema(type))
     except Exception as error:  # pydantic has errors of its own, and a schema may come from code of the user's
         why = str(error).rpartition("\n")[2]  # before it stands what only callers of msgspec can do
         remedy = "give an attrs class, a dataclass or what else docs/output.md names"

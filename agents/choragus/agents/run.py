@@ -11,6 +11,7 @@ import attrs
 from .approval import Approval
 from .context.explaining import Explanation, explain
 from .control import PauseRun, ResumeRun
+from .correction import correction_of
 from .desk import Desk
 from .doing import doing
 from .errors import AgentError, Cancelled, DecisionRefused, Denied, Failed, LimitReached, Outcome, Waiting, WrongAnswer
@@ -159,7 +160,12 @@ class Run(Generic[T_co]):
         return await doing(self._desk.store, self.id, self._desk.now())
 
     async def cancel(self, *, by: str = "host", reason: str = "") -> bool:
-        """End the run and its sub-runs as cancelled, also while calls are in flight; False when it had ended before."""
+        """End the run and its sub-runs as cancelled, also while calls are in flight; False when it had ended before.
+
+        One that this runtime does not go on with is ended too: no call is made and no model asked in it any more.
+        """
+        if self._desk.holds(self.id):
+            await self._desk.let_end(self.id)
         return await self._desk.orchestrator(self.id).ask(CancelRun(by=by, reason=reason))
 
     async def pause(self, *, by: str = "host", reason: str = "") -> bool:
@@ -228,6 +234,25 @@ class Run(Generic[T_co]):
         id, attempt = (call, "") if isinstance(call, str) else (call.call, call.attempt)
         word = SettleCall(call=id, outcome=outcome, by=by, result=result, attempt=attempt)
         refusal = await self._desk.gateway(self.id).ask(word)
+        if refusal:
+            raise AgentError(refusal)
+
+    async def correct(self, answer: object, *, by: str, reason: str = "") -> None:
+        """Say what the run should have answered; it stays as it ended, and a dataset has the correction beside it.
+
+        A later one replaces an earlier one, and all of them stand in the logbook.
+
+        Args:
+            answer: text, or for an agent whose answers are of a type such a value; text is then the JSON of one.
+            by: who says so.
+            reason: stands in the logbook.
+
+        Raises:
+            AgentFault: when the answer is of no type that the agent could answer with.
+            ValueError: when nobody is named, the answer is empty, or a text too long.
+            AgentError: when the run goes on, or the answer is not of its agent's type, with what is wrong.
+        """
+        refusal = await self._desk.orchestrator(self.id).ask(correction_of(answer, by, reason, self._output))
         if refusal:
             raise AgentError(refusal)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from math import inf
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import anyio
 import anyio.lowlevel
 
 from choragus.actors.event import Events
+from choragus.actors.w3c import in_trace
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.store import Store
@@ -22,6 +24,7 @@ from choragus.supervision.system import System
 from .account import Account
 from .agent import Agent, agents_by_name, check_policies, check_start
 from .approval import Approval
+from .assessing import SuccessRunner
 from .attention import Attention, waiting
 from .baseline import Baseline
 from .context.runner import block_editor, context_runners
@@ -29,15 +32,18 @@ from .context.sharing import SharedBlock
 from .conversation import Conversations, begin_or_send
 from .desk import PARTS, Desk
 from .errors import AgentError
+from .evaluating import Evaluating
+from .evaluation.record import Evaluation, is_trial
 from .fork import check_fork, fork_id, parent, standing_at
 from .herald import Herald, Hook, Teller, keep_telling
-from .holding import HeldRun, OnChange, held_runs
+from .holding import OnChange, sorted_runs
 from .inspection import RunSummary, Unknown, approvals, find_run, runs, unknowns
 from .knowledge.access import KEEPERS, Knowing, libraries_of
 from .knowledge.declaration import Library, by_name, checked_episodes
 from .ledger import Ledger, check_ledgers, ledgers_by_name
 from .limits import Limits
-from .manifest import manifest
+from .logbook.asking import logged
+from .logbook.query import Logged
 from .mcp.accepting import Accepting
 from .mcp.catalogue import Catalogue
 from .mcp.pinbook import Pinbook
@@ -57,11 +63,21 @@ from .run import Run
 from .service import Services
 from .speaking import check_text
 from .steering import begin_child
-from .telemetry import Exporter
+from .telemetry.declaration import Telemetry
+from .telemetry.host import begun_in
+from .tenancy import check_same, check_tenant
+from .toolbelt.breaking import BreakerMoved
 from .toolbelt.execution import Toolbelt
 from .toolbelt.provision import check_grant, check_resources, secret_names
 from .toolbelt.secret import Secrets, Vault
-from .tracing import keep_tracing, traced
+from .tracing import Tracing
+from .version.evaluated import Evaluations, Required
+from .version.migration import Migration, aliases, checked
+from .version.registrar import Registrar
+from .version.versioned import Versioned
+
+if TYPE_CHECKING:
+    from .telemetry import Exporter
 
 T = TypeVar("T")
 
@@ -69,17 +85,17 @@ PART_BACKOFF = Backoff(first=0.1, most=30.0)
 """How long a part of a run waits before it tries a message again that it failed on."""
 
 
-class Runtime(Conversations, Accepting, Knowing):
+class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
     """Runs agents, durably when it has a path. Opening a file goes on with every run in it that is unfinished.
 
     Args:
         path: the SQLite file, made when it is missing. None keeps everything in memory.
         agents: the agents that may be started here, and that the runs in the file belong to.
-        exporter: where the logbook goes as OpenTelemetry spans; any exporter of the SDK. None: nowhere. It is not
-            shut down at the end, for it is yours.
+        exporter: where the logbook goes as OpenTelemetry spans, any exporter of the SDK: as
+            `telemetry=Telemetry(exporter=...)`. It is not shut down at the end, for it is yours.
         on_change: what happens to an unfinished run whose agent is not what it was when the run began (model, prompt,
-            tools, limits): "refuse" holds it until the agent is as before, "warn" goes on. A run whose agent is missing
-            is held either way.
+            tools, limits): "refuse" holds it until the agent is as before, "warn" says so and goes on, for development.
+            A run whose agent is missing is held either way. See `docs/versions.md`.
         signals: whether SIGINT and SIGTERM end the runtime in order; a second one ends the process at once.
         clock: wall time, seconds since the epoch.
         policies: what judges the runs of every agent, before the agent's own policies.
@@ -94,6 +110,10 @@ class Runtime(Conversations, Accepting, Knowing):
             `Attention`, or a `Webhook`. It acknowledges by returning; after an error it is told again.
         store: a store of your own instead of a path; it is closed with the runtime.
         libraries: what is known of the libraries that `library()` opens; others keep everything, for good.
+        migrations: which runs may go on though their agent has changed, each with whose word that is.
+        require_evaluated: whether runs begin only on agents that were evaluated as they are now: True or "refuse",
+            "warn", or the path of a report or database in which the evaluations are, instead of this file.
+        telemetry: where spans and metrics go, and whether with content; nowhere by default.
         episodes: whether the runs of all agents leave a record of their outcome; a Library says how long it is kept.
 
     Raises:
@@ -125,13 +145,17 @@ class Runtime(Conversations, Accepting, Knowing):
         providers: Mapping[str, ProviderLimits] | None = None,
         libraries: Iterable[Library] = (),
         episodes: Library | bool = False,
+        migrations: Iterable[Migration] = (),
+        require_evaluated: Required = False,
+        telemetry: Telemetry | None = None,
     ) -> None:
         if path is not None and store is not None:
             raise ValueError(f"both path={str(path)!r} and a store were given: give one of them")
+        if exporter is not None and telemetry is not None:
+            raise ValueError("exporter=... and telemetry=... were both given: give Telemetry(exporter=...) alone")
         if on_change not in ("refuse", "warn"):
             raise ValueError(f"on_change={on_change!r} is neither 'refuse' nor 'warn'")
         self.place = "memory" if path is None else str(path)
-        self.held: tuple[HeldRun, ...] = ()
         self._path = path
         self._given = store
         self._agents = agents_by_name(agents)
@@ -142,7 +166,8 @@ class Runtime(Conversations, Accepting, Knowing):
         check_resources(self._agents.values(), resources)
         self._models = gateway_for(self._agents.values(), providers, self._toolbelt.vault, clock)
         self._catalogue = Catalogue(self._agents, self._toolbelt.vault)
-        self._exporter = exporter
+        self._telemetry = Telemetry(exporter=exporter) if exporter is not None else telemetry
+        self._tracing: Tracing | None = None
         self._on_change = on_change
         self._signals = signals
         self._clock = clock
@@ -150,34 +175,43 @@ class Runtime(Conversations, Accepting, Knowing):
         self._is_open = False
         self._shelved = by_name(libraries)
         self._episodes = checked_episodes(episodes)
-        regions = (*PARTS, Rulebook, Herald, Baseline, Account, SharedBlock, Pinbook, *KEEPERS)
+        self._migrations = checked(migrations, self._agents)
+        self._evaluations = Evaluations(require_evaluated)
+        parts = (*PARTS, Rulebook, Herald, Baseline, Account, SharedBlock, Pinbook, Evaluation, Registrar)
+        regions = (*parts, *KEEPERS)
         self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in regions]
 
     async def __aenter__(self) -> Self:
         if self._is_open:
             raise RuntimeError(f"this Runtime on {self.place} is open already: make another")
         self._toolbelt.vault.check(secret_names(self._agents.values()))
+        if self._telemetry is not None:
+            self._tracing = Tracing(self._telemetry, self._toolbelt.vault.scrubbed)
         self.store = await self._open_store()
         try:
             await self._catalogue.open(self.store, self._keep)
-            self.held = await held_runs(self.store, self._known, self._on_change, self._clock(), self._policies)
-            self._system = self._build()
+            self._system, versions = self._build(), self._services.versions
+            await versions.open(self.store)
+            await self._evaluations.look(self.store)
+            self._unfinished = await sorted_runs(self.store, versions, self._on_change, self._clock(), self._migrations)
+            self._system.hold(one.run for one in self._unfinished.held)
             await self._system.__aenter__()
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await self.store.close()
             raise
         self._is_open = True
-        held = {one.run: one.reason for one in self.held}
+        held = {one.run: one.reason for one in self._unfinished.held}
         self._desk = Desk(self.place, self.store, self._system, held, self._services)
         try:
             await self._desk.look()
+            await self._note_versions()
             await self._catalogue.begin(self._keep)
         except BaseException as error:
             await self.__aexit__(type(error), error, error.__traceback__)
             raise
-        if self._exporter is not None:
-            self._system.kernel.keep(keep_tracing(self._system, self._desk))
+        if self._tracing is not None:
+            self._system.kernel.keep(self._tracing.keep(self._system, self._desk))
         if self._hook is not None:
             self._system.kernel.keep(keep_telling(self._system, self.store, self.held, self._clock()))
         return self
@@ -190,6 +224,8 @@ class Runtime(Conversations, Accepting, Knowing):
         finally:
             self._is_open = False
             self._desk.close()
+            if self._tracing is not None:
+                await self._tracing.close()
             await release(self._agents.values())
 
     @property
@@ -214,6 +250,8 @@ class Runtime(Conversations, Accepting, Knowing):
         plan: Plan | None = None,
         images: Iterable[Image] = (),
         thread: str = "",
+        tenant: str = "",
+        traceparent: str | None = None,
     ) -> Run[T]:
         """Start a run; with a key that was used for this agent before, give back that run and start nothing.
 
@@ -229,14 +267,21 @@ class Runtime(Conversations, Accepting, Knowing):
             thread: the name of a conversation with this agent. Its first run begins; once there is one, the goal is
                 sent to the last, as by `Run.send`, and tools and ledgers are as they were in the first. The key is then
                 that of the text. A plan is for the next run: with one, the text is refused while the last goes on.
+            tenant: for whom it runs; it stands in the logbook, and figures can be had by it. A sub-run, a fork and the
+                next run of a thread have that of the run before. Keys and threads are shared by all tenants: one that
+                another tenant has used is refused.
+            traceparent: the span of the host that the run's trace is part of, as W3C has it; by default the one that is
+                current in OpenTelemetry, if any, and with "" none. A sub-run is in the trace of its parent.
 
         Raises:
+            ValueError: when `traceparent` is none.
             AgentFault: when the agent is not among the runtime's, the goal or the key is no text, a name is that of
                 none of its tools, a ledger is not there, or the plan cannot stand.
             LimitFault: when a model has no price, and the run a ceiling on money.
             LimitReached: when the parent has no depth left for a sub-run.
             Held: when the run of that key is held.
             Paused: when the runtime is paused.
+            NotEvaluated: when the agent has to be evaluated, and was not.
             MessageParked: when the run could not begin.
         """
         check_start(self._agents, agent, goal, key)
@@ -250,24 +295,37 @@ class Runtime(Conversations, Accepting, Knowing):
             agent=agent.name,
             goal=goal,
             key=key,
-            manifest=manifest(known, self._policies).hash,
+            manifest=self._services.manifest(agent.name).hash,
             tools=granted,
             ledgers=drawn,
             plan=plan,
             images=check_text(goal, images),
+            tenant=check_tenant(tenant, parent is not None),
+            trace="" if parent is not None else begun_in(traceparent),
         )
+        if self._evaluations.required is not False and not await self._may_begin(agent.name, key):
+            await self._evaluations.check(self.store, agent.name, asked.manifest)
         if thread:
             return await begin_or_send(self._desk, asked, thread, parent, agent.typed)
         if parent is not None:
             return await begin_child(self._desk, parent.id, asked, agent.typed)
         while True:
             id = run_id(agent.name, key)
-            begun = await self._desk.orchestrator(id).ask(asked)
+            with in_trace(asked.trace):
+                begun = await self._desk.orchestrator(id).ask(asked)
             if begun or key:  # else another run drew the same id
+                await check_same(self.store, id, "" if begun else tenant, f"key {key!r}")
                 return Run(id, self._desk, agent.typed)
 
     async def fork(
-        self, run: str, *, at: int | None = None, key: str = "", limits: Limits | None = None, by: str = "host"
+        self,
+        run: str,
+        *,
+        at: int | None = None,
+        key: str = "",
+        limits: Limits | None = None,
+        by: str = "host",
+        changed: bool = False,
     ) -> Run[Any]:
         """Begin a new run from what another was at one point of its past; that one goes on untouched.
 
@@ -282,11 +340,13 @@ class Runtime(Conversations, Accepting, Knowing):
                 its end, and of a run that goes on the last one there is.
             limits: those of the agent by default.
             by: who forks; it stands in the new run's logbook.
+            changed: whether the agent may be another than it was when the run began.
 
         Raises:
             UnknownRun: when there is no such run.
             NotForkable: when it was pruned, had not come to `at` or had ended by then, or the key is another run's.
-            Held: when its agent is missing or has changed.
+            Held: when its agent is missing, or has changed and `changed` is False.
+            NotEvaluated: when its agent has to be evaluated, and was not.
             AgentFault: when an argument is of a wrong type.
             CorruptRecord: when an entry of the run's logbook is damaged.
             AgentError: when its conversation is, or when anything of this came about in between.
@@ -295,12 +355,14 @@ class Runtime(Conversations, Accepting, Knowing):
         check_fork(at, key, limits, by)
         self._check_open()
         of = await parent(self.store, run, self.place)
-        self._services.check_agent(of.run, of.agent, of.manifest)
+        known = self._known.get(of.agent)
+        identity = self._services.manifest(of.agent).hash if known else ""
+        self._services.check_agent(of.run, of.agent, identity if changed else of.manifest)
         id, there = await fork_id(self.store, of, at, key)
         if there is not None:
             return Run(id, self._desk, self._services.output(of.agent))
         position = (await standing_at(self.store, of.run, at)).position
-        identity = manifest(self._known[of.agent], self._policies).hash
+        await self._evaluations.check(self.store, of.agent, identity)
         asked = ForkRun(run=of.run, at=position, agent=of.agent, key=key, manifest=identity, by=by, limits=limits)
         refusal = await self._desk.orchestrator(id).ask(asked)
         if refusal:
@@ -319,6 +381,33 @@ class Runtime(Conversations, Accepting, Knowing):
     async def runs(self) -> list[RunSummary]:
         """Every run in the file, in the order of their starts."""
         return await runs(self.store)
+
+    def log(
+        self,
+        *,
+        kind: str | Iterable[str] = (),
+        run: str = "",
+        agent: str = "",
+        since: float = 0.0,
+        until: float = inf,
+        after: int = 0,
+    ) -> AsyncIterator[Logged]:
+        """The entries of the file that fit, in the order in which they were committed, up to now.
+
+        Args:
+            kind: a pattern, or several of which one must fit, such as `approval.*`.
+            run: only those of one run's logbook, by its id or the beginning of it.
+            agent: only what is said of this agent, and all entries of its runs.
+            since, until: seconds since the epoch; the second is not in it.
+            after: the `seq` behind which to begin.
+
+        Raises:
+            UnknownRun: when there is no such run.
+            ValueError: when `since` is not before `until`.
+            CorruptRecord: when an entry is not what was written.
+        """
+        self._check_open()
+        return logged(self.store, self.place, kind=kind, run=run, agent=agent, since=since, until=until, after=after)
 
     async def pending(self) -> list[Approval]:
         """What waits for a person in any run, oldest first: decide by the approval's `approve`, `deny` or `answer`."""
@@ -343,10 +432,17 @@ class Runtime(Conversations, Accepting, Knowing):
         """
         return await prune_runs(self.store, older_than=older_than, now=self._clock(), dry_run=dry_run)
 
+    async def _may_begin(self, agent: str, key: str) -> bool:
+        """Whether the run of that key begins, or has begun, whatever its agent was evaluated as."""
+        return is_trial(key) or (bool(key) and await self.store.view("run", run_id(agent, key)) is not None)
+
     async def _open_store(self) -> Store:
         if self._given is not None:
             return self._given
         return MemoryStore() if self._path is None else await SqliteStore.open(self._path)
+
+    def _breaker_moved(self, where: str, seconds: float) -> None:
+        self._system.events.publish(BreakerMoved(where, seconds))
 
     def _build(self) -> System:
         self._libraries = libraries_of(self._shelved, self._episodes, self.store, self._clock, lambda: self._system)
@@ -363,18 +459,20 @@ class Runtime(Conversations, Accepting, Knowing):
             models=self._models,
             catalogue=self._catalogue,
             libraries=self._libraries,
+            aliases=aliases(self._migrations),
         )
+        self._toolbelt.moved = self._models.providers.moved = self._breaker_moved
         return System(
-            tree=[*traced(self._exporter), *self._catalogue.tree()],
+            tree=[*(self._tracing.tree() if self._tracing else ()), *self._catalogue.tree()],
             actors=self._regions,
             runners={
                 "model": services.call_model,
                 "tool": services.call_tool,
+                "success": SuccessRunner(services).call,
                 "attention": Teller(self._hook).tell,
                 **context_runners(services),
             },
             resources=services,
-            held=[one.run for one in self.held],
             store=self.store,
             signals=self._signals,
             clock=self._clock,

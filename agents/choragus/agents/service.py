@@ -30,7 +30,7 @@ from .holding import OnChange, objection
 from .knowledge.label import labels_within
 from .knowledge.opening import Libraries
 from .ledger import Ledger
-from .manifest import Manifest, manifest
+from .manifest import Manifest
 from .mcp.catalogue import Catalogue
 from .message import JudgeCall, Scope
 from .model import ChatMessage, Model, ModelRequest, OutputSchema, ToolSchema, Usage, bound
@@ -45,9 +45,12 @@ from .policy.chain import Chain, Policy
 from .policy.check import Planned
 from .policy.norms import Norms
 from .question import ask_person
+from .success import Success, whose
+from .telemetry.descent import Traces
 from .tool import Risk, Tool, ToolContext
 from .toolbelt.context import NO_SHELVES
 from .toolbelt.execution import Fate, Toolbelt
+from .version.keeping import Versions
 
 
 @attrs.frozen
@@ -56,7 +59,8 @@ class Services:
 
     `clock` gives seconds since the epoch, `opened` is when the runtime was opened. `common` are the policies that stand
     before each agent's own, `hook` is told of what needs a person, `editor` changes the blocks of a run, `catalogue`
-    has the MCP servers.
+    has the MCP servers. `aliases` are the new names of tools by agent and old name, `condemned` the runs that are not
+    gone on with and that somebody ends: nothing is done in them any more.
     """
 
     agents: Mapping[str, Agent[object]]
@@ -71,10 +75,14 @@ class Services:
     models: ModelGateway = attrs.field(factory=ModelGateway)
     catalogue: Catalogue | None = None
     libraries: Libraries | None = None
+    aliases: Mapping[tuple[str, str], str] = attrs.field(factory=dict)
+    condemned: set[str] = attrs.field(factory=set, init=False)
     opened: float = attrs.field(init=False)
     contexts: Contexts = attrs.field(init=False)
     readings: Readings = attrs.field(init=False)
     hearing: Hearing = attrs.field(init=False)
+    versions: Versions = attrs.field(init=False)
+    traces: Traces = attrs.field(init=False)
     _plans: dict[str, Book] = attrs.field(factory=dict, init=False)
     _chains: dict[str, Chain] = attrs.field(factory=dict, init=False)
     _norms: dict[str, Norms | None] = attrs.field(factory=dict, init=False)
@@ -89,6 +97,14 @@ class Services:
     @hearing.default
     def _listens(self) -> Hearing:
         return Hearing(self.store)
+
+    @versions.default
+    def _as_they_are(self) -> Versions:
+        return Versions(self.agents, self.common)
+
+    @traces.default
+    def _traced(self) -> Traces:
+        return Traces(self.store)
 
     @contexts.default
     def _on_disk(self) -> Contexts:
@@ -109,8 +125,13 @@ class Services:
         return self.agents[name]
 
     def tool(self, agent: str, name: str) -> Tool | None:
-        """The tool of that name, if the agent has been granted it."""
-        return next((tool for tool in self.agent(agent).tools if tool.name == name), None)
+        """The tool of that name, if the agent is here and has been granted it; or of the name that it has now."""
+        if agent not in self.agents:
+            return None
+        found = next((tool for tool in self.agent(agent).tools if tool.name == name), None)
+        if found is None and (agent, name) in self.aliases:
+            return next((tool for tool in self.agent(agent).tools if tool.name == self.aliases[agent, name]), None)
+        return found
 
     def tool_in_role(self, agent: str, name: str, role: str) -> Tool | None:
         """That tool, or the one that has this role beside it: its `fallback`, `undo` or `check`, or `fallback/undo`."""
@@ -150,6 +171,15 @@ class Services:
     def output(self, agent: str) -> Output[object] | None:
         """Of what type the agent's answers are; None for text."""
         return self.agents[agent].typed if agent in self.agents else None
+
+    def success(self, agent: str) -> Success | None:
+        """What the agent declares as success, if it does."""
+        return self.agents[agent].success if agent in self.agents else None
+
+    def judged_by(self, agent: str) -> str:
+        """Who says whether the agent's runs succeed."""
+        success = self.success(agent)
+        return "" if success is None else whose(success)
 
     def approvals(self, agent: str) -> Approvals:
         """How the agent's questions are put to people; of an agent that is not here as by default."""
@@ -226,11 +256,12 @@ class Services:
 
     def manifest(self, agent: str) -> Manifest:
         """What the agent is made of today."""
-        return manifest(self.agent(agent), self.common)
+        self.agent(agent)
+        return self.versions.manifest(agent)
 
     def check_agent(self, run: str, agent: str, was: str) -> None:
         """Raise Held when a run of the agent, whose manifest was that, is not gone on with here."""
-        reason = objection(agent, was, self.agents, self.on_change, self.common)
+        reason = objection(agent, was, self.versions, self.on_change)
         if reason:
             raise Held(run, reason)
 
@@ -309,6 +340,8 @@ class Services:
         """Run a CallTool effect. What the tool raises becomes a result that the model reads."""
         assert isinstance(request, CallTool)
         started = self.clock()
+        if request.run in self.condemned:
+            return ToolReturned(text=f"run {request.run} is being ended", is_error=True, started=started, ended=started)
         tool = self.tool_in_role(request.agent, request.tool, request.role)
         if tool is None:
             raise LookupError(f"agent {request.agent!r} has no tool {request.tool!r} any more")
@@ -322,6 +355,7 @@ class Services:
             idempotency_key=idempotency_key(request.run, request.call, request.role),
             attempt=request.attempt + context.attempt - 1,
             shelves=self.libraries or NO_SHELVES,
+            traceparent=await self.traces.of_call(request.run, request.call) if tool.wants_trace else "",
         )
         outcome = await self.toolbelt.attempt(tool, request.arguments, where)
         return ToolReturned(
@@ -362,6 +396,7 @@ class Services:
     def forget(self, run: str) -> None:
         """The run has ended: keep nothing of it in memory, and begin nothing that waits in line."""
         self.rest(run)
+        self.traces.forget(run)
         self.toolbelt.forget(run)
         self.models.podium.forget(run)
 

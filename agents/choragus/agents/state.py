@@ -8,12 +8,14 @@ import attrs
 
 from choragus.mailbox.codec import stored
 
+from .correction import Correction
 from .flow.label import OWN
 from .limits import Limits
 from .model import Image, ToolCall
 from .plan.cursor import Cursor
 from .speech import Said, Talk
 from .spending import Spent
+from .trial import Trial
 
 
 class Phase(Enum):
@@ -86,6 +88,8 @@ class Halt(Enum):
     """The budget of a model call is to be reserved."""
     ACT = "act"
     """The model's calls are to be made."""
+    SUCCESS = "success"
+    """It is to be judged whether the run succeeded."""
 
 
 @stored("choragus.run_state")
@@ -102,6 +106,10 @@ class RunState:
     back with `text`. `repairs` counts the answers that were not of their type. `version` is how many decisions about
     its context count in this step, `heard` the input tokens of the latest model call. `plan` is where it stands in its
     plan, if its agent plans. `talk` is what was said to it, and of which thread it is part; None: nothing, of none.
+    `trial` is its answer while that is judged, `succeeded` what came of it, `judging_usd` what judges have cost of all.
+    `tenant` is for whom it runs. It has `waited` so many seconds for people or paused, and does `since` then if that is
+    not 0.0. `correction` is the latest that a person said of its answer.
+    `ran_on` are the hashes of the identity and the provenance that it was on last; earlier versions noted none.
     """
 
     phase: Phase = Phase.NEW
@@ -147,6 +155,14 @@ class RunState:
     reasoning_tokens: int = 0
     plan: Cursor | None = None
     talk: Talk | None = None
+    trial: Trial | None = None
+    succeeded: bool | None = None
+    judging_usd: float = 0.0
+    tenant: str = ""
+    waited: float = 0.0
+    since: float = 0.0
+    correction: Correction | None = None
+    ran_on: tuple[str, str] | None = None
 
     @property
     def is_degraded(self) -> bool:
@@ -174,6 +190,7 @@ class RunState:
             "questions": self.questions,
             **({"cached_tokens": self.cached_tokens} if self.cached_tokens else {}),
             **({"reasoning_tokens": self.reasoning_tokens} if self.reasoning_tokens else {}),
+            **({"waited": self.waited} if self.waited else {}),
         }
 
     @property
@@ -181,7 +198,7 @@ class RunState:
         """The texts that were sent to it and that its model has not read yet."""
         return [] if self.talk is None else self.talk.unread
 
-    def row(self, run: str) -> dict[str, object]:
+    def row(self, run: str, now: float) -> dict[str, object]:
         """The body of the view row `run`; what waits for a person makes a running run a waiting one."""
         waits = [f"{call.id} {call.asked.name}: {call.waits}" for call in self.calls if call.waits]
         if self.draft is not None and self.draft.waits:
@@ -193,6 +210,7 @@ class RunState:
             waits.append(f"step {self.plan.step}: {self.plan.waits}")
         if not self.status.is_final:
             self.status = Status.PAUSED if self.paused else Status.WAITING if waits else Status.RUNNING
+        self.clock(now)
         return {
             "run": run,
             "agent": self.agent,
@@ -211,5 +229,19 @@ class RunState:
             **({"sources": list(self.sources)} if self.sources else {}),
             **({"plan": self.plan.told} if self.plan is not None else {}),
             **({} if self.talk is None else self.talk.row()),
+            **({} if self.succeeded is None else {"succeeded": self.succeeded}),
+            **({"judging_usd": self.judging_usd} if self.judging_usd else {}),
+            **({"tenant": self.tenant} if self.tenant else {}),
+            **({} if self.correction is None else self._corrected(self.correction)),
             **self.figures(),
         }
+
+    def clock(self, now: float) -> None:
+        """Take note whether it waits."""
+        if self.status in (Status.WAITING, Status.PAUSED):
+            self.since = self.since or now
+        elif self.since:
+            self.waited, self.since = self.waited + max(0.0, now - self.since), 0.0
+
+    def _corrected(self, one: Correction) -> dict[str, object]:
+        return {"correction": one.answer, "corrected_by": one.by}

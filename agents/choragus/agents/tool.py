@@ -18,7 +18,7 @@ from .toolbelt.definition import Risk as Risk
 from .toolbelt.definition import Tool as Tool
 from .toolbelt.options import Breaker, Options, Rate, Retry, checked
 from .toolbelt.signature import schema, signature
-from .toolbelt.source import identity, source_hash
+from .toolbelt.source import source_hash
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,6 +44,7 @@ class ToolOptions(TypedDict, total=False):
     check: Tool | str
     cost_usd: float
     labels: Labels | None
+    version: str
 
 
 @overload
@@ -115,6 +116,8 @@ def tool(
         cost_usd: what each call costs; set aside before it and counted against `Limits(cost_usd=...)`.
         labels: Labels(...), what in its result can be trusted, and what its arguments take of what cannot; see
             `docs/information-flow.md`.
+        version: any text. Write another when what the function calls, or has caught as a closure, has changed such that
+            runs that began before should not go on: of itself only its own source counts; see `docs/versions.md`.
 
     Raises:
         ToolFault: at declaration, when any of this does not hold.
@@ -147,7 +150,6 @@ def _made(
     fallback = fallback_of(called, parameters, risk, options.fallback)
     undo = _undo(called, parameters, timeout, options)
     check = check_of(called, options.check)
-    companions = [one for one in (fallback, undo, check) if isinstance(one, Tool)]
     made = FunctionTool(
         name=called,
         description=description,
@@ -164,7 +166,7 @@ def _made(
         check=check,
         arguments=found.arguments,
         result=found.result,
-        source=identity(source_hash(function), [*options.said(), *(one.source_hash() for one in companions)]),
+        source=source_hash(function),
         typed=function,
     )
     if isinstance(made.fallback, Constant):

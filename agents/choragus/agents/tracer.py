@@ -1,13 +1,14 @@
 """The tracer: reads the committed logbook with a cursor and exports it. Nothing is sent to it on the way.
 
-A run never waits for it, and it cannot lose what it has not exported: the cursor moves when the exporter has taken the
-spans, so they are exported at least once, with the same ids.
+A run never waits for it, and it cannot lose what it has not exported: the cursor moves when the outlet has taken what
+was told, so it is exported at least once, spans with the same ids. Spans and metrics have a tracer each.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import anyio
@@ -19,10 +20,13 @@ from choragus.actors.dispatch import handle
 from choragus.actors.event import Events, Failed
 from choragus.actors.message import Request
 from choragus.mailbox.store import Store
+from choragus.mailbox.turn import LogEntry
 
-from .telemetry import Exporter, Span, default_resource, export, spans
+from .telemetry.content import Content
+from .telemetry.convention import Convention
+from .telemetry.outlet import Item, Outlet
+from .telemetry.shelf import Shelf
 
-CURSOR = "tracer"
 PAGE = 500
 
 TAKING = 10.0
@@ -34,7 +38,7 @@ TURN = 30.0
 
 @attrs.frozen
 class Export(Request[int]):
-    """Export what has been committed since the last time; the reply is how many spans the exporter took."""
+    """Export what has been committed since the last time; the reply is how much the outlet took."""
 
 
 class Logbook(Protocol):
@@ -47,73 +51,132 @@ class Logbook(Protocol):
 
 
 class Tracer(Actor[Export]):
-    """Exports the logbook as spans, last when it is stopped.
+    """Exports the logbook, last when it is stopped.
 
     Args:
-        exporter: any exporter of the OpenTelemetry SDK. One that fails, raises or takes too long is tried again with
-            the next export; it is never called twice at a time.
+        outlet: where it goes. One that fails, raises or takes too long is tried again with the next export, with half
+            as much at a time; it is never called twice at a time.
     """
 
-    def __init__(self, exporter: Exporter) -> None:
-        self._exporter = exporter
-        self._resource = default_resource()
-        self._position = -1
-        self._taking: asyncio.Task[bool] | None = None
+    def __init__(self, outlet: Outlet, convention: Convention, content: Content | None) -> None:
+        self._outlet = outlet
+        self._convention = convention
+        self._content = content
+        self._shelf: Shelf | None = None
+        self._position = self._saved = -1
+        self._left: Sequence[Item] = ()
+        self._has_more = False
+        self._at_once = PAGE
+        self._confirmed = 0.0
+        self._working: asyncio.Task[bool] | None = None
 
     @handle
     async def export(self, message: Export) -> int:
-        """Export page by page, as far as the exporter goes along."""
+        """Export page by page, as far as the outlet goes along, up to a page that is not full.
+
+        What is entered meanwhile is for the next time: else a busy file would be read a few entries at a time.
+        """
+        exported = await self._export_pages(lambda: self._has_more)
+        if asyncio.get_running_loop().time() >= self._confirmed + self._outlet.every:
+            await self._confirm()
+        return exported
+
+    async def on_stop(self) -> None:
+        """What the last turns entered."""
+        await self._export_pages(lambda: True)
+        await self._confirm()
+        if self._working is not None:
+            self._working.cancel()
+
+    @property
+    def _logbook(self) -> Logbook:
+        logbook: Logbook = self.system  # type: ignore[assignment]  # the tracer runs in a system with a store
+        return logbook
+
+    async def _export_pages(self, goes_on: Callable[[], bool]) -> int:
         exported = 0
         while True:
             async with asyncio.timeout(TURN):
                 taken = await self._export_page()
-            if taken is None:
+            exported += taken or 0
+            if taken is None or not goes_on():
                 return exported
-            exported += taken
-
-    async def on_stop(self) -> None:
-        """What the last turns entered."""
-        await self.export(Export())
-        if self._taking is not None:
-            self._taking.cancel()
 
     async def _export_page(self) -> int | None:
-        """How many spans the exporter took; None when there is nothing new, or the exporter does not go along."""
-        logbook: Logbook = self.system  # type: ignore[assignment]  # the tracer runs in a system with a store
-        if self._position < 0:
-            self._position = await logbook.store.cursor(CURSOR)
-        page = await logbook.store.log(after=self._position, limit=PAGE)
-        if not page:
+        """How much the outlet took; None when there is nothing new, or the outlet does not go along."""
+        if not self._left and not await self._read_page():
             return None
-        made = spans(page, self._resource)
-        if made and not await self._hand_over(made, logbook.events):
-            return None
-        self._position = page[-1].seq
-        logbook.move_cursor(CURSOR, self._position)
-        return len(made)
+        exported = 0
+        while self._left:
+            some = self._left[: self._at_once]
+            if not await self._hand_over(partial(self._outlet.take, some)):
+                self._at_once = max(1, len(some) // 2)
+                return None
+            self._left, exported = self._left[len(some) :], exported + len(some)
+            self._at_once = min(PAGE, self._at_once * 2)
+        if not self._outlet.every:
+            self._save()
+        return exported
 
-    async def _hand_over(self, made: Sequence[Span], events: Events) -> bool:
-        if await self._is_taking():
+    async def _read_page(self) -> bool:
+        """Take the next page; whether there is one."""
+        store = self._logbook.store
+        if self._shelf is None:
+            self._position = self._saved = await store.cursor(self._outlet.cursor)
+            self._shelf = Shelf(store, self._convention, self._outlet.samples, self._content)
+        page, self._has_more = await whole_batches(store, self._position, PAGE)
+        if not page:
+            return False
+        self._left = self._outlet.of(await self._shelf.take(page))
+        self._position = page[-1].seq
+        return True
+
+    async def _confirm(self) -> None:
+        """Move the cursor to what has left for good."""
+        self._confirmed = asyncio.get_running_loop().time()
+        if self._position > self._saved and not self._left and await self._hand_over(self._outlet.confirm):
+            self._save()
+
+    def _save(self) -> None:
+        self._saved = self._position
+        self._logbook.move_cursor(self._outlet.cursor, self._position)
+
+    async def _hand_over(self, work: Callable[[], bool]) -> bool:
+        events = self._logbook.events
+        if await self._is_working():
             return self._not_taken(events, TimeoutError("the exporter still holds on to an earlier page"))
-        self._taking = taking = asyncio.ensure_future(self._export_in_thread(made))
-        if await self._is_taking():
+        self._working = working = asyncio.ensure_future(_in_thread(work))
+        if await self._is_working():
             return self._not_taken(events, TimeoutError(f"the exporter took longer than {TAKING:g} s"))
         try:
-            taken = taking.result()
+            taken = working.result()
         except Exception as error:
             return self._not_taken(events, error)
         return taken or self._not_taken(events, RuntimeError("the exporter did not take the spans"))
 
-    async def _is_taking(self) -> bool:
+    async def _is_working(self) -> bool:
         """Whether the exporter is still busy after the time that it has."""
-        if self._taking is not None and (await asyncio.wait({self._taking}, timeout=TAKING))[0]:
-            self._taking = None
-        return self._taking is not None
+        if self._working is not None and (await asyncio.wait({self._working}, timeout=TAKING))[0]:
+            self._working = None
+        return self._working is not None
 
     def _not_taken(self, events: Events, error: Exception) -> bool:
         events.publish(Failed(self.path, error, "Export"))
         return False
 
-    async def _export_in_thread(self, made: Sequence[Span]) -> bool:
-        limiter = anyio.CapacityLimiter(1)
-        return await anyio.to_thread.run_sync(export, self._exporter, made, abandon_on_cancel=True, limiter=limiter)
+
+async def whole_batches(store: Store, after: int, limit: int) -> tuple[list[LogEntry], bool]:
+    """Some `limit` entries behind a position, without the beginning of a batch that goes on; whether there are more."""
+    while True:
+        page = await store.log(after=after, limit=limit)
+        if len(page) < limit:
+            return page, False
+        last = page[-1].batch
+        if whole := [entry for entry in page if entry.batch != last]:
+            return whole, True
+        limit *= 2  # one batch is longer than this: what became of a run is known at its end
+
+
+async def _in_thread(work: Callable[[], bool]) -> bool:
+    limiter = anyio.CapacityLimiter(1)
+    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=limiter)

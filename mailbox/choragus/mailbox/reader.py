@@ -18,6 +18,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from .errors import CorruptRecord, FileBusy, NewerSchema, NotChoragusFile, StoreError
+from .heads import Heads, heads_of
 from .phrase import spelled_out
 
 APPLICATION_ID = 0x63686F72
@@ -178,6 +179,18 @@ class Reader:
         """Whether anything was committed since this was last asked, or since the file was opened."""
         before, self._version = self._version, self._data_version()
         return self._version != before
+
+    def heads(self, made: float, *, streams: bool = False) -> Heads:
+        """Where the file's chain stands, to be exported.
+
+        Args:
+            made: when that is, in seconds since the epoch.
+            streams: with the head of every stream.
+        """
+        try:
+            return heads_of(self._connection, made, streams=streams)
+        except sqlite3.Error as error:
+            raise self._fault(error) from error
 
     def rows(self, statement: str, *values: object) -> list[tuple[object, ...]]:
         """The rows of a statement, unchecked; for figures over the whole file."""

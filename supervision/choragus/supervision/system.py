@@ -187,6 +187,10 @@ class System(Insight):
             raise not_entered()
         return self._running
 
+    def hold(self, keys: Iterable[str]) -> None:
+        """Do not wake the durable actors of these keys either; before the system is entered."""
+        self._held |= set(keys)
+
     def ref(self, actor: type[Actor[M]], key: str) -> Ref[M]:
         """The durable actor of that type and key.
 

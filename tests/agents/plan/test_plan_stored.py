@@ -31,7 +31,7 @@ def test_a_state_of_an_earlier_version_has_no_plan() -> None:
 
     assert isinstance(old, RunState)
     assert old == RunState(agent="clerk", goal="Go.")
-    assert "plan" not in old.row("r")
+    assert "plan" not in old.row("r", 0.0)
 
 
 def test_messages_of_an_earlier_version_have_no_plan() -> None:

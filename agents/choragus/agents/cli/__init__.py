@@ -47,6 +47,9 @@ def _main(argv: Sequence[str]) -> int:
     if isdir(asked.file):
         return _fail(f"{asked.file} is a folder: name the database in it", Exit.FILE)
     try:
+        if getattr(asked, "owns", ""):
+            code: int = import_module(f"{__package__}.{asked.owns}").run(asked)
+            return code
         return _read(asked) if asked.reads else _post(asked)
     except AgentError as error:
         return _fail(str(error), Exit.USAGE)

@@ -9,7 +9,8 @@ from choragus.agents.visit import post
 from choragus.mailbox.address import actor_id
 
 from .command import RUN, Commands, command
-from .exit import Exit
+from .exit import Exit, Refused
+from .refusing import refusals
 from .session import Session
 from .text import visible
 
@@ -30,6 +31,8 @@ def declare(commands: Commands) -> None:
     where = "a position, as `choragus show` prints it in the column AT; by default the last one before the run's end"
     one.add_argument("--at", metavar="N", type=int, help=where)
     one.add_argument("--key", metavar="KEY", default="", help="the new run's key: the same again begins nothing")
+    onto = "go on with the agent that the run was refused for when the file was last opened"
+    one.add_argument("--changed", action="store_true", help=onto)
     one.add_argument("--by", metavar="NAME", help="who forks; the login name by default")
 
 
@@ -48,6 +51,15 @@ async def fork(session: Session) -> Exit:
     standing = await standing_at(store, of.run, asked.at)
     position = standing.position
     print(visible(f"run {id}: run {of.run} at {position}, step {standing.step}"))
-    message = ForkRun(run=of.run, at=position, agent=of.agent, key=asked.key, manifest=of.manifest, by=by)
+    identity = await _now(session, of.run) if asked.changed else of.manifest
+    message = ForkRun(run=of.run, at=position, agent=of.agent, key=asked.key, manifest=identity, by=by)
     fate = await post(store, actor_id(ORCHESTRATOR, id), message)
     return session.report(fate, f"forked by {by}: {session.command('show', id)}")
+
+
+async def _now(session: Session, run: str) -> str:
+    """The identity that the run was refused for: the fork begins on that and no other."""
+    now = str((await refusals(session.store)).get(run, {}).get("now", ""))
+    if not now:
+        raise Refused(f"run {run} is not refused for another version of its agent: fork it without --changed")
+    return now

@@ -6,6 +6,7 @@ from choragus.agents.inspection import RunSummary, runs
 
 from .command import Commands, command
 from .exit import Exit
+from .refusing import refusal_hints, refusals, told_in_short
 from .session import Session
 from .text import MARGIN, WIDTH, block, counted, moment, money, page, short, table, visible
 
@@ -39,14 +40,15 @@ async def show_runs(session: Session) -> Exit:
         HEADER[:-1] if is_narrow else HEADER, map(_narrow if is_narrow else _row, found), width, RIGHT
     )
     print(header)
+    refused = await refusals(session.store)
     for summary, line in zip(found, lines, strict=True):
         print(line)
         if is_narrow:
             print(f"{MARGIN}{short(visible(summary.goal), width - len(MARGIN))}")
         below = () if summary.status.is_final else (*filter(None, [summary.paused]), *summary.waits)
-        for said in block(below, width):
+        for said in block((*told_in_short(refused.get(summary.run)), *below), width):
             print(said)
-    for hint in _hints(session, found):
+    for hint in [*_hints(session, found), *refusal_hints(session, refused)]:
         print(hint)
     return Exit.OK
 

@@ -20,6 +20,7 @@ from choragus.mailbox.turn import SYSTEM_STREAM, LogEntry
 from .command import RUN, Commands, command
 from .exit import Exit
 from .plan import plan_json, plan_lines
+from .refusing import refusals, told_whole
 from .request import request
 from .session import Session
 from .text import block, chunks, counted, duration, moment, money, page, visible
@@ -73,7 +74,8 @@ async def show(session: Session) -> Exit:
         lines = timeline.unjudged(time.time())
         for one in await approvals(session.store, summary.run):
             lines += ["", *request(one, time.time())]
-        print("\n".join([*lines, *_foot(session, await session.run(summary.run))]))
+        refused = (await refusals(session.store)).get(summary.run)
+        print("\n".join([*lines, *_foot(session, await session.run(summary.run)), *told_whole(session, refused)]))
     return Exit.OK
 
 

@@ -65,12 +65,26 @@ class Timeline:
         what = f"{text_of(data, 'tool') or 'the model'} was under way in the other run; it is not run from here"
         return [Row(at, text_of(data, "call"), "cut off", what, whole=True)]
 
+    def _continued(self, at: float, data: Fields) -> list[Row]:
+        what = "another version of its agent" if data.get("identity") else "other versions of its code"
+        return [Row(at, "", "goes on", f"on {what}: see `choragus diff`", whole=True)]
+
+    def _migrated(self, at: float, data: Fields) -> list[Row]:
+        way = f"{text_of(data, 'from')[:12]} -> {text_of(data, 'to')[:12]}"
+        return [Row(at, "", "migrated", f"{way}, {by_of(data, 'why')}", whole=True)]
+
     def _started(self, at: float, data: Fields) -> list[Row]:
         self._begun = True
         begun = [Row(at, "", "started", f"{text_of(data, 'agent')}: {text_of(data, 'goal')}")]
         if data.get("follows"):
             begun.append(Row(at, "", "follows", f"run {text_of(data, 'follows')}", whole=True))
         return [*begun, Row(at, "", "limits", text_of(data, "limits"), whole=True)] if "limits" in data else begun
+
+    def _corrected(self, at: float, data: Fields) -> list[Row]:
+        return [Row(at, "", "corrected", by_of(data, "reason"), whole=True, below=text_of(data, "answer"))]
+
+    def _not_corrected(self, at: float, data: Fields) -> list[Row]:
+        return [Row(at, "", "corrected", f"not: {by_of(data, 'reason')}", whole=True)]
 
     def _received(self, at: float, data: Fields) -> list[Row]:
         return [Row(at, text_of(data, "step"), "told", f"by {text_of(data, 'by')}: {text_of(data, 'said')}")]
@@ -334,6 +348,8 @@ _KINDS: dict[str, Callable[[Timeline, float, Fields], list[Row]]] = {
     FORKED: Timeline._forked,
     "effect.interrupted": Timeline._cut,
     "run.started": Timeline._started,
+    "run.continued": Timeline._continued,
+    "run.migrated": Timeline._migrated,
     "model.replied": Timeline._replied,
     "model.failed": Timeline._model_failed,
     "model.queued": Timeline._model_failed,
@@ -383,4 +399,6 @@ _KINDS: dict[str, Callable[[Timeline, float, Fields], list[Row]]] = {
     "text.refused": Timeline._text_refused,
     "run.followed": Timeline._followed,
     "run.ended": Timeline._ended,
+    "run.corrected": Timeline._corrected,
+    "correction.refused": Timeline._not_corrected,
 }

@@ -11,7 +11,6 @@ from choragus.agents.flow.committing import commit_plan
 from choragus.agents.question import ask_person
 from choragus.agents.tool import Tool
 from choragus.agents.toolbelt.options import Breaker, Rate, Retry, checked
-from choragus.agents.toolbelt.source import identity
 
 from .spot import Spot
 from .value import Reader, built, fields, named, plain, unless_false
@@ -47,10 +46,8 @@ def overridden(spot: Spot, tool: Tool, found: Mapping[str, object]) -> Tool:
     if tool is ask_person or tool is commit_plan:
         raise spot.fault(f"{tool.name} is the runtime's own: leave it out")
     options = {name: one for name, one in found.items() if name != "timeout"}
-    said = [f"{name}={one!r}" for name, one in sorted(found.items())]
     return attrs.evolve(
         tool,
         timeout=float(str(found.get("timeout", tool.timeout))),
         options=attrs.evolve(tool.options, **options),  # type: ignore[arg-type]  # checked when they were read
-        source=identity(tool.source_hash(), said),
     )

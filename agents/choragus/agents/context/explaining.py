@@ -13,9 +13,10 @@ from choragus.agents.ending import LAST
 from choragus.agents.errors import AgentError
 from choragus.agents.fork import whole_conversation
 from choragus.agents.model import CHARACTERS_PER_TOKEN, ChatMessage, ToolCall
-from choragus.agents.prompt import Prompt
+from choragus.agents.prompt import INLINE, Prompt
 from choragus.agents.state import Phase
 from choragus.agents.stream import run_stream
+from choragus.agents.version.reading import content_of, identity_of
 from choragus.mailbox.store import Store
 
 from .assembly import Piece, assemble
@@ -102,6 +103,8 @@ class _Told:
     """What the logbook says of one step."""
 
     agent: str = ""
+    hash: str = ""
+    prompt: Mapping[str, object] = field(factory=dict)
     manifest: Mapping[str, object] = field(factory=dict)
     granted: list[str] | None = None
     reasoned: Mapping[str, object] = field(factory=dict)
@@ -117,8 +120,8 @@ async def explain(store: Store, run: str, step: int | None = None, prompt: Promp
     """What the model was given in a step; None is the latest for which a context was assembled.
 
     Args:
-        prompt: the agent's prompt as it is now, for runs whose file does not hold it: those without a Context. It is
-            shown if it is still the one that the run began with.
+        prompt: the agent's prompt as it is now, for runs whose file does not hold it: those without a Context that an
+            earlier version began. It is shown if it is still the one that the run began with.
 
     Raises:
         AgentError: when the run has no such step.
@@ -138,7 +141,8 @@ async def explain(store: Store, run: str, step: int | None = None, prompt: Promp
         working = await contexts.at(run, told.messages, told.version)
         decisions = list(await contexts.decisions(run, told.version))[: told.version]
     else:
-        working = Working().hear(conversation[: told.messages]).decided(_whole_frame(told, prompt))
+        frame = _whole_frame(told, await _prompt(store, told, prompt))
+        working = Working().hear(conversation[: told.messages]).decided(frame)
     return _explained(run, told, working, decisions)
 
 
@@ -201,6 +205,17 @@ def _left_out(decisions: Sequence[Decision]) -> Iterator[LeftOut]:
     yield from sorted(found, key=lambda one: one.first)
 
 
+async def _prompt(store: Store, told: _Told, given: Prompt | None) -> Prompt | None:
+    """The prompt that the run began with: the agent's, if it is still that, or as the file has kept it."""
+    digest = str(told.manifest.get("prompt", ""))
+    if given is not None and given.digest == digest:
+        return given
+    text = await content_of(store, digest)
+    if not text:
+        return None
+    return Prompt(text, str(told.prompt.get("name", INLINE)), str(told.prompt.get("version", "")))
+
+
 def _whole_frame(told: _Told, prompt: Prompt | None) -> Framed:
     """The frame of a run that is sent all that was said, as far as its file has one."""
     digest = str(told.manifest.get("prompt", ""))
@@ -234,6 +249,8 @@ async def _told(store: Store, run: str, step: int | None) -> _Told:
                 is_behind = is_behind or _take(told, entry.kind, msgspec.json.decode(entry.body), step)
         if is_behind:
             break
+    if not told.manifest:
+        told.manifest = await identity_of(store, told.hash) or {}
     return told
 
 
@@ -248,7 +265,9 @@ def _take(told: _Told, kind: str, data: Mapping[str, object], step: int | None) 
         case "run.started":
             told.agent = str(data["agent"])
         case "run.manifest":
-            told.manifest = msgspec.convert(data["identity"], dict[str, object])
+            told.hash = str(data["hash"])
+            told.prompt = msgspec.convert(data.get("prompt", {}), dict[str, object])
+            told.manifest = msgspec.convert(data.get("identity", {}), dict[str, object])
         case "run.granted":
             told.granted = msgspec.convert(data["tools"], list[str])
         case "memory.assembled":

@@ -11,7 +11,6 @@ from choragus.actors.actor import Actor
 from choragus.actors.dispatch import handle
 from choragus.agents.errors import ToolError, WrongResult
 from choragus.agents.patience import told
-from choragus.agents.telemetry import traceparent
 from choragus.agents.toolbelt.context import ToolContext
 from choragus.agents.toolbelt.process import Died
 
@@ -135,7 +134,9 @@ class Line:
         session = await self._ready()
         if refusal := self.standing.refusal(offer.name):
             raise ToolError(refusal)
-        meta = {IDEMPOTENCY_KEY: context.idempotency_key, "traceparent": traceparent(context.run, context.call)}
+        meta = {IDEMPOTENCY_KEY: context.idempotency_key}
+        if context.traceparent:
+            meta["traceparent"] = context.traceparent
         try:
             result = await session.call(offer.name, arguments, meta)
             value = value_of(result)

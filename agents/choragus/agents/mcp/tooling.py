@@ -13,7 +13,6 @@ from choragus.agents.toolbelt.context import ToolContext
 from choragus.agents.toolbelt.definition import Risk, Tool
 from choragus.agents.toolbelt.options import Options
 from choragus.agents.toolbelt.signature import OF_MSGSPEC
-from choragus.agents.toolbelt.source import identity
 
 from .line import Line
 from .offer import Offer, objection, qualified
@@ -44,6 +43,11 @@ class McpTool(Tool):
     _line: Line = field(repr=False)
     _input: Checked = field(repr=False)
     _output: Checked | None = field(repr=False)
+
+    @property
+    def wants_trace(self) -> bool:
+        """A server may trace too."""
+        return True
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -111,7 +115,7 @@ def tool_of(line: Line, offer: Offer, sdk: Sdk) -> McpTool | str:
         wants_context=False,
         options=options,
         arguments=_NOTHING,
-        source=identity(offer.hash, options.said()),
+        source=offer.hash,
         offer=offer,
         line=line,
         input=checks,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from choragus.agents.agent import Agent
 from choragus.agents.errors import AgentFault
+from choragus.agents.offering import every_model
 from choragus.agents.toolbelt.secret import Vault
 
 from .gateway import ModelGateway
@@ -30,7 +31,7 @@ def check_providers(given: object, agents: Iterable[Agent[object]]) -> dict[str,
         return {}
     if not isinstance(given, Mapping):
         raise AgentFault(f"providers={given!r} names none: give a dict such as {{'openai': ProviderLimits(...)}}")
-    known = {model.provider for agent in agents for model in (*agent.models, agent.last_model)}
+    known = {model.provider for agent in agents for model in every_model(agent)}
     for name, limits in given.items():
         if not isinstance(limits, ProviderLimits):
             raise AgentFault(f"providers[{name!r}] is {limits!r}: give ProviderLimits(...)")

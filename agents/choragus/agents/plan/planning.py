@@ -11,6 +11,7 @@ from typing import TypeAlias
 import msgspec
 from attrs import asdict, field, frozen
 
+from choragus.agents.description import dedented
 from choragus.agents.errors import AgentFault
 from choragus.agents.toolbelt.source import source_hash
 
@@ -184,4 +185,4 @@ def _said(recovery: Recovery) -> dict[str, object]:
 
 
 def _schema_hash(wanted: object) -> str:
-    return sha256(msgspec.json.encode(msgspec.json.schema(wanted), order="sorted")).hexdigest()
+    return sha256(msgspec.json.encode(dedented(msgspec.json.schema(wanted)), order="sorted")).hexdigest()

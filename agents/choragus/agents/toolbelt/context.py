@@ -53,13 +53,15 @@ class ToolContext(Generic[D]):
     `idempotency_key` is the same each time this very call is run, also after a crash: hand it to a service that
     refuses a second request of one key. `attempt` counts from 1: how often the call was begun, as far as the runtime
     knows. `resources` is what the runtime was given as `resources=`; it is never stored, and there again after a
-    restart.
+    restart. `traceparent` is the span of the call as W3C has it, for the headers of a request to a service that traces
+    too; in a context made by hand it is empty.
     """
 
     run: str
     call: str
     idempotency_key: str
     attempt: int = 1
+    traceparent: str = field(default="", eq=False)
     resources: D = field(default=None, repr=False, eq=False)
     _secret: Callable[[str], str] = field(default=_none, repr=False, eq=False)
 

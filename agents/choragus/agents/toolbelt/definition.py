@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import hashlib
 import inspect
 import math
 from collections.abc import Callable, Mapping
@@ -24,6 +25,10 @@ from .signature import CONTEXT, OF_MSGSPEC
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+TIMEOUT = 30.0
+"""Seconds for one call, unless the tool says otherwise."""
 
 
 class Risk(enum.Enum):
@@ -68,6 +73,11 @@ class Tool:
     _arguments: type[msgspec.Struct] = field(repr=False)
     _result: msgspec.json.Decoder[object] | None = field(default=None, repr=False)
     _source: str = field(repr=False)
+
+    @property
+    def wants_trace(self) -> bool:
+        """Whether its calls are told the span that they are."""
+        return self.wants_context
 
     @property
     def labels(self) -> Labels | None:
@@ -170,11 +180,37 @@ class Tool:
             return text
 
     def source_hash(self) -> str:
-        """SHA-256 of the function's source as it was when the tool was declared; of its bytecode where there is none.
+        """SHA-256 of the function's source as it was when the tool was declared, and of `declared()` where it has any.
 
-        The bytecode differs between Python versions. What stands in for the tool or undoes it counts too.
+        Without source it is that of its bytecode, which differs between Python versions.
         """
+        declared = self.declared()
+        if not declared:
+            return self._source
+        told = msgspec.json.encode([self._source, declared], order="sorted")
+        return hashlib.sha256(told).hexdigest()
+
+    @property
+    def own_source(self) -> str:
+        """The hash of the function's source alone."""
         return self._source
+
+    def declared(self) -> dict[str, object]:
+        """How it is called where that is not as by default, and what helps it, in JSON values: part of its identity."""
+        said = self.options.said()
+        if self.timeout != TIMEOUT:
+            said["timeout"] = self.timeout
+        if self.idempotent:
+            said["idempotent"] = True
+        if isinstance(self.fallback, Constant):
+            said["fallback"] = {"constant": self.fallback.text}
+        for role in ("fallback", "undo", "check"):
+            helper = getattr(self, role)
+            if isinstance(helper, Tool):
+                own = {"name": helper.name, "risk": helper.risk.value, "source": helper.own_source}
+                more = helper.declared()
+                said[role] = {**own, "options": more} if more else own
+        return said
 
     def _bad(self, detail: str) -> BadArguments:
         return BadArguments(self.name, detail, self.parameters)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from attrs import Attribute, field, fields, frozen
+from attrs import Attribute, asdict, field, fields, frozen
 
 from choragus.agents.errors import ToolFault
 from choragus.agents.flow.declaration import Labels
@@ -25,6 +25,9 @@ class _Nothing:
 
 NOTHING = _Nothing()
 """No fallback: None is one."""
+
+HELPERS = frozenset({"fallback", "undo"})
+"""The options that may be functions and tools, whose identity is their own."""
 
 
 def _is_number(value: object) -> bool:
@@ -126,14 +129,17 @@ class Options:
     check: object = ""
     cost_usd: float = 0.0
     labels: Labels | None = None
+    version: str = ""
 
-    def said(self) -> list[str]:
-        """What was declared, as texts that are the same in every process; of tools and functions nothing."""
+    def said(self) -> dict[str, object]:
+        """What was declared and is not as by default, as JSON values; of tools and functions nothing."""
         plain = (int, str, bool, float, tuple, Retry, Rate, Breaker, Labels, type(None))
         given = ((each.name, each.default, getattr(self, each.name)) for each in fields(type(self)))
-        return [
-            f"{name}={value!r}" for name, default, value in given if value is not default and isinstance(value, plain)
-        ]
+        return {
+            name: _plain(value)
+            for name, default, value in given
+            if value != default and isinstance(value, plain) and name not in HELPERS
+        }
 
 
 def checked(called: str, given: Mapping[str, object]) -> Options:
@@ -162,9 +168,21 @@ def checked(called: str, given: Mapping[str, object]) -> Options:
         raise _fault(called, "labels", options.labels, "Labels(trusted=[...], arguments={...}), or None")
     if options.isolation not in (None, "process"):
         raise _fault(called, "isolation", options.isolation, "'process', or None")
+    if not isinstance(options.version, str):
+        raise _fault(called, "version", options.version, "a text, such as '2'")
     if not isinstance(options.secrets, tuple) or not all(isinstance(one, str) and one for one in options.secrets):
         raise _fault(called, "secrets", options.secrets, "a tuple of names, such as ('bank',)")
     return options
+
+
+def _plain(value: object) -> object:
+    """An option in JSON values; what has no order is sorted."""
+    if isinstance(value, Labels):
+        told = {"trusted": sorted(value.trusted), "arguments": dict(value.arguments), "guarded": value.guarded}
+        return {**told, "plans": value.plans, "within": value.within}
+    if isinstance(value, Retry | Rate | Breaker):
+        return asdict(value)
+    return sorted(map(str, value)) if isinstance(value, tuple) else value
 
 
 def _fault(called: str, name: str, value: object, remedy: str) -> ToolFault:

@@ -107,6 +107,7 @@ def _order(
         call=context.call,
         idempotency_key=context.idempotency_key,
         attempt=context.attempt,
+        traceparent=context.traceparent,
         secrets=dict(secrets),
     )
 

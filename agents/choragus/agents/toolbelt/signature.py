@@ -9,6 +9,7 @@ from typing import Any, Never, NoReturn, get_args, get_origin, get_type_hints
 import msgspec
 from attrs import frozen
 
+from choragus.agents.description import dedented
 from choragus.agents.errors import ToolFault
 
 from .context import ToolContext
@@ -74,7 +75,7 @@ def schema(called: str, arguments: type[msgspec.Struct]) -> dict[str, object]:
         if each.default is not msgspec.NODEFAULT:
             # A set has another order in each process, and the schema is part of a run's identity.
             schema["properties"][each.name]["default"] = msgspec.to_builtins(each.default, order="sorted")
-    return {**schema, "$defs": definitions} if definitions else schema
+    return dedented({**schema, "$defs": definitions} if definitions else schema)
 
 
 def _check_parameter(called: str, parameter: inspect.Parameter, hints: Mapping[str, object]) -> None:

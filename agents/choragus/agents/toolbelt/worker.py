@@ -37,6 +37,7 @@ class Order:
     idempotency_key: str
     attempt: int
     secrets: dict[str, str]
+    traceparent: str = ""
 
 
 @frozen(kw_only=True)
@@ -88,6 +89,7 @@ def _carried_out(order: Order) -> Answer:
             call=order.call,
             idempotency_key=order.idempotency_key,
             attempt=order.attempt,
+            traceparent=order.traceparent,
             secret=secret,
         )
         value = asyncio.run(_called(made, order.arguments, context))
