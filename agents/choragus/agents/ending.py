@@ -76,6 +76,11 @@ class Ending(Part[R, M]):
         self._show()
 
     @property
+    def is_done(self) -> bool:
+        """Whether the run is over."""
+        return self._is_over
+
+    @property
     def _is_over(self) -> bool:
         """Whether nothing is done in the run any more: it has ended, has not begun, or is about to be ended."""
         over = self.state.status.is_final or self.state.phase is Phase.NEW
@@ -146,7 +151,12 @@ class Ending(Part[R, M]):
         if self.services.keeps_episodes(state.agent):
             self.tell_at(actor_id(EPISODES, state.agent), self._over())
         self._show()
-        self._turn.after_commit(lambda: self.services.forget(self.key))
+        self._turn.after_commit(self._forget)
+
+    def _forget(self) -> None:
+        """Nothing of the run is kept in memory; its own memory does not always hear that it is over."""
+        self.services.forget(self.key)
+        self._system.actor_done(actor_id(MEMORY, self.key))
 
     def _leave_unread(self, status: Status) -> None:
         """Texts have been sent to the run that its model will not read."""
