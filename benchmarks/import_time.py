@@ -11,7 +11,7 @@ from benchmarks.target import at_most
 
 OURS = "import choragus.agents"
 USED = "from choragus.agents import Agent, Runtime, tool"
-BARE = "import anyio, attrs, cattrs.preconf.msgspec, msgspec, aiosqlite, opentelemetry.sdk.trace"
+BARE = "import anyio, attrs, cattrs.preconf.msgspec, msgspec, aiosqlite"
 TIMED = "from time import perf_counter; begin = perf_counter(); {}; print(perf_counter() - begin)"
 NOTES = (
     f"other: {BARE}",
