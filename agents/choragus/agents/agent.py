@@ -11,28 +11,27 @@ from typing import TYPE_CHECKING, Generic, cast
 from attrs import field, frozen
 from attrs.converters import optional
 
+from . import option
 from .approver import Approvals
 from .checkpoint import After, Before, Checkpoint, Checkpoints, check_checkpoints
 from .config_source import ConfigSource
-from .context.framing import check_context
-from .context.option import Context
-from .context.tool import with_block_tools
 from .errors import AgentFault
 from .limits import Limits
-from .mcp.declaration import McpServer
-from .mcp.offer import SEPARATOR
+from .mcp.separator import SEPARATOR
 from .model import Model
 from .model_gateway.options import ModelOptions
 from .output import Output
-from .plan.planning import Planning, check_helpers, check_planning
 from .policy.chain import Policy
 from .prompt import Prompt
-from .provider.registry import model_named
-from .success import Success, check_success
 from .tool import Risk, Tool
 
 if TYPE_CHECKING:  # a default of a TypeVar is known to type checkers on 3.11, and to the interpreter from 3.13 on
     from typing_extensions import TypeVar
+
+    from .context.option import Context
+    from .mcp.declaration import McpServer
+    from .plan.planning import Planning
+    from .success import Success
 
     T_co = TypeVar("T_co", covariant=True, default=str)
 else:
@@ -55,7 +54,7 @@ def _as_tuple(tools: Iterable[Tool]) -> tuple[Tool, ...]:
 
 
 def _as_model(model: Model | str) -> Model:
-    return model_named(model) if isinstance(model, str) else model
+    return option.model_named(model) if isinstance(model, str) else model
 
 
 def _as_models(models: Iterable[Model | str]) -> tuple[Model, ...]:
@@ -148,8 +147,8 @@ class Agent(Generic[T_co]):
 
     def __attrs_post_init__(self) -> None:
         _check_name(self.name)
-        if isinstance(self.context, Context) and self.context.has_editable_blocks and isinstance(self.tools, tuple):
-            object.__setattr__(self, "tools", with_block_tools(self.tools))
+        if self.context is not None and isinstance(self.tools, tuple):
+            object.__setattr__(self, "tools", _with_block_tools(self.context, self.tools))
         for model in self.models:
             _check_model(self.name, model)
         if self.cheaper is not None:
@@ -169,15 +168,17 @@ class Agent(Generic[T_co]):
         _check_servers(self.name, self.servers, self.approvals)
         names, prefixes = [tool.name for tool in self.tools], tuple(f"{one.name}{SEPARATOR}" for one in self.servers)
         check_checkpoints(self.name, self.checkpoints, [*names, *self._of_servers(prefixes)])
-        check_planning(self.name, self.planning, names, len(self.models), prefixes)
+        if self.planning is not None:
+            option.check_planning(self.name, self.planning, names, len(self.models), prefixes)
         _check_output(self.name, self.output, self.repairs)
         _check_told(self.name, self.episodes, self.configured)
-        check_success(self.name, self.success)
+        if self.success is not None:
+            option.check_success(self.name, self.success)
         _ = self.typed
         object.__setattr__(self, "prompt", self.prompt.with_values(self.variables))
         if self.context is not None:
             shown = [tool.schema for tool in self.tools]
-            check_context(self.name, self.context, self.prompt, shown, self.typed.asked if self.typed else None)
+            option.check_context(self.name, self.context, self.prompt, shown, self.typed.asked if self.typed else None)
 
     @cached_property
     def typed(self) -> Output[T_co] | None:
@@ -214,6 +215,11 @@ class Agent(Generic[T_co]):
     def last_models(self) -> tuple[Model, ...]:
         """What answers there: first that, then the fallbacks."""
         return (self.last_model, *self.fallbacks)
+
+
+def _with_block_tools(context: object, tools: tuple[Tool, ...]) -> tuple[Tool, ...]:
+    has_editable_blocks = isinstance(context, option.Context) and context.has_editable_blocks
+    return option.with_block_tools(tools) if has_editable_blocks else tools
 
 
 def _check_name(name: object) -> None:
@@ -274,7 +280,7 @@ def _check_approvals(agent: str, approvals: object, tools: Iterable[Tool]) -> No
 
 
 def _check_servers(agent: str, servers: object, approvals: Approvals) -> None:
-    if not isinstance(servers, tuple) or not all(isinstance(one, McpServer) for one in servers):
+    if not isinstance(servers, tuple) or not all(isinstance(one, option.McpServer) for one in servers):
         raise AgentFault(f"the servers of agent {agent!r} are {servers!r}: give a list of McpServer(...)")
     twice = [name for name, times in Counter(one.name for one in servers).items() if times > 1]
     if twice:
@@ -317,7 +323,8 @@ def agents_by_name(agents: Iterable[Agent[object]]) -> dict[str, Agent[object]]:
             raise AgentFault(f"two agents are named {agent.name!r}: rename one")
         found[agent.name] = agent
     for agent in found.values():
-        check_helpers(agent.name, agent.planning, found)
+        if agent.planning is not None:
+            option.check_helpers(agent.name, agent.planning, found)
     return found
 
 

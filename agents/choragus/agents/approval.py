@@ -196,11 +196,6 @@ def arguments_hash(run: str, call: str, tool: str, arguments: dict[str, object])
     return hashlib.sha256(msgspec.json.encode([run, call, tool, arguments], order="sorted")).hexdigest()
 
 
-def short_hash(value: object) -> str:
-    """16 hexadecimal digits that tell values apart; the same in every process."""
-    return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()[:16]
-
-
 def as_fields(approval: Approval) -> dict[str, object]:
     """The approval in plain JSON types, with what each answer will do."""
     fields = attrs.asdict(approval, filter=lambda field, _: field.name != "desk")

@@ -9,10 +9,11 @@ from choragus.actors.actor import M
 from choragus.mailbox.turn import OnInterrupt
 from choragus.supervision.backoff import Backoff
 
-from .approval import approval_id, short_hash
+from .approval import approval_id
 from .attention import of_unknown
 from .call import Call, End, GatewayState, Stage
 from .errand import CallTool, ToolReturned
+from .fingerprint import short_hash
 from .flow.label import MIXED, OWN, RUNTIME
 from .message import GUARDRAIL, ORCHESTRATOR, CallFinished, CallSettled, CallWaits, RetryCall
 from .part import Part

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from .approval import short_hash
+from .fingerprint import short_hash
 from .policy.chain import Chain, Ruling
 from .policy.check import PastCall
 from .policy.norms import Figures

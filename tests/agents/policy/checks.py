@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from choragus.agents.approval import short_hash
+from choragus.agents.fingerprint import short_hash
 from choragus.agents.policy.check import Check, Past, PastCall, Stage
 from choragus.agents.policy.norms import Norms
 from choragus.agents.spending import Spent

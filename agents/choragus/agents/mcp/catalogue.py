@@ -18,7 +18,8 @@ from choragus.supervision.strategy import OneForOne, Restart
 
 from .declaration import McpServer
 from .line import STOPPING, Attendant, Keep, Line
-from .offer import SEPARATOR, Offer, qualified
+from .offer import Offer, qualified
+from .separator import SEPARATOR
 from .session import Sdk, sdk
 from .standing import Standing, by_name, standings
 from .tooling import tool_of

@@ -18,7 +18,8 @@ import msgspec
 from choragus.agents.storable import storable
 from choragus.mailbox.codec import stored
 
-SEPARATOR = "__"
+from .separator import SEPARATOR
+
 LONGEST_TOOL = 64
 """Characters of a tool's name, as the providers of models have it."""
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from .chain import Chain, Policy, Ruling
 from .check import Check, Past, PastCall, Stage
-from .norms import Norms
 from .verdict import Allow, Ask, Deny, End, Escalate, Rewrite, Verdict
 
 if TYPE_CHECKING:
     from .config import load_policies
     from .loop import LoopPolicy
+    from .norms import Norms
     from .path import PathBoundary
     from .rate import RatePolicy
     from .redacted import Redacted, redact
@@ -66,6 +66,7 @@ __all__ = [
 _MODULES = {
     "LoopPolicy": "loop",
     "NewToolPolicy": "unusual",
+    "Norms": "norms",
     "OutputSchema": "schema",
     "PathBoundary": "path",
     "Pinned": "url",

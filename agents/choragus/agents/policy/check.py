@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from choragus.agents.flow.reading import Origins
 from choragus.agents.spending import Spent
 
-from .norms import Norms
+if TYPE_CHECKING:
+    from choragus.agents.flow.reading import Origins
+
+    from .norms import Norms
 
 
 class Stage(Enum):

@@ -7,8 +7,8 @@ from functools import cached_property
 
 from attrs import field, frozen
 
-from choragus.agents.approval import short_hash
 from choragus.agents.errors import AgentFault
+from choragus.agents.fingerprint import short_hash
 
 from .check import Check, PastCall, Stage
 from .decision import Decision, check_decision, is_among, verdict_of, version_of

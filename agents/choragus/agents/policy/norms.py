@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 from attrs import define, evolve, field, frozen
 
-from choragus.agents.approval import short_hash
+from choragus.agents.fingerprint import short_hash
 
 KEPT = 50
 """Runs whose figures are kept, the latest."""

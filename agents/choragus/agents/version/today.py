@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from choragus.agents.errors import AgentFault
-from choragus.agents.mcp.offer import SEPARATOR
+from choragus.agents.mcp.separator import SEPARATOR
 from choragus.agents.runtime import Runtime
 
 from .keeping import Versions
