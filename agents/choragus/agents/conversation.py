@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import msgspec
 
 from choragus.mailbox.codec import Record, decode_as
-from choragus.mailbox.store import Store
 
+from . import works
 from .agent import Agent
-from .desk import Desk
 from .errors import AgentFault, UnknownThread
-from .following import thread_id, thread_stream
-from .inspection import RunSummary, find_run, find_summary
-from .message import StartRun
 from .model import ChatMessage, Image
 from .output import Output
-from .run import Run
-from .speaking import last_run, said, say
-from .speech import Place
 from .steering import Steering
 from .storable import storable
-from .stream import conversation_stream
-from .tenancy import check_same
+
+if TYPE_CHECKING:
+    from choragus.mailbox.store import Store
+
+    from .desk import Desk
+    from .inspection import RunSummary
+    from .message import StartRun
+    from .run import Run
 
 T = TypeVar("T")
 
@@ -78,13 +77,13 @@ class Thread:
 
     async def send(self, text: str, images: Iterable[Image] = (), *, by: str = "host", key: str = "") -> Run[Any]:
         """Say something in it: to its last run, as by `Run.send`."""
-        message = said(text, images, by, key)
-        last = await last_run(self._desk.store, self.id) or ("" if self.name else self.id)
+        message = works.said(text, images, by, key)
+        last = await works.last_run(self._desk.store, self.id) or ("" if self.name else self.id)
         if not last:
             raise UnknownThread(self.name, "all of its runs were pruned: begin it with Runtime.start(thread=...)")
-        run = await say(self._desk, last, message)
-        agent = (await find_run(self._desk.store, run, self._desk.place)).agent
-        return Run(run, self._desk, self._desk.services.output(agent))
+        run = await works.say(self._desk, last, message)
+        agent = (await works.find_run(self._desk.store, run, self._desk.place)).agent
+        return works.Run(run, self._desk, self._desk.services.output(agent))
 
 
 class Conversations(Steering):
@@ -102,17 +101,19 @@ class Conversations(Steering):
         Raises:
             UnknownThread: when there is none, or several agents have one.
         """
-        if isinstance(name, Run):
+        if isinstance(name, works.Run):
             run = await name.status()
             return Thread(run.thread or run.run, run.name, self._desk)
         check_name(name)
         asked = [agent.name] if agent is not None else list(self._agents)
-        there = [one for one in asked if (await self.store.extent(thread_stream(thread_id(one, name)))).count]
+        there = [
+            one for one in asked if (await self.store.extent(works.thread_stream(works.thread_id(one, name)))).count
+        ]
         if len(there) != 1:
             among = ", ".join(there or asked)
             why = "several agents have one, say which:" if there else "begin it with Runtime.start(thread=...), with"
             raise UnknownThread(name, f"{why} {among}")
-        return Thread(thread_id(there[0], name), name, self._desk)
+        return Thread(works.thread_id(there[0], name), name, self._desk)
 
 
 def check_name(name: object) -> None:
@@ -128,27 +129,27 @@ async def begin_or_send(
     if parent is not None:
         raise AgentFault(f"thread={name!r} and parent={parent!r} were both given: a sub-run begins no conversation")
     check_name(name)
-    thread = thread_id(start.agent, name)
-    last = await last_run(desk.store, thread)
-    await check_same(desk.store, last, start.tenant, f"thread {name!r}")
+    thread = works.thread_id(start.agent, name)
+    last = await works.last_run(desk.store, thread)
+    await works.check_same(desk.store, last, start.tenant, f"thread {name!r}")
     if not last:
-        gone = (await desk.store.extent(thread_stream(thread))).last
-        last = thread_id(start.agent, name, gone)
-        begin = attrs.evolve(start, key="", place=Place(thread=thread, name=name, said=start.key))
+        gone = (await desk.store.extent(works.thread_stream(thread))).last
+        last = works.thread_id(start.agent, name, gone)
+        begin = attrs.evolve(start, key="", place=works.Place(thread=thread, name=name, said=start.key))
         if await desk.orchestrator(last).ask(begin):
-            return Run(last, desk, output)
-    message = attrs.evolve(said(start.goal, start.images, "host", start.key), plan=start.plan)
-    return Run(await say(desk, last, message), desk, output)
+            return works.Run(last, desk, output)
+    message = attrs.evolve(works.said(start.goal, start.images, "host", start.key), plan=start.plan)
+    return works.Run(await works.say(desk, last, message), desk, output)
 
 
 async def runs_of(store: Store, thread: str) -> AsyncIterator[RunSummary]:
     """The runs of a thread that are not pruned, in their order."""
-    after, stream = 0, thread_stream(thread)
-    if not (await store.extent(stream)).last and (alone := await find_summary(store, thread)):
+    after, stream = 0, works.thread_stream(thread)
+    if not (await store.extent(stream)).last and (alone := await works.find_summary(store, thread)):
         yield alone
     while lines := await store.read(stream, after, PAGE):
         for line in lines:
-            run = await find_summary(store, str(msgspec.json.decode(line.body)["run"]))
+            run = await works.find_summary(store, str(msgspec.json.decode(line.body)["run"]))
             if run is not None:
                 yield run
         after = lines[-1].position
@@ -165,7 +166,7 @@ async def history(store: Store, thread: str) -> AsyncIterator[HistoryLine]:
 
 
 async def _said(store: Store, run: str, after: int) -> AsyncIterator[HistoryLine]:
-    while lines := await store.read(conversation_stream(run), after, PAGE):
+    while lines := await store.read(works.conversation_stream(run), after, PAGE):
         for line in lines:
             message = decode_as(ChatMessage, Record("json", 1, line.body))
             yield HistoryLine(run=run, at=line.at, message=message)

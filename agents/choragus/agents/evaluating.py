@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from choragus.actors.ref import Ref
-from choragus.mailbox.reader import Reader
-from choragus.mailbox.store import Store
-from choragus.supervision.system import System
 
+from . import works
 from .agent import Agent
 from .errors import AgentFault
-from .evaluation.record import BeginEvaluation, EndEvaluation, Evaluation, TrialEnded
-from .ledger import Ledger, LedgerSummary
-from .mcp.catalogue import Catalogue
-from .service import Services
-from .toolbelt.execution import Toolbelt
+
+if TYPE_CHECKING:
+    from choragus.mailbox.store import Store
+    from choragus.supervision.system import System
+
+    from .evaluation.record import BeginEvaluation, EndEvaluation, TrialEnded
+    from .ledger import Ledger
+    from .mcp.catalogue import Catalogue
+    from .service import Services
+    from .toolbelt.execution import Toolbelt
 
 
 class Evaluating:
@@ -46,7 +50,7 @@ class Evaluating:
 
     def evaluation(self, id: str) -> Ref[BeginEvaluation | TrialEnded | EndEvaluation]:
         """The record of the evaluation of that id; `evaluate()` writes it."""
-        return self._system.ref(Evaluation, id)
+        return self._system.ref(works.Evaluation, id)
 
     def has_ledger(self, name: str) -> bool:
         """Whether runs can draw on a ledger of that name."""
@@ -62,7 +66,7 @@ class Evaluating:
             raise AgentFault("this runtime is open: pass what it is to know as Runtime(agents=[...])")
         for agent in agents:
             self._agents = {agent.name: agent, **self._agents}
-        self._catalogue = Catalogue(self._agents, self._toolbelt.vault)
+        self._catalogue = works.Catalogue(self._agents, self._toolbelt.vault)
 
     def move(self, path: str | Path) -> None:
         """Have its runs live in another file than it was made with; before it is opened.
@@ -84,7 +88,7 @@ class Evaluating:
             bodies = [view.body for view in await self._given.views("ledger")]
         else:
             bodies = _ledgers_in(self.place)
-        rows = [msgspec.json.decode(body or b"{}", type=LedgerSummary) for body in bodies]
+        rows = [msgspec.json.decode(body or b"{}", type=works.LedgerSummary) for body in bodies]
         return {one.name: one.limit_usd for one in rows if one.name.startswith(prefix) and one.limit_usd is not None}
 
 
@@ -92,5 +96,5 @@ def _ledgers_in(place: str) -> list[bytes | None]:
     """The rows of the ledgers in a file, without owning it."""
     if place == "memory" or not Path(place).exists():
         return []
-    with Reader(place) as reader:
+    with works.Reader(place) as reader:
         return [view.body for view in reader.views("ledger")]

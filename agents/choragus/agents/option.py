@@ -27,13 +27,13 @@ __all__ = [
 ]
 
 _MODULES = {
-    "context.framing": ("check_context",),
-    "context.option": ("Context",),
-    "context.tool": ("with_block_tools",),
-    "mcp.declaration": ("McpServer",),
-    "plan.planning": ("check_helpers", "check_planning"),
-    "provider.registry": ("model_named",),
-    "success": ("check_success",),
+    ".context.framing": ("check_context",),
+    ".context.option": ("Context",),
+    ".context.tool": ("with_block_tools",),
+    ".mcp.declaration": ("McpServer",),
+    ".plan.planning": ("check_helpers", "check_planning"),
+    ".provider.registry": ("model_named",),
+    ".success": ("check_success",),
 }
 """Where the names are defined, as the imports above say it too."""
 

@@ -12,74 +12,47 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import anyio
 import anyio.lowlevel
 
-from choragus.actors.event import Events
-from choragus.actors.w3c import in_trace
-from choragus.mailbox.memory import MemoryStore
-from choragus.mailbox.sqlite import SqliteStore
-from choragus.mailbox.store import Store
 from choragus.supervision.backoff import Backoff
-from choragus.supervision.spec import Region
-from choragus.supervision.system import System
-from choragus.supervision.tree import TreeNode
 
-from .account import Account
+from . import works
 from .agent import Agent, agents_by_name, check_policies, check_start
-from .approval import Approval
-from .assessing import SuccessRunner
-from .attention import Attention, waiting
-from .baseline import Baseline
-from .context.runner import block_editor, context_runners
-from .context.sharing import SharedBlock
 from .conversation import Conversations, begin_or_send
-from .desk import PARTS, Desk
-from .draining import Door, Doorkeeper
 from .errors import AgentError
 from .evaluating import Evaluating
-from .evaluation.record import Evaluation, is_trial
-from .fork import check_fork, fork_id, parent, standing_at
-from .herald import Herald, Hook, Teller, keep_telling
-from .holding import OnChange, sorted_runs
-from .inspection import RunSummary, Unknown, approvals, find_run, runs, unknowns
-from .knowledge.access import KEEPERS, Knowing, libraries_of
-from .knowledge.declaration import Library, by_name, checked_episodes
-from .ledger import Ledger, check_ledgers, ledgers_by_name
+from .knowledge.access import Knowing, keepers, libraries_of
 from .limits import Limits
-from .logbook.asking import logged
-from .logbook.query import Logged
 from .mcp.accepting import Accepting
-from .mcp.catalogue import Catalogue
-from .mcp.pinbook import Pinbook
-from .message import ForkRun, StartRun
 from .model import Image
 from .model_gateway.options import ProviderLimits
-from .model_gateway.provision import gateway_for
 from .naming import run_id
-from .offering import check_prices, release
-from .plan.giving import check_plan
-from .plan.step import Plan
 from .policy.chain import Policy
-from .retention import Sweep, prune_runs
-from .rulebook import MAIN, Rulebook
-from .rules import Rules
-from .run import Run
-from .service import Services
-from .speaking import check_text
 from .steering import begin_child
-from .telemetry.declaration import Telemetry
-from .telemetry.host import begun_in
-from .tenancy import check_same, check_tenant
-from .toolbelt.breaking import BreakerMoved
-from .toolbelt.execution import Toolbelt
-from .toolbelt.provision import check_grant, check_resources, secret_names
-from .toolbelt.secret import Secrets, Vault
-from .tracing import Tracing
-from .version.evaluated import Evaluations, Required
-from .version.migration import Migration, aliases, checked
-from .version.registrar import Registrar
 from .version.versioned import Versioned
 
 if TYPE_CHECKING:
+    from choragus.actors.event import Events
+    from choragus.mailbox.store import Store
+    from choragus.supervision.system import System
+    from choragus.supervision.tree import TreeNode
+
+    from .approval import Approval
+    from .attention import Attention
+    from .herald import Hook
+    from .holding import OnChange
+    from .inspection import RunSummary, Unknown
+    from .knowledge.declaration import Library
+    from .ledger import Ledger
+    from .logbook.query import Logged
+    from .plan.step import Plan
+    from .retention import Sweep
+    from .rules import Rules
+    from .run import Run
     from .telemetry import Exporter
+    from .telemetry.declaration import Telemetry
+    from .toolbelt.secret import Secrets
+    from .tracing import Tracing
+    from .version.evaluated import Required
+    from .version.migration import Migration
 
 T = TypeVar("T")
 
@@ -157,45 +130,59 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
             raise ValueError("exporter=... and telemetry=... were both given: give Telemetry(exporter=...) alone")
         if on_change not in ("refuse", "warn"):
             raise ValueError(f"on_change={on_change!r} is neither 'refuse' nor 'warn'")
+        works.load()
         self.place = "memory" if path is None else str(path)
         self._path = path
         self._given = store
         self._agents = agents_by_name(agents)
         self._policies = tuple(policies)
         check_policies("the policies of the runtime", self._policies)
-        self._ledgers = ledgers_by_name(ledgers)
-        self._toolbelt = Toolbelt(resources, Vault(secrets))
-        check_resources(self._agents.values(), resources)
-        self._models = gateway_for(self._agents.values(), providers, self._toolbelt.vault, clock)
-        self._catalogue = Catalogue(self._agents, self._toolbelt.vault)
-        self._telemetry = Telemetry(exporter=exporter) if exporter is not None else telemetry
+        self._ledgers = works.ledgers_by_name(ledgers)
+        self._toolbelt = works.Toolbelt(resources, works.Vault(secrets))
+        works.check_resources(self._agents.values(), resources)
+        self._models = works.gateway_for(self._agents.values(), providers, self._toolbelt.vault, clock)
+        self._catalogue = works.Catalogue(self._agents, self._toolbelt.vault)
+        self._telemetry = works.Telemetry(exporter=exporter) if exporter is not None else telemetry
         self._tracing: Tracing | None = None
         self._on_change = on_change
         self._signals = signals
         self._clock = clock
         self._hook = attention
         self._is_open = False
-        self._shelved = by_name(libraries)
-        self._episodes = checked_episodes(episodes)
-        self._migrations = checked(migrations, self._agents)
-        self._evaluations = Evaluations(require_evaluated)
-        parts = (*PARTS, Rulebook, Herald, Baseline, Account, SharedBlock, Pinbook, Evaluation, Registrar)
-        regions = (*parts, Doorkeeper, *KEEPERS)
-        self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in regions]
+        self._shelved = works.by_name(libraries)
+        self._episodes = works.checked_episodes(episodes)
+        self._migrations = works.checked(migrations, self._agents)
+        self._evaluations = works.Evaluations(require_evaluated)
+        self._unfinished = works.Unfinished()
+        parts = (
+            *works.PARTS,
+            works.Rulebook,
+            works.Herald,
+            works.Baseline,
+            works.Account,
+            works.SharedBlock,
+            works.Pinbook,
+            works.Evaluation,
+            works.Registrar,
+        )
+        regions = (*parts, works.Doorkeeper, *keepers())
+        self._regions = [works.Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in regions]
 
     async def __aenter__(self) -> Self:
         if self._is_open:
             raise RuntimeError(f"this Runtime on {self.place} is open already: make another")
-        self._toolbelt.vault.check(secret_names(self._agents.values()))
+        self._toolbelt.vault.check(works.secret_names(self._agents.values()))
         if self._telemetry is not None:
-            self._tracing = Tracing(self._telemetry, self._toolbelt.vault.scrubbed)
+            self._tracing = works.Tracing(self._telemetry, self._toolbelt.vault.scrubbed)
         self.store = await self._open_store()
         try:
             await self._catalogue.open(self.store, self._keep)
             self._system, versions = self._build(), self._services.versions
             await versions.open(self.store)
             await self._evaluations.look(self.store)
-            self._unfinished = await sorted_runs(self.store, versions, self._on_change, self._clock(), self._migrations)
+            self._unfinished = await works.sorted_runs(
+                self.store, versions, self._on_change, self._clock(), self._migrations
+            )
             self._system.hold(one.run for one in self._unfinished.held)
             await self._system.__aenter__()
         except BaseException:
@@ -204,7 +191,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
             raise
         self._is_open = True
         held = {one.run: one.reason for one in self._unfinished.held}
-        self._desk = Desk(self.place, self.store, self._system, held, self._services)
+        self._desk = works.Desk(self.place, self.store, self._system, held, self._services)
         try:
             await self._desk.look()
             await self._note_versions()
@@ -215,7 +202,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
         if self._tracing is not None:
             self._system.kernel.keep(self._tracing.keep(self._system, self._desk))
         if self._hook is not None:
-            self._system.kernel.keep(keep_telling(self._system, self.store, self.held, self._clock()))
+            self._system.kernel.keep(works.keep_telling(self._system, self.store, self.held, self._clock()))
         return self
 
     async def __aexit__(
@@ -228,7 +215,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
             self._desk.close()
             if self._tracing is not None:
                 await self._tracing.close()
-            await release(self._agents.values())
+            await works.release(self._agents.values())
 
     @property
     def events(self) -> Events:
@@ -242,7 +229,9 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
     @property
     def rules(self) -> Rules:
         """The standing rules, by which calls run without a question."""
-        return Rules(self.store, lambda: self._system.ref(Rulebook, MAIN), self._clock, self._services.rule_fault)
+        return works.Rules(
+            self.store, lambda: self._system.ref(works.Rulebook, works.MAIN), self._clock, self._services.rule_fault
+        )
 
     async def start(
         self,
@@ -292,12 +281,12 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
         """
         check_start(self._agents, agent, goal, key)
         self._check_open()
-        drawn = check_ledgers(ledgers, self._ledgers, parent)
+        drawn = works.check_ledgers(ledgers, self._ledgers, parent)
         known = self._known[agent.name]
-        granted = check_grant(known, tools)
-        await check_prices(agent, parent is not None or bool(drawn))
-        check_plan(known, plan, granted)
-        asked = StartRun(
+        granted = works.check_grant(known, tools)
+        await works.check_prices(agent, parent is not None or bool(drawn))
+        works.check_plan(known, plan, granted)
+        asked = works.StartRun(
             agent=agent.name,
             goal=goal,
             key=key,
@@ -305,9 +294,9 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
             tools=granted,
             ledgers=drawn,
             plan=plan,
-            images=check_text(goal, images),
-            tenant=check_tenant(tenant, parent is not None),
-            trace="" if parent is not None else begun_in(traceparent),
+            images=works.check_text(goal, images),
+            tenant=works.check_tenant(tenant, parent is not None),
+            trace="" if parent is not None else works.begun_in(traceparent),
         )
         if self._evaluations.required is not False and not await self._may_begin(agent.name, key):
             await self._evaluations.check(self.store, agent.name, asked.manifest)
@@ -317,11 +306,11 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
             return await begin_child(self._desk, parent.id, asked, agent.typed)
         while True:
             id = run_id(agent.name, key)
-            with in_trace(asked.trace):
+            with works.in_trace(asked.trace):
                 begun = await self._desk.orchestrator(id).ask(asked)
             if begun or key:  # else another run drew the same id
-                await check_same(self.store, id, "" if begun else tenant, f"key {key!r}")
-                return Run(id, self._desk, agent.typed)
+                await works.check_same(self.store, id, "" if begun else tenant, f"key {key!r}")
+                return works.Run(id, self._desk, agent.typed)
 
     async def fork(
         self,
@@ -358,22 +347,22 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
             AgentError: when its conversation is, or when anything of this came about in between.
             MessageParked: when the new run could not begin.
         """
-        check_fork(at, key, limits, by)
+        works.check_fork(at, key, limits, by)
         self._check_open()
-        of = await parent(self.store, run, self.place)
+        of = await works.parent(self.store, run, self.place)
         known = self._known.get(of.agent)
         identity = self._services.manifest(of.agent).hash if known else ""
         self._services.check_agent(of.run, of.agent, identity if changed else of.manifest)
-        id, there = await fork_id(self.store, of, at, key)
+        id, there = await works.fork_id(self.store, of, at, key)
         if there is not None:
-            return Run(id, self._desk, self._services.output(of.agent))
-        position = (await standing_at(self.store, of.run, at)).position
+            return works.Run(id, self._desk, self._services.output(of.agent))
+        position = (await works.standing_at(self.store, of.run, at)).position
         await self._evaluations.check(self.store, of.agent, identity)
-        asked = ForkRun(run=of.run, at=position, agent=of.agent, key=key, manifest=identity, by=by, limits=limits)
+        asked = works.ForkRun(run=of.run, at=position, agent=of.agent, key=key, manifest=identity, by=by, limits=limits)
         refusal = await self._desk.orchestrator(id).ask(asked)
         if refusal:
             raise AgentError(refusal)
-        return Run(id, self._desk, self._services.output(of.agent))
+        return works.Run(id, self._desk, self._services.output(of.agent))
 
     async def run(self, id: str) -> Run[Any]:
         """The run of that id, or of the only id that begins so; its answer is of its agent's type.
@@ -381,12 +370,12 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
         Raises:
             UnknownRun: when there is none.
         """
-        found = await find_run(self.store, id, self.place)
-        return Run(found.run, self._desk, self._services.output(found.agent))
+        found = await works.find_run(self.store, id, self.place)
+        return works.Run(found.run, self._desk, self._services.output(found.agent))
 
     async def runs(self) -> list[RunSummary]:
         """Every run in the file, in the order of their starts."""
-        return await runs(self.store)
+        return await works.runs(self.store)
 
     def log(
         self,
@@ -413,19 +402,21 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
             CorruptRecord: when an entry is not what was written.
         """
         self._check_open()
-        return logged(self.store, self.place, kind=kind, run=run, agent=agent, since=since, until=until, after=after)
+        return works.logged(
+            self.store, self.place, kind=kind, run=run, agent=agent, since=since, until=until, after=after
+        )
 
     async def pending(self) -> list[Approval]:
         """What waits for a person in any run, oldest first: decide by the approval's `approve`, `deny` or `answer`."""
-        return await approvals(self.store, desk=self._desk)
+        return await works.approvals(self.store, desk=self._desk)
 
     async def unknown(self) -> list[Unknown]:
         """The calls of unknown outcome in any run, oldest first: settle each by its run's `settle`."""
-        return await unknowns(self.store)
+        return await works.unknowns(self.store)
 
     async def attention(self) -> list[Attention]:
         """All that needs a person now: approvals, questions, unknown outcomes, parked messages, held runs."""
-        return await waiting(self.store, self.held, self._services.opened)
+        return await works.waiting(self.store, self.held, self._services.opened)
 
     async def prune(self, *, older_than: float, dry_run: bool = False) -> Sweep:
         """Take away the runs that ended more than so many seconds ago; see `docs/durability.md`.
@@ -436,23 +427,23 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
         Raises:
             ValueError: when `older_than` is negative.
         """
-        return await prune_runs(self.store, older_than=older_than, now=self._clock(), dry_run=dry_run)
+        return await works.prune_runs(self.store, older_than=older_than, now=self._clock(), dry_run=dry_run)
 
     async def _may_begin(self, agent: str, key: str) -> bool:
         """Whether the run of that key begins, or has begun, whatever its agent was evaluated as."""
-        return is_trial(key) or (bool(key) and await self.store.view("run", run_id(agent, key)) is not None)
+        return works.is_trial(key) or (bool(key) and await self.store.view("run", run_id(agent, key)) is not None)
 
     async def _open_store(self) -> Store:
         if self._given is not None:
             return self._given
-        return MemoryStore() if self._path is None else await SqliteStore.open(self._path)
+        return works.MemoryStore() if self._path is None else await works.SqliteStore.open(self._path)
 
     def _breaker_moved(self, where: str, seconds: float) -> None:
-        self._system.events.publish(BreakerMoved(where, seconds))
+        self._system.events.publish(works.BreakerMoved(where, seconds))
 
     def _build(self) -> System:
         self._libraries = libraries_of(self._shelved, self._episodes, self.store, self._clock, lambda: self._system)
-        self._services = services = Services(
+        self._services = services = works.Services(
             self._known,
             self.store,
             self._clock,
@@ -461,23 +452,23 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
             self._toolbelt,
             self._ledgers,
             self._hook,
-            editor=block_editor(lambda: self._system),
+            editor=works.block_editor(lambda: self._system),
             models=self._models,
             catalogue=self._catalogue,
             libraries=self._libraries,
-            aliases=aliases(self._migrations),
+            aliases=works.aliases(self._migrations),
         )
         self._toolbelt.moved = self._models.providers.moved = self._breaker_moved
-        return System(
+        return works.System(
             tree=[*(self._tracing.tree() if self._tracing else ()), *self._catalogue.tree()],
             actors=self._regions,
             runners={
                 "model": services.call_model,
                 "tool": services.call_tool,
-                "success": SuccessRunner(services).call,
-                "attention": Teller(self._hook).tell,
-                "door": Door(lambda why: self._desk.drain(why)).shut,
-                **context_runners(services),
+                "success": works.SuccessRunner(services).call,
+                "attention": works.Teller(self._hook).tell,
+                "door": works.Door(lambda why: self._desk.drain(why)).shut,
+                **works.context_runners(services),
             },
             resources=services,
             store=self.store,

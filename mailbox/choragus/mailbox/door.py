@@ -8,10 +8,10 @@ from importlib import import_module
 
 
 def lazily(door: str, modules: Mapping[str, Iterable[str]]) -> Callable[[str], object]:
-    """The `__getattr__` of the module named `door`, which gives each name from the module in its package that has it.
+    """The `__getattr__` of the module named `door`, which gives each name from the module that defines it.
 
     Args:
-        modules: the names by the module that defines them, relative to the package in which the door stands.
+        modules: the names by their modules, which are named in full, or with a leading dot within the door's package.
     """
     package = door.rpartition(".")[0]
     places = {name: module for module, names in modules.items() for name in names}
@@ -19,7 +19,7 @@ def lazily(door: str, modules: Mapping[str, Iterable[str]]) -> Callable[[str], o
     def get(name: str) -> object:
         if name not in places:
             raise AttributeError(f"module {door!r} has no attribute {name!r}")
-        found: object = getattr(import_module(f"{package}.{places[name]}"), name)
+        found: object = getattr(import_module(places[name], package), name)
         setattr(sys.modules[door], name, found)
         return found
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
+from choragus.agents import works
 from choragus.agents.agent import Agent
-from choragus.mailbox.store import Store
-from choragus.supervision.system import System
 
-from .biographer import Biographer
-from .declaration import OWN, Library
-from .episode import Episodes
-from .librarian import Librarian
-from .opening import Libraries
-from .shelf import Shelf
+from .namespace import OWN
 
-KEEPERS = (Librarian, Biographer)
-"""The actors that hold documents."""
+if TYPE_CHECKING:
+    from choragus.mailbox.store import Store
+    from choragus.supervision.system import System
+
+    from .biographer import Biographer
+    from .declaration import Library
+    from .episode import Episodes
+    from .librarian import Librarian
+    from .opening import Libraries
+    from .shelf import Shelf
 
 
 class Knowing:
@@ -48,6 +51,11 @@ class Knowing:
         return self._libraries
 
 
+def keepers() -> tuple[type[Librarian], type[Biographer]]:
+    """The actors that hold documents."""
+    return (works.Librarian, works.Biographer)
+
+
 def libraries_of(
     declared: Mapping[str, Library],
     episodes: Library | bool,
@@ -56,11 +64,11 @@ def libraries_of(
     system: Callable[[], System],
 ) -> Libraries:
     """The libraries of a runtime over that store; the system is there once they are used."""
-    return Libraries(
+    return works.Libraries(
         declared,
         store,
         now,
-        lambda key: system().ref(Librarian, key),
-        lambda agent: system().ref(Biographer, agent),
-        Library("episodes") if episodes is True else episodes or None,
+        lambda key: system().ref(works.Librarian, key),
+        lambda agent: system().ref(works.Biographer, agent),
+        works.Library("episodes") if episodes is True else episodes or None,
     )

@@ -11,6 +11,7 @@ from attrs import field, frozen
 from choragus.agents.tool import Tool
 
 from .embedder import Embedder
+from .namespace import OWN
 from .retrieving import FromLibrary
 from .tools import Namespace, memory_tools
 
@@ -18,8 +19,6 @@ CHUNK = 2_000
 """Characters of a part, unless the library says otherwise."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,127}")
-OWN = "main"
-"""The namespace of whoever names none."""
 
 
 @frozen

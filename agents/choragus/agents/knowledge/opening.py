@@ -10,9 +10,10 @@ from choragus.actors.ref import Ref
 from choragus.mailbox.address import ActorId, key_of, type_of
 from choragus.mailbox.store import Store
 
-from .declaration import OWN, Library, collection_of, library_key
+from .declaration import Library, collection_of, library_key
 from .episode import Episodes
 from .message import EPISODES, ForgetTexts, PutTexts
+from .namespace import OWN
 from .nearness import Nearness, check_extra
 from .shelf import Shelf
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+from choragus.agents import works
 from choragus.agents.agent import Agent
 from choragus.agents.errors import AgentError
-from choragus.supervision.system import System
 
-from .catalogue import Catalogue, ServerStatus, wanted
-from .declaration import McpServer
-from .offer import Offer
-from .pinbook import AcceptTools, Pinbook, SawTools
+if TYPE_CHECKING:
+    from choragus.supervision.system import System
+
+    from .catalogue import Catalogue, ServerStatus
+    from .declaration import McpServer
+    from .offer import Offer
 
 
 class Accepting:
@@ -47,12 +50,12 @@ class Accepting:
         """
         if not by.strip():
             raise ValueError(f"by={by!r} names nobody: say whose word it is")
-        message = AcceptTools(by=by.strip(), tool=tool, mark=mark, identity=dict(identity or {"method": "host"}))
-        refusal = await self._system.ref(Pinbook, server).ask(message)
+        message = works.AcceptTools(by=by.strip(), tool=tool, mark=mark, identity=dict(identity or {"method": "host"}))
+        refusal = await self._system.ref(works.Pinbook, server).ask(message)
         if refusal:
             raise AgentError(refusal)
 
     async def _keep(self, server: McpServer, offers: tuple[Offer, ...]) -> None:
         """Have what a server offers compared with what was accepted, and wait until that counts."""
-        saw = SawTools(offers=offers, wanted=wanted(server, offers), is_strict=server.pin == "strict")
-        await self._system.ref(Pinbook, server.name).ask(saw)
+        saw = works.SawTools(offers=offers, wanted=works.wanted(server, offers), is_strict=server.pin == "strict")
+        await self._system.ref(works.Pinbook, server.name).ask(saw)

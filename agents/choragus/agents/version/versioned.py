@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from choragus.agents import works
 from choragus.agents.agent import Agent
-from choragus.agents.desk import Desk
-from choragus.agents.holding import HeldRun, Unfinished
-from choragus.agents.manifest import Manifest, manifest
-from choragus.agents.message import ORCHESTRATOR, CancelRun
-from choragus.agents.orchestrator import Orchestrator
 from choragus.agents.policy.chain import Policy
-from choragus.agents.service import Services
-from choragus.agents.visit import recorded
 from choragus.mailbox.address import actor_id
-from choragus.mailbox.store import Store
-from choragus.supervision.system import System
 
-from .evaluated import Evaluations
-from .message import NoteRefused, Refusal
-from .record import REFUSED
-from .registrar import MAIN, Registrar
+if TYPE_CHECKING:
+    from choragus.agents.desk import Desk
+    from choragus.agents.holding import HeldRun, Unfinished
+    from choragus.agents.manifest import Manifest
+    from choragus.agents.service import Services
+    from choragus.mailbox.store import Store
+    from choragus.supervision.system import System
+
+    from .evaluated import Evaluations
+    from .message import Refusal
+
 
 _LOG = logging.getLogger("choragus")
 
@@ -39,7 +39,7 @@ class Versioned:
     _system: System
     _services: Services
     _evaluations: Evaluations
-    _unfinished: Unfinished = Unfinished()
+    _unfinished: Unfinished
     """What was found at the opening."""
     _desk: Desk
     _policies: tuple[Policy, ...]
@@ -82,7 +82,7 @@ class Versioned:
         name = agent.name if isinstance(agent, Agent) else agent
         if name not in self._known:
             raise LookupError(f"no agent named {name!r} in this runtime: it has {', '.join(self._known) or 'none'}")
-        return manifest(self._known[name], self._policies)
+        return works.manifest(self._known[name], self._policies)
 
     async def _note_versions(self) -> None:
         """Write down what is refused, have declared patches applied, and end what somebody has asked to be ended."""
@@ -90,18 +90,18 @@ class Versioned:
         for one in found.warned:
             _LOG.warning("run %s goes on though %s", one.run, one.reason)
         noted = [*(one.refusal() for one in found.held), *(one.refusal(warned=True) for one in found.warned)]
-        known = {view.key: msgspec.json.decode(view.body or b"{}") for view in await self.store.views(REFUSED)}
+        known = {view.key: msgspec.json.decode(view.body or b"{}") for view in await self.store.views(works.REFUSED)}
         fresh = [one for one in noted if not _is_known(one, known.get(one.run))]
         gone = sorted(known.keys() - {one.run for one in noted})
-        registrar = self._system.ref(Registrar, MAIN)
+        registrar = self._system.ref(works.Registrar, works.MAIN)
         for at in range(0, len(fresh), AT_ONCE):
-            registrar.tell(NoteRefused(tuple(fresh[at : at + AT_ONCE])))
+            registrar.tell(works.NoteRefused(tuple(fresh[at : at + AT_ONCE])))
         for at in range(0, len(gone), AT_ONCE):
-            registrar.tell(NoteRefused(gone=tuple(gone[at : at + AT_ONCE])))
+            registrar.tell(works.NoteRefused(gone=tuple(gone[at : at + AT_ONCE])))
         for run, patch in found.migrated:
-            self._system.ref(Orchestrator, run).tell(patch)
+            self._system.ref(works.Orchestrator, run).tell(patch)
         for one in found.held:
-            if await recorded(self.store, actor_id(ORCHESTRATOR, one.run), CancelRun):
+            if await works.recorded(self.store, actor_id(works.ORCHESTRATOR, one.run), works.CancelRun):
                 await self._desk.let_end(one.run)
 
 
