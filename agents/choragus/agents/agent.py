@@ -13,7 +13,6 @@ from attrs.converters import optional
 
 from . import option
 from .approver import Approvals
-from .checkpoint import After, Before, Checkpoint, Checkpoints, check_checkpoints
 from .config_source import ConfigSource
 from .errors import AgentFault
 from .limits import Limits
@@ -21,16 +20,17 @@ from .mcp.separator import SEPARATOR
 from .model import Model
 from .model_gateway.options import ModelOptions
 from .output import Output
-from .policy.chain import Policy
 from .prompt import Prompt
 from .tool import Risk, Tool
 
 if TYPE_CHECKING:  # a default of a TypeVar is known to type checkers on 3.11, and to the interpreter from 3.13 on
     from typing_extensions import TypeVar
 
+    from .checkpoint import Checkpoint
     from .context.option import Context
     from .mcp.declaration import McpServer
     from .plan.planning import Planning
+    from .policy.chain import Policy
     from .success import Success
 
     T_co = TypeVar("T_co", covariant=True, default=str)
@@ -167,7 +167,8 @@ class Agent(Generic[T_co]):
         _check_approvals(self.name, self.approvals, self.tools)
         _check_servers(self.name, self.servers, self.approvals)
         names, prefixes = [tool.name for tool in self.tools], tuple(f"{one.name}{SEPARATOR}" for one in self.servers)
-        check_checkpoints(self.name, self.checkpoints, [*names, *self._of_servers(prefixes)])
+        if self.checkpoints != ():
+            option.check_checkpoints(self.name, self.checkpoints, [*names, *self._of_servers(prefixes)])
         if self.planning is not None:
             option.check_planning(self.name, self.planning, names, len(self.models), prefixes)
         _check_output(self.name, self.output, self.repairs)
@@ -188,7 +189,7 @@ class Agent(Generic[T_co]):
     def _of_servers(self, prefixes: tuple[str, ...]) -> list[str]:
         """The names in its checkpoints that are those of servers' tools, which nobody knows before they are there."""
         points = self.checkpoints if isinstance(self.checkpoints, tuple) else ()
-        named = [point.tool for point in points if isinstance(point, Before | After)]
+        named = [point.tool for point in points if isinstance(point, option.Before | option.After)]
         return [name for name in named if name.startswith(prefixes)]
 
     @property
@@ -199,7 +200,7 @@ class Agent(Generic[T_co]):
     @property
     def every_policy(self) -> tuple[Policy, ...]:
         """Its policies, and behind them its checkpoints."""
-        return (*self.policies, Checkpoints(self.checkpoints)) if self.checkpoints else self.policies
+        return (*self.policies, option.Checkpoints(self.checkpoints)) if self.checkpoints else self.policies
 
     @property
     def models(self) -> tuple[Model, ...]:
@@ -302,7 +303,7 @@ def check_policies(which: str, policies: object) -> None:
     if not isinstance(policies, tuple):
         raise AgentFault(f"{which} are {policies!r}: give a list of policies")
     for each in policies:
-        if isinstance(each, type) or not isinstance(each, Policy):
+        if isinstance(each, type) or not isinstance(each, option.Policy):
             raise AgentFault(f"{each!r} among {which} is no policy: it needs name, version, stages, looks_back, judge")
     twice = [name for name, times in Counter(each.name for each in policies).items() if times > 1]
     if twice:

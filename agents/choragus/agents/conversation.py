@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 import msgspec
 
-from choragus.mailbox.codec import Record, decode_as
-
 from . import works
 from .agent import Agent
 from .errors import AgentFault, UnknownThread
@@ -168,7 +166,7 @@ async def history(store: Store, thread: str) -> AsyncIterator[HistoryLine]:
 async def _said(store: Store, run: str, after: int) -> AsyncIterator[HistoryLine]:
     while lines := await store.read(works.conversation_stream(run), after, PAGE):
         for line in lines:
-            message = decode_as(ChatMessage, Record("json", 1, line.body))
+            message = works.decode_as(ChatMessage, works.Record("json", 1, line.body))
             yield HistoryLine(run=run, at=line.at, message=message)
         after = lines[-1].position
 

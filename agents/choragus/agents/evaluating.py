@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from choragus.actors.ref import Ref
-
 from . import works
 from .agent import Agent
 from .errors import AgentFault
 
 if TYPE_CHECKING:
+    from choragus.actors.ref import Ref
     from choragus.mailbox.store import Store
     from choragus.supervision.system import System
 

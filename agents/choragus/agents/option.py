@@ -7,17 +7,24 @@ from typing import TYPE_CHECKING
 from choragus.mailbox.door import lazily
 
 if TYPE_CHECKING:
+    from .checkpoint import After, Before, Checkpoints, check_checkpoints
     from .context.framing import check_context
     from .context.option import Context
     from .context.tool import with_block_tools
     from .mcp.declaration import McpServer
     from .plan.planning import check_helpers, check_planning
+    from .policy.chain import Policy
     from .provider.registry import model_named
     from .success import check_success
 
 __all__ = [
+    "After",
+    "Before",
+    "Checkpoints",
     "Context",
     "McpServer",
+    "Policy",
+    "check_checkpoints",
     "check_context",
     "check_helpers",
     "check_planning",
@@ -27,11 +34,13 @@ __all__ = [
 ]
 
 _MODULES = {
+    ".checkpoint": ("After", "Before", "Checkpoints", "check_checkpoints"),
     ".context.framing": ("check_context",),
     ".context.option": ("Context",),
     ".context.tool": ("with_block_tools",),
     ".mcp.declaration": ("McpServer",),
     ".plan.planning": ("check_helpers", "check_planning"),
+    ".policy.chain": ("Policy",),
     ".provider.registry": ("model_named",),
     ".success": ("check_success",),
 }

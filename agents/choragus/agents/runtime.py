@@ -25,7 +25,6 @@ from .mcp.accepting import Accepting
 from .model import Image
 from .model_gateway.options import ProviderLimits
 from .naming import run_id
-from .policy.chain import Policy
 from .steering import begin_child
 from .version.versioned import Versioned
 
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from .ledger import Ledger
     from .logbook.query import Logged
     from .plan.step import Plan
+    from .policy.chain import Policy
     from .retention import Sweep
     from .rules import Rules
     from .run import Run

@@ -9,6 +9,7 @@ from choragus.mailbox.door import lazily
 
 if TYPE_CHECKING:
     from choragus.actors.w3c import in_trace
+    from choragus.mailbox.codec import Record, decode_as
     from choragus.mailbox.memory import MemoryStore
     from choragus.mailbox.reader import Reader
     from choragus.mailbox.sqlite import SqliteStore
@@ -98,6 +99,7 @@ __all__ = [
     "Pinbook",
     "Place",
     "Reader",
+    "Record",
     "Region",
     "Registrar",
     "ResumeRun",
@@ -139,6 +141,7 @@ __all__ = [
     "closed",
     "context_runners",
     "conversation_stream",
+    "decode_as",
     "find_run",
     "find_summary",
     "fork_id",
@@ -171,6 +174,7 @@ __all__ = [
 
 _MODULES = {
     "choragus.actors.w3c": ("in_trace",),
+    "choragus.mailbox.codec": ("Record", "decode_as"),
     "choragus.mailbox.memory": ("MemoryStore",),
     "choragus.mailbox.reader": ("Reader",),
     "choragus.mailbox.sqlite": ("SqliteStore",),

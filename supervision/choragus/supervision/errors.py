@@ -15,13 +15,15 @@ SystemFailed (ExceptionGroup) the top gave up: every cause, each with its path
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Never
+from typing import TYPE_CHECKING, Never
 
-from choragus.actors.ref import Ref
-from choragus.actors.status import Failure
 from choragus.mailbox.errors import ChoragusError
 
 from .state import ChildState
+
+if TYPE_CHECKING:
+    from choragus.actors.ref import Ref
+    from choragus.actors.status import Failure
 
 
 class SpecFault(ChoragusError, ValueError):

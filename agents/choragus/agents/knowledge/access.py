@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from choragus.agents import works
+import choragus.agents.works as works
 from choragus.agents.agent import Agent
 
 from .namespace import OWN

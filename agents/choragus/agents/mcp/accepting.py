@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from choragus.agents import works
+import choragus.agents.works as works
 from choragus.agents.agent import Agent
 from choragus.agents.errors import AgentError
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from choragus.agents import works
+import choragus.agents.works as works
 from choragus.agents.agent import Agent
-from choragus.agents.policy.chain import Policy
 from choragus.mailbox.address import actor_id
 
 if TYPE_CHECKING:
     from choragus.agents.desk import Desk
     from choragus.agents.holding import HeldRun, Unfinished
     from choragus.agents.manifest import Manifest
+    from choragus.agents.policy.chain import Policy
     from choragus.agents.service import Services
     from choragus.mailbox.store import Store
     from choragus.supervision.system import System
