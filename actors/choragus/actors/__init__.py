@@ -10,6 +10,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from choragus.mailbox.tags import declare_tags
+
 if TYPE_CHECKING:
     from .actor import Actor
     from .dispatch import handle, reply
@@ -244,6 +246,7 @@ class _Door(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Door
+declare_tags("choragus.actors.tags")
 
 
 def __getattr__(name: str) -> object:

@@ -10,6 +10,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from choragus.mailbox.tags import declare_tags
+
 if TYPE_CHECKING:
     from .agent import Agent
     from .approval import Approval
@@ -480,6 +482,7 @@ class _Door(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Door
+declare_tags("choragus.agents.tags")
 
 
 def __getattr__(name: str) -> object:

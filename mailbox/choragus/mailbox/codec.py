@@ -23,6 +23,7 @@ from cattrs.preconf.msgspec import make_converter
 from .errors import CorruptRecord, NotStorable, StoredFault, UnknownRecord
 from .shape import Looks, foreign, infinite, not_finite
 from .swift import decoder_of
+from .tags import import_tag
 
 T = TypeVar("T")
 Fields = dict[str, object]
@@ -124,7 +125,7 @@ def decode(record: Record) -> object:
     """
     if record.tag == PLAIN:
         return decode_as(object, record)
-    cls = _classes.get(record.tag)
+    cls = _classes.get(record.tag) or _imported(record.tag)
     if cls is None:
         raise UnknownRecord(f"no class is stored as {record.tag!r}: import the module that declares it with @stored")
     return decode_as(cls, record)
@@ -145,6 +146,12 @@ def decode_as(cls: type[T], record: Record) -> T:
         raise
     except (BaseValidationError, StructureHandlerNotFoundError, ValueError, TypeError, KeyError) as error:
         raise CorruptRecord(f"the stored {record.tag!r} version {record.version} does not decode: {error!r}") from error
+
+
+def _imported(tag: str) -> type | None:
+    """The class of a tag whose module was not imported by now."""
+    import_tag(tag)
+    return _classes.get(tag)
 
 
 def _is_todays(record: Record) -> bool:

@@ -11,9 +11,9 @@ def lazily(door: str, modules: Mapping[str, Iterable[str]]) -> Callable[[str], o
     """The `__getattr__` of the module named `door`, which gives each name from the module that defines it.
 
     Args:
-        modules: the names by their modules, which are named in full, or with a leading dot within the door's package.
+        modules: the names by their modules, which are named in full, or with a leading dot from the door's package.
     """
-    package = door.rpartition(".")[0]
+    package = door if hasattr(sys.modules[door], "__path__") else door.rpartition(".")[0]
     places = {name: module for module, names in modules.items() for name in names}
 
     def get(name: str) -> object:

@@ -18,7 +18,7 @@ from choragus.agents.agent import Agent
 from choragus.agents.errors import AgentFault, SecretFault
 from choragus.agents.manifest import manifest
 from choragus.agents.model import Model, Price, StreamingModel, TextDelta
-from choragus.agents.provider import connection, registry
+from choragus.agents.provider import connection
 from choragus.agents.provider.anthropic import AnthropicModel
 from choragus.agents.provider.openai import OpenAIModel
 from choragus.agents.provider.registry import model_named
@@ -89,7 +89,7 @@ def test_an_installed_package_may_bring_a_provider(monkeypatch: pytest.MonkeyPat
         assert group == "choragus.models"
         return [each for each in found.values() if name in ("", each.name)]
 
-    monkeypatch.setattr(registry, "entry_points", entries)
+    monkeypatch.setattr(importlib.metadata, "entry_points", entries)
 
     assert model_named("acme:one") is made
     with pytest.raises(AgentFault, match=r"^'wrong:x': what the installed provider 'wrong' made is .* no Model$"):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
+import choragus.agents.policy as rules
 from choragus.agents.policy.chain import Chain
 from choragus.agents.policy.check import Stage
-from choragus.agents.policy.redacted import redact
-from choragus.agents.policy.redaction import RedactionPolicy
-from choragus.agents.policy.stream import RedactionStream
 from choragus.agents.toolbelt.secret import Vault
+
+if TYPE_CHECKING:
+    from choragus.agents.policy.stream import RedactionStream
 
 JUDGED = frozenset({Stage.REPLY, Stage.OUTPUT})
 
@@ -31,12 +33,12 @@ class Veil:
         """The text as it may be shown."""
         text = self.vault.scrubbed(text)
         for kinds in self.kinds:
-            text = redact(text, kinds).text
+            text = rules.redact(text, kinds).text
         return text
 
     def stream(self) -> Pieces:
         """For a text that comes in pieces."""
-        return Pieces(SecretStream(self.vault), [RedactionStream(kinds) for kinds in self.kinds])
+        return Pieces(SecretStream(self.vault), [rules.RedactionStream(kinds) for kinds in self.kinds])
 
 
 def veil(chain: Chain, vault: Vault) -> Veil | None:
@@ -45,7 +47,7 @@ def veil(chain: Chain, vault: Vault) -> Veil | None:
     What a policy is going to say of the whole cannot be known of its beginning.
     """
     judging = [policy for policy in chain.policies if policy.stages & JUDGED]
-    redacting = [policy for policy in judging if type(policy) is RedactionPolicy]
+    redacting = [policy for policy in judging if type(policy) is rules.RedactionPolicy]
     if len(judging) != len(redacting):
         return None
     return Veil(vault, tuple(frozenset(policy.kinds) for policy in redacting))

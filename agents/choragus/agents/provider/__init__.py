@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from .anthropic import AnthropicModel
-from .openai import OpenAIModel
-from .registry import model_named
+from typing import TYPE_CHECKING
+
+from choragus.mailbox.door import lazily
+
+if TYPE_CHECKING:
+    from .anthropic import AnthropicModel
+    from .openai import OpenAIModel
+    from .registry import model_named
 
 __all__ = ["AnthropicModel", "OpenAIModel", "model_named"]
+
+_MODULES = {".anthropic": ("AnthropicModel",), ".openai": ("OpenAIModel",), ".registry": ("model_named",)}
+
+if not TYPE_CHECKING:
+    __getattr__ = lazily(__name__, _MODULES)
