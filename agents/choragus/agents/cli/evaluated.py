@@ -12,6 +12,7 @@ from pathlib import Path
 import anyio
 
 from choragus.agents.agent import Agent
+from choragus.agents.evaluating import bench_of
 from choragus.agents.evaluation.baseline import Baseline, Rule
 from choragus.agents.evaluation.case import Dataset
 from choragus.agents.evaluation.inspecting import write_inspect
@@ -79,7 +80,7 @@ async def _evaluated(asked: Namespace, progress: Progress) -> Report:
         raise Refused(f"--app {asked.app} is {app!r:.80}: name a Runtime, an Agent, or a function that gives one")
     rule = Rule(tolerance=asked.tolerance, case_level=asked.case_level, any_worse=asked.any_worse, cost=asked.dearer)
     if isinstance(app, Runtime) and asked.file:
-        app.move(asked.file)
+        bench_of(app).move(asked.file)
     is_agent = isinstance(app, Agent)
     progress.place = app.place if isinstance(app, Runtime) else asked.file or "memory"
     report = await evaluate(
