@@ -264,6 +264,27 @@ def test_a_file_that_holds_no_cases_is_left_alone(tmp_path: Path, line: str) -> 
     assert path.read_text() == '{"name":"a"}\n' + line
 
 
+@pytest.mark.parametrize("line", ['{"inputs":"x"}', '{"id":"b","input":"x"}'])
+def test_cases_that_others_wrote_are_cases_too(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "cases.jsonl"
+    path.write_text("\ufeff" + line, encoding="utf-8")
+
+    append(path, {"name": "c"})
+
+    with pytest.raises(ValueError, match="has a case named"):
+        append(path, {"name": "line 1" if "inputs" in line else "b"})
+    assert path.read_text(encoding="utf-8") == f'\ufeff{line}\n{{"name":"c"}}\n'
+
+
+def test_a_file_that_no_evaluation_would_read_is_not_begun(tmp_path: Path) -> None:
+    path = tmp_path / "cases.yaml"
+
+    with pytest.raises(ValueError, match=r"cases.yaml is no file of cases, one to a line: name it cases.jsonl, say$"):
+        append(path, {"name": "c"})
+
+    assert not path.exists()
+
+
 def test_two_at_a_time_do_not_both_find_the_name_free(tmp_path: Path) -> None:
     """The second waits for the lock on the file, and then sees what the first has written."""
     path = tmp_path / "cases.jsonl"
