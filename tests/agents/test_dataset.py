@@ -115,6 +115,20 @@ async def test_a_failed_run_expects_nothing_and_says_why_it_failed(left: Left) -
     assert "no" in str(metadata["error"])
 
 
+async def test_an_answer_that_was_not_what_was_wanted_is_not_expected_of_others(file: str) -> None:
+    agent = Agent("clerk", model=ScriptedModel(["five"]), success=lambda run: run.answer == "four")
+    async with Runtime(file, agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Two and two?")
+        await run.result()
+
+    found = of(file, run.id)
+
+    assert (found["expected_output"], found["labels"]) == (None, ["unsuccessful"])
+    metadata = found["metadata"]
+    assert isinstance(metadata, dict)
+    assert metadata["answered"] == "five"
+
+
 async def test_the_trajectory_has_the_calls_that_ran_and_their_arguments_as_they_ran(left: Left) -> None:
     runs = left.runs
 

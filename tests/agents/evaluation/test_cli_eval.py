@@ -159,6 +159,7 @@ def test_a_process_that_ends_in_the_middle_is_gone_on_with_by_the_same_command(
         pytest.param(
             ("--save-baseline", "none/base.json"), "--save-baseline none/base.json cannot be written", id="baseline"
         ),
+        pytest.param(("--inspect", __file__), f"--inspect {__file__} cannot be written: File exists", id="inspect"),
         pytest.param(("--app", f"{APP}:fails"), f"--app {APP}:fails raised LookupError: no key", id="app"),
     ],
 )

@@ -78,7 +78,7 @@ class Progress:
 
 async def _evaluated(asked: Namespace, progress: Progress) -> Report:
     dataset = _cases(asked.cases)
-    _check_folder("--save-baseline", asked.save_baseline)
+    _check_places(asked)
     app = named(asked.app, "--app")
     if not isinstance(app, Runtime | Agent) and callable(app):
         app = _called(app, asked.app)
@@ -131,10 +131,16 @@ def _cases(path: str) -> Dataset:
         raise Refused(f"--cases {path} cannot be read: {error.strerror}") from None
 
 
-def _check_folder(option: str, path: str) -> None:
+def _check_places(asked: Namespace) -> None:
     """Before anything has been paid for."""
-    if path and (Path(path).is_dir() or not Path(path).absolute().parent.is_dir()):
-        raise Refused(f"{option} {path} cannot be written: name a file in a folder that is there")
+    base = asked.save_baseline
+    if base and (Path(base).is_dir() or not Path(base).absolute().parent.is_dir()):
+        raise Refused(f"--save-baseline {base} cannot be written: name a file in a folder that is there")
+    if asked.inspect:
+        try:
+            Path(asked.inspect).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Refused(f"--inspect {asked.inspect} cannot be written: {error.strerror}") from None
 
 
 def _save(report: Report, path: str) -> None:
