@@ -160,7 +160,8 @@ async def test_the_same_runtime_goes_on_with_more_money() -> None:
     first = await evaluate(runtime, ONE, repeats=12, at_once=1, cost_usd=0.5)
     then = await evaluate(runtime, ONE, repeats=12, at_once=1, cost_usd=50)
 
-    assert (bool(first.stopped), then.stopped, then.missing, first.id) == (True, "", 0, then.id)
+    assert first.stopped.endswith(" more were asked for: give more as cost_usd")
+    assert (then.stopped, then.missing, first.id) == ("", 0, then.id)
 
 
 async def test_two_at_once_under_one_key_do_not_share_their_trials() -> None:
@@ -203,3 +204,21 @@ async def test_what_could_not_be_judged_is_not_evaluated() -> None:
     async with Runtime(store=store, agents=[agent], require_evaluated=True) as runtime:
         with pytest.raises(NotEvaluated):
             await runtime.start(agent, "Hello.")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"repeats": 10**9}, "^repeats=1000000000 is no whole number from 1 to 1,000$"),
+        ({"cost_usd": "5"}, "^cost_usd='5' leaves room for nothing"),
+        ({"seconds": float("inf")}, "^seconds=inf leaves room for nothing"),
+        ({"at_least": True}, "^at_least=True is no share"),
+        ({"key": 3}, "^key=3 is no text"),
+        ({"rule": 3}, "^rule=3 is no Rule$"),
+        ({"baseline": 3}, "^baseline=3 is no Baseline$"),
+        ({"on_trial": 3}, "^on_trial=3 cannot be called"),
+    ],
+)
+async def test_an_option_that_is_none_is_refused_in_words(options: dict[str, object], told: str) -> None:
+    with pytest.raises(EvaluationFault, match=told):
+        await evaluate(clerk(), ONE, **options)  # type: ignore[arg-type]  # users' mistakes

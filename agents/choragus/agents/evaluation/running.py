@@ -22,49 +22,19 @@ from choragus.mailbox.store import Store
 from .baseline import Baseline, Rule, compare
 from .case import Case, Dataset
 from .judging import Judged, judge_agent
-from .people import People, check_people
+from .option import Options
+from .people import People
 from .reading import read_cases
 from .record import VIEW, BeginEvaluation, EndEvaluation, evaluation_stream
 from .report import Report
 from .scorer import Exact, Scorer, as_scorer, as_scorers
 from .trial import Trial, read_trials
-from .trying import Told, Trying
+from .trying import OWN, Told, Trying
 
 Cases: TypeAlias = Dataset | Iterable[Case] | str | Path
 """Cases, or the file that they stand in."""
 
 PAGE = 500
-
-LENT = "evaluation-"
-"""Before the id of an evaluation: the name of the ledger that its runs draw on."""
-
-
-@attrs.frozen(kw_only=True)
-class Options:
-    """How an evaluation is run; as `evaluate` has them."""
-
-    repeats: int
-    at_once: int
-    key: str
-    cost_usd: float | None
-    ledger: str
-    seconds: float | None
-    people: People
-    at_least: float | None
-    baseline: Baseline | None
-    rule: Rule
-    on_trial: Told | None
-
-    def __attrs_post_init__(self) -> None:
-        check_people(self.people)
-        for name, value in (("repeats", self.repeats), ("at_once", self.at_once)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise EvaluationFault(f"{name}={value!r} is no whole number, 1 or more")
-        for name, amount in (("cost_usd", self.cost_usd), ("seconds", self.seconds)):
-            if amount is not None and not amount > 0:
-                raise EvaluationFault(f"{name}={amount!r} leaves room for nothing: give a number above 0, or None")
-        if self.at_least is not None and not 0 <= self.at_least <= 1:
-            raise EvaluationFault(f"at_least={self.at_least!r} is no share: give a number from 0 to 1")
 
 
 async def evaluate(
@@ -99,8 +69,8 @@ async def evaluate(
         agent: which of the runtime's agents, when it has several.
         scorers: what says how good a trial was, beside what the cases say themselves: scorers, judges, plain functions.
             By default, and where the cases bring none: `Exact()`, for cases that expect something.
-        repeats: how often each case is tried (3).
-        at_once: how many runs go on at a time (8).
+        repeats: how often each case is tried (3), at most 1,000 times.
+        at_once: how many runs go on at a time (8), at most 1,000.
         key: what this evaluation goes by. One that has ended under it is given back and not run again.
         file: where an agent's runs live.
         cost_usd: dollars for all runs and judges together, for ever; kept by a ledger, so it needs a runtime that is
@@ -181,8 +151,8 @@ async def _tried(
     """Run the trials that are left; why some were not, or nothing."""
     drawn: tuple[str, ...] = (options.ledger,) if options.ledger else ()
     if options.cost_usd is not None:
-        drawn = (*drawn, f"{LENT}{id}")
-        bench_of(runtime).lend(_budget(f"{LENT}{id}", options.cost_usd))
+        drawn = (*drawn, f"{OWN}{id}")
+        bench_of(runtime).lend(_budget(f"{OWN}{id}", options.cost_usd))
     trying = Trying(
         runtime=runtime, agent=runtime.agents[agent], id=id, shared=shared, people=options.people, ledgers=drawn
     )
@@ -272,7 +242,7 @@ async def _opened(
         return
     with bench.admitted(agents):
         # What an interrupted evaluation left goes on as the file is opened, and must not find its ledger gone.
-        for name, limit in (await bench.lent(LENT)).items():
+        for name, limit in (await bench.lent(OWN)).items():
             bench.lend(_budget(name, limit if cost_usd is None else cost_usd))
         async with runtime:
             yield runtime

@@ -32,6 +32,9 @@ from .trial import Trial, trial_of
 LONGEST = 60.0
 """Seconds that a scorer has for one trial; a judge has the limits of its run."""
 
+OWN = "evaluation-"
+"""Before the id of an evaluation: the name of the ledger that its runs draw on."""
+
 Told = Callable[[Trial, int, int], None]
 
 
@@ -142,7 +145,9 @@ class Trying:
             if summary.status is not Status.LIMIT or not is_refused:
                 return summary
             if summary.ended >= begun:
-                raise _NoRoom(f"there is no money for more: {summary.outcome}")
+                why, _, remedy = summary.outcome.partition(": raise it with ")
+                more = "give more as cost_usd" if OWN in remedy else f"raise it with {remedy}"
+                raise _NoRoom(f"there is no money for more: {why}: {more}")
         raise AssertionError("attempts do not end")
 
     async def _scores(self, case: Case, run: EndedRun, key: str) -> tuple[list[Score], float]:
