@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import anyio
+import attrs
 import pytest
 from tests.agents.play import call, calls
 
@@ -91,6 +92,27 @@ async def test_the_text_of_an_object_is_compared_as_json(expected: str, answer: 
     report = await evaluate(agent, [Case(name="sum", inputs="Sum.", expected_output=expected)], repeats=1, at_least=1)
 
     assert report.passed is True
+
+
+@attrs.frozen
+class Total:
+    """An answer of a type."""
+
+    total: int
+
+
+async def test_a_value_of_the_answers_type_may_be_expected() -> None:
+    agent = Agent("clerk", model=FunctionModel(lambda request: '{"total": 120}'), output=Total)
+
+    report = await evaluate(agent, [Case(name="sum", inputs="Sum.", expected_output=Total(120))], repeats=1)
+
+    assert report.passes.k == 1
+
+
+@pytest.mark.parametrize("cases", [[3], 3, {"name": "x"}])
+async def test_what_holds_no_cases_is_refused(cases: object) -> None:
+    with pytest.raises(EvaluationFault, match="is no case|holds no cases"):
+        await evaluate(clerk(), cases)  # type: ignore[arg-type]  # users' mistakes
 
 
 @tool(risk="irreversible")

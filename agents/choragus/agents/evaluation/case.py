@@ -110,6 +110,8 @@ class Dataset:
             raise EvaluationFault(f"{self.name}: there is no case in it")
         seen: set[str] = set()
         for case in self.cases:
+            if not isinstance(case, Case):
+                raise EvaluationFault(f"{self.name}: {case!r:.80} is no case: give Case(name=..., inputs=...)")
             if case.name in seen:
                 raise EvaluationFault(f"{self.name}: two cases are named {case.name!r}: give each a name of its own")
             seen.add(case.name)
@@ -123,4 +125,8 @@ class Dataset:
     @classmethod
     def of(cls, cases: Dataset | Iterable[Case], name: str = "cases") -> Dataset:
         """The set of these cases, unless it is one already."""
+        if not isinstance(cases, Dataset | Iterable):
+            raise EvaluationFault(
+                f"{cases!r:.80} holds no cases: give a list of them, a Dataset, or the path of a file"
+            )
         return cases if isinstance(cases, Dataset) else cls(name=name, cases=tuple(cases))

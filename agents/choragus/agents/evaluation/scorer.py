@@ -291,6 +291,8 @@ def _is(wanted: object, answer: str, ignore_case: bool) -> bool:
         said: object = msgspec.json.decode(bare(answer))
         if isinstance(wanted, str) and isinstance(said, dict | list):  # JSON, as a corrected answer of a type is kept
             wanted = msgspec.json.decode(wanted)
+        elif not isinstance(wanted, str):  # a value of the agent's type is compared as the JSON that it is
+            wanted = msgspec.json.decode(msgspec.json.encode(wanted))
     except msgspec.DecodeError:
         return False
     return (
