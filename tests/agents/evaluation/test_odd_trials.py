@@ -111,7 +111,7 @@ async def test_a_value_of_the_answers_type_may_be_expected() -> None:
 
 @pytest.mark.parametrize("cases", [[3], 3, {"name": "x"}])
 async def test_what_holds_no_cases_is_refused(cases: object) -> None:
-    with pytest.raises(EvaluationFault, match="is no case|holds no cases"):
+    with pytest.raises(EvaluationFault, match=r"is no case|holds no cases"):
         await evaluate(clerk(), cases)  # type: ignore[arg-type]  # users' mistakes
 
 
@@ -184,6 +184,14 @@ async def test_the_same_runtime_goes_on_with_more_money() -> None:
 
     assert first.stopped.endswith(" more were asked for: give more as cost_usd")
     assert (then.stopped, then.missing, first.id) == ("", 0, then.id)
+
+
+async def test_an_evaluation_that_is_given_back_is_the_same_to_the_last_figure() -> None:
+    store, agent = MemoryStore(), clerk()
+
+    reports = [await evaluate(Runtime(store=store, agents=[agent]), ONE, key="mine", at_least=1) for _ in range(2)]
+
+    assert reports[0] == reports[1]
 
 
 async def test_two_at_once_under_one_key_do_not_share_their_trials() -> None:

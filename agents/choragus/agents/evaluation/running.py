@@ -136,6 +136,7 @@ async def _evaluated(
             report = compare(report, options.baseline, options.rule)
         if not kept.ended and not stopped:
             await bench.evaluation(id).ask(EndEvaluation(figures=report.brief(), passed=report.passed))
+            report = attrs.evolve(report, ended=await _ended(runtime.store, id) or report.ended)
         return report
 
 
@@ -291,13 +292,15 @@ async def _id(runtime: Runtime, key: str, begin: BeginEvaluation, shared: Sequen
     number = 1
     if key:
         return f"{root}-1"
-    while await _has_ended(runtime.store, f"{root}-{number}") or bench_of(runtime).conducts(f"{root}-{number}"):
+    while await _ended(runtime.store, f"{root}-{number}") or bench_of(runtime).conducts(f"{root}-{number}"):
         number += 1
     return f"{root}-{number}"
 
 
-async def _has_ended(store: Store, id: str) -> bool:
-    return await store.view(VIEW, id) is not None
+async def _ended(store: Store, id: str) -> float:
+    """When it ended, as it is kept; 0 while it goes on."""
+    view = await store.view(VIEW, id)
+    return 0.0 if view is None else float(view.sort or 0.0)
 
 
 async def _kept(store: Store, id: str) -> _Kept:
