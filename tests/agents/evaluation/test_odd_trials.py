@@ -11,6 +11,7 @@ from choragus.agents.agent import Agent
 from choragus.agents.approval import Approval
 from choragus.agents.approver import Approvals
 from choragus.agents.errors import EvaluationFault, NotEvaluated
+from choragus.agents.evaluating import Bench
 from choragus.agents.evaluation import Case, Exact, Report, Score, evaluate, judge_agent
 from choragus.agents.judge import Judge
 from choragus.agents.limits import Limits
@@ -163,6 +164,12 @@ async def test_a_runtime_has_no_guests_when_the_evaluation_is_over() -> None:
 
     assert [*runtime.agents] == ["clerk"]
     assert (await evaluate(runtime, ONE, repeats=1, at_least=1)).passed is True
+
+
+def test_what_evaluations_need_is_nothing_that_a_runtime_shows() -> None:
+    shown = {name for name in dir(Runtime(agents=[clerk()])) if not name.startswith("_")}
+
+    assert not shown & {name for name in dir(Bench) if not name.startswith("_")}
 
 
 async def test_a_judge_is_never_taken_for_the_agent_that_is_tried() -> None:
