@@ -112,10 +112,10 @@ def as_said(name: str, passed: bool, reason: str = "", value: float | None = Non
 
 @attrs.frozen
 class Exact(Declared):
-    """The answer is the expected one: a text but for spaces at its ends, anything else compared as JSON, and so
-    is the text of a JSON object or list.
+    """The answer is the expected one: a text but for spaces at its ends, anything else compared as JSON.
 
-    Of a case with `targets` it is any of these. Of a case that expects nothing it says nothing.
+    So is the text of a JSON object or list. Of a case with `targets` it is any of these. Of a case that expects nothing
+    it says nothing.
     """
 
     ignore_case: bool = attrs.field(default=False, kw_only=True)
