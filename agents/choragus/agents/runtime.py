@@ -18,7 +18,7 @@ from . import works
 from .agent import Agent, agents_by_name, check_policies, check_start
 from .conversation import Conversations, begin_or_send
 from .errors import AgentError
-from .evaluating import Evaluating
+from .evaluating import Bench, Evaluating
 from .knowledge.access import Knowing, keepers, libraries_of
 from .limits import Limits
 from .mcp.accepting import Accepting
@@ -154,6 +154,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
         self._migrations = works.checked(migrations, self._agents)
         self._evaluations = works.Evaluations(require_evaluated)
         self._unfinished = works.Unfinished()
+        self._bench = Bench(self)
         parts = (
             *works.PARTS,
             works.Rulebook,
@@ -431,7 +432,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
 
     async def _may_begin(self, agent: str, key: str) -> bool:
         """Whether the run of that key begins, or has begun, whatever its agent was evaluated as."""
-        return works.is_trial(key) or (bool(key) and await self.store.view("run", run_id(agent, key)) is not None)
+        return self._bench.is_trial(key) or (bool(key) and await self.store.view("run", run_id(agent, key)) is not None)
 
     async def _open_store(self) -> Store:
         if self._given is not None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .control import PauseRun, ResumeRun, StartChild
     from .desk import PARTS, Desk
     from .draining import Door, Doorkeeper, closed
-    from .evaluation.record import Evaluation, is_trial
+    from .evaluation.record import Evaluation, is_trial_of
     from .following import thread_id, thread_stream
     from .fork import check_fork, fork_id, parent, standing_at
     from .herald import Herald, Teller, keep_telling
@@ -148,7 +148,7 @@ __all__ = [
     "fork_id",
     "gateway_for",
     "in_trace",
-    "is_trial",
+    "is_trial_of",
     "keep_telling",
     "last_run",
     "ledgers",
@@ -206,7 +206,7 @@ _MODULES = {
     ),
     ".evaluation.record": (
         "Evaluation",
-        "is_trial",
+        "is_trial_of",
     ),
     ".following": (
         "thread_id",
