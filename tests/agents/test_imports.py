@@ -30,11 +30,24 @@ async def main():
 asyncio.run(main())
 """
 
+TRACED = """
+import asyncio, sys
+from choragus.agents import Agent, Runtime, ScriptedModel, Telemetry
+from choragus.agents.telemetry import ConsoleExporter
+
+async def main():
+    agent = Agent("clerk", model=ScriptedModel(["done"]))
+    made = Runtime(agents=[agent], telemetry=Telemetry(exporter=ConsoleExporter()))
+    print([name for name in ("choragus.agents.tracing", "choragus.agents.tracer") if name in sys.modules])
+
+asyncio.run(main())
+"""
+
 MADE = """
-import gc
+import gc, sys
 from choragus.agents import Runtime
 Runtime(agents=())
-print(gc.isenabled())
+print(gc.isenabled(), "choragus.agents.tracing" in sys.modules)
 gc.disable()
 Runtime(agents=())
 print(gc.isenabled())
@@ -55,5 +68,9 @@ def test_a_run_imports_nothing_on_the_event_loop() -> None:
     assert printed(RUN) == "[]\n"
 
 
-def test_the_garbage_collector_is_left_as_it_was() -> None:
-    assert printed(MADE) == "True\nFalse\n"
+def test_telemetry_is_imported_when_a_runtime_with_it_is_made() -> None:
+    assert printed(TRACED) == "['choragus.agents.tracing', 'choragus.agents.tracer']\n"
+
+
+def test_making_a_runtime_leaves_the_garbage_collector_and_telemetry_alone() -> None:
+    assert printed(MADE) == "True False\nFalse\n"

@@ -107,7 +107,16 @@ def test_a_floor_is_imported_by_its_modules_never_by_its_door() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [*FLOORS, "agents.knowledge", "agents.option", "agents.policy", "agents.provider", "agents.works"]
+    "name",
+    [
+        *FLOORS,
+        "agents.knowledge",
+        "agents.option",
+        "agents.policy",
+        "agents.provider",
+        "agents.telemetry",
+        "agents.works",
+    ],
 )
 def test_a_lazy_door_gives_what_its_imports_say(name: str) -> None:
     """Type checkers read the imports, the interpreter the table: both name the same."""

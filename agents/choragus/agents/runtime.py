@@ -130,7 +130,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
             raise ValueError("exporter=... and telemetry=... were both given: give Telemetry(exporter=...) alone")
         if on_change not in ("refuse", "warn"):
             raise ValueError(f"on_change={on_change!r} is neither 'refuse' nor 'warn'")
-        works.load()
+        works.load(tracing=exporter is not None or telemetry is not None)
         self.place = "memory" if path is None else str(path)
         self._path = path
         self._given = store

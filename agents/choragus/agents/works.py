@@ -318,11 +318,14 @@ _MODULES = {
 }
 """Where the names are defined, as the imports above say it too."""
 
+_TRACING = frozenset({".telemetry.declaration", ".tracing"})
+"""Those of them that only a runtime with telemetry needs."""
+
 if not TYPE_CHECKING:
     __getattr__ = lazily(__name__, _MODULES)
 
 
-def load() -> None:
+def load(*, tracing: bool) -> None:
     """Import all of it now: what is imported later, on the event loop, holds that up.
 
     The garbage collector rests meanwhile: there is none, and looking for it takes a twelfth of the time.
@@ -330,7 +333,7 @@ def load() -> None:
     is_collecting = gc.isenabled()
     gc.disable()
     try:
-        for module in _MODULES:
+        for module in _MODULES if tracing else [one for one in _MODULES if one not in _TRACING]:
             import_module(module, __package__)
     finally:
         if is_collecting:

@@ -1,24 +1,22 @@
 """OpenTelemetry: spans and metrics made from the committed logbook, in the names of the GenAI conventions.
 
-What needs the SDK is imported when it is first asked for.
+What is behind this door is imported when it is first asked for, the SDK too.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .declaration import SDK, Telemetry
+from choragus.mailbox.door import lazily
 
 if TYPE_CHECKING:
+    from .declaration import Telemetry
     from .sdk import ConsoleExporter, Exporter, default_resource
 
 __all__ = ["ConsoleExporter", "Exporter", "Telemetry", "default_resource"]
 
+_MODULES = {".declaration": ("Telemetry",), ".sdk": ("ConsoleExporter", "Exporter", "default_resource")}
+"""Where the names are defined, as the imports above say it too."""
 
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module(SDK), name)
-    globals()[name] = found
-    return found
+if not TYPE_CHECKING:
+    __getattr__ = lazily(__name__, _MODULES)
