@@ -23,7 +23,7 @@ from cattrs.preconf.msgspec import make_converter
 from .errors import CorruptRecord, NotStorable, StoredFault, UnknownRecord
 from .shape import Looks, foreign, infinite, not_finite
 from .swift import decoder_of
-from .tags import import_tag
+from .tags import import_tag, read_tables
 
 T = TypeVar("T")
 Fields = dict[str, object]
@@ -46,6 +46,7 @@ _INFINITE = Looks(infinite, not_finite, in_private=False)
 """For floats that are NaN or infinite: JSON would keep null in their place, and that is not what was given."""
 _classes: dict[str, type] = {}
 _tags: dict[type, Encoding] = {}
+read_tables()
 
 
 @attrs.frozen

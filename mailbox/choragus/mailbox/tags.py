@@ -1,21 +1,38 @@
-"""Where the classes of stored values are defined, so that a value can be read whose class was not imported yet."""
+"""Where the classes of stored values are defined, so that a value can be read whose class was not imported yet.
+
+Only what a table names is ever imported, never what a file says: a tag is looked up and nothing else. The tables are
+read once there is a codec, so that a tag that no table has imports nothing at all.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib import import_module
 
-_tables: dict[str, None] = {}
+_tables: list[str] = []
+_places: dict[str, str] = {}
+_is_reading = False
 
 
 def declare_tags(table: str) -> None:
-    """Have tags looked up in a module too, once one is not known: in its `TAGS`, modules by the tags they define."""
-    _tables[table] = None
+    """Have tags looked up in a module too: in its `TAGS`, the modules by the tags that they define."""
+    _tables.append(table)
+    if _is_reading:
+        _read()
+
+
+def read_tables() -> None:
+    """Read the tables that are declared, and from now on each that will be."""
+    global _is_reading  # there is one codec
+    _is_reading = True
+    _read()
 
 
 def import_tag(tag: str) -> None:
     """Import the module that defines what is stored under that name, if a table names it."""
-    for table in tuple(_tables):  # an import may declare another
-        tags: Mapping[str, str] = import_module(table).TAGS
-        if tag in tags:
-            import_module(tags[tag])
+    if tag in _places:
+        import_module(_places[tag])
+
+
+def _read() -> None:
+    while _tables:
+        _places.update(import_module(_tables.pop()).TAGS)
