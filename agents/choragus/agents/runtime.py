@@ -32,7 +32,7 @@ from .conversation import Conversations, begin_or_send
 from .desk import PARTS, Desk
 from .errors import AgentError
 from .evaluating import Evaluating
-from .evaluation.record import Evaluation, is_trial
+from .evaluation.record import Evaluation, is_trial, is_under_way
 from .fork import check_fork, fork_id, parent, standing_at
 from .herald import Herald, Hook, Teller, keep_telling
 from .holding import OnChange, sorted_runs
@@ -299,10 +299,10 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
             tenant=check_tenant(tenant, parent is not None),
             trace="" if parent is not None else begun_in(traceparent),
         )
-        if self._evaluations.required is not False and not await self._may_begin(agent.name, key):
-            await self._evaluations.check(self.store, agent.name, asked.manifest)
         if thread:
             return await begin_or_send(self._desk, asked, thread, parent, agent.typed)
+        if not await self._may_begin(agent.name, key, parent):
+            await self._services.check_evaluated_by_now(agent.name)
         if parent is not None:
             return await begin_child(self._desk, parent.id, asked, agent.typed)
         while True:
@@ -358,7 +358,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
         if there is not None:
             return Run(id, self._desk, self._services.output(of.agent))
         position = (await standing_at(self.store, of.run, at)).position
-        await self._evaluations.check(self.store, of.agent, identity)
+        await self._services.check_evaluated_by_now(of.agent)
         asked = ForkRun(run=of.run, at=position, agent=of.agent, key=key, manifest=identity, by=by, limits=limits)
         refusal = await self._desk.orchestrator(id).ask(asked)
         if refusal:
@@ -401,9 +401,14 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
         """
         return await prune_runs(self.store, older_than=older_than, now=self._clock(), dry_run=dry_run)
 
-    async def _may_begin(self, agent: str, key: str) -> bool:
+    async def _may_begin(self, agent: str, key: str, parent: Run[object] | None) -> bool:
         """Whether the run of that key begins, or has begun, whatever its agent was evaluated as."""
-        return is_trial(key) or (bool(key) and await self.store.view("run", run_id(agent, key)) is not None)
+        if self._evaluations.required is False:
+            return True
+        whole = key if parent is None else f"{parent.id}/{key}"
+        if key and await self.store.view("run", run_id(agent, whole)) is not None:
+            return True
+        return is_trial((await parent.status()).key) if parent is not None else await is_under_way(self.store, key)
 
     async def _open_store(self) -> Store:
         if self._given is not None:
@@ -426,6 +431,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
             catalogue=self._catalogue,
             libraries=self._libraries,
             aliases=aliases(self._migrations),
+            evaluations=self._evaluations,
         )
         return System(
             tree=[*(self._tracing.tree() if self._tracing else ()), *self._catalogue.tree()],

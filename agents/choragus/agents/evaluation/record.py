@@ -12,6 +12,7 @@ from choragus.actors.durable import DurableActor
 from choragus.actors.message import Request
 from choragus.agents.sender import from_outside
 from choragus.mailbox.codec import stored
+from choragus.mailbox.store import Store
 
 EVALUATION = "choragus.evaluation"
 
@@ -35,6 +36,13 @@ def trial_key(id: str, case: str, repeat: int) -> str:
 def is_trial(key: str) -> bool:
     """Whether a run of that key is one of an evaluation."""
     return key.startswith(_OWN)
+
+
+async def is_under_way(store: Store, key: str) -> bool:
+    """Whether a run of that key is one of an evaluation that has begun, and has not ended."""
+    id = key.removeprefix(_OWN).partition("/")[0]
+    begun = is_trial(key) and (await store.extent(evaluation_stream(id))).last
+    return bool(begun) and await store.view(VIEW, id) is None
 
 
 @stored("choragus.begin_evaluation")

@@ -78,7 +78,15 @@ class Evaluations:
             return
         with suppress(OSError, ValueError):  # what was read before counts while the file is being written
             await self.look(store)
-        verdict = self._passed.get(identity)
+        self.check_known(agent, identity)
+
+    def check_known(self, agent: str, identity: str) -> None:
+        """The same by what was read last, for the turn of an actor.
+
+        Raises:
+            NotEvaluated: when it is refused.
+        """
+        verdict = True if self.required is False else self._passed.get(identity)
         if verdict:
             return
         refusal = NotEvaluated(agent, identity, failed=verdict is False, place=str(self.place or ""))
