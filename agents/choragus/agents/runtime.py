@@ -185,6 +185,8 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
             self._tracing = Tracing(self._telemetry, self._toolbelt.vault.scrubbed)
         self.store = await self._open_store()
         try:
+            if self._tracing is not None:
+                await self._tracing.look(self.store)
             await self._catalogue.open(self.store, self._keep)
             self._system, versions = self._build(), self._services.versions
             await versions.open(self.store)
@@ -215,6 +217,8 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
+        if self._tracing is not None:
+            self._tracing.end()
         try:
             return await self._system.__aexit__(kind, error, trace)
         finally:
