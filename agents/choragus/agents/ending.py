@@ -73,6 +73,8 @@ class Ending(Part[R, M]):
         state = self.state
         if self._is_over or state.manifest != (message.to if message.unbegun else message.was):
             return
+        if state.agent not in self.services.agents or self.services.manifest(state.agent).hash != message.to:
+            return  # it was posted at another opening, and the agent is another by now
         state.manifest = message.to
         more = {"renamed": message.renamed} if message.renamed else {}
         patch = {"from": message.was, "to": message.to, "by": message.by, "why": message.why, **more}

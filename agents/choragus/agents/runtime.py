@@ -199,7 +199,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
                 await self.store.close()
             raise
         self._is_open = True
-        held = {one.run: one.reason for one in self._unfinished.held}
+        held = {one.run: one for one in self._unfinished.held}
         self._desk = Desk(self.place, self.store, self._system, held, self._services)
         try:
             await self._desk.look()
