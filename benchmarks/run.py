@@ -2,8 +2,8 @@
 
     python benchmarks/run.py [--quick] [--only SECTION,...] [--folder DIR]
 
-The sections: actors, scale, peers, durable, herd, durable-peers, example, imports, approval, policies,
-retrieval, telemetry, agentdojo (minutes; only where AgentDojo is installed).
+The sections: actors, scale, peers, durable, herd, durable-peers, example, imports, cli, approval, policies,
+retrieval, telemetry, logbook, agentdojo (minutes; only where AgentDojo is installed).
 
 Both sides of a ratio are measured in the same run, in turns; absolute figures are medians and depend on the machine and
 on what else it does. On Linux `chrt -f 10 python benchmarks/run.py` gives calmer ones.
@@ -31,10 +31,12 @@ from benchmarks import (
     agent_rate,
     approval_latency,
     audit_cost,
+    cli_rate,
     durable_peers,
     durable_rate,
     durable_scale,
     import_time,
+    logbook_cost,
     peers,
     policy_rate,
     telemetry_rate,
@@ -51,11 +53,13 @@ SECTIONS = (
     "durable-peers",
     "example",
     "imports",
+    "cli",
     "approval",
     "agentdojo",
     "policies",
     "agents",
     "retrieval",
+    "logbook",
     "telemetry",
 )
 
@@ -99,6 +103,10 @@ def measure(name: str, folder: Path, quick: bool) -> Section:
             return audit_cost.section(folder, quick)
         case "imports":
             return import_time.section(folder, quick)
+        case "cli":
+            return cli_rate.section(folder, quick)
+        case "logbook":
+            return logbook_cost.section(folder, quick)
         case "agentdojo":
             return agentdojo.section(folder, quick)
         case "policies":

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import perf_counter
 
 from benchmarks.agent_loop import STEPS, Once
 
 from choragus.agents import Agent, FunctionModel, ModelReply, ModelRequest, Runtime, ToolCall, tool
+from choragus.mailbox.store import Store
 
 
 def answer(request: ModelRequest) -> ModelReply | str:
@@ -54,3 +56,13 @@ async def opened(path: Path | None) -> AsyncIterator[Once]:
             return STEPS
 
         yield once
+
+
+async def steps(store: Store, runs: int) -> float:
+    """Seconds of a step on that store, with so many runs one after the other behind three that are not counted."""
+    async with Runtime(store=store, agents=[agent]) as runtime:
+        for number in range(runs + 3):
+            if number == 3:
+                begin = perf_counter()
+            assert await (await runtime.start(agent, "Add.")).result() == "done"
+        return (perf_counter() - begin) / (runs * STEPS)

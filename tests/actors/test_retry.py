@@ -512,4 +512,8 @@ async def test_an_on_parked_that_fails_is_reported_and_the_message_parked_all_th
             await system.ref(Clumsy, "a").ask(Get())
 
         assert [event.message for event in events if isinstance(event, Failed)] == ["test.retry.get", "on_parked"]
-        assert [entry.kind for entry in await system.kernel.store.log()] == ["system.opened", "message.parked"]
+        assert [entry.kind for entry in await system.kernel.store.log()] == [
+            "system.opened",
+            "actor.failed",
+            "message.parked",
+        ]

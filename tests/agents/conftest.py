@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
 import pytest
 
+from choragus.actors.draft import Draft
 from choragus.agents import visit
+from choragus.agents.logbook.table import KINDS, complaints
 
 from .cli_clerk import leave_waiting
 from .many_runs import fill
+
+
+@pytest.fixture(autouse=True)
+def declared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever a test has the runtime write is of a declared kind, with its fields."""
+    found: set[str] = set()
+    write = Draft.entry
+
+    def checked(self: Draft, stream: str, kind: str, body: bytes) -> None:
+        data = json.loads(body)
+        if kind in KINDS or str(data.get("actor", "")).startswith("choragus."):
+            found.update(complaints(kind, data))
+        write(self, stream, kind, body)
+
+    monkeypatch.setattr(Draft, "entry", checked)
+    yield
+    assert not found
 
 
 @pytest.fixture

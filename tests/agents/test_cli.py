@@ -261,7 +261,9 @@ def test_verify_prints_each_problem_on_a_line(tmp_path: Path, capsys: pytest.Cap
 
     printed = capsys.readouterr()
     assert code == Exit.PROBLEMS
-    assert any(f"stream 'run/{RUN}' does not match its hash" in line for line in printed.out.splitlines())
+    assert any(
+        re.search(rf"stream 'run/{RUN}' \(.*\) does not match its hash", line) for line in printed.out.splitlines()
+    )
     assert printed.err.startswith(f"{path} has {len(printed.out.splitlines())} problems")
 
 

@@ -225,7 +225,7 @@ async def test_a_change_of_any_column_of_any_table_is_found(pruned: Path, table:
 TAMPERING = {
     "changed": (
         """UPDATE entry SET body = CAST('{"mark": "line 9"}' AS BLOB) WHERE seq = 3""",
-        "entry 2 of stream 'run/1' does not match its hash",
+        "entry 2 of stream 'run/1' (test.line) does not match its hash: it was changed",
     ),
     "removed": (
         "DELETE FROM entry WHERE seq = 3",
@@ -235,12 +235,12 @@ TAMPERING = {
     "swapped-within-a-stream": (
         "UPDATE entry SET position = -position WHERE seq IN (5, 7);"
         "UPDATE entry SET position = CASE seq WHEN 5 THEN 4 ELSE 3 END WHERE seq IN (5, 7)",
-        "entry 3 of stream 'run/1' is out of order: it follows position 4",
+        "entry 3 of stream 'run/1' (test.line) is out of order: it follows position 4",
     ),
     "swapped-between-streams": (
         "UPDATE entry SET seq = 100 WHERE seq = 5; UPDATE entry SET seq = 5 WHERE seq = 6;"
         "UPDATE entry SET seq = 6 WHERE seq = 100",
-        "entry with seq 5 does not match its digest",
+        "entry 3 of stream 'run/1' (test.line) does not match its digest",
     ),
     "moved-to-another-batch": ("UPDATE entry SET batch = 2 WHERE seq = 5", "batch 2 does not match its hash"),
     "tail-removed": (
@@ -258,7 +258,7 @@ TAMPERING = {
     "heads-exchanged": (
         "UPDATE head SET number = number + 10; UPDATE head SET number = CASE number WHEN 11 THEN 2 ELSE 1 END "
         "WHERE number IN (11, 12); UPDATE head SET number = 3 WHERE number > 10",
-        "entry 1 of stream 'system' does not match its hash",
+        "entry 1 of stream 'system' (test.line) does not match its hash: it was written as entry 1 of stream 'run/1'",
     ),
     "batch-changed": ("UPDATE batch SET at = 11.0 WHERE number = 1", "batch 1 does not match its hash"),
 }

@@ -101,9 +101,30 @@ def test_every_example_is_ready_for_ctrl_c(path: Path) -> None:
     assert "except KeyboardInterrupt:" in path.read_text(encoding="utf-8")
 
 
+def test_an_edited_logbook_is_found_and_one_cut_off_shows_by_its_heads(tmp_path: Path) -> None:
+    command = [sys.executable, str(EXAMPLES / "verified_logbook.py")]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=50, check=True)
+
+    edited, cut_off = ended.stdout.split("Somebody cuts off the end of a copy:")
+    assert re.search(r"entry \d+ of stream 'run/\w+' \(call.finished\) does not match its hash: it was changed", edited)
+    assert "of the exported heads is missing: the end was removed" in cut_off
+    assert "exit code 0" not in ended.stdout
+
+
 def test_a_traced_run_is_one_trace_over_a_restart(tmp_path: Path) -> None:
     lines = printed("traced_run", tmp_path)
 
     assert lines[0] == "8 spans in 1 trace"
     assert lines[1] == "invoke_agent clerk waiting"
     assert "  invoke_agent clerk completed  (goes on from 1 span)" in lines
+
+
+@pytest.mark.slow
+def test_a_service_is_operated_from_beside_it(tmp_path: Path) -> None:
+    lines = printed("operated_service", tmp_path)
+
+    assert "approved by mia (as agreed): the run goes on" in lines
+    assert any(line.endswith("may use more, says mia: steps 80") for line in lines)
+    assert "  | A-17 is paid." in lines
+    assert "runs.db: nothing needs a person" in lines
+    assert lines[-1] == "the service has ended with 0"

@@ -20,7 +20,8 @@ from choragus.actors.testing import Crashed, clock, crash, faults, settled, simu
 from choragus.mailbox import ActorId, MemoryStore, OnInterrupt, Store, actor_id, key_of
 from choragus.mailbox.file import open_file, translated
 from choragus.mailbox.sqlite import Handle, SqliteStore
-from choragus.mailbox.turn import Batch, Committed, Envelope, Rejected, Snapshot
+from choragus.mailbox.turn import Batch, Committed, Envelope, Rejected, Snapshot, Verification
+from choragus.mailbox.verification import verify
 from choragus.supervision import Backoff, Region, System, SystemFailed
 
 from .player import Do, Outside, Player, dumps
@@ -83,6 +84,10 @@ class InlineStore(SqliteStore):
         await self._hops.hop()
         with translated(self.path):
             return function(*args)
+
+    async def verify(self) -> Verification:
+        """On its own connection: no thread may run beside the loop."""
+        return await self._hop(verify)
 
     async def close(self) -> None:
         """Copy the files before SQLite tidies them up: that is what `kill -9` leaves."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ClassVar, Generic, Self, TypeVar, overload
 
 import attrs
@@ -30,13 +30,29 @@ class Event:
 
 
 @attrs.frozen
-class Failed(Event):
-    """An actor failed; its supervisor has been told."""
+class Chronicled(Event):
+    """Base of what a system with a file also enters in its own stream, where no turn does."""
+
+    def entry(self) -> tuple[str, Mapping[str, object]] | None:
+        """The kind of the entry, and its fields beside the actor; None when a turn has entered it."""
+        raise NotImplementedError
+
+
+@attrs.frozen
+class Failed(Chronicled):
+    """An actor failed; its supervisor has been told. `by_turn`: the turn that failed is an entry of its own."""
 
     LEVEL = logging.WARNING
 
     error: BaseException
     message: str = ""
+    by_turn: bool = attrs.field(default=False, kw_only=True, eq=False, repr=False)
+
+    def entry(self) -> tuple[str, Mapping[str, object]] | None:
+        """`actor.failed`."""
+        if self.by_turn:
+            return None
+        return "actor.failed", {"type": self.message, "reason": _told(self.error)}
 
     def __str__(self) -> str:
         on = f" on {self.message}" if self.message else ""
@@ -44,10 +60,15 @@ class Failed(Event):
 
 
 @attrs.frozen
-class Restarted(Event):
-    """A new incarnation is running."""
+class Restarted(Chronicled):
+    """A new incarnation is running. `by_turn`: it follows a failed turn, which is an entry of its own."""
 
     incarnation: int
+    by_turn: bool = attrs.field(default=False, kw_only=True, eq=False, repr=False)
+
+    def entry(self) -> tuple[str, Mapping[str, object]] | None:
+        """`actor.restarted`."""
+        return None if self.by_turn else ("actor.restarted", {"incarnation": self.incarnation})
 
 
 @attrs.frozen
@@ -97,21 +118,29 @@ class Parked(Event):
 
 
 @attrs.frozen
-class Suspended(Event):
+class Suspended(Chronicled):
     """A durable actor cannot be loaded and was given up until the next opening; its messages wait."""
 
     LEVEL = logging.WARNING
 
     error: BaseException
 
+    def entry(self) -> tuple[str, Mapping[str, object]]:
+        """`actor.suspended`."""
+        return "actor.suspended", {"reason": _told(self.error)}
+
 
 @attrs.frozen
-class Zombie(Event):
+class Zombie(Chronicled):
     """A handler ignored its cancellation: it was cut off, and whatever it still sends is refused."""
 
     LEVEL = logging.WARNING
 
     message: str
+
+    def entry(self) -> tuple[str, Mapping[str, object]]:
+        """`actor.cut_off`."""
+        return "actor.cut_off", {"type": self.message}
 
 
 @attrs.frozen
@@ -284,6 +313,10 @@ class EventStream(Generic[E]):
         self._is_closed = True
         self.end()
         self._news.set()
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {reason(error)}"
 
 
 def _log(event: Event) -> None:

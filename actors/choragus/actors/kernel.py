@@ -21,6 +21,7 @@ from .actor import Actor, M
 from .alarm import Alarm
 from .asked import Asked
 from .beat import beat_of
+from .chronicle import Chronicle
 from .core import Core
 from .courier import Courier
 from .draft import check_text
@@ -58,6 +59,8 @@ class Kernel(Core):
         self.asked = Asked(self.loop, self.events)
         self.running: set[DurableLife] = set()
         self.cautious = False
+        self.shy: set[tuple[type, str]] = set()
+        self.quick: set[tuple[type, str]] = set()
         self.fence = 0
         self.node = uuid4().hex
         self.clock = clock
@@ -114,6 +117,7 @@ class Kernel(Core):
         self.awake_since = self.clock()
         self.cautious = not claim.clean
         self.writer = Writer(store, self.node, claim.fence, self.clock, self._marks, self.events)
+        self._chronicle = Chronicle(self.writer, self.clock, self.events)
         self.courier = Courier(self.cell, self._alarm, self.clock, self.writer)
         self.effects = Effects(self, runners)
         for work in (self.writer.run(), self._lease.keep(self._renewed), self._poll()):
@@ -163,8 +167,10 @@ class Kernel(Core):
         """Flush, end every task, give the file up. After a failure the file is left as a crash would leave it."""
         if self._watchdog is not None:
             self._watchdog.close()
-        if self._opened and not self._leaves_it_be:
-            await self._flush()
+        if self._opened:
+            self._chronicle.close()
+            if not self._leaves_it_be:
+                await self._flush()
         if self._opened and not self._closing:
             await self.effects.close(0.0)
         self.stopped = self._closing = True
@@ -290,6 +296,10 @@ class Kernel(Core):
             action()
         if turn.entries:
             self._news.entered(turn.entries)
+
+    def actor_done(self, id: ActorId) -> None:
+        """Have an actor leave memory that expects hardly anything any more, if it is idle in a moment."""
+        self.loop.call_soon(self._population.done, id)
 
     def actor_ended(self, id: ActorId) -> None:
         """Drop an actor that has ended, unless it still has mail to park."""

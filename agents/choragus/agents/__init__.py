@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from .knowledge.tools import episodes_tool
     from .ledger import Ledger, LedgerSummary
     from .limits import Limits
+    from .logbook.query import Logged
     from .manifest import Manifest
     from .mcp.catalogue import ServerStatus
     from .mcp.declaration import FromVault, McpServer
@@ -174,6 +175,7 @@ __all__ = [
     "LimitFault",
     "LimitReached",
     "Limits",
+    "Logged",
     "MadeCall",
     "Manifest",
     "McpServer",
@@ -373,6 +375,7 @@ _MODULES = {
         "LedgerSummary",
     ),
     "limits": ("Limits",),
+    "logbook.query": ("Logged",),
     "manifest": ("Manifest",),
     "mcp.catalogue": ("ServerStatus",),
     "mcp.declaration": (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from math import inf
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -19,6 +20,7 @@ from choragus.mailbox.store import Store
 from choragus.supervision.backoff import Backoff
 from choragus.supervision.spec import Region
 from choragus.supervision.system import System
+from choragus.supervision.tree import TreeNode
 
 from .account import Account
 from .agent import Agent, agents_by_name, check_policies, check_start
@@ -30,6 +32,7 @@ from .context.runner import block_editor, context_runners
 from .context.sharing import SharedBlock
 from .conversation import Conversations, begin_or_send
 from .desk import PARTS, Desk
+from .draining import Door, Doorkeeper
 from .errors import AgentError
 from .evaluating import Evaluating
 from .evaluation.record import Evaluation, is_trial, is_under_way
@@ -41,6 +44,8 @@ from .knowledge.access import KEEPERS, Knowing, libraries_of
 from .knowledge.declaration import Library, by_name, checked_episodes
 from .ledger import Ledger, check_ledgers, ledgers_by_name
 from .limits import Limits
+from .logbook.asking import logged
+from .logbook.query import Logged
 from .mcp.accepting import Accepting
 from .mcp.catalogue import Catalogue
 from .mcp.pinbook import Pinbook
@@ -63,6 +68,7 @@ from .steering import begin_child
 from .telemetry.declaration import Telemetry
 from .telemetry.host import begun_in
 from .tenancy import check_same, check_tenant
+from .toolbelt.breaking import BreakerMoved
 from .toolbelt.execution import Toolbelt
 from .toolbelt.provision import check_grant, check_resources, secret_names
 from .toolbelt.secret import Secrets, Vault
@@ -174,7 +180,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
         self._migrations = checked(migrations, self._agents)
         self._evaluations = Evaluations(require_evaluated)
         parts = (*PARTS, Rulebook, Herald, Baseline, Account, SharedBlock, Pinbook, Evaluation, Registrar)
-        regions = (*parts, *KEEPERS)
+        regions = (*parts, Doorkeeper, *KEEPERS)
         self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in regions]
 
     async def __aenter__(self) -> Self:
@@ -232,6 +238,10 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
     def events(self) -> Events:
         """The system's events: failures, restarts, parked messages, zombies."""
         return self._system.events
+
+    def tree(self) -> TreeNode:
+        """The live tree of supervisors and actors, with restarts and failures; `print(runtime.tree())` draws it."""
+        return self._system.tree()
 
     @property
     def rules(self) -> Rules:
@@ -382,6 +392,33 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
         """Every run in the file, in the order of their starts."""
         return await runs(self.store)
 
+    def log(
+        self,
+        *,
+        kind: str | Iterable[str] = (),
+        run: str = "",
+        agent: str = "",
+        since: float = 0.0,
+        until: float = inf,
+        after: int = 0,
+    ) -> AsyncIterator[Logged]:
+        """The entries of the file that fit, in the order in which they were committed, up to now.
+
+        Args:
+            kind: a pattern, or several of which one must fit, such as `approval.*`.
+            run: only those of one run's logbook, by its id or the beginning of it.
+            agent: only what is said of this agent, and all entries of its runs.
+            since, until: seconds since the epoch; the second is not in it.
+            after: the `seq` behind which to begin.
+
+        Raises:
+            UnknownRun: when there is no such run.
+            ValueError: when `since` is not before `until`.
+            CorruptRecord: when an entry is not what was written.
+        """
+        self._check_open()
+        return logged(self.store, self.place, kind=kind, run=run, agent=agent, since=since, until=until, after=after)
+
     async def pending(self) -> list[Approval]:
         """What waits for a person in any run, oldest first: decide by the approval's `approve`, `deny` or `answer`."""
         return await approvals(self.store, desk=self._desk)
@@ -419,6 +456,9 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
             return self._given
         return MemoryStore() if self._path is None else await SqliteStore.open(self._path)
 
+    def _breaker_moved(self, where: str, seconds: float) -> None:
+        self._system.events.publish(BreakerMoved(where, seconds))
+
     def _build(self) -> System:
         self._libraries = libraries_of(self._shelved, self._episodes, self.store, self._clock, lambda: self._system)
         self._services = services = Services(
@@ -437,6 +477,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
             aliases=aliases(self._migrations),
             evaluations=self._evaluations,
         )
+        self._toolbelt.moved = self._models.providers.moved = self._breaker_moved
         return System(
             tree=[*(self._tracing.tree() if self._tracing else ()), *self._catalogue.tree()],
             actors=self._regions,
@@ -445,6 +486,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
                 "tool": services.call_tool,
                 "success": SuccessRunner(services).call,
                 "attention": Teller(self._hook).tell,
+                "door": Door(lambda why: self._desk.drain(why)).shut,
                 **context_runners(services),
             },
             resources=services,

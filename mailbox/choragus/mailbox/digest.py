@@ -11,7 +11,8 @@ from .turn import Entry, LogEntry
 
 Field = str | int | float | bytes | None
 
-_pack = msgspec.msgpack.Encoder().encode
+pack = msgspec.msgpack.Encoder().encode
+"""How the fields of a digest are framed, for whoever checks many."""
 
 GENESIS = bytes(32)
 """The hash before a stream's first entry."""
@@ -27,7 +28,7 @@ def digest(*fields: Field) -> bytes:
         TypeError: when a field is of none of the types.
     """
     try:
-        text = _pack(fields)
+        text = pack(fields)
     except (TypeError, UnicodeEncodeError, OverflowError):
         text = _pack_odd(fields)
     return blake2b(text, digest_size=16).digest()
@@ -58,7 +59,7 @@ def _pack_odd(fields: Iterable[Field]) -> bytes:
     """Subclasses as what they hold; what MessagePack cannot carry, half a surrogate pair say, as in a chain."""
     bare = [_bare(field) for field in fields]
     try:
-        return _pack(bare)
+        return pack(bare)
     except (UnicodeEncodeError, OverflowError):
         return _frame(bare)
 

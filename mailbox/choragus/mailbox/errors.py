@@ -10,6 +10,7 @@
        ├─ NewerSchema               the file was written by a newer choragus
        ├─ FileInUse                 another live process owns the file
        ├─ FileBusy                  another process keeps the file locked
+       ├─ HeadsRefused              signed heads are not what the key signed
        ├─ LeaseLost                 this process no longer owns the file
        └─ CommitUnknown             a commit failed and nobody knows whether it is on disk
 
@@ -49,6 +50,10 @@ class NotChoragusFile(StoreError):
 
 class NewerSchema(StoreError):
     """Raised when the file's schema is newer than this choragus knows; the file is left untouched."""
+
+
+class HeadsRefused(StoreError):
+    """Raised when exported heads cannot be trusted: no signature, another key's, or not what was signed."""
 
 
 class FileInUse(StoreError):

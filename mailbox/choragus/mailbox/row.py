@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from sqlite3 import Connection, OperationalError
 from typing import TypeAlias, TypeVar, cast
 
@@ -302,7 +303,7 @@ def describe(table: Table, row: Sequence[Field]) -> str:
 def lenient(connection: Connection) -> Iterator[None]:
     """Read damaged text too, so that its digest can be compared."""
     before = connection.text_factory
-    connection.text_factory = lambda stored: stored.decode("utf-8", "surrogateescape")
+    connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
     try:
         yield
     finally:

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from attrs import define, field, frozen
 
+from choragus.agents.toolbelt.breaking import Moved, unheard
 from choragus.agents.toolbelt.lane import Bucket, Lane, Refused
 
 from .options import ProviderLimits, RetryBudget
@@ -68,11 +69,19 @@ class Provider:
     Args:
         clock: seconds that only go forward.
         line: shared with the other providers.
+        moved: told when its breaker moves.
     """
 
-    def __init__(self, limits: ProviderLimits, clock: Callable[[], float], line: Line) -> None:
+    def __init__(
+        self,
+        limits: ProviderLimits,
+        clock: Callable[[], float],
+        line: Line,
+        name: str = "",
+        moved: Moved = unheard,
+    ) -> None:
         bounded = limits.concurrency is not None or limits.rate is not None or limits.breaker is not None
-        self._lane = Lane(limits, clock) if bounded else None
+        self._lane = Lane(limits, clock, f"provider/{name}", moved) if bounded else None
         self._bucket = None if limits.tokens is None else Bucket(limits.tokens, clock)
         self._retries = Retries(limits.retries, clock)
         self._clock = clock
@@ -245,6 +254,7 @@ class Providers:
 
     limits: dict[str, ProviderLimits] = field(factory=dict)
     clock: Callable[[], float] = lambda: asyncio.get_running_loop().time()
+    moved: Moved = unheard
     _found: dict[str, Provider] = field(factory=dict, init=False)
     _line: Line = field(factory=Line, init=False)
 
@@ -253,5 +263,5 @@ class Providers:
         found = self._found.get(name)
         if found is None:
             limits = self.limits.get(name) or ProviderLimits()
-            found = self._found[name] = Provider(limits, self.clock, self._line)
+            found = self._found[name] = Provider(limits, self.clock, self._line, name, self.moved)
         return found

@@ -15,6 +15,7 @@ from choragus.agents.errors import BadArguments, BadResult, SecretFault, ToolErr
 from choragus.agents.patience import CutOff, TookTooLong, told, within
 from choragus.agents.storable import storable
 
+from .breaking import Moved, unheard
 from .context import ToolContext
 from .definition import Tool
 from .lane import Lane, Refused
@@ -65,6 +66,7 @@ class Toolbelt:
     resources: object = None
     vault: Vault = field(factory=Vault)
     clock: Callable[[], float] = lambda: asyncio.get_running_loop().time()
+    moved: Moved = unheard
     _lanes: dict[Tool, Lane] = field(factory=dict, init=False)
     _waiting: dict[str, set[asyncio.Task[bool]]] = field(factory=dict, init=False)
 
@@ -100,7 +102,7 @@ class Toolbelt:
         if options.concurrency is None and options.rate is None and options.breaker is None:
             return None
         if tool not in self._lanes:
-            self._lanes[tool] = Lane(options, self.clock)
+            self._lanes[tool] = Lane(options, self.clock, f"tool/{tool.name}", self.moved)
         return self._lanes[tool]
 
     async def _entered(self, run: str, lane: Lane) -> bool:

@@ -6,8 +6,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
+from .breaking import Moved, unheard
 from .options import Breaker, Rate
 
 
@@ -39,14 +41,15 @@ class Lane:
 
     Args:
         clock: seconds that only go forward.
+        where: what is called, for whoever is told when its breaker moves.
     """
 
-    def __init__(self, options: Bounds, clock: Callable[[], float]) -> None:
+    def __init__(self, options: Bounds, clock: Callable[[], float], where: str = "", moved: Moved = unheard) -> None:
         self._most = options.concurrency
         self._inside = self._entering = 0
         self._room = None if options.concurrency is None else asyncio.Semaphore(options.concurrency)
         self._bucket = None if options.rate is None else Bucket(options.rate, clock)
-        self._circuit = None if options.breaker is None else Circuit(options.breaker, clock)
+        self._circuit = None if options.breaker is None else Circuit(options.breaker, clock, partial(moved, where))
 
     @property
     def has_room(self) -> bool:
@@ -134,7 +137,10 @@ class Bucket:
 class Circuit:
     """Whether a tool or provider is called: closed, open for a while, then half open for one call."""
 
-    def __init__(self, breaker: Breaker, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, breaker: Breaker, clock: Callable[[], float], moved: Callable[[float], None] = lambda _: None
+    ) -> None:
+        self._moved = moved
         self._breaker = breaker
         self._clock = clock
         self._failures: deque[float] = deque()
@@ -166,6 +172,8 @@ class Circuit:
                 self._failures.popleft()
             if is_probe or (self._open_until is None and len(self._failures) >= self._breaker.failures):
                 self._open_until = now + self._breaker.open_for
+                self._moved(self._breaker.open_for)
         elif has_failed is False and is_probe:
             self._failures.clear()
             self._open_until = None
+            self._moved(0.0)
