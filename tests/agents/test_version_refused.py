@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
+from pathlib import Path
 
 import attrs
 import msgspec
@@ -495,3 +498,19 @@ async def test_a_patch_that_was_posted_at_an_earlier_opening_says_nothing_about_
 
         assert (await (await runtime.run(run)).status()).manifest == manifest(old).hash
         assert "run.migrated" not in await kinds(await runtime.run(run))
+
+
+@pytest.mark.parametrize("kind", ["manifest", "content", "provenance"])
+async def test_what_is_there_to_be_read_holds_up_no_opening_when_it_is_damaged(kind: str, tmp_path: Path) -> None:
+    path, old = tmp_path / "runs.db", attrs.evolve(clerk(), prompt=Prompt("Be kind."))
+    async with Runtime(path, agents=[old]) as runtime:
+        run = await runtime.start(old, "Pay.", key="k")
+        await until(run, "approval.requested")
+    with closing(sqlite3.connect(path)) as file, file:
+        assert file.execute("UPDATE view SET body = x'7b7d' WHERE kind = ?", (kind,)).rowcount
+
+    async with Runtime(path, agents=[brief(old)]) as runtime:
+        (one,) = runtime.refused()
+        assert one.run == run.id
+    async with Runtime(path, agents=[old]) as runtime:
+        assert await approve(await runtime.run(run.id)) == "done"

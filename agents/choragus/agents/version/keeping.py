@@ -17,7 +17,7 @@ from choragus.agents.storable import storable
 from choragus.mailbox.store import Store
 
 from .provenance import Provenance, bare_provenance, known_provenance, provenance
-from .reading import as_text
+from .reading import as_text, row_of
 from .record import CONTENT, MANIFEST, PROVENANCE
 
 _LOG = logging.getLogger("choragus")
@@ -82,7 +82,7 @@ class Versions:
             except AgentFault:
                 continue  # whoever starts it is told
             for kind, key in keys:
-                if key not in self._on_disk and await store.view(kind, key) is not None:
+                if key not in self._on_disk and await row_of(store, kind, key) is not None:
                     self._on_disk.add(key)
 
     def unwritten(self, name: str) -> Iterator[Row]:
