@@ -19,7 +19,7 @@ from choragus.agents.version.provenance import Provenance, bare_provenance, code
 from choragus.agents.version.revision import Revision, revision, tree_of
 from choragus.mailbox.memory import MemoryStore
 
-from .play import Ledger, call, calls, data, scripted, tools, until
+from .play import Ledger, call, calls, data, kinds, scripted, tools, until
 
 IDENTITY = {
     "GIT_AUTHOR_NAME": "a",
@@ -250,3 +250,23 @@ async def test_what_breaks_while_it_is_read_breaks_nothing(monkeypatch: pytest.M
 
     async with Runtime(agents=[agent]) as runtime:
         assert await (await runtime.start(agent, "Go.")).result(timeout=5) == "done"
+
+
+@pytest.mark.parametrize("is_slow", [(True, False), (False, True)], ids=["slow-at-first", "slow-later"])
+async def test_what_could_not_be_read_in_time_is_no_change(
+    is_slow: tuple[bool, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, agent = MemoryStore(), scripted(calls(call("pay", amount=1)), "done", tools=tools(Ledger()))
+    known = provenances.provenance(agent)
+    for slow in is_slow:
+        found = provenances.bare_provenance() if slow else known
+        monkeypatch.setattr(keeping, "known_provenance", lambda agent, found=found: found)
+        async with Runtime(store=store, agents=[agent]) as runtime:
+            run = await runtime.start(agent, "Go.", key="k")
+            await until(run, "approval.requested")
+            if slow is is_slow[1]:
+                await (await run.pending())[0].approve(by="me")
+                await run.result(timeout=5)
+
+    async with Runtime(store=store, agents=[agent]) as runtime:
+        assert "run.continued" not in await kinds(await runtime.run(run.id))

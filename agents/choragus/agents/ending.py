@@ -106,9 +106,9 @@ class Ending(Part[R, M]):
         if not provenance:
             return
         identity = versions.manifest(state.agent).hash
-        if (identity, provenance) == state.ran_on:
-            return
         was = state.ran_on or (state.manifest, "")
+        if identity == was[0] and versions.is_same(was[1], provenance):
+            return
         state.ran_on = identity, provenance
         self._write_version()
         other = {"identity": identity, "was_identity": was[0]} if identity != was[0] else {}

@@ -69,6 +69,10 @@ class Versions:
         known = self._provenances.get(name)
         return "" if known is None else known.hash
 
+    def is_same(self, was: str, now: str) -> bool:
+        """Whether one provenance may be the other: one that could not be read in time says nothing of a change."""
+        return was == now or bare_provenance().hash in (was, now)
+
     async def open(self, store: Store) -> None:
         """Look where the agents' code comes from, off the event loop, and what the file has already."""
         unknown = [agent for agent in self.agents.values() if known_provenance(agent) is None]
