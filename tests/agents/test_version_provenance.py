@@ -178,10 +178,10 @@ async def test_a_run_notes_on_what_it_began_and_the_file_has_it_once() -> None:
 async def test_a_run_that_goes_on_on_other_code_says_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
     store = MemoryStore()
     agent = scripted(calls(call("pay", amount=5)), calls(call("look", "b", at="x")), "done", tools=tools(Ledger()))
+    first = provenance(agent).hash  # read before: an opening does not wait long for it
     async with Runtime(store=store, agents=[agent]) as runtime:
         run = await runtime.start(agent, "Pay.")
         await until(run, "approval.requested")
-    first = provenance(agent).hash
     other = Provenance(choragus="9.9", python="3.99.0", implementation="Other")
     monkeypatch.setitem(provenances._KNOWN, code_of(agent), other)
 
