@@ -15,6 +15,7 @@ from choragus.actors.durable import DurableActor
 from choragus.agents.agent import Agent
 from choragus.agents.control import StartChild
 from choragus.agents.errors import NotEvaluated
+from choragus.agents.evaluating import bench_of
 from choragus.agents.evaluation import Baseline, Case, evaluate
 from choragus.agents.fork import standing_at
 from choragus.agents.manifest import manifest
@@ -303,7 +304,10 @@ async def test_the_sub_runs_of_a_trial_are_trials() -> None:
         run = await runtime.start(boss, "Go.", key="evaluation/one/case/1")
 
     async with Runtime(store=store, agents=[boss, under], require_evaluated=True) as runtime:
-        child = await runtime.start(under, "Work.", parent=await runtime.run(run.id), key="k")
+        with pytest.raises(NotEvaluated):  # a key alone can claim anything
+            await runtime.start(under, "Work.", parent=await runtime.run(run.id), key="k")
+        with bench_of(runtime).conducted("one"):
+            child = await runtime.start(under, "Work.", parent=await runtime.run(run.id), key="k")
 
-        assert await child.result(timeout=5) == "worked"
-        assert (await child.status()).key == "evaluation/one/case/1/k"
+            assert await child.result(timeout=5) == "worked"
+            assert (await child.status()).key == "evaluation/one/case/1/k"

@@ -12,7 +12,6 @@ from .admission import narrowed
 from .control import ChildEnded, PauseRun, StartChild
 from .ending import R
 from .errors import NotEvaluated
-from .evaluation.record import is_trial
 from .message import ORCHESTRATOR, StartRun, Verdict
 from .pausing import PARENT, Pausing
 
@@ -55,7 +54,7 @@ class Nesting(Pausing[R, M]):
         room = None if state.room is None else state.room - 1
         asked = message.start.tools
         tools = narrowed(self._reach, self.services.agent(message.start.agent).reach if asked is None else asked)
-        key = f"{state.key}/{message.start.key}" if is_trial(state.key) else message.start.key
+        key = f"{state.key}/{message.start.key}" if self.services.evaluations.is_trial(state.key) else message.start.key
         return attrs.evolve(message.start, parent=self.key, room=room, tools=tools, tenant=state.tenant, key=key)
 
     @property
@@ -73,7 +72,7 @@ class Nesting(Pausing[R, M]):
                 "raise it with Limits(depth=...)"
             )
             return Verdict(allowed=False, reason=reason, limit="depth")
-        if not is_trial(self.state.key):  # an evaluation tries the runs below it too
+        if not self.services.evaluations.is_trial(self.state.key):  # an evaluation tries the runs below it too
             try:
                 self.services.check_evaluated(message.start.agent)
             except NotEvaluated as refusal:

@@ -34,8 +34,8 @@ from .conversation import Conversations, begin_or_send
 from .desk import PARTS, Desk
 from .draining import Door, Doorkeeper
 from .errors import AgentError
-from .evaluating import Evaluating
-from .evaluation.record import Evaluation, is_trial, is_under_way
+from .evaluating import Bench, Evaluating
+from .evaluation.record import Evaluation
 from .fork import check_fork, fork_id, parent, standing_at
 from .herald import Herald, Hook, Teller, keep_telling
 from .holding import OnChange, sorted_runs
@@ -178,7 +178,8 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
         self._shelved = by_name(libraries)
         self._episodes = checked_episodes(episodes)
         self._migrations = checked(migrations, self._agents)
-        self._evaluations = Evaluations(require_evaluated)
+        self._bench = Bench(self)
+        self._evaluations = Evaluations(require_evaluated, self._bench.is_trial)
         parts = (*PARTS, Rulebook, Herald, Baseline, Account, SharedBlock, Pinbook, Evaluation, Registrar)
         regions = (*parts, Doorkeeper, *KEEPERS)
         self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in regions]
@@ -449,7 +450,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
         whole = key if parent is None else f"{parent.id}/{key}"
         if key and await self.store.view("run", run_id(agent, whole)) is not None:
             return True
-        return is_trial((await parent.status()).key) if parent is not None else await is_under_way(self.store, key)
+        return self._bench.is_trial(key if parent is None else (await parent.status()).key)
 
     async def _open_store(self) -> Store:
         if self._given is not None:

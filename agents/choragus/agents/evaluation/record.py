@@ -12,7 +12,6 @@ from choragus.actors.durable import DurableActor
 from choragus.actors.message import Request
 from choragus.agents.sender import from_outside
 from choragus.mailbox.codec import stored
-from choragus.mailbox.store import Store
 
 EVALUATION = "choragus.evaluation"
 
@@ -33,16 +32,9 @@ def trial_key(id: str, case: str, repeat: int) -> str:
     return f"{_OWN}{id}/{case}/{repeat}"
 
 
-def is_trial(key: str) -> bool:
-    """Whether a run of that key is one of an evaluation."""
-    return key.startswith(_OWN)
-
-
-async def is_under_way(store: Store, key: str) -> bool:
-    """Whether a run of that key is one of an evaluation that has begun, and has not ended."""
-    id = key.removeprefix(_OWN).partition("/")[0]
-    begun = is_trial(key) and (await store.extent(evaluation_stream(id))).last
-    return bool(begun) and await store.view(VIEW, id) is None
+def is_trial_of(id: str, key: str) -> bool:
+    """Whether a run of that key is one of that evaluation's: a trial, or the word of a judge."""
+    return key.startswith(f"{_OWN}{id}/")
 
 
 @stored("choragus.begin_evaluation")
