@@ -24,6 +24,7 @@ function tell(text) {
 
 // A part in which somebody has typed is left alone: nobody's words are lost, nor what they were about to decide on.
 function isInUse(part) {
+  if (part.matches("[data-typed]") || part.querySelector("[data-typed]")) return true;  // it was refused, and stands again
   if (isTyping(document.activeElement) && part.contains(document.activeElement)) return true;
   return [...part.querySelectorAll("input, textarea, select")].some((one) => {
     if (one.type === "hidden" || one.dataset.filled === one.value) return false;
@@ -112,9 +113,10 @@ function concerns(run) {
 
 function show(fresh) {
   const before = spoken();
+  const isPage = Boolean(fresh.body.dataset.events);  // and no form of the service's own to sign in by
   for (const part of document.querySelectorAll("[data-live]")) {
     const other = fresh.getElementById(part.id);
-    if (other) replace(part, other);
+    if (other) replace(part, other); else if (isPage && !isInUse(part)) part.remove();
   }
   for (const other of fresh.querySelectorAll("[data-live]")) if (!byId(other.id)) insert(other, fresh);
   const count = fresh.getElementById("nav-waiting");
@@ -163,7 +165,7 @@ function listen() {
   };
   open();
   addEventListener("pagehide", () => source.close());
-  addEventListener("pageshow", (event) => { if (event.persisted) { open(); want(0); } });
+  addEventListener("pageshow", (event) => { if (event.persisted) { unsend(); open(); want(0); } });
   addEventListener("visibilitychange", () => { if (!document.hidden && wanted) want(0); });
 }
 
@@ -231,6 +233,11 @@ addEventListener("submit", (event) => {
   if (form.dataset.sent) { event.preventDefault(); return; }
   form.dataset.sent = "1";
 });
+
+// Who comes back to a page that was left may send its forms again.
+function unsend() {
+  for (const form of document.forms) delete form.dataset.sent;
+}
 
 // Where a link leads to an entry, that entry is open.
 function unfoldTarget() {
