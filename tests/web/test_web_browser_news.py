@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,12 @@ pytestmark = pytest.mark.slow  # a browser's
 
 TOKEN = "the token of the tests"
 LONG = "Donaudampfschifffahrtselektrizitaetenhauptbetriebswerk" * 4
+
+
+def enter(path: Path, run: str) -> None:
+    """One more entry of a run; in a thread, for the browser's driver has a loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(anyio.run, write, path, f"run/{run}", 1).result()
 
 
 @pytest.fixture
@@ -47,7 +54,7 @@ def test_what_a_run_waited_for_goes_with_the_news(opened: tuple[Page, str], wait
     expect(page.locator("#outcome")).to_contain_text("waits for pay: approval")
 
     put(waiting, [run_row(1, status="running", outcome="", waits=[], ended=0.0)])
-    anyio.run(write, waiting, f"run/{row.key}", 1)
+    enter(waiting, row.key)
 
     expect(page.locator("#outcome")).to_have_count(0)
     expect(page.locator("#figures")).to_have_count(1)
@@ -65,9 +72,26 @@ def test_words_that_were_refused_stay_when_there_are_news(opened: tuple[Page, st
 
     put(waiting, [row := run_row(2)])
     with page.expect_response(lambda one: one.url.endswith("/waiting") and one.ok):
-        anyio.run(write, waiting, f"run/{row.key}", 1)
+        enter(waiting, row.key)
     page.wait_for_timeout(200)
 
+    assert page.input_value("input[name=reason]") == "a long thought"
+
+
+def test_a_card_that_is_worked_on_is_sent_with_what_a_restarted_service_takes(
+    opened: tuple[Page, str], waiting: Path
+) -> None:
+    page, place = opened
+    page.goto(f"{place}/waiting")
+    page.wait_for_selector("#live.is-on")
+    taken = page.input_value("article input[name=csrf]")
+    page.fill("input[name=reason]", "a long thought")
+    page.evaluate("document.querySelector('article input[name=csrf]').value = 'of the service before'")
+
+    put(waiting, [row := run_row(2)])
+    enter(waiting, row.key)
+
+    expect(page.locator("article input[name=csrf]")).to_have_value(taken)
     assert page.input_value("input[name=reason]") == "a long thought"
 
 

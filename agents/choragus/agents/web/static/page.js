@@ -99,6 +99,7 @@ async function refresh() {
     const address = new URL(location.href);
     for (const name of ["told", "about"]) address.searchParams.delete(name);
     const answer = await fetch(address, { credentials: "same-origin", headers: { accept: "text/html" } });
+    if (answer.status === 401 || answer.status === 403) tell("You are not let in any more: open this page again");
     if (answer.ok) show(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch { /* the service is away; the stream of news says so */ }
   loading = false;
@@ -122,8 +123,15 @@ function show(fresh) {
   const count = fresh.getElementById("nav-waiting");
   if (count && byId("nav-waiting").innerHTML !== count.innerHTML) byId("nav-waiting").innerHTML = count.innerHTML;
   prepare();
+  renew(fresh);
   const after = spoken();
   if (after !== before) tell(after);
+}
+
+// A card that somebody works on stands as it did, and is sent with what the service takes now: it may have been restarted.
+function renew(fresh) {
+  const given = fresh.querySelector("input[name=csrf]");
+  if (given) for (const one of document.querySelectorAll("input[name=csrf]")) one.value = given.value;
 }
 
 // What is worth being read out: the state of the run that is looked at, and how much waits for a person.
@@ -145,10 +153,16 @@ function insert(other, fresh) {
 
 function listen() {
   let source = null;
+  let lost = false;
   let again = null;
   const open = () => {
     source = new EventSource(body.dataset.events);
-    source.onopen = () => { live.textContent = "live"; live.classList.add("is-on"); };
+    source.onopen = () => {
+      live.textContent = "live";
+      live.classList.add("is-on");
+      if (lost) want(0);
+      lost = false;
+    };
     source.onmessage = (event) => {
       const told = JSON.parse(event.data);
       const run = body.dataset.run;
@@ -156,9 +170,11 @@ function listen() {
       want(told.all || !run || told.runs.some(concerns) ? 0 : 5000);
     };
     source.onerror = () => {
+      lost = true;
       live.textContent = "not live";
       live.classList.remove("is-on");
       if (source.readyState !== EventSource.CLOSED) return;
+      want(0);  // which says it, when nobody is let in any more
       clearTimeout(again);
       again = setTimeout(open, 5000);
     };
