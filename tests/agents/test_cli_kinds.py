@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import choragus.agents
-from choragus.agents.cli.plan import PLAN_KINDS
+from choragus.agents.cli.planned import PLAN_KINDS
 from choragus.agents.cli.text import columns
 from choragus.agents.cli.timeline import _KINDS, Timeline
 from choragus.agents.plan import book
@@ -25,6 +25,11 @@ WRITERS = {"log", "_log_model", "_announce", "_show", "append"}
 KIND = re.compile(r"[a-z]+\.[a-z_]+|phase")
 
 LEFT_OUT = {
+    "evaluation.started": "of an evaluation, not of a run: its report tells it",
+    "evaluation.result": "of an evaluation, not of a run: its report tells it",
+    "evaluation.ended": "of an evaluation, not of a run: its report tells it",
+    "trial.ended": "of an evaluation, not of a run: its report tells it",
+    "system.draining": "it is about the process that owns the file; `choragus tail` tells it",
     "phase": "the lines of what a phase does say more",
     "run.manifest": "the head of the page has the agent; `--json` has all of it",
     "run.refused": "in the system's stream; `choragus show` says it of the run, at its foot",

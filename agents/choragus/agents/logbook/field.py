@@ -109,6 +109,7 @@ _ALL = (
     Field("level", "int", "which group of approvers is asked, from 0"),
     Field("limit", "str", "the limit, by its name"),
     Field("limits", "str", "the run's limits"),
+    Field("pid", "int", "the process"),
     Field("lost", "int", "entries before it that there was no room to write"),
     Field("manifest", "str", "the hash of the agent's identity"),
     Field("mark", "str", "the hash of what the server offers"),

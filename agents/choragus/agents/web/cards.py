@@ -14,7 +14,8 @@ from typing import TypeVar
 import attrs
 import msgspec
 
-from choragus.agents.approval import CEILING, Approval
+from choragus.agents.answers import CEILING
+from choragus.agents.approval import Approval
 from choragus.agents.cli.text import duration
 from choragus.agents.inspection import Unknown
 from choragus.mailbox.reader import Reader, ViewRow
