@@ -63,7 +63,8 @@ def serve(
     hosts = LOOPBACK.union(names) if host.lower() in LOOPBACK else None
     app = runs_app(path, token=token, read_only=read_only, hosts=hosts)
     check_free(host, port)
-    print(told, flush=True)
+    if told:
+        print(told, flush=True)
     uvicorn.run(
         app,
         host=host,
