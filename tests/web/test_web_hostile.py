@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import aclosing, closing
 from pathlib import Path
 
+import anyio
 import httpx2
 import pytest
 
@@ -108,7 +109,8 @@ async def test_those_who_found_room_at_the_same_time_do_not_all_get_it(done: Pat
 
     async with aclosing(bell.stream(0, None)) as first, aclosing(bell.stream(0, None)) as second:
         await anext(first)
-        told = [one async for one in second]
+        with anyio.fail_after(5):
+            told = [one async for one in second]
 
         assert bell.listeners == 1
     assert told == ["retry: 10000\n: full\n\n"]
