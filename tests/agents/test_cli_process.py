@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -58,6 +59,8 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
             time.sleep(0.01)
         owner.send_signal(signal.SIGKILL)
         owner.wait()
+    for end in ("", "-wal"):
+        shutil.copy(f"{path}{end}", folder / f"cut.db{end}")
 
     async def reopen() -> None:
         async with Runtime(path, agents=[clerk()]) as runtime:
@@ -80,6 +83,31 @@ def unknown(killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> st
 async def _result(file: str) -> str:
     async with Runtime(file, agents=[clerk()]) as runtime:
         return str(await (await runtime.run(RUN)).result(5.0))
+
+
+# before anybody has opened the file again
+
+
+def test_show_tells_what_was_under_way_when_the_process_was_killed(
+    killed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut = str(killed.with_name("cut.db"))
+
+    assert main(["show", cut, RUN]) == Exit.OK
+
+    text = capsys.readouterr().out
+    assert "2.1    cut off    pay was under way when its process ended: nobody knows whether it\n" in text
+    assert text.endswith("nobody owns the file: the run goes on when it is next opened\n")
+
+
+def test_the_doctor_knows_no_outcome_of_what_was_cut_off(killed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cut = str(killed.with_name("cut.db"))
+
+    assert main(["doctor", cut, "--json"]) == Exit.PROBLEMS
+
+    (found,) = (one for one in map(json.loads, capsys.readouterr().out.splitlines()) if one["about"] == "outcomes")
+    assert found["told"] == f"1 call cut off that cannot be repeated: {RUN} 2.1 pay"
+    assert found["remedy"] == f"start the service again, then: choragus approvals {cut}"
 
 
 # settle

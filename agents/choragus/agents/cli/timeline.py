@@ -48,6 +48,10 @@ class Timeline:
         """The calls that were asked for and that nobody has judged so far, as of a time."""
         return [line for call in tuple(self._asked) for line in self._print(self._call(at, call, "asked"), 0)]
 
+    def added(self, rows: Iterable[Row]) -> list[str]:
+        """Rows that no entry tells, in lines."""
+        return [line for row in rows for line in self._print(row, 0)]
+
     def _told(self, entry: Line) -> list[str]:
         position = 0 if entry.stream == SYSTEM_STREAM else entry.position
         return [line for row in self.rows(entry) for line in self._print(row, position)]
