@@ -66,13 +66,14 @@ LEFT_OUT = {
 
 def written() -> Iterator[str]:
     """The kinds that stand in the source where something is written down."""
-    for path in SOURCE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    texts = (path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py"))
+    for text in (one for one in texts if any(f".{writer}(" in one for writer in WRITERS)):
+        for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in WRITERS:
                 for given in node.args:
                     inner = [] if isinstance(given, ast.Call | ast.Dict | ast.JoinedStr) else ast.walk(given)
-                    texts = [one.value for one in inner if isinstance(one, ast.Constant)]
-                    yield from (one for one in texts if isinstance(one, str) and KIND.fullmatch(one))
+                    said = [one.value for one in inner if isinstance(one, ast.Constant)]
+                    yield from (one for one in said if isinstance(one, str) and KIND.fullmatch(one))
     yield from (book.PROPOSED, book.REVISED, book.STARTED, book.RETRIED, book.FALLBACK)
     yield from (book.SUCCEEDED, book.FAILED, book.SKIPPED, book.ESCALATED, FORKED)
 
