@@ -42,9 +42,10 @@ def declare(commands: Commands) -> None:
     one.add_argument("--seconds", metavar="S", type=float, help="no trial begins later than this after the first")
     one.add_argument(
         "--people",
+        metavar="WHAT",
         choices=("cancel", "deny", "approve"),
         default="cancel",
-        help="what happens where a run asks a person (cancel)",
+        help="what happens where a run asks a person: cancel, deny or approve (cancel)",
     )
     one.add_argument("--key", metavar="KEY", default="", help="the same key gives an ended evaluation back")
     one.add_argument("--at-least", metavar="SHARE", type=float, help="the share of trials that is to pass, 0 to 1")
