@@ -20,7 +20,7 @@ from choragus.mailbox.reader import Reader
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.turn import Batch, Entry, Turn, View
 
-HEAVY = ("attrs", "attr", "msgspec", "cattrs", "anyio", "asyncio", "aiosqlite", "opentelemetry")
+HEAVY = ("_hashlib", "attrs", "attr", "msgspec", "cattrs", "anyio", "asyncio", "aiosqlite", "opentelemetry")
 
 
 @pytest.fixture

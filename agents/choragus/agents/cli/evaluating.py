@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from argparse import RawDescriptionHelpFormatter
-
 from .catalogue import COMMANDS
-from .command import Commands, filled
+from .command import Commands, Form, filled
 
 
 def declare(commands: Commands) -> None:
@@ -25,7 +23,7 @@ def declare(commands: Commands) -> None:
             "  choragus eval runs.db --app myservice:runtime --cases cases.jsonl --save-baseline base.json\n"
             "  choragus eval runs.db --app myservice:runtime --cases cases.jsonl --baseline base.json"
         ),
-        formatter_class=RawDescriptionHelpFormatter,
+        formatter_class=Form,
     )
     one.add_argument("file", metavar="FILE", nargs="?", default="", help="the database for the runs; made if missing")
     one.add_argument(

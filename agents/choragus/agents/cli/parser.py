@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
+from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Sequence
 from importlib import import_module
 
 from .catalogue import ALSO, COMMANDS, GROUPS
-from .command import Version, filled
+from .command import Form, Version, filled
 
 DESCRIPTION = """\
 Look into a file of agent runs, and decide what waits for a person.
@@ -50,7 +50,7 @@ def parser(typed: Sequence[str] | None = None) -> ArgumentParser:
         usage="choragus [-h] [--version] COMMAND FILE ...",
         description=f"{filled(DESCRIPTION)}\n{listed()}",
         epilog=EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
+        formatter_class=Form,
     )
     top.add_argument("--version", action=Version)
     commands = top.add_subparsers(prog="choragus", metavar="COMMAND", help=SUPPRESS, required=True)
