@@ -178,6 +178,21 @@ def test_the_reader_knows_the_schema_by_heart() -> None:
     assert schema.ENTRY.size == reader._ENTRY_DIGEST
 
 
+def test_a_file_is_read_where_nothing_can_be_put_beside_it(path: Path) -> None:
+    Path(f"{path}-shm").mkdir()  # as on a full disk, or in a folder that is only for reading
+
+    with Reader(path) as file:
+        assert [one.key for one in file.views("run", newest=True, limit=2)] == ["7a", "5f2c"]
+
+
+def test_where_a_log_lies_beside_it_too_that_is_refused_with_its_remedy(path: Path) -> None:
+    Path(f"{path}-shm").mkdir()
+    Path(f"{path}-wal").mkdir()
+
+    with pytest.raises(StoreError, match=r"cannot be read: .*: see to its disk, which may be full"):
+        Reader(path)
+
+
 def test_nothing_but_the_standard_library_is_imported() -> None:
     script = "import sys, choragus.mailbox.reader; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()

@@ -97,6 +97,16 @@ def test_a_missing_file_is_told_before_anything_is_served(tmp_path: Path, served
     assert served == []
 
 
+def test_a_port_that_is_taken_is_told_with_the_remedy(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        code = main(["ui", str(done), "--port", str(port)])
+
+    told = f"choragus: nothing can listen at port {port} of 127.0.0.1: give another --port\n"
+    assert (code, capsys.readouterr().err.endswith(told)) == (Exit.USAGE, True)
+
+
 @pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
 def test_a_missing_extra_is_an_error_that_names_the_command(
     done: Path, missing: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -88,6 +88,7 @@ def test_a_share_that_is_demanded(
         (["--app", f"{APP}:runtime", "--scorers", f"{APP}:NOTES"], "name a list of scorers"),
         (["--app", f"{APP}:runtime", "--agent", "other"], "agent='other' is none"),
         (["--app", f"{APP}:runtime", "--baseline", "none.json"], "there is no baseline none.json"),
+        (["--app", f"{APP}:runtime", "--cases", "none.jsonl"], "none.jsonl cannot be read (No such file or directory)"),
         (["--app", f"{APP}:runtime", "--tolerance", "2"], "tolerance and case_level are from 0 to below 1"),
     ],
 )

@@ -58,4 +58,7 @@ def show_page(glance: Glance) -> Exit:
         )
     except (ImportError, ValueError) as error:
         raise Refused(str(error)) from None
+    except SystemExit as end:  # the server has said why it cannot begin
+        if end.code:
+            raise Refused(f"nothing can listen at port {asked.port} of {asked.host}: give another --port") from None
     return Exit.OK

@@ -92,11 +92,19 @@ class Baseline:
         return found
 
     def save(self, path: str | Path) -> None:
-        """Write it, whole or not at all."""
+        """Write it, whole or not at all.
+
+        Raises:
+            EvaluationFault: when it cannot be written.
+        """
         target = Path(path)
         beside = target.with_name(f".{target.name}.new")
-        beside.write_bytes(msgspec.json.format(msgspec.json.encode(self, order="sorted")) + b"\n")
-        beside.replace(target)
+        try:
+            beside.write_bytes(msgspec.json.format(msgspec.json.encode(self, order="sorted")) + b"\n")
+            beside.replace(target)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise EvaluationFault(f"the baseline {path} cannot be written ({error.strerror}): name another") from error
 
 
 @attrs.frozen(kw_only=True)

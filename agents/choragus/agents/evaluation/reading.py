@@ -32,15 +32,16 @@ def read_cases(path: str | Path) -> Dataset:
     `trajectory`, `source`; or as Inspect reads it, with `id`, `input`, `target`, `metadata`.
 
     Raises:
-        EvaluationFault: what is wrong, with file, line and field; up to five faults at once.
+        EvaluationFault: what is wrong, with file, line and field, up to five faults at once; or no file can be read.
         ImportError: for YAML without the extra: pip install 'choragus[yaml]'.
-        OSError: when the file cannot be read.
     """
     file = Path(path)
     if file.suffix.lower() not in SUFFIXES:
         raise EvaluationFault(f"{file} is of no kind that holds cases: name it one of {', '.join(SUFFIXES)}")
     try:
         text = file.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise EvaluationFault(f"{file} cannot be read ({error.strerror}): name a file of cases") from error
     except UnicodeDecodeError as error:
         raise EvaluationFault(f"{file}: byte {error.start} is no UTF-8") from None
     reader = _Reader(str(file))
