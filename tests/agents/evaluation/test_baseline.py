@@ -135,6 +135,13 @@ def test_a_baseline_is_a_file_and_of_one_report_always_the_same(tmp_path: Path) 
     assert [one.name for one in tmp_path.iterdir()] == ["base.json"]
 
 
+def test_where_it_cannot_be_written_is_told(tmp_path: Path) -> None:
+    with pytest.raises(
+        EvaluationFault, match=r"/b\.json cannot be written \(No such file or directory\): name another$"
+    ):
+        Baseline.of(report({"a": (3, 3)})).save(tmp_path / "none" / "b.json")
+
+
 @pytest.mark.parametrize("passed", [False, True])
 def test_what_was_not_run_or_not_judged_to_its_end_is_no_baseline(passed: bool) -> None:
     whole = report({"a": (3, 3)})
