@@ -135,13 +135,6 @@ def test_a_baseline_is_a_file_and_of_one_report_always_the_same(tmp_path: Path) 
     assert [one.name for one in tmp_path.iterdir()] == ["base.json"]
 
 
-def test_where_it_cannot_be_written_is_told(tmp_path: Path) -> None:
-    with pytest.raises(
-        EvaluationFault, match=r"/b\.json cannot be written \(No such file or directory\): name another$"
-    ):
-        Baseline.of(report({"a": (3, 3)})).save(tmp_path / "none" / "b.json")
-
-
 @pytest.mark.parametrize("passed", [False, True])
 def test_what_was_not_run_or_not_judged_to_its_end_is_no_baseline(passed: bool) -> None:
     whole = report({"a": (3, 3)})
@@ -160,6 +153,20 @@ def test_what_is_no_baseline_is_refused(tmp_path: Path, text: str, told: str) ->
 
     with pytest.raises(EvaluationFault, match=told):
         Baseline.load(tmp_path / "b.json")
+
+
+def test_a_baseline_with_more_passes_than_trials_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "b.json"
+    Baseline.of(report({"a": (1, 3)})).save(path)
+    path.write_text(path.read_text(encoding="utf-8").replace('"passed": 1', '"passed": 4'), encoding="utf-8")
+
+    with pytest.raises(EvaluationFault, match="is no baseline: passed=4 of judged=3"):
+        Baseline.load(path)
+
+
+def test_what_has_not_passed_is_no_baseline() -> None:
+    with pytest.raises(EvaluationFault, match="is no baseline, for it has not passed"):
+        Baseline.of(report({"a": (1, 3)}, at_least=0.9))
 
 
 def test_a_baseline_of_other_cases_is_refused() -> None:
