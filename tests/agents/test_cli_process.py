@@ -6,11 +6,12 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import anyio
@@ -20,6 +21,7 @@ from choragus.agents import visit
 from choragus.agents.approval import approval_id
 from choragus.agents.cli import main
 from choragus.agents.cli.exit import Exit
+from choragus.agents.cli.flight import Flight
 from choragus.agents.errors import Failed, Waiting
 from choragus.agents.runtime import Runtime
 
@@ -98,6 +100,28 @@ def test_show_tells_what_was_under_way_when_the_process_was_killed(
     text = capsys.readouterr().out
     assert "2.1    cut off    pay was under way when its process ended: nobody knows whether it\n" in text
     assert text.endswith("nobody owns the file: the run goes on when it is next opened\n")
+
+
+@pytest.mark.parametrize("body", [b"{", b"[1]"])
+def test_a_damaged_call_under_way_is_no_obstacle(
+    body: bytes, killed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for end in ("", "-wal"):
+        shutil.copy(killed.with_name(f"cut.db{end}"), tmp_path / f"cut.db{end}")
+    with closing(sqlite3.connect(tmp_path / "cut.db")) as connection:
+        connection.execute("UPDATE effect SET body = ?", (body,))
+        connection.commit()
+
+    assert main(["show", str(tmp_path / "cut.db"), RUN]) == Exit.OK
+
+    assert "was under way when its process ended" in capsys.readouterr().out
+
+
+def test_a_call_that_goes_on_is_under_way() -> None:
+    flight = Flight(RUN, "2.1", "pay", 10.0, False)
+
+    assert flight.row(12.5, True)[1:4] == ("2.1", "under way", "pay, for 2.5 s")
+    assert "made again" in flight._replace(is_repeatable=True).row(12.5, False).gist
 
 
 def test_the_doctor_knows_no_outcome_of_what_was_cut_off(killed: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from choragus.mailbox.reader import Reader
 
-from .row import Row, text_of
+from .row import Fields, Row, text_of
 from .text import duration
 
 
@@ -44,8 +44,17 @@ def in_flight(reader: Reader, run: str | None = None) -> list[Flight]:
     for actor, runner, on_interrupt, created, body in reader.rows(statement):
         of = str(actor).rpartition("/")[2]
         if run is None or of == run:
-            asked = json.loads(bytes(body)) if isinstance(body, bytes) else {}
+            asked = _fields(body)
             what = text_of(asked, "tool") if runner == "tool" else "the model"
             since = created if isinstance(created, float) else 0.0
             found.append(Flight(of, text_of(asked, "call"), what, since, on_interrupt != "unknown"))
     return found
+
+
+def _fields(body: object) -> Fields:
+    """What was asked for; nothing when it is damaged, which is for verify to name."""
+    try:
+        found = json.loads(body) if isinstance(body, bytes) else None
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
