@@ -102,19 +102,23 @@ def test_show_tells_what_was_under_way_when_the_process_was_killed(
     assert text.endswith("nobody owns the file: the run goes on when it is next opened\n")
 
 
-@pytest.mark.parametrize("body", [b"{", b"[1]"])
-def test_a_damaged_call_under_way_is_no_obstacle(
-    body: bytes, killed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [("body = X'7B'", True), ("body = X'5B315D'", True), ("state = 'held'", False)],
+    ids=["damaged", "odd", "known not to have begun"],
+)
+def test_a_call_is_told_though_damaged_and_not_when_it_never_began(
+    change: str, told: bool, killed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for end in ("", "-wal"):
         shutil.copy(killed.with_name(f"cut.db{end}"), tmp_path / f"cut.db{end}")
     with closing(sqlite3.connect(tmp_path / "cut.db")) as connection:
-        connection.execute("UPDATE effect SET body = ?", (body,))
+        connection.execute(f"UPDATE effect SET {change}")
         connection.commit()
 
     assert main(["show", str(tmp_path / "cut.db"), RUN]) == Exit.OK
 
-    assert "was under way when its process ended" in capsys.readouterr().out
+    assert ("was under way when its process ended" in capsys.readouterr().out) == told
 
 
 def test_a_call_that_goes_on_is_under_way() -> None:

@@ -35,10 +35,10 @@ class Flight(NamedTuple):
 
 
 def in_flight(reader: Reader, run: str | None = None) -> list[Flight]:
-    """The calls that are under way, or were when the last process ended; oldest first."""
+    """The calls that are under way, or were when the last process ended; oldest first. What is held has not begun."""
     statement = (
         "SELECT actor, runner, on_interrupt, created, body FROM effect "
-        "WHERE state IN ('open', 'held') AND runner IN ('tool', 'model') ORDER BY created, id"
+        "WHERE state IN ('open', 'held') AND state = 'open' AND runner IN ('tool', 'model') ORDER BY created, id"
     )
     found: list[Flight] = []
     for actor, runner, on_interrupt, created, body in reader.rows(statement):
