@@ -14,6 +14,7 @@ import choragus.agents
 from choragus.agents.cli.plan import PLAN_KINDS
 from choragus.agents.cli.text import columns
 from choragus.agents.cli.timeline import _KINDS, Timeline
+from choragus.agents.cli.verdict import VERDICT_KINDS
 from choragus.agents.plan import book
 from choragus.mailbox.citation import FORKED
 from choragus.mailbox.turn import LogEntry
@@ -56,6 +57,10 @@ LEFT_OUT = {
     "rule.refused": "in the stream of rules",
     "rule.revoked": "in the stream of rules",
     "rule.used": "in the stream of rules; the call's line names the rule",
+    "evaluation.started": "in the evaluation's stream",
+    "trial.ended": "in the evaluation's stream; `choragus eval` prints the trials",
+    "evaluation.result": "in the evaluation's stream, for telemetry: a scorer's word on a trial",
+    "evaluation.ended": "in the evaluation's stream",
 }
 
 
@@ -73,7 +78,7 @@ def written() -> Iterator[str]:
 
 
 OF_THE_KERNEL = {"actor.failed", "message.parked"}
-TOLD = set(_KINDS) | PLAN_KINDS
+TOLD = set(_KINDS) | PLAN_KINDS | VERDICT_KINDS
 FIELDS = ("step", "call", "by", "steps", "found", "texts", "given", "faults", "approvers", "reason", "started", "end")
 STRANGE: list[object] = [None, 3, "x" * 300, ["y" * 300], {"a": 1}, [{"source": "z" * 300}]]
 ODD = [{}, *(dict.fromkeys(FIELDS, odd) for odd in STRANGE)]
@@ -135,6 +140,20 @@ SAMPLES = [
     ("plan.revised", {"by": "model", "reason": "one more"}, "revised by the model: one more"),
     ("step.fallback", {"step": "a", "by": "tool look", "reason": "no"}, "fallback a by tool look: no"),
     ("step.escalated", {"step": "a", "reason": "no"}, "escalated a: no"),
+    ("run.judged", {"succeeded": True, "by": "paid", "reason": ""}, "judged succeeded, by paid"),
+    (
+        "run.judged",
+        {"succeeded": False, "by": "judge", "reason": "late", "score": 0.25, "cost_usd": 0.5},
+        "judged not succeeded with 0.25, by judge: late ($0.50)",
+    ),
+    (
+        "run.judged",
+        {"succeeded": None, "by": "judge", "reason": "no budget"},
+        "judged nobody can say, by judge: no budget",
+    ),
+    ("judge.failed", {"tries": 2, "reason": "no answer"}, "failed judge, try 2: no answer"),
+    ("run.corrected", {"answer": "5", "by": "mia", "reason": "wrong"}, "corrected by mia: wrong"),
+    ("correction.refused", {"by": "mia", "reason": "no run"}, "corrected not: by mia: no run"),
 ]
 
 
@@ -142,7 +161,7 @@ SAMPLES = [
     ("kind", "data", "told"), SAMPLES, ids=[f"{kind}-{at}" for at, (kind, *_) in enumerate(SAMPLES)]
 )
 def test_a_line_says_what_happened(kind: str, data: dict[str, object], told: str) -> None:
-    (_, line) = Timeline(80).lines([entry(kind, data)])
+    _, line, *_ = Timeline(80).lines([entry(kind, data)])
 
     assert " ".join(line.split()[2:]) == told
     assert columns(line) <= 80

@@ -9,9 +9,10 @@ import pytest
 
 from choragus.agents import Agent, Breaker, Runtime, ScriptedModel, UnknownRun
 from choragus.agents.cli import main
+from choragus.agents.logbook.checking import complaints, without_content
 from choragus.agents.logbook.listing import as_markdown
 from choragus.agents.logbook.query import Search, search
-from choragus.agents.logbook.table import KINDS, complaints, without_content
+from choragus.agents.logbook.table import KINDS
 from choragus.agents.toolbelt.lane import Circuit
 from choragus.mailbox.reader import Reader
 

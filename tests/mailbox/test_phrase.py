@@ -62,7 +62,9 @@ def test_what_stands_for_nothing_is_refused(kept: bytes) -> None:
 
 
 bodies = st.binary(max_size=40) | st.lists(st.sampled_from([p.encode() for p in _PHRASES])).map(b"".join)
-forms = bodies.map(lambda body: shortened("a/KEY", body)) | st.text("\x00\x01\x02\x03\x04\x1f ~aA", max_size=6).map(str.encode)
+forms = bodies.map(lambda body: shortened("a/KEY", body)) | st.text("\x00\x01\x02\x03\x04\x1f ~aA", max_size=6).map(
+    str.encode
+)
 
 
 @given(st.lists(forms, min_size=1, max_size=5))

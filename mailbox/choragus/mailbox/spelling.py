@@ -1,4 +1,4 @@
-"""Spelling out many short forms at once: what `phrase.spelled_out` gives, for `verify`, which does it for every entry."""
+"""Spelling out many short forms at once, as `phrase.spelled_out` does each: `verify` does it for every entry."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Going through all entries of a file in commit order: each must be what was written, where it was written.
 
-One tight loop, for a file has many: more than 100,000 in a second. What is wrong with an entry is worked out only when one is.
+One tight loop: over 100,000 in a second. What is wrong with an entry is worked out only when one is.
 """
 
 from __future__ import annotations

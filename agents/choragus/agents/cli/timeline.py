@@ -13,6 +13,7 @@ from choragus.mailbox.turn import SYSTEM_STREAM, LogEntry
 from .plan import told
 from .row import Fields, Row, by_of, listed_of, name_of, number_of, part_of, text_of, took_of, whole_of
 from .text import as_json, block, chunks, columns, counted, duration, money, short, visible
+from .verdict import judgement
 
 HEADER = "  AT  TIME      STEP   WHAT"
 LEAST = 30
@@ -53,7 +54,7 @@ class Timeline:
         if planned := told(entry.kind, data):
             return [Row(entry.at, "", *planned, whole=True)]
         make = _KINDS.get(entry.kind)
-        return [] if make is None else make(self, entry.at, data)
+        return judgement(entry.kind, entry.at, data) if make is None else make(self, entry.at, data)
 
     # One method for each kind of entry that is shown.
 
@@ -79,12 +80,6 @@ class Timeline:
         if data.get("follows"):
             begun.append(Row(at, "", "follows", f"run {text_of(data, 'follows')}", whole=True))
         return [*begun, Row(at, "", "limits", text_of(data, "limits"), whole=True)] if "limits" in data else begun
-
-    def _corrected(self, at: float, data: Fields) -> list[Row]:
-        return [Row(at, "", "corrected", by_of(data, "reason"), whole=True, below=text_of(data, "answer"))]
-
-    def _not_corrected(self, at: float, data: Fields) -> list[Row]:
-        return [Row(at, "", "corrected", f"not: {by_of(data, 'reason')}", whole=True)]
 
     def _received(self, at: float, data: Fields) -> list[Row]:
         return [Row(at, text_of(data, "step"), "told", f"by {text_of(data, 'by')}: {text_of(data, 'said')}")]
@@ -399,6 +394,4 @@ _KINDS: dict[str, Callable[[Timeline, float, Fields], list[Row]]] = {
     "text.refused": Timeline._text_refused,
     "run.followed": Timeline._followed,
     "run.ended": Timeline._ended,
-    "run.corrected": Timeline._corrected,
-    "correction.refused": Timeline._not_corrected,
 }
