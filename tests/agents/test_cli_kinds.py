@@ -143,8 +143,8 @@ SAMPLES = [
     ("run.judged", {"succeeded": True, "by": "paid", "reason": ""}, "judged succeeded, by paid"),
     (
         "run.judged",
-        {"succeeded": False, "by": "judge", "reason": "late", "score": 0.25, "cost_usd": 0.5},
-        "judged not succeeded with 0.25, by judge: late ($0.50)",
+        {"succeeded": False, "by": "it", "reason": "no", "score": 0.25, "cost_usd": 0.5},
+        "judged not succeeded with 0.25, by it: no ($0.50)",
     ),
     (
         "run.judged",
