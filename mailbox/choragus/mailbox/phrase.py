@@ -86,14 +86,15 @@ def _codes() -> dict[bytes, bytes]:
 _CODES = _codes()
 TEXTS = {code: phrase for phrase, code in _CODES.items()}
 """What each code of two bytes stands for."""
-_PHRASE = re.compile(rb'([{,]"[a-z_]+":)("[a-z_.]*"?|[a-z]+|0\.0|[01](?=[,}])|\[\])?')
+_PHRASE = re.compile(rb'[{,]"[a-z_]+":(?:"[a-z_.]*"?|[a-z]+|0\.0|[01](?=[,}])|\[\])?')
 _CODE = re.compile(rb"[\x02-\x08].?|[\x00-\x1f]", re.DOTALL)
-_CONTROL = re.compile(rb"[\x00-\x1f]")
+_CONTROLS = bytes(range(_FIRST))
+_REMEMBERED = 1_024
 
 
 def shortened(stream: str, body: bytes) -> bytes:
     """The body as it is kept in a stream of that name."""
-    if _CONTROL.search(body):
+    if len(body.translate(None, _CONTROLS)) != len(body):
         return b"\x00" + body
     key = key_of(stream)
     return _PHRASE.sub(_code, body.replace(key, b"\x01") if key else body)
@@ -119,9 +120,21 @@ def key_of(stream: str) -> bytes:
     return stream.partition("/")[2].encode()
 
 
+class _Forms(dict[bytes, bytes]):
+    """What members of objects are kept as; those that come first are remembered, for most come again."""
+
+    def __missing__(self, member: bytes) -> bytes:
+        form = _CODES.get(member)
+        if form is None:
+            end = member.index(b":") + 1
+            form = _CODES.get(member[:end], member[:end]) + member[end:]
+        if len(self) < _REMEMBERED:
+            self[member] = form
+        return form
+
+
+_FORMS = _Forms()
+
+
 def _code(found: re.Match[bytes]) -> bytes:
-    whole = _CODES.get(found[0])
-    if whole is not None:
-        return whole
-    head, value = found[1], found[2]
-    return _CODES.get(head, head) + (value or b"")
+    return _FORMS[found[0]]
