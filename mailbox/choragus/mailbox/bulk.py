@@ -80,7 +80,9 @@ def question(answer: str, table: str, key: str, where: str = "true") -> Statemen
     within = " AND ".join(f"{table}.{name} = column{number}" for number, name in enumerate(keys, start=2))
     within += f" AND {where}"
     asked = f"SELECT group_concat(column1 || ' ' || {answer}, ' ') FROM (VALUES "
-    return Statement(asked, len(keys) + 1, f") AS asked CROSS JOIN {table} ON {within}")
+    only = " AND ".join(f"{table}.{name} = ?{number}" for number, name in enumerate(keys, start=1))
+    single = f"SELECT {answer} FROM {table} WHERE {only} AND {where}"
+    return Statement(asked, len(keys) + 1, f") AS asked CROSS JOIN {table} ON {within}", single)
 
 
 def put(connection: Connection, statement: Statement, rows: Rows) -> None:
@@ -107,6 +109,9 @@ def filled(connection: Connection, statement: Statement, rows: Rows) -> int:
 
 def answers(connection: Connection, statement: Statement, keys: Rows) -> Iterator[tuple[int, str]]:
     """What was asked about those keys that are there, each with its key's place among `keys`."""
+    if len(keys) == 1:
+        yield from ((0, str(word)) for (word,) in connection.execute(statement.single, keys[0]).fetchall())
+        return
     for begin in range(0, len(keys), MOST):
         asked = [(place, *key) for place, key in enumerate(keys[begin : begin + MOST], start=begin)]
         (text,) = connection.execute(*_filled(statement, asked)).fetchone()
