@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from time import perf_counter
 
 
 class Interpreter:
@@ -31,3 +32,22 @@ class Interpreter:
             command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=self._environment
         )
         return ended.stdout
+
+    def first_line(self, *arguments: str) -> float:
+        """Seconds from the start of the process to its first line, behind which it is ended.
+
+        Raises:
+            RuntimeError: when it prints nothing.
+        """
+        began = perf_counter()
+        with subprocess.Popen(
+            [sys.executable, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=self._environment
+        ) as process:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            taken = perf_counter() - began
+            process.stdout.close()
+            process.kill()
+        if not line:
+            raise RuntimeError(f"{arguments} has printed nothing")
+        return taken

@@ -2,7 +2,7 @@
 
     python benchmarks/run.py [--quick] [--only SECTION,...] [--folder DIR]
 
-The sections: actors, scale, peers, durable, herd, durable-peers, example, imports, approval, policies,
+The sections: actors, scale, peers, durable, herd, durable-peers, example, imports, cli, approval, policies,
 retrieval, telemetry, logbook, agentdojo (minutes; only where AgentDojo is installed).
 
 Both sides of a ratio are measured in the same run, in turns; absolute figures are medians and depend on the machine and
@@ -31,6 +31,7 @@ from benchmarks import (
     agent_rate,
     approval_latency,
     audit_cost,
+    cli_rate,
     durable_peers,
     durable_rate,
     durable_scale,
@@ -52,6 +53,7 @@ SECTIONS = (
     "durable-peers",
     "example",
     "imports",
+    "cli",
     "approval",
     "agentdojo",
     "policies",
@@ -101,6 +103,8 @@ def measure(name: str, folder: Path, quick: bool) -> Section:
             return audit_cost.section(folder, quick)
         case "imports":
             return import_time.section(folder, quick)
+        case "cli":
+            return cli_rate.section(folder, quick)
         case "logbook":
             return logbook_cost.section(folder, quick)
         case "agentdojo":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from choragus.actors.item import Cursor, Held, Item, Line, Mark, Plain, fallen, together
+from choragus.actors.item import Cursor, Held, Item, Joint, Line, Mark, Plain, fallen, together
 from choragus.mailbox.address import ActorId
 from choragus.mailbox.codec import Record
 from choragus.mailbox.turn import Attempt, Closure, EffectState, Envelope, Parking, Step, Turn
@@ -37,6 +37,21 @@ def test_what_names_a_message_of_a_lost_turn_or_follows_it_is_lost(turn: Turn) -
     assert kept(turn) == []
 
 
+@pytest.mark.parametrize(
+    "joint",
+    [
+        Joint((attrs.evolve(PLAIN, id="c1", actor=C), attrs.evolve(PLAIN, actor=A))),
+        Joint((attrs.evolve(PLAIN, consumed=("a#1",)), attrs.evolve(PLAIN, id="c1", actor=C))),
+    ],
+    ids=["the second", "the first"],
+)
+def test_a_joint_turn_is_lost_with_any_of_its_parts_and_so_is_what_stands_upon_it(joint: Joint) -> None:
+    after = attrs.evolve(PLAIN, id="c2", actor=C)
+    lines = [Line(item, lambda _: None, 0) for item in (LOST, joint, after)]
+
+    assert fallen(lines, lambda line: line.item is LOST)[1] == []
+
+
 def test_what_stands_upon_something_else_is_kept() -> None:
     assert kept(attrs.evolve(PLAIN, consumed=("a#2",)), attrs.evolve(PLAIN, id="c1", actor=C, consumed=("a#1",))) == [
         "b1",
@@ -55,8 +70,9 @@ CANCELS = attrs.evolve(PLAIN, effects_settled=(("a!1.1", EffectState.CANCELLED),
         ([DONE, CANCELS, PLAIN], 3),
         ([CANCELS, attrs.evolve(DONE, effect="a!1.2")], 2),
         ([DONE, PLAIN], 2),
+        ([Joint((PLAIN, CANCELS)), DONE], 1),
     ],
-    ids=["after", "before", "of another", "no word"],
+    ids=["after", "before", "of another", "no word", "after a joint turn"],
 )
 def test_a_result_behind_the_word_on_its_effect_is_not_written_together_with_it(items: list[Item], number: int) -> None:
     assert together([Line(item, lambda _: None, 0) for item in items]) == number

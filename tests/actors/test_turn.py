@@ -30,7 +30,7 @@ from choragus.supervision.backoff import Backoff
 from choragus.supervision.spec import Region
 from choragus.supervision.system import System
 
-from .stores import Reopen, on_each_store, wall
+from .stores import Reopen, on_each_store, settle, wall
 
 Watch = Callable[[System], list[Event]]
 
@@ -555,3 +555,37 @@ async def test_a_turn_whose_revision_was_overtaken_runs_again() -> None:
 def test_the_kernel_refuses_to_be_used_before_the_system_runs() -> None:
     with pytest.raises(RuntimeError, match=r"^this System does not run yet: use it as in `async with System\(\)"):
         _ = System().kernel
+
+
+@on_each_store(seeds=range(3))
+async def test_an_actor_that_is_done_leaves_memory_and_goes_on_with_its_next_message(reopen: Reopen) -> None:
+    left: list[str] = []
+
+    class Guest(DurableActor[Balance, Add | Get], name="test.turn.guest"):
+        @property
+        def is_done(self) -> bool:
+            return bool(self.state.amounts)
+
+        @handle
+        def add(self, message: Add) -> int:
+            self.state.amounts.append(message.amount)
+            return sum(self.state.amounts)
+
+        @handle
+        def get(self, message: Get) -> list[int]:
+            return self.state.amounts
+
+        def on_passivate(self) -> None:
+            left.append(self.key)
+
+    async with System(store=await reopen(), actors=[Guest]) as system:
+        guest = system.ref(Guest, "g")
+        assert await guest.ask(Get()) == []
+        assert len(system.kernel.population) == 1
+
+        for amount, total in ((1, 1), (2, 3), (3, 6)):
+            assert await guest.ask(Add(amount)) == total
+            await settle()
+            assert not len(system.kernel.population)
+
+    assert left == ["g"] * 3

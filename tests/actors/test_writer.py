@@ -11,7 +11,7 @@ from attrs import define, frozen
 from choragus.actors.dispatch import handle
 from choragus.actors.durable import DurableActor
 from choragus.actors.errors import MailboxFull
-from choragus.actors.item import Cursor, Held, Mark
+from choragus.actors.item import Cursor, Held, Joint, Mark
 from choragus.actors.message import Request
 from choragus.actors.testing.loop import settled
 from choragus.actors.testing.simulation import simulated
@@ -166,5 +166,6 @@ def test_an_item_weighs_as_much_as_the_values_in_it() -> None:
     assert weight(turn) == 3 + 6 + 3 + 2 + 4 + 3
     assert weight(attrs.evolve(turn, state=None, sends=(), effects=(), entries=(), views=(), replies=())) == 0
     assert weight(envelope) == weight(Closure(effect="e", state=EffectState.DONE, envelope=envelope)) == 3
+    assert weight(Joint((turn, turn))) == 2 * weight(turn)
     assert weight(Entry("s", "k", 0.0, b"12")) == 2
     assert [weight(item) for item in (Mark(), Cursor("c", 1), Held("e"))] == [0, 0, 0]

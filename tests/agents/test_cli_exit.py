@@ -13,6 +13,7 @@ import pytest
 from choragus.agents.agent import Agent
 from choragus.agents.cli import command as declaring
 from choragus.agents.cli import main
+from choragus.agents.cli.catalogue import COMMANDS
 from choragus.agents.cli.exit import Exit
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import ScriptedModel
@@ -21,43 +22,8 @@ from choragus.mailbox.schema import MIGRATIONS
 from .cli_clerk import RUN, complete, leave_waiting
 
 FORGERY = "UPDATE entry SET body = CAST(replace(body, 'mia', 'eve') AS BLOB) WHERE kind = 'approval.decided'"
-COMMANDS = [
-    "runs",
-    "show",
-    "log",
-    "diff",
-    "explain",
-    "eval",
-    "stats",
-    "review",
-    "export",
-    "regress",
-    "ledgers",
-    "approvals",
-    "approve",
-    "deny",
-    "answer",
-    "settle",
-    "cancel",
-    "correct",
-    "unwind",
-    "send",
-    "thread",
-    "pause",
-    "resume",
-    "rules",
-    "accept",
-    "fork",
-    "parked",
-    "requeue",
-    "verify",
-    "heads",
-    "backup",
-    "prune",
-    "compact",
-    "documents",
-    "forget",
-]
+OWNING = {"run": "--app", "serve": "--app", "completion": "bash"}
+"""What stands in the place of a file."""
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +159,7 @@ def test_every_command_has_an_example_and_fits_80_columns(
     text = told(command, "--help")
 
     explained, _, examples = text.partition("\nan example:\n")
-    assert examples.startswith(f"  choragus {command} runs.db")
+    assert examples.startswith(f"  choragus {command} {OWNING.get(command, 'runs.db')}")
     assert max(map(len, explained.splitlines())) <= 80
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import choragus.agents
-from choragus.agents.cli.plan import PLAN_KINDS
+from choragus.agents.cli.planned import PLAN_KINDS
 from choragus.agents.cli.text import columns
 from choragus.agents.cli.timeline import _KINDS, Timeline
 from choragus.agents.cli.verdict import VERDICT_KINDS
@@ -26,6 +26,11 @@ WRITERS = {"log", "_log_model", "_announce", "_show", "append"}
 KIND = re.compile(r"[a-z]+\.[a-z_]+|phase")
 
 LEFT_OUT = {
+    "evaluation.started": "of an evaluation, not of a run: its report tells it",
+    "evaluation.result": "of an evaluation, not of a run: its report tells it",
+    "evaluation.ended": "of an evaluation, not of a run: its report tells it",
+    "trial.ended": "of an evaluation, not of a run: its report tells it",
+    "system.draining": "it is about the process that owns the file; `choragus tail` tells it",
     "phase": "the lines of what a phase does say more",
     "run.manifest": "the head of the page has the agent; `--json` has all of it",
     "run.refused": "in the system's stream; `choragus show` says it of the run, at its foot",
@@ -57,10 +62,6 @@ LEFT_OUT = {
     "rule.refused": "in the stream of rules",
     "rule.revoked": "in the stream of rules",
     "rule.used": "in the stream of rules; the call's line names the rule",
-    "evaluation.started": "in the evaluation's stream",
-    "trial.ended": "in the evaluation's stream; `choragus eval` prints the trials",
-    "evaluation.result": "in the evaluation's stream, for telemetry: a scorer's word on a trial",
-    "evaluation.ended": "in the evaluation's stream",
 }
 
 
@@ -140,16 +141,16 @@ SAMPLES = [
     ("plan.revised", {"by": "model", "reason": "one more"}, "revised by the model: one more"),
     ("step.fallback", {"step": "a", "by": "tool look", "reason": "no"}, "fallback a by tool look: no"),
     ("step.escalated", {"step": "a", "reason": "no"}, "escalated a: no"),
-    ("run.judged", {"succeeded": True, "by": "paid", "reason": ""}, "judged succeeded, by paid"),
+    ("run.judged", {"succeeded": True, "by": "paid", "reason": ""}, "judged it succeeded, by paid"),
     (
         "run.judged",
-        {"succeeded": False, "by": "it", "reason": "no", "score": 0.25, "cost_usd": 0.5},
-        "judged not succeeded with 0.25, by it: no ($0.50)",
+        {"succeeded": False, "by": "it", "reason": "", "score": 0.25, "cost_usd": 0.5},
+        "judged it did not succeed with 0.25, by it ($0.5000)",
     ),
     (
         "run.judged",
-        {"succeeded": None, "by": "judge", "reason": "no budget"},
-        "judged nobody can say, by judge: no budget",
+        {"succeeded": None, "by": "it", "reason": ""},
+        "judged nobody knows whether it succeeded, by it",
     ),
     ("judge.failed", {"tries": 2, "reason": "no answer"}, "failed judge, try 2: no answer"),
     ("run.corrected", {"answer": "5", "by": "mia", "reason": "wrong"}, "corrected by mia: wrong"),

@@ -52,6 +52,20 @@ async def follow(run: Run, seen: list[str]) -> None:
 
 
 @simulated(seeds=range(3))
+async def test_the_actors_of_a_run_that_has_ended_leave_memory() -> None:
+    agent = scripted(calls(call("look", "1", at="door")), "done", tools=tools(Ledger()))
+    async with Runtime(agents=[agent]) as runtime:
+        runs = [await runtime.start(agent, "Go.") for _ in range(3)]
+        assert [await run.result() for run in runs] == ["done"] * 3
+        await settled()
+
+        there = [cell.path for cell in runtime._system.kernel.population]
+
+        assert [path for path in there for run in runs if run.id in path] == []
+        assert (await runs[0].status()).status is Status.COMPLETED
+
+
+@simulated(seeds=range(3))
 async def test_events_go_on_from_any_position() -> None:
     store = MemoryStore()
     agent = scripted(calls(call("look", at="door")), "done", tools=tools(Ledger()))

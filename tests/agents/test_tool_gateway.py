@@ -160,11 +160,12 @@ async def test_a_tool_that_resists_its_cancellation_is_left_behind() -> None:
 
 @simulated(seeds=range(3))
 async def test_cancel_stops_a_harmless_call_in_flight() -> None:
-    cancelled = asyncio.Event()
+    begun, cancelled = asyncio.Event(), asyncio.Event()
 
     @tool(risk="read")
     async def endless() -> str:
         """Sleep."""
+        begun.set()
         try:
             await asyncio.sleep(3600)
         finally:
@@ -174,7 +175,7 @@ async def test_cancel_stops_a_harmless_call_in_flight() -> None:
     agent = once(endless)
     async with Runtime(agents=[agent]) as runtime:
         run = await runtime.start(agent, "Go.")
-        await until(run, "call.intended")
+        await begun.wait()
 
         await run.cancel()
 

@@ -19,6 +19,7 @@ DOORS = {
     "choragus.agents.evaluation": "cases, scorers, reports and baselines",
     "choragus.agents.knowledge": "libraries and episodes, with what few need",
     "choragus.agents.figures": "figures, people's decisions, and runs as a dataset",
+    "choragus.agents.web": "the page, with the extra `web`",
     "choragus.supervision": "systems and supervisors",
     "choragus.supervision.testing": "crashes, and simulated time, for tests",
     "choragus.actors": "actors and their messages",

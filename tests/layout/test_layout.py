@@ -20,6 +20,7 @@ DOORS = (
     "agents.figures",
     "agents.knowledge",
     "agents.policy",
+    "agents.web",
     "actors.testing",
     "supervision.testing",
     "agents.testing",
@@ -79,8 +80,10 @@ def test_every_public_name_has_a_docstring(floor: str) -> None:
 @pytest.mark.slow
 def test_the_tests_are_collected_where_no_extra_is_installed() -> None:
     """Modules that import an extra are looked into for doctests; then they are left out, and are no errors."""
-    extras = ("openai", "anthropic", "mcp", "mcp_types", "httpx2", "jsonschema", "genai_prices", "numpy")
+    extras = ["openai", "anthropic", "mcp", "mcp_types", "httpx2", "jsonschema", "genai_prices", "numpy"]
+    extras += ["starlette", "uvicorn", "playwright"]
     parts = ["agents/choragus/agents", "tests/agents/mcp", "tests/agents/provider", "tests/agents/knowledge"]
+    parts += ["tests/web", "tests/docs/test_page_page.py"]
     code = f"import sys\nsys.modules.update(dict.fromkeys({extras}))\nimport pytest\n" + (
         f"sys.exit(pytest.main(['--collect-only', '-q', '-p', 'no:cacheprovider', *{parts}]))"
     )

@@ -68,6 +68,31 @@ def test_views_come_newest_first_and_by_what_their_keys_begin_with(path: Path) -
         assert found.view("run", "none") is None
 
 
+@pytest.mark.parametrize("page", [1, 2, 500])
+@pytest.mark.parametrize("limit", [-1, 0, 1, 2, 3, 9])
+@pytest.mark.parametrize("newest", [False, True])
+def test_views_of_a_scope_are_the_same_however_many_are_read_at_a_time(
+    newest: bool, limit: int, page: int, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Reader(path) as found:
+        every = [one.key for one in found.views("run", "", newest=newest)]
+        monkeypatch.setattr(reader, "_PAGE", page)
+
+        read = [one.key for one in found.views("run", "", newest=newest, limit=limit)]
+
+    assert read == (every if limit < 0 else every[:limit])
+    assert every == (["7a", "5f2c"] if newest else ["5f2c", "7a"])
+
+
+@pytest.mark.parametrize("name", ["odd ?#%&.db", "käse\udcff.db", "a\nb.db", "%41.db"])
+def test_a_file_of_any_name_is_opened(name: str, path: Path) -> None:
+    other = path.with_name(name)
+    path.rename(other)
+
+    with Reader(other) as found:
+        assert found.count("run") == 3
+
+
 async def test_what_an_owner_commits_meanwhile_is_seen(path: Path) -> None:
     store = await SqliteStore.open(path)
     await store.claim("b", 1e12, 2e12)

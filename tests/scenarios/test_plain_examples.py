@@ -117,3 +117,14 @@ def test_a_traced_run_is_one_trace_over_a_restart(tmp_path: Path) -> None:
     assert lines[0] == "8 spans in 1 trace"
     assert lines[1] == "invoke_agent clerk waiting"
     assert "  invoke_agent clerk completed  (goes on from 1 span)" in lines
+
+
+@pytest.mark.slow
+def test_a_service_is_operated_from_beside_it(tmp_path: Path) -> None:
+    lines = printed("operated_service", tmp_path)
+
+    assert "approved by mia (as agreed): the run goes on" in lines
+    assert any(line.endswith("may use more, says mia: steps 80") for line in lines)
+    assert "  | A-17 is paid." in lines
+    assert "runs.db: nothing needs a person" in lines
+    assert lines[-1] == "the service has ended with 0"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import attrs
+
 from choragus.mailbox.address import ActorId
 from choragus.mailbox.codec import Record, encode
 from choragus.mailbox.document import Document
@@ -21,6 +23,17 @@ from choragus.mailbox.turn import (
 from .beat import Beat, beat_of
 from .errors import StashFull
 from .message import AskFailed
+
+_SHARED = ("_entries", "_views", "actions")
+"""What drafts that are written together collect in one list each, for it has an order over all of them."""
+
+
+@attrs.frozen(eq=False)
+class Mark:
+    """Where a draft stands: how long the shared lists are, and all that is its own."""
+
+    shared: dict[str, int]
+    own: dict[str, object]
 
 
 class Draft:
@@ -53,6 +66,9 @@ class Draft:
         self._revision = revision
         self._sent = sent
         self._consumed = consumed
+        self._taken = consumed
+        self._is_joined = False
+        self._fresh: list[Envelope] = []
         self._ring: tuple[Envelope, Beat] | None = None
         if consumed is not None:
             self.rings_on(consumed)
@@ -170,8 +186,8 @@ class Draft:
 
     def stepped(self) -> None:
         """The steps that were taken for the message in hand need not be known any longer."""
-        if self._consumed is not None:
-            self._stepped = (self._consumed.id,)
+        if self._taken is not None:
+            self._stepped = (self._taken.id,)
 
     def entry(self, stream: str, kind: str, body: bytes) -> None:
         """Append a line to a stream."""
@@ -193,6 +209,56 @@ class Draft:
         check_text(collection)
         self._scrubbed += (collection,)
 
+    # Turns of several actors that are written together.
+
+    def join(self, first: Draft) -> None:
+        """Be written with that turn: what has an order over all of them is collected there."""
+        self._entries, self._views, self.actions = first._entries, first._views, first.actions
+        self.at = first.at
+        self._is_joined = True
+
+    def go_on(self, envelope: Envelope) -> None:
+        """Take another message in hand, which is nowhere but in the turn that sent it."""
+        self._consumed = envelope
+        self.about = envelope.then.partition("\n")[2]
+
+    @property
+    def has_strayed(self) -> bool:
+        """Whether it does what only a turn of its own can: set messages aside, take them up, or end the actor."""
+        return bool(self._stashed or self._unstashed or self.ended)
+
+    def mark(self) -> Mark:
+        """Where the turn stands, for `go_back`."""
+        own = {name: list(value) if isinstance(value, list) else value for name, value in vars(self).items()}
+        return Mark({name: len(getattr(self, name)) for name in _SHARED}, own)
+
+    def go_back(self, mark: Mark) -> None:
+        """Forget what was asked for since; others that collect into the same lists must have done nothing since."""
+        for name, value in mark.own.items():
+            if name in _SHARED:
+                del getattr(self, name)[mark.shared[name] :]
+            else:
+                setattr(self, name, value)
+
+    def fresh(self) -> list[Envelope]:
+        """What it has sent since this was last asked, to be handled at once."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
+
+    def take_back(self, envelope: Envelope) -> None:
+        """The message was handled: it need not be written."""
+        self._sends = [send for send in self._sends if send is not envelope]
+
+    def replace(self, envelope: Envelope, other: Envelope) -> None:
+        """Send the other one in its place."""
+        self._sends = [other if send is envelope else send for send in self._sends]
+
+    def answered(self, answer: Envelope) -> bool:
+        """Put the answer in the place of its timer; False when this turn has set none for it."""
+        before = len(self._sends)
+        self._drop_timer(answer.timer)
+        return len(self._sends) < before
+
     def close(self, state: Record | None, replies: tuple[tuple[str, Record], ...]) -> Turn:
         """The turn as it will be written; nothing can be added any more."""
         self._put_ring()
@@ -204,15 +270,15 @@ class Draft:
             actor=self.actor,
             fence=self._fence,
             revision=self._revision,
-            consumed=() if self._consumed is None or self._stashed else (self._consumed.id,),
+            consumed=() if self._taken is None or self._stashed else (self._taken.id,),
             state=state,
             sent=self._sent,
             sends=tuple(self._sends),
             timers_cancelled=tuple(self._timers_cancelled),
             effects=tuple(self._effects),
             effects_settled=tuple(self._settled),
-            entries=tuple(self._entries),
-            views=tuple(self._views),
+            entries=() if self._is_joined else tuple(self._entries),
+            views=() if self._is_joined else tuple(self._views),
             stepped=self._stepped,
             stashed=self._stashed,
             unstashed=self._unstashed,
@@ -251,7 +317,7 @@ class Draft:
     ) -> Envelope:
         check_text(receiver, timer, then, reply_then)
         self._sent += 1
-        return Envelope(
+        envelope = Envelope(
             id=f"{self.actor}#{self._sent}",
             receiver=receiver,
             sender=self.actor,
@@ -264,6 +330,9 @@ class Draft:
             answer=answer,
             trace=trace or ("" if self._consumed is None else self._consumed.trace),
         )
+        if not due:
+            self._fresh.append(envelope)
+        return envelope
 
 
 async def _no_step(name: str, call: Callable[[], object], on_interrupt: OnInterrupt) -> object:

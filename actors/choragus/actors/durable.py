@@ -39,6 +39,8 @@ class DurableSystem(Protocol):
 
     def cancel_effect(self, effect: str) -> None: ...
 
+    def actor_done(self, id: ActorId) -> None: ...
+
     @property
     def resources(self) -> object: ...
 
@@ -59,6 +61,11 @@ class DurableActor(Actor[M], Generic[S, M]):
     type_name: ClassVar[str] = ""
     turn_timeout: ClassVar[float] = 60.0
     """Seconds that a handler may take before it is cancelled, which counts as a failed attempt."""
+    group: ClassVar[str] = ""
+    """Actors of one key whose classes name the same group go on with each other's messages at once: what one of them
+    sends is handled in the turn that sends it, where the receiver is free, and one transaction holds what all of them
+    did. A handler that fails or waits there is rolled back with the whole, and what was sent is then handled one by
+    one, each message in its own turn. Empty: none."""
     stash_limit: ClassVar[int] = 1_000
     """How many messages `stash` sets aside."""
     __choragus_state__: ClassVar[type] = object
@@ -108,6 +115,14 @@ class DurableActor(Actor[M], Generic[S, M]):
 
         `message` is None when it could not even be decoded.
         """
+
+    @property
+    def is_done(self) -> bool:
+        """Whether hardly anything is expected any more: this object then leaves memory as soon as it is idle.
+
+        It is no end: the actor goes on with its next message, in a new object. False, unless overridden.
+        """
+        return False
 
     def on_passivate(self) -> None:
         """Called when this object leaves memory in order: idle for long among many, or at the system's end.

@@ -8,10 +8,11 @@ from contextvars import Context
 import attrs
 
 from choragus.mailbox.errors import CorruptRecord, StoreError, UnknownRecord
-from choragus.mailbox.turn import Envelope, Turn
+from choragus.mailbox.turn import Envelope
 
 from .beat import beat_of
-from .durable_life import LIVE, Action, DurableLife
+from .chain import Chain, Turns
+from .durable_life import Action, DurableLife
 from .errors import MessageParked, TurnTimeout
 from .event import Failed, Parked, Zombie
 from .execution import Execution, Work, admit
@@ -19,7 +20,7 @@ from .item import Mark
 from .reason import reason
 from .scheduler import TAINTED, has_changed
 from .setback import failed_turn, parked_turn
-from .status import Failure, Status
+from .status import LIVE, Failure, Status
 
 RETRY = 0.5
 """Seconds until a read that failed is tried again."""
@@ -147,13 +148,19 @@ class DurableCell(DurableLife):
             self._finished()
             self._rest()
             return
+        raised = None if self._foreseen is None else self._foreseen_error(work.envelope)
+        if raised is not None:
+            self._finished()
+            self._failed(work, raised)
+            return
         execution = self._execution = Execution(self, self._host.deadlines, self._standing, work)
         try:
             result = await execution.run()
             if execution.is_cut_off or execution.is_revoked:
                 raise asyncio.CancelledError
             wanted = self._host.asked.waits_for(self.id, work.envelope.id)
-            turn, reply = execution.turn(result, wanted=wanted)
+            reply = execution.reply(result, wanted=wanted)
+            turns = self._turns(execution)
         except GeneratorExit:
             raise
         except BaseException as error:
@@ -164,7 +171,21 @@ class DurableCell(DurableLife):
                 raise
         else:
             self._finished()
-            self._completed(turn, execution.draft.actions, work.envelope, reply)
+            if turns is None:
+                self._alone = work.envelope.id
+                self._rest()
+            else:
+                self._completed(turns, execution.draft.actions, work.envelope, reply)
+
+    def _turns(self, execution: Execution) -> Turns | None:
+        """The turn, and those of others of the group that follow from it; None when the message is to be handled anew.
+
+        It is then handled alone.
+        """
+        is_grouped = self._standing.cls.group and self._alone != execution.work.envelope.id
+        if not (is_grouped and execution.may_be_joined):
+            return [(self, execution.turn())]
+        return Chain(self._host, self, execution).follow()
 
     def _interrupted(self, execution: Execution, error: BaseException) -> None:
         """The handler raised, or was cancelled: as overdue, by the cell's stop or the system's end, or by itself."""
@@ -192,8 +213,9 @@ class DurableCell(DurableLife):
 
     # What becomes of a turn: the actions are called on the loop when it is on disk.
 
-    def _completed(self, turn: Turn, actions: list[Action], envelope: Envelope, reply: object) -> None:
+    def _completed(self, turns: Turns, actions: list[Action], envelope: Envelope, reply: object) -> None:
         """The handler is through: go on at once, unless the mailbox on disk has to be read first."""
+        turn = turns[0][1]
         must_wait = turn.unstashed or turn.ended
 
         def on_disk() -> None:
@@ -204,7 +226,7 @@ class DurableCell(DurableLife):
             if must_wait:
                 self._rest()
 
-        self._submit(turn, actions, envelope, on_disk, spent=True)
+        self._submit(turn, actions, envelope, on_disk, spent=True, joined=turns[1:])
         if not must_wait:
             self._rest()
 

@@ -7,7 +7,7 @@ leaves the system waits until the turn is on disk. When it will never be there, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import Context
 from typing import Protocol
 
@@ -23,14 +23,14 @@ from .errors import ActorSuspended
 from .event import Events, Failed, Restarted, Suspended, Zombie
 from .execution import Execution, Work
 from .inbox import Inbox
+from .item import Done, Joint
+from .joining import Joining
 from .region import Region
 from .scheduler import Scheduler
 from .standing import Around, Standing
-from .status import GRACE, Status
+from .status import GRACE, LIVE, Status
 from .step import Steps
 from .writer import Writer
-
-LIVE = (Status.STARTING, Status.RUNNING)
 
 Action = Callable[[], None]
 
@@ -48,6 +48,8 @@ class DurableHost(Around, Protocol):
     courier: Courier
     effects: Effects
     cautious: bool
+    shy: set[tuple[type, str]]
+    quick: set[tuple[type, str]]
     awake_since: float
     running: set[DurableLife]
 
@@ -55,8 +57,16 @@ class DurableHost(Around, Protocol):
         """Whether less than half of the lease has passed."""
         ...
 
+    def cell(self, id: ActorId) -> DurableLife | None:
+        """The actor's cell; None when this system does not run it."""
+        ...
+
     def turn_committed(self, turn: Turn, actions: list[Action]) -> None:
         """Let out what waited for the turn."""
+        ...
+
+    def actor_done(self, id: ActorId) -> None:
+        """Have an actor leave memory that expects hardly anything any more, if it is idle in a moment."""
         ...
 
     def actor_ended(self, id: ActorId) -> None:
@@ -64,7 +74,7 @@ class DurableHost(Around, Protocol):
         ...
 
 
-class DurableLife:
+class DurableLife(Joining):
     """One durable actor in memory. `current` is the message whose handler runs, `marked` whether disk knows of it.
 
     `faults` counts the failures in a row that had nothing to do with a message: the actor could not be loaded.
@@ -92,6 +102,8 @@ class DurableLife:
         self._hold: asyncio.TimerHandle | None = None
         self._held_for = ""  # the message whose backoff the hold waits for, if it is for one
         self._waited_for = ""  # the message whose backoff is over, whatever the clock says
+        self._alone = ""  # the message that is handled without what follows from it
+        self._foreseen = None
         self._suspended: BaseException | None = None
         self._worker: asyncio.Task[None] | None = None
         self._idle: asyncio.Future[None] | None = None
@@ -103,6 +115,11 @@ class DurableLife:
         """Whether nothing runs, waits or is held back: the cell may be dropped, for everything is on disk."""
         waits = self._hold is not None or self.inbox or self._astray or not self.inbox.is_settled
         return self._is_quiet and not waits and self.status in LIVE
+
+    @property
+    def standing(self) -> Standing:
+        """What the actor's turns stand upon."""
+        return self._standing
 
     @property
     def _is_quiet(self) -> bool:
@@ -252,12 +269,47 @@ class DurableLife:
     # Turns on their way to the disk: the actions are called on the loop when they are there.
 
     def _submit(
-        self, turn: Turn, actions: list[Action], envelope: Envelope, then: Action, *, spent: bool = False
+        self,
+        turn: Turn,
+        actions: list[Action],
+        envelope: Envelope,
+        then: Action,
+        *,
+        spent: bool = False,
+        joined: Sequence[tuple[DurableLife, Turn]] = (),
     ) -> None:
-        """Accept a turn: what it sends is brought early, what leaves waits for the disk; we too, unless we rest."""
+        """Accept a turn: what it sends is brought early, what leaves waits for the disk; we too, unless we rest.
+
+        Args:
+            joined: the turns of others that are to be on disk with it, or not at all.
+        """
+        self._waits_for_disk = True
+        done = self.accepted(turn, actions, envelope, then, spent=spent)
+        if not joined:
+            self._host.writer.submit(turn, done)
+            return
+        told = [done, *(cell.accepted(other, [], None, _nothing, spent=False) for cell, other in joined)]
+
+        for cell, _ in joined:
+            cell.go_on()
+
+        def all_done(result: Committed | Rejected) -> None:
+            for one in told if isinstance(result, Committed) else reversed(told):
+                one(result)
+
+        self._host.writer.submit(Joint((turn, *(other for _, other in joined))), all_done)
+
+    def accepted(
+        self, turn: Turn, actions: list[Action], envelope: Envelope | None, then: Action, *, spent: bool
+    ) -> Done:
+        """Stand upon a turn from now on; gives what is to be told when it is known what became of it.
+
+        Args:
+            envelope: the message that it is about, unless that was nowhere but in the turn of another actor.
+            spent: whether the turn has taken it.
+        """
         self.inbox.accept(turn, envelope, spent=spent)
         self._standing.advance(turn)
-        self._waits_for_disk = True
         self._pending += 1
         if turn.effects_settled:
             self._host.effects.not_wanted(turn.effects_settled)
@@ -277,13 +329,15 @@ class DurableLife:
             self._tell_quiet()
             self._settled()
 
-        self._host.writer.submit(turn, done)
+        return done
 
     def _settled(self) -> None:
         """More of what is in memory is on disk."""
         if self._settling is not None:
             self._settling.set()
         self.activate()
+        if not self._busy and self._standing.is_done and self.is_idle:
+            self._host.actor_done(self.id)
 
     def _undo(self) -> None:
         """Our last turn will never be on disk: begin again from what is there."""
@@ -311,7 +365,13 @@ class DurableLife:
         self.activate()
         if self._standing.ended:
             self._host.loop.call_soon(self._host.actor_ended, self.id)
+        elif not self._standing.has_instance and self.is_idle:  # there was nothing to do for it
+            self._host.actor_done(self.id)
 
     def _tell_quiet(self) -> None:
         if self._idle is not None and not self._idle.done() and self._is_quiet:
             self._idle.set_result(None)
+
+
+def _nothing() -> None:
+    """There is nothing to do."""

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import attrs
 
-from choragus.mailbox.codec import decode, encode
+from choragus.mailbox.codec import Record, decode, encode
 from choragus.mailbox.turn import Envelope, OnInterrupt, Turn
 
 from .deadline import Deadline, Deadlines
@@ -31,6 +31,11 @@ class Work:
     envelope: Envelope
     message: object
     actor: DurableActor[object, object]
+
+    @property
+    def is_retried(self) -> bool:
+        """Whether it was tried before."""
+        return bool(self.envelope.attempts or self.envelope.interrupted)
 
 
 class Owner(Protocol):
@@ -64,6 +69,7 @@ class Execution:
         self.draft.committed = owner.committed
         self.draft.step = self._step
         self._steps: Steps | None = None
+        self._replies: tuple[tuple[str, Record], ...] = ()
         self.is_cut_off = False
         self.is_overdue = False
         self.is_revoked = False
@@ -78,7 +84,7 @@ class Execution:
         token = CURRENT.set(self.draft)
         self.work.actor._draft = self.draft
         try:
-            result = self._called()
+            result = called(self.work)
             if not asyncio.iscoroutine(result):
                 return result  # while a plain function runs, no deadline could pass
             watchdog = self._deadlines.after(self._standing.cls.turn_timeout, self._expire)
@@ -91,24 +97,34 @@ class Execution:
                 watchdog.cancel()
             CURRENT.reset(token)
 
-    def turn(self, result: object, *, wanted: bool) -> tuple[Turn, object]:
-        """The turn and the reply. A value that cannot be stored raises here, and so fails the turn.
+    def reply(self, result: object, *, wanted: bool) -> object:
+        """The reply, as whoever waits gets it. A value that cannot be stored raises here, and so fails the turn.
 
         Args:
-            wanted: whether somebody waits for the reply. They get a copy: a piece of the state itself would go on
-                changing in their hands.
+            wanted: whether somebody waits for it. They get a copy: a piece of the state itself would go on changing in
+                their hands.
         """
-        state = self._standing.changed_state(self.work.actor)
         envelope = self.work.envelope
-        if not self.draft.is_stashed and (self._steps is not None or envelope.attempts or envelope.interrupted):
-            self.draft.stepped()
         if self.draft.is_stashed or not (wanted or envelope.key or envelope.reply_to):
-            return self.draft.close(state, ()), None
+            return None
         record = encode(result)
         if envelope.reply_to:
             self.draft.answer(envelope, record)
-        replies = ((envelope.id, record),) if envelope.key else ()
-        return self.draft.close(state, replies), decode_reply(type(self.work.message), record)
+        if envelope.key:
+            self._replies = ((envelope.id, record),)
+        return decode_reply(type(self.work.message), record)
+
+    def turn(self) -> Turn:
+        """The turn, with the state as it is now; one that cannot be stored raises here, and so fails the turn."""
+        state = self._standing.changed_state(self._standing.instance())
+        if not self.draft.is_stashed and (self._steps is not None or self.work.is_retried):
+            self.draft.stepped()
+        return self.draft.close(state, self._replies)
+
+    @property
+    def may_be_joined(self) -> bool:
+        """Whether it did nothing that takes a turn of its own."""
+        return self._steps is None and not self.work.is_retried and not self.draft.has_strayed
 
     @property
     def is_over(self) -> bool:
@@ -139,13 +155,6 @@ class Execution:
         limit = cls.turn_timeout
         return TurnTimeout(f"{self._owner.path} took longer than {limit:g} s (turn_timeout of {cls.__name__})")
 
-    def _called(self) -> object:
-        actor, message, envelope = self.work.actor, self.work.message, self.work.envelope
-        if envelope.then:
-            result: object = getattr(actor, method_of(envelope))(message)
-            return result
-        return actor.__choragus_table__[type(message)].function(actor, message)
-
     def _expire(self) -> None:
         self.is_overdue = True
         self.cancel()
@@ -155,6 +164,15 @@ class Execution:
         if self.draft.open and not self.is_cut_off:
             self.is_cut_off = True
             self._owner.cut_off(self, self.timed_out())
+
+
+def called(work: Work) -> object:
+    """What the handler gives: its result, or what has to be awaited for it."""
+    actor, message, envelope = work.actor, work.message, work.envelope
+    if envelope.then:
+        result: object = getattr(actor, method_of(envelope))(message)
+        return result
+    return actor.__choragus_table__[type(message)].function(actor, message)
 
 
 def admit(standing: Standing, envelope: Envelope) -> object:

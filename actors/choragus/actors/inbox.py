@@ -56,6 +56,11 @@ class Inbox:
         """The message to handle next, if it is in memory."""
         return self._held[0] if self._held else None
 
+    def holds_only(self, envelope: Envelope | None) -> bool:
+        """Whether nothing waits but that one, here or on disk."""
+        wanted = 0 if envelope is None else 1
+        return len(self._held) == wanted and self.head is envelope and self._is_open
+
     def is_early(self, message: str) -> bool:
         """Whether the message is in hand, but not on disk yet."""
         return message in self._early
@@ -121,27 +126,29 @@ class Inbox:
 
     # Turns take them.
 
-    def accept(self, turn: Turn, envelope: Envelope, *, spent: bool) -> None:
-        """A turn is on its way to the disk: its timers replace others of their names, and it took the message."""
-        if spent:
-            self.take(envelope)
-            self._spent[envelope.id] = envelope
-        self._timers.discard(envelope.timer)
+    def accept(self, turn: Turn, envelope: Envelope | None, *, spent: bool) -> None:
+        """A turn is on its way to the disk: its timers replace others of their names; it took the message, if any."""
+        if envelope is not None:
+            if spent:
+                self.take(envelope)
+                self._spent[envelope.id] = envelope
+            self._timers.discard(envelope.timer)
         names = _timers_of(turn)
         if names or turn.timers_cancelled:
             self._take_back({*names, *turn.timers_cancelled})
             self._timers.update(names)
 
-    def settle(self, turn: Turn, envelope: Envelope) -> None:
+    def settle(self, turn: Turn, envelope: Envelope | None) -> None:
         """The turn is on disk."""
-        self._spent.pop(envelope.id, None)
+        if envelope is not None:
+            self._spent.pop(envelope.id, None)
         names = _timers_of(turn)
         if names or turn.timers_cancelled:
             self._release({*names, *turn.timers_cancelled})
 
-    def undo(self, turn: Turn, envelope: Envelope) -> None:
+    def undo(self, turn: Turn, envelope: Envelope | None) -> None:
         """The last turn will never be on disk: begin again from what is there."""
-        waits = [self._spent.pop(envelope.id)] if envelope.id in self._spent else []
+        waits = [] if envelope is None or envelope.id not in self._spent else [self._spent.pop(envelope.id)]
         self._release({*_timers_of(turn), *turn.timers_cancelled})
         self._forget(one for one in (*waits, *self._held) if one.id in self._early)
 

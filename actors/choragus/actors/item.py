@@ -36,8 +36,15 @@ class Mark:
     """Nothing of its own: makes a batch, and with it the marks of the turns that run."""
 
 
+@attrs.frozen
+class Joint:
+    """Turns of several actors, each with another one: on disk they are together, or none of them is."""
+
+    turns: tuple[Turn, ...]
+
+
 Plain = Mark | Envelope | Closure | Entry | Step | Cursor | Held
-Item = Turn | Plain
+Item = Turn | Joint | Plain
 
 
 @attrs.frozen(eq=False)
@@ -47,6 +54,13 @@ class Line:
     item: Item
     done: Done
     weight: int
+
+
+def turns_of(item: Item) -> tuple[Turn, ...]:
+    """The turns in it, in their order."""
+    if isinstance(item, Turn):
+        return (item,)
+    return item.turns if isinstance(item, Joint) else ()
 
 
 def fallen(lines: Collection[Line], is_lost: Callable[[Line], bool]) -> tuple[list[Line], list[Line]]:
@@ -59,14 +73,14 @@ def fallen(lines: Collection[Line], is_lost: Callable[[Line], bool]) -> tuple[li
     actors: set[ActorId] = set()
     messages: set[tuple[ActorId, str]] = set()
     for line in lines:
-        item = line.item
-        if not (is_lost(line) or (isinstance(item, Turn) and _stands_upon(item, actors, messages))):
+        turns = turns_of(line.item)
+        if not (is_lost(line) or any(_stands_upon(turn, actors, messages) for turn in turns)):
             kept.append(line)
             continue
         lost.append(line)
-        if isinstance(item, Turn):
-            actors.add(item.actor)
-            messages.update((send.receiver, send.id) for send in item.sends)
+        for turn in turns:
+            actors.add(turn.actor)
+            messages.update((send.receiver, send.id) for send in turn.sends)
     return lost, kept
 
 
@@ -82,6 +96,8 @@ def together(lines: Sequence[Line]) -> int:
         if isinstance(item, Turn):
             if item.effects_settled:
                 settled.update(effect for effect, _ in item.effects_settled)
+        elif isinstance(item, Joint):
+            settled.update(effect for turn in item.turns for effect, _ in turn.effects_settled)
         elif settled and isinstance(item, Closure) and item.effect in settled:
             return number
     return len(lines)

@@ -59,6 +59,8 @@ class Kernel(Core):
         self.asked = Asked(self.loop, self.events)
         self.running: set[DurableLife] = set()
         self.cautious = False
+        self.shy: set[tuple[type, str]] = set()
+        self.quick: set[tuple[type, str]] = set()
         self.fence = 0
         self.node = uuid4().hex
         self.clock = clock
@@ -294,6 +296,10 @@ class Kernel(Core):
             action()
         if turn.entries:
             self._news.entered(turn.entries)
+
+    def actor_done(self, id: ActorId) -> None:
+        """Have an actor leave memory that expects hardly anything any more, if it is idle in a moment."""
+        self.loop.call_soon(self._population.done, id)
 
     def actor_ended(self, id: ActorId) -> None:
         """Drop an actor that has ended, unless it still has mail to park."""

@@ -69,6 +69,12 @@ class Population:
         if (cell := self._cells.get(id)) is not None and cell.is_idle:
             del self._cells[id]
 
+    def done(self, id: ActorId) -> None:
+        """Drop an actor that expects hardly anything any more, if it is idle; it is loaded again when it gets mail."""
+        if (cell := self._cells.get(id)) is not None and cell.is_idle:
+            del self._cells[id]
+            cell.passivate()
+
     async def stop(self, timeout: float) -> None:
         """Every actor finishes its turn; no other comes to life."""
         self._closed = True

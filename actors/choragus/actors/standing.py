@@ -66,6 +66,22 @@ class Standing:
         """Give up the instance: the next one begins with the state of the last completed turn."""
         self._actor = None
 
+    @property
+    def has_instance(self) -> bool:
+        """Whether the actor's object is in memory."""
+        return self._actor is not None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is an instance, and it expects hardly anything any more."""
+        return self._actor is not None and self._actor.is_done
+
+    def set_back(self, state: Record) -> None:
+        """Have the instance begin again with that state, which is on no disk."""
+        actor = self._blank()
+        actor.state = decode_as(self._declared, state)
+        self._actor = actor
+
     def let_go(self) -> DurableActor[object, object] | None:
         """Give up the instance, for good or until it is needed again; gives the one that there was."""
         actor, self._actor = self._actor, None

@@ -28,6 +28,9 @@ FAILED = Status.FAILED
 STOPPING = Status.STOPPING
 STOPPED = Status.STOPPED
 
+LIVE = (STARTING, RUNNING)
+"""Those in which a durable actor handles its mail."""
+
 
 class Reason(Enum):
     """How an actor came to its end; OTP's exit reasons."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from choragus.mailbox.turn import Closure, Entry, Envelope, Step, Turn
 
+from .item import Joint
+
 
 def weight(item: object) -> int:
     """The bytes of all encoded values in it: messages, states, effects, lines, views, documents and replies."""
@@ -12,6 +14,8 @@ def weight(item: object) -> int:
             return len(item.record.body)
         case Turn():
             return _of_turn(item)
+        case Joint():
+            return sum(map(_of_turn, item.turns))
         case Closure():
             return len(item.envelope.record.body)
         case Step():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import chain
 from typing import Protocol, overload
 
 from choragus.mailbox.address import ActorId
@@ -19,7 +20,7 @@ from choragus.mailbox.turn import Batch, Closure, Committed, Entry, Envelope, Re
 from . import fault
 from .errors import MailboxFull, SystemStopped
 from .event import Events
-from .item import Cursor, Done, Held, Item, Landed, Line, Plain, fallen, together
+from .item import Cursor, Done, Held, Item, Joint, Landed, Line, Plain, fallen, together, turns_of
 from .lease import lost
 from .rescue import Rescue
 from .weight import weight
@@ -33,6 +34,8 @@ BYTES = 8_000_000
 """Bytes that may wait for the disk, whoever wrote them; beyond it likewise. The one that goes beyond it is let in."""
 SLICE = 64
 """How many are told in a row what became of their item, before the event loop turns."""
+
+_TURNS = (Turn, Joint)
 
 
 class Pausing(Protocol):
@@ -89,7 +92,7 @@ class Writer:
         return len(self._pending) + self._in_flight
 
     @overload
-    def submit(self, item: Turn, done: Done) -> None: ...
+    def submit(self, item: Turn | Joint, done: Done) -> None: ...
     @overload
     def submit(self, item: Plain, done: Landed) -> None: ...
     def submit(self, item: Item, done: Landed) -> None:
@@ -100,7 +103,7 @@ class Writer:
         heavy = weight(item)
         self._pending.append(Line(item, done, heavy))  # type: ignore[arg-type]  # only turns are refused
         self._bytes += heavy
-        self._turns += isinstance(item, Turn)
+        self._turns += isinstance(item, _TURNS)
         self._idle.clear()
         self._wake.set()
 
@@ -215,7 +218,8 @@ class Writer:
 
     def _retry(self, taken: list[Line], result: Rejected) -> None:
         """Drop the offenders and all that stands upon them, the last first, and put the rest back at the front."""
-        offenders = {id(line) for line in taken if isinstance(line.item, Turn) and line.item.id in result.offenders}
+        refused = result.offenders
+        offenders = {id(line) for line in taken if any(turn.id in refused for turn in turns_of(line.item))}
         if not offenders:
             raise StoreError(f"the store refuses a batch for turns that are not in it: {dict(result.offenders)}")
         lost, self._pending = fallen(taken + self._pending, lambda line: id(line) in offenders)
@@ -228,7 +232,7 @@ class Writer:
 
     def _forget(self, line: Line) -> None:
         self._bytes -= line.weight
-        self._turns -= isinstance(line.item, Turn)
+        self._turns -= isinstance(line.item, _TURNS)
 
     def _let_in(self) -> None:
         self._room.set()
@@ -242,7 +246,7 @@ class Writer:
             node=self._node,
             fence=self._fence,
             at=self._clock(),
-            turns=tuple(item for item in items if isinstance(item, Turn)),
+            turns=tuple(chain.from_iterable(map(turns_of, items))),
             appends=tuple(item for item in items if isinstance(item, Envelope)),
             closures=tuple(item for item in items if isinstance(item, Closure)),
             entries=tuple(item for item in items if isinstance(item, Entry)),

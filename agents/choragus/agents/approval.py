@@ -9,11 +9,9 @@ from typing import Protocol, TypeVar
 import attrs
 import msgspec
 
+from .answers import answers
 from .errors import AgentError
 from .message import Decide
-
-CEILING = "ceiling-"
-"""How the subject of a question about a ceiling begins."""
 
 T = TypeVar("T")
 
@@ -117,7 +115,7 @@ class Approval:
 
     def answers(self) -> dict[str, str]:
         """What each answer will do, in a sentence."""
-        return _answers(self)
+        return answers(self)
 
     def decision(
         self,
@@ -221,27 +219,3 @@ def _plain(given: T) -> T:
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"the decision cannot be stored ({error}): use JSON values, and text that is whole") from None
     return plain
-
-
-def _answers(one: Approval) -> dict[str, str]:
-    told: dict[str, str] = {}
-    if one.kind == "question":
-        told["answer"] = "the model reads the answer, and goes on"
-        told["deny"] = "the model is told that nobody answers, with your reason, and goes on"
-    elif one.call.startswith(CEILING):
-        then = "the ceiling is raised to this" if one.arguments else "it is tried again"
-        left = one.quorum - len(one.given)
-        told["approve"] = f"{then}, and the run goes on" if left <= 1 else f"counted; {left} of you have to approve"
-        told["deny"] = "the run gets no more: it ends, with what it has achieved, or the model goes on without the call"
-    elif one.tool:
-        left = one.quorum - len(one.given)
-        then = f"{one.tool} runs once with exactly these arguments ({one.risk or 'risk not known'})"
-        told["approve"] = then if left <= 1 else f"counted; when {left} of you have approved, {then}"
-        told["deny"] = f"{one.tool} does not run; the model reads your reason, and goes on"
-    else:
-        told["approve"] = "the run goes on with exactly this text"
-        told["deny"] = "the text does not pass; the model reads your reason, and goes on"
-    if one.due:
-        no = "it counts as denied"
-        told["nothing"] = {"escalate": "the next approvers are asked", "allow": "it is allowed"}.get(one.default, no)
-    return told

@@ -131,7 +131,7 @@ class ApprovalsApp:
             raise Problem(409, "changed", f"approval {approval.id} is not what that hash is of: look at it again")
         if asked["decision"] == "answer" and asked.get("answer") is None:
             raise Problem(422, "unfit", "decision 'answer' comes without an answer: send its text in `answer`")
-        identity = {"method": "asgi", "client": _client(scope)}
+        identity = {"method": "asgi", "client": client_of(scope)}
         try:
             decision = approval.decision(
                 asked["decision"] != "deny",
@@ -189,10 +189,15 @@ def approvals_app(runtime: Decisions, identify: Identify) -> ApprovalsApp:
 
 
 async def _body(scope: Scope, receive: Receive) -> bytes:
-    headers = _headers(scope)
+    headers = headers_of(scope)
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise Problem(415, "content-type", f"the body is {kind[:80]!r}: send application/json")
+    return await received(receive)
+
+
+async def received(receive: Receive) -> bytes:
+    """The body of a request; raises Problem when it is too large, too slow, or cut off."""
     try:
         async with asyncio.timeout(SLOWEST):
             return await _received(receive)
@@ -283,13 +288,15 @@ def _place(scope: Scope) -> list[str]:
     return [part for part in path.removeprefix(root).split("/") if part]
 
 
-def _headers(scope: Scope) -> dict[str, str]:
+def headers_of(scope: Scope) -> dict[str, str]:
+    """The headers of a request, by their names in lower case."""
     given = scope.get("headers", ())
     assert isinstance(given, list | tuple)
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in given}
 
 
-def _client(scope: Scope) -> str:
+def client_of(scope: Scope) -> str:
+    """From which address a request comes, as far as that is known."""
     client = scope.get("client")
     return str(client[0]) if isinstance(client, list | tuple) and client else ""
 

@@ -25,6 +25,7 @@ from .inspection import find_run
 from .memory import Memory
 from .message import CancelRun, Decide, ForkRun, GiveUpRun, SettleCall, StartRun, UnwindRun
 from .orchestrator import Orchestrator
+from .raising import RaiseLimits
 from .service import Services
 from .speech import AskBegun, SendText
 from .stream import run_stream
@@ -56,12 +57,24 @@ class Desk:
         self._suspects: set[str] = set()
         self._is_closed = False
         self.paused = ""
+        self.draining = asyncio.Event()
         system.events.subscribe(self._noticed)
 
     def check_open(self) -> None:
         """Refuse to begin a run while the runtime is paused; raises Paused."""
         if self.paused:
-            raise Paused(f"this runtime is {self.paused}: nothing starts before `await runtime.resume(by=...)`")
+            until = "it is opened again" if self.draining.is_set() else "`await runtime.resume(by=...)`"
+            raise Paused(f"this runtime is {self.paused}: nothing starts before {until}")
+
+    @property
+    def held(self) -> frozenset[str]:
+        """The runs that are not gone on with."""
+        return frozenset(self._held)
+
+    def drain(self, why: str) -> None:
+        """Begin nothing new any more, for as long as this runtime is open."""
+        self.paused = why
+        self.draining.set()
 
     def orchestrator(
         self, run: str
@@ -70,7 +83,7 @@ class Desk:
         self._check_held(run)
         return self._system.ref(Orchestrator, run)
 
-    def guardrail(self, run: str) -> Ref[Decide]:
+    def guardrail(self, run: str) -> Ref[Decide | RaiseLimits]:
         """The run's guardrail; raises Held."""
         self._check_held(run)
         return self._system.ref(Guardrail, run)

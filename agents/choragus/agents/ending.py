@@ -12,6 +12,7 @@ from choragus.mailbox.turn import Parking
 from .approval import approval_id
 from .control import ChildEnded
 from .knowledge.message import EPISODES, RunOver
+from .limits import LAST
 from .message import (
     GUARDRAIL,
     MEMORY,
@@ -27,12 +28,6 @@ from .model import ChatMessage
 from .part import Part
 from .state import Phase, RunState, Status
 from .version.message import MigrateRun
-
-LAST = (
-    "A limit of this run is reached. This is your last answer, and you can call no tools any more: answer with what "
-    "you have, and say what is missing."
-)
-"""What the model is told in a run's last call, with the limit behind it."""
 
 R = TypeVar("R", bound=RunState)
 
@@ -79,6 +74,11 @@ class Ending(Part[R, M]):
         self.log("run.migrated", **patch)
         self._note_version()
         self._show()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the run is over."""
+        return self._is_over
 
     @property
     def _is_over(self) -> bool:
@@ -151,7 +151,12 @@ class Ending(Part[R, M]):
         if self.services.keeps_episodes(state.agent):
             self.tell_at(actor_id(EPISODES, state.agent), self._over())
         self._show()
-        self._turn.after_commit(lambda: self.services.forget(self.key))
+        self._turn.after_commit(self._forget)
+
+    def _forget(self) -> None:
+        """Nothing of the run is kept in memory; its own memory does not always hear that it is over."""
+        self.services.forget(self.key)
+        self._system.actor_done(actor_id(MEMORY, self.key))
 
     def _leave_unread(self, status: Status) -> None:
         """Texts have been sent to the run that its model will not read."""

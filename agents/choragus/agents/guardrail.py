@@ -38,8 +38,9 @@ from .policy.check import Check, Past, PastCall, Stage
 from .policy.norms import Norms
 from .policy.verdict import Allow, Ask, Deny, End, Escalate, Rewrite
 from .question import ASKED, asked
+from .raising import RaiseLimits, Raising
 from .spending import Spent
-from .treasury import Purse, Treasury, call_token
+from .treasury import Purse, call_token
 
 Fields = dict[str, object]
 
@@ -72,7 +73,7 @@ class GuardrailState(Purse):
 
 
 class Guardrail(
-    Treasury[
+    Raising[
         GuardrailState,
         SetLimits
         | Reserve
@@ -88,6 +89,7 @@ class Guardrail(
         | PetitionDue
         | CallWaits
         | PutQuestion
+        | RaiseLimits
         | RunEnded,
     ],
     name=GUARDRAIL,

@@ -37,6 +37,12 @@ CEILINGS = (
 )
 """The fields of Limits that are ceilings."""
 
+LAST = (
+    "A limit of this run is reached. This is your last answer, and you can call no tools any more: answer with what "
+    "you have, and say what is missing."
+)
+"""What the model is told in a run's last call, with the limit behind it."""
+
 _WHOLE = {"steps", "tokens", "tool_calls", "bad_calls", "depth", "parallel"}
 
 

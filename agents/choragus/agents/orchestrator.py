@@ -19,7 +19,7 @@ from choragus.mailbox.citation import FORKED
 from choragus.mailbox.errors import CorruptRecord
 from choragus.mailbox.turn import SYSTEM_STREAM
 
-from .approval import CEILING
+from .answers import CEILING
 from .context.decision import Note
 from .control import ChildEnded, Drawn, LimitsRaised, PauseRun, ResumeRun, StartChild
 from .correction import CorrectRun

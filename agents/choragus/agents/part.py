@@ -24,6 +24,7 @@ PATIENCE = 90.0
 class Part(DurableActor[S, M], Generic[S, M]):
     """One of a run's actors; its key is the run's id."""
 
+    group: ClassVar[str] = "run"
     turn_timeout: ClassVar[float] = 10.0
     """A part's handlers compute and read; whatever may take long is an effect."""
 
@@ -31,6 +32,11 @@ class Part(DurableActor[S, M], Generic[S, M]):
     def stream(self) -> str:
         """The run's logbook."""
         return run_stream(self.key)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the run is over."""
+        return bool(getattr(self.state, "over", False))
 
     @property
     def services(self) -> Services:

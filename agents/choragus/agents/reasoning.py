@@ -11,8 +11,9 @@ from choragus.mailbox.turn import OnInterrupt
 
 from .control import Drawn, LimitsRaised
 from .drafting import Drafting
-from .ending import LAST, R
+from .ending import R
 from .errand import CallModel, ModelFailed, ModelReplied
+from .limits import LAST
 from .message import GUARDRAIL, ORCHESTRATOR, Reserve, RetryModel, Spend, Verdict, WallReached
 from .model import Usage
 from .model_gateway.account import also_said, spent_on

@@ -23,6 +23,7 @@ from .model_gateway.cursor import Place
 from .model_gateway.listening import RunOutput, listened
 from .output import Output
 from .plan.reading import RunPlan, run_plan
+from .raising import RaiseLimits
 from .speaking import said, say
 from .state import Status
 
@@ -178,6 +179,21 @@ class Run(Generic[T_co]):
     async def resume(self, *, by: str = "host") -> bool:
         """Go on with a paused run and its sub-runs; False when it was not paused, or not by `pause`."""
         return await self._desk.orchestrator(self.id).ask(ResumeRun(by=by))
+
+    async def raise_limits(self, *, by: str, reason: str = "", **limits: object) -> None:
+        """Raise ceilings of the run while it goes on: `await run.raise_limits(by="mia", steps=80, cost_usd=2.0)`.
+
+        Args:
+            by: who says so: one of those who are asked at a ceiling, where the agent names such.
+            limits: by the names of `Limits`, none below what it was.
+
+        Raises:
+            AgentError: when the run has ended or waits at a ceiling, for that is decided by its approval; when `by`
+                may not, or a ceiling cannot be raised to that.
+        """
+        refusal = await self._desk.guardrail(self.id).ask(RaiseLimits(limits=limits, by=by, reason=reason))
+        if refusal:
+            raise AgentError(refusal)
 
     async def explain(self, step: int | None = None) -> Explanation:
         """What the model was given in a step, piece by piece, and why; None is the latest.

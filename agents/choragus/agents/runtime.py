@@ -20,6 +20,7 @@ from choragus.mailbox.store import Store
 from choragus.supervision.backoff import Backoff
 from choragus.supervision.spec import Region
 from choragus.supervision.system import System
+from choragus.supervision.tree import TreeNode
 
 from .account import Account
 from .agent import Agent, agents_by_name, check_policies, check_start
@@ -31,6 +32,7 @@ from .context.runner import block_editor, context_runners
 from .context.sharing import SharedBlock
 from .conversation import Conversations, begin_or_send
 from .desk import PARTS, Desk
+from .draining import Door, Doorkeeper
 from .errors import AgentError
 from .evaluating import Evaluating
 from .evaluation.record import Evaluation, is_trial
@@ -178,7 +180,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
         self._migrations = checked(migrations, self._agents)
         self._evaluations = Evaluations(require_evaluated)
         parts = (*PARTS, Rulebook, Herald, Baseline, Account, SharedBlock, Pinbook, Evaluation, Registrar)
-        regions = (*parts, *KEEPERS)
+        regions = (*parts, Doorkeeper, *KEEPERS)
         self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in regions]
 
     async def __aenter__(self) -> Self:
@@ -232,6 +234,10 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
     def events(self) -> Events:
         """The system's events: failures, restarts, parked messages, zombies."""
         return self._system.events
+
+    def tree(self) -> TreeNode:
+        """The live tree of supervisors and actors, with restarts and failures; `print(runtime.tree())` draws it."""
+        return self._system.tree()
 
     @property
     def rules(self) -> Rules:
@@ -470,6 +476,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
                 "tool": services.call_tool,
                 "success": SuccessRunner(services).call,
                 "attention": Teller(self._hook).tell,
+                "door": Door(lambda why: self._desk.drain(why)).shut,
                 **context_runners(services),
             },
             resources=services,

@@ -87,6 +87,8 @@ class Services:
     _chains: dict[str, Chain] = attrs.field(factory=dict, init=False)
     _norms: dict[str, Norms | None] = attrs.field(factory=dict, init=False)
     _veils: dict[str, Veil | None] = attrs.field(factory=dict, init=False)
+    _asked: dict[str, tuple[CallModel, ModelRequest]] = attrs.field(factory=dict, init=False)
+    """By run: what was estimated last, which most often is the call that is made next."""
 
     @opened.default
     def _now(self) -> float:
@@ -310,12 +312,17 @@ class Services:
         await prepare(model)
         if lacks_price(model) and may_not_cost(self.agent(asked.agent)):
             return NO_PRICE
-        return bound(model, await self.request(asked))
+        request = await self.request(asked)
+        self._asked[asked.run] = (asked, request)
+        return bound(model, request)
 
     async def call_model(self, request: object, context: EffectContext) -> object:
         """Run a CallModel effect."""
         assert isinstance(request, CallModel)
-        asked, options = await self.request(request), self.agent(request.agent).model_options
+        estimated, asked = self._asked.pop(request.run, (None, None))
+        if asked is None or estimated != request:
+            asked = await self.request(request)
+        options = self.agent(request.agent).model_options
         return await self.models.call(request, asked, self.model(request), options, self.veil(request.agent))
 
     def veil(self, agent: str) -> Veil | None:
@@ -400,6 +407,7 @@ class Services:
         self.contexts.forget(run)
         self.readings.forget(run)
         self._norms.pop(run, None)
+        self._asked.pop(run, None)
 
 
 def _may_be_steered(tool: Tool, labels: Labels) -> bool:

@@ -8,6 +8,7 @@ from choragus.mailbox.store import Store
 
 from .control import PauseRun, ResumeRun, StartChild
 from .desk import Desk
+from .draining import closed
 from .errors import AgentError, Held, LimitReached
 from .inspection import find_run, runs, unfinished
 from .ledger import LedgerSummary, ledgers
@@ -15,6 +16,7 @@ from .message import CancelRun, StartRun, Verdict
 from .naming import run_id
 from .output import Output
 from .run import Run
+from .state import Status
 
 T = TypeVar("T")
 
@@ -24,6 +26,12 @@ class Steering:
 
     store: Store
     _desk: Desk
+    _is_open: bool
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is: between `async with` and its end."""
+        return self._is_open
 
     async def ledgers(self) -> list[LedgerSummary]:
         """What is spent and set aside in each ledger, by name and time."""
@@ -39,8 +47,34 @@ class Steering:
 
     async def resume(self, *, by: str = "host") -> list[str]:
         """Go on with the runs that `pause` has held, those of an earlier process too; gives back their ids."""
-        self._desk.paused = ""
+        if not self.is_draining:
+            self._desk.paused = ""
         return await steer(self._desk, ResumeRun(by=by, source="runtime"))
+
+    async def drain(self, *, by: str = "host", reason: str = "") -> None:
+        """Begin no run any more while this runtime is open, and return when none is running.
+
+        What runs goes on to its end, or to where it waits for a person or is paused. `choragus drain FILE` asks for
+        the same from outside; `until_drained` waits for that.
+        """
+        self._desk.drain(closed(by, reason))
+        await self.until_drained()
+
+    async def until_drained(self) -> None:
+        """Wait until somebody drains this runtime, and then until no run is running."""
+        await self._desk.draining.wait()
+        with self._desk.news() as news:
+            while True:
+                news.clear()
+                held = self._desk.held
+                if not any(one.status is Status.RUNNING and one.run not in held for one in await runs(self.store)):
+                    return
+                await news.wait()
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether somebody has drained this runtime: it begins no run."""
+        return self._desk.draining.is_set()
 
     async def cancel(self, *, by: str = "host", reason: str = "") -> list[str]:
         """End every run that goes on as cancelled; gives back their ids."""

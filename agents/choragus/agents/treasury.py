@@ -15,7 +15,8 @@ from choragus.actors.actor import M
 from choragus.actors.dispatch import handle
 from choragus.mailbox.address import ActorId, actor_id
 
-from .approval import CEILING, arguments_hash
+from .answers import CEILING
+from .approval import arguments_hash
 from .budget import Budget, Claim, Refusal
 from .ceiling import proposal
 from .control import CallJudged, Draw, Drawn, Hold, LimitsRaised, Serve

@@ -9,17 +9,20 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from hashlib import blake2b
-from os import PathLike, fspath
+from os import PathLike, fsencode, fspath
 from os.path import exists, getsize
 from struct import pack
 from types import TracebackType
 from typing import NamedTuple
-from urllib.parse import quote
 
 from .errors import CorruptRecord, FileBusy, NewerSchema, NotChoragusFile, StoreError
 from .heads import Heads, heads_of
 from .phrase import spelled_out
+
+try:
+    from _blake2 import blake2b  # hashlib has the same, and loads OpenSSL beside it: a fifth of what a look takes
+except ImportError:
+    from hashlib import blake2b
 
 APPLICATION_ID = 0x63686F72
 SCHEMA = 6
@@ -91,7 +94,7 @@ class Reader:
         if not getsize(self.path):
             raise StoreError(f"{self.path} is empty: name a file that a choragus system has opened")
         try:
-            self._connection = sqlite3.connect(f"file:{quote(self.path)}?mode=ro", uri=True, timeout=PATIENCE)
+            self._connection = sqlite3.connect(f"file:{_in_uri(self.path)}?mode=ro", uri=True, timeout=PATIENCE)
             self._connection.isolation_level = None
             self._connection.text_factory = _text
             self._check()
@@ -121,11 +124,22 @@ class Reader:
             limit: how many at most; all by default.
         """
         within, values = ("", ()) if scope is None else ("AND scope = ?", (scope,))
-        way = "DESC" if newest else "ASC"
-        statement = f"SELECT {_VIEW} FROM view WHERE kind = ? {within} ORDER BY sort {way}, key {way} LIMIT ?"
-        for row in self._rows(statement, kind, *values, limit):
-            if row[-1] == digest(*row[:-1]):
-                yield ViewRow(*row[:-1])
+        way, behind = ("DESC", "<") if newest else ("ASC", ">")
+        start: tuple[object, ...] = ()
+        while limit:
+            # only within a scope is there an index in this order: without one each page would sort them all
+            size = limit if scope is None else _PAGE if limit < 0 else min(_PAGE, limit)
+            after = f"AND (sort, key) {behind} (?, ?)" if start else ""
+            statement = (
+                f"SELECT {_VIEW} FROM view WHERE kind = ? {within} {after} ORDER BY sort {way}, key {way} LIMIT ?"
+            )
+            page = self._rows(statement, kind, *values, *start, size)
+            for row in page:
+                if row[-1] == digest(*row[:-1]):
+                    yield ViewRow(*row[:-1])
+            if size < 0 or len(page) < size:
+                return
+            start, limit = (page[-1][3], page[-1][1]), limit - size if limit > 0 else limit
 
     def view(self, kind: str, key: str) -> ViewRow | None:
         """One row.
@@ -254,6 +268,11 @@ def digest(*fields: object) -> bytes:
     """The digest of a row, as `choragus.mailbox.digest` makes it with a library: the fields framed as MessagePack."""
     head = bytes((0x90 | len(fields),)) if len(fields) < 16 else pack(">BH", 0xDC, len(fields))
     return blake2b(head + b"".join(map(_packed, fields)), digest_size=16).digest()
+
+
+def _in_uri(path: str) -> str:
+    """The path as it stands in a URI; `urllib` knows the same, and takes 5 ms to import."""
+    return "".join(chr(one) if chr(one).isalnum() and one < 128 else f"%{one:02X}" for one in fsencode(path))
 
 
 def _text(stored: bytes) -> str:

@@ -23,6 +23,7 @@ import attrs
 Look: TypeAlias = Callable[[object], bool]
 
 _ATOMS = frozenset({str, int, bool, float, type(None)})
+_NO_FLOATS = _ATOMS - {float}
 _LEAVES = (str, int, bytes, Enum, datetime, date, time, timedelta, Decimal, UUID, type(None))
 LARGEST = sys.float_info.max
 _SEVERAL = (list, tuple, set, frozenset)
@@ -136,8 +137,12 @@ def foreign(value: object) -> bool:
     if kind in _ATOMS:
         return False
     if kind is dict:
-        return any(map(foreign, value.values()))  # type: ignore[attr-defined]  # a dict
-    return kind not in (list, tuple) or any(map(foreign, value))  # type: ignore[call-overload]  # a list or tuple
+        value = value.values()  # type: ignore[attr-defined]  # a dict
+    elif kind not in (list, tuple):
+        return True
+    if _ATOMS.issuperset(map(type, value)):  # type: ignore[call-overload]  # of some kind that holds several
+        return False  # most: and so nothing is called for each
+    return any(map(foreign, value))  # type: ignore[call-overload]  # as above
 
 
 def infinite(value: object) -> bool:
@@ -148,7 +153,8 @@ def infinite(value: object) -> bool:
     if kind is float or isinstance(value, float):
         return not math.isfinite(value)  # type: ignore[arg-type]  # a float
     if kind is dict or isinstance(value, Mapping):
-        return any(map(infinite, value.values()))  # type: ignore[attr-defined]  # a mapping
+        values = value.values()  # type: ignore[attr-defined]  # a mapping
+        return not _NO_FLOATS.issuperset(map(type, values)) and any(map(infinite, values))
     if attrs.has(kind):
         return any(infinite(getattr(value, field.name)) for field in attrs.fields(kind))
     return isinstance(value, _SEVERAL) and any(map(infinite, value))

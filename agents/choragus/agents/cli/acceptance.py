@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 from choragus.agents.mcp.pinbook import PINBOOK, AcceptTools
 from choragus.agents.mcp.standing import Standing, standings
 from choragus.agents.visit import post
 from choragus.mailbox.address import actor_id
 
-from .command import Commands, command
+from .command import Commands, add_json, command
 from .exit import Exit, Refused
 from .session import Session
 from .text import block, counted, moment, page, visible
@@ -29,6 +31,7 @@ def declare(commands: Commands) -> None:
     one.add_argument("tool", metavar="TOOL", nargs="?", default="", help="the server's own name for it; by default all")
     one.add_argument("--seen", metavar="MARK", default="", help="as shown; refuse when it is another by now")
     one.add_argument("--by", metavar="NAME", help="who accepts; without it nothing is accepted")
+    add_json(one, "what waits, one server to a line; or what became of it, as JSON")
 
 
 async def accept(session: Session) -> Exit:
@@ -40,6 +43,12 @@ async def accept(session: Session) -> Exit:
     if asked.by is not None:
         return await _accept(session, known)
     shown = [_lines(session, one) for one in known.values() if one.changed or one.new or one.gone]
+    if session.is_json:
+        for one in known.values():
+            if one.changed or one.new or one.gone:
+                names = {"changed": one.changed, "new": one.new, "gone": one.gone}
+                print(json.dumps({"server": one.server, "mark": one.mark, "at": one.at, **names}))
+        return Exit.OK
     if not shown:
         print(visible(f"nothing waits to be accepted in {session.file}"))
     print("\n\n".join("\n".join(lines) for lines in shown), end="\n" if shown else "")
@@ -58,7 +67,7 @@ async def _accept(session: Session, known: dict[str, Standing]) -> Exit:
     identity = {"method": "cli", "login": session.login}
     message = AcceptTools(by=session.by, tool=asked.tool, mark=asked.seen or one.mark, identity=identity)
     fate = await post(session.store, actor_id(PINBOOK, one.server), message)
-    return session.report(fate, f"{what} is accepted by {session.by}")
+    return session.report(fate, f"{what} is accepted by {session.by}", server=one.server)
 
 
 def _lines(session: Session, one: Standing) -> list[str]:

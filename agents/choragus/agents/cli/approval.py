@@ -1,4 +1,4 @@
-"""`choragus approvals`, `approve`, `deny` and `answer`: what waits for a person, and the person's word."""
+"""`choragus approve`, `deny` and `answer`: a person's word on what waits for it."""
 
 from __future__ import annotations
 
@@ -8,40 +8,26 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from uuid import uuid4
 
-import attrs
-
-from choragus.agents.approval import CEILING, Approval, as_fields
-from choragus.agents.inspection import RunSummary, Unknown, approvals, runs, unknowns
+from choragus.agents.answers import CEILING
+from choragus.agents.approval import Approval
+from choragus.agents.inspection import approvals
 from choragus.agents.limits import CEILINGS
-from choragus.agents.message import GUARDRAIL, TOOL_GATEWAY, Decide, SettleCall
+from choragus.agents.message import GUARDRAIL, Decide
 from choragus.agents.question import fault
 from choragus.agents.rulebook import MAIN, RULEBOOK, AddRule, Rule
 from choragus.agents.visit import Fate, Recorded, post, recorded
 from choragus.mailbox.address import actor_id
 
-from .command import Commands, add_person, add_reason, command
+from .command import Commands, add_json, add_person, add_reason, command
 from .exit import Exit, Refused
-from .request import arguments, request, wrapped
+from .request import arguments
 from .session import Session
-from .text import block, page, visible
-
-SEEN = 8
-"""Digits of the arguments' hash that bind a decision to what was listed."""
+from .text import block, page
+from .vote import SEEN, may_decide, missing, said
 
 
 def declare(commands: Commands) -> None:
-    """`approvals`, `approve`, `deny` and `answer`."""
-    listed = command(
-        commands,
-        "approvals",
-        show_approvals,
-        "Each call, text or question that waits for a person, and each call whose outcome is unknown since\n"
-        "its process died, with what it takes to decide and the commands that do. Arguments are JSON, one\n"
-        "to a line behind `|`; a line behind `:` continues the one above. What cannot be seen plainly, such\n"
-        "as control characters and marks that turn text around, is shown as an escape. Nothing is cut.",
-        "choragus approvals runs.db",
-    )
-    listed.add_argument("--json", action="store_true", help="the same as JSON, one to a line")
+    """`approve`, `deny` and `answer`."""
     for name, approved, then in (
         ("approve", True, "the call runs with exactly these arguments"),
         ("deny", False, "the call does not run; the model reads the reason and goes on"),
@@ -73,23 +59,6 @@ def declare(commands: Commands) -> None:
     one.add_argument("text", metavar="TEXT", help="the answer")
 
 
-async def show_approvals(session: Session) -> Exit:
-    """Print what waits for a person, with exact arguments and the commands that decide; or as JSON, one to a line."""
-    of = {summary.run: summary for summary in await runs(session.store)}
-    asked = [one for one in await approvals(session.store) if not of[one.run].status.is_final]
-    lost = await unknowns(session.store)
-    if session.asked.json:
-        for fields in (*map(as_fields, asked), *({"kind": "unknown", **attrs.asdict(one)} for one in lost)):
-            print(json.dumps(fields))
-        return Exit.OK
-    parts = [await _approval(session, one) for one in asked]
-    parts += [await _unknown(session, one, of[one.run]) for one in lost]
-    if not parts:
-        print(visible(f"nothing in {session.file} waits for a person"))
-    print("\n\n".join("\n".join(lines) for lines in parts), end="\n" if parts else "")
-    return Exit.OK
-
-
 async def decide(session: Session) -> Exit:
     """Post a decision, bound to the arguments as they are printed here."""
     approved: bool = session.asked.approved
@@ -98,12 +67,12 @@ async def decide(session: Session) -> Exit:
     if approval.kind == "question" and approved:
         raise Refused(f"{approval.id} is a question: {session.command('answer', approval.id, 'TEXT')}")
     message = _decision(session, approval, approved, arguments=edits)
-    print(visible(f"call {approval.call} of run {approval.run}: {approval.tool or approval.kind}"))
+    session.say(f"call {approval.call} of run {approval.run}: {approval.tool or approval.kind}")
     shown = arguments({**approval.arguments, **(edits or {})}) if approval.tool else block([approval.text], page())
-    print("\n".join(shown))
+    session.say(*shown)
     rule = _rule(approval, message, session.asked.always) if approved and session.asked.always is not None else None
     fate = await _post(session, approval, message)
-    code = session.report(fate, f"{_said(message)}: {_then(approval, message)}")
+    code = session.report(fate, f"{said(message)}: {_then(approval, message)}", approval=approval.id, run=approval.run)
     if rule is None or code:
         return code
     fate = await post(session.store, actor_id(RULEBOOK, MAIN), AddRule(rule))
@@ -118,10 +87,11 @@ async def answer(session: Session) -> Exit:
     if wrong := fault(session.asked.text, approval.options):
         raise Refused(wrong)
     message = _decision(session, approval, True, answer=session.asked.text)
-    for line in block([approval.text], page()):
-        print(line)
+    session.say(*block([approval.text], page()))
     fate = await _post(session, approval, message)
-    return session.report(fate, f"answered by {message.by}: the model reads it, and the run goes on")
+    return session.report(
+        fate, f"answered by {message.by}: the model reads it, and the run goes on", approval=approval.id
+    )
 
 
 async def _named(session: Session) -> Approval:
@@ -131,8 +101,8 @@ async def _named(session: Session) -> Approval:
     session.check_alive(await session.run(approval.run), "decide")
     _check_seen(session, approval, session.asked.seen)
     earlier = await _recorded(session, approval)
-    if earlier and (session.by in [one.by for one in earlier] or not _missing(approval, earlier)):
-        raise Refused(f"approval {approval.id} is already {_said(earlier[-1])}: {session.later}")
+    if earlier and (session.by in [one.by for one in earlier] or not missing(approval, earlier)):
+        raise Refused(f"approval {approval.id} is already {said(earlier[-1])}: {session.later}")
     return approval
 
 
@@ -198,68 +168,12 @@ def _then(approval: Approval, message: Decide) -> str:
     return f"{left} more needed" if message.approved and left > 0 else "the run goes on"
 
 
-async def settlement(session: Session, lost: Unknown) -> SettleCall | None:
-    """A settlement that is recorded and that no runtime has taken up yet."""
-    left = await recorded(session.store, actor_id(TOOL_GATEWAY, lost.run), SettleCall)
-    return next((one for one in left if one.call == lost.call), None)
-
-
-async def _approval(session: Session, approval: Approval) -> list[str]:
-    lines = request(approval, time.time())
-    earlier = await _recorded(session, approval)
-    lines += [visible(f"  {_said(one)}; {session.later}") for one in earlier]
-    if earlier and not _missing(approval, earlier):
-        return lines
-    seen = approval.hash[:SEEN]
-    yes = ("answer", "TEXT") if approval.kind == "question" else ("approve",)
-    return [
-        *lines,
-        f"  {session.command(yes[0], approval.id, *yes[1:], '--seen', seen)}",
-        f"  {session.command('deny', approval.id, '--seen', seen, '--reason', 'why not')}",
-    ]
-
-
-async def _unknown(session: Session, lost: Unknown, of: RunSummary) -> list[str]:
-    earlier = await settlement(session, lost)
-    if earlier:
-        commands = [visible(f"  settled by {earlier.by}; {session.later}")]
-    else:
-        ways = ("--happened", "--not", "--give-up")
-        commands = [f"  {session.command('settle', lost.run, lost.call, way)}" for way in ways]
-    head, *more = wrapped(f"outcome unknown  {lost.tool}: did it happen? {lost.reason}")
-    return [
-        head.lstrip(),
-        *more,
-        *_about(lost.call, of),
-        visible(f"  its idempotency key: {lost.idempotency_key}"),
-        *(wrapped(f"how to check: {lost.check}") if lost.check else []),
-        *(wrapped(f"what the check has found: {lost.found}") if lost.found else []),
-        *arguments(lost.arguments),
-        *commands,
-    ]
-
-
-def _about(call: str, of: RunSummary) -> list[str]:
-    return [visible(f"  call {call} of run {of.run}, agent {of.agent}"), *wrapped(f"goal: {of.goal}")]
-
-
 async def _recorded(session: Session, approval: Approval) -> list[Decide]:
     """The decisions that are recorded and that no runtime has taken up yet, the oldest first."""
     left = await recorded(session.store, actor_id(GUARDRAIL, approval.run), Decide)
-    return [one for one in left if (one.call, one.hash) == (approval.call, approval.hash) and _may(approval, one.by)]
-
-
-def _missing(approval: Approval, recorded: Sequence[Decide]) -> int:
-    """How many have to approve still when these decisions are taken up; one who denies is enough."""
-    if not all(one.approved for one in recorded):
-        return 0
-    return max(0, approval.quorum - len({*approval.given, *(one.by for one in recorded)}))
-
-
-def _may(approval: Approval, by: str) -> bool:
-    """Whether that person may decide. When the time is up, others may by now."""
-    lapsed = approval.due and time.time() >= approval.due
-    return not approval.approvers or by in approval.approvers or bool(lapsed)
+    return [
+        one for one in left if (one.call, one.hash) == (approval.call, approval.hash) and may_decide(approval, one.by)
+    ]
 
 
 async def _post(session: Session, approval: Approval, message: Decide) -> Fate:
@@ -269,7 +183,7 @@ async def _post(session: Session, approval: Approval, message: Decide) -> Fate:
         Refused: when nobody has taken it up, and whoever does will refuse it.
     """
     fate = await post(session.store, actor_id(GUARDRAIL, approval.run), message)
-    if isinstance(fate, Recorded) and not _may(approval, message.by):
+    if isinstance(fate, Recorded) and not may_decide(approval, message.by):
         who = ", ".join(approval.approvers)
         raise Refused(f"{message.by!r} may not decide about call {approval.call}: it is put to {who}")
     return fate
@@ -283,13 +197,8 @@ def _check_seen(session: Session, approval: Approval, seen: str | None) -> None:
         )
 
 
-def _said(decision: Decide) -> str:
-    why = f" ({decision.reason})" if decision.reason else ""
-    done = "answered" if decision.answer is not None else "approved" if decision.approved else "denied"
-    return f"{done} by {decision.by}{why}"
-
-
 def _add_approval(one: ArgumentParser) -> None:
     one.add_argument("approval", metavar="ID", help="as in `choragus approvals`, or the beginning of it")
     one.add_argument("--seen", metavar="HASH", help="as listed; refuse when the arguments are others by now")
     add_person(one)
+    add_json(one, "what became of it, as JSON")

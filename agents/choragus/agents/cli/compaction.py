@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import choragus.mailbox.compaction as compaction
 
-from .command import Commands, command
+from .command import Commands, add_json, command
 from .exit import Exit
 from .session import Session
-from .text import size, visible
+from .text import size
 
 
 def declare(commands: Commands) -> None:
     """`compact`."""
-    command(
+    one = command(
         commands,
         "compact",
         compact,
@@ -20,10 +20,12 @@ def declare(commands: Commands) -> None:
         "the disk needs as much room again while it works.",
         "choragus compact runs.db",
     )
+    add_json(one, "the sizes, as JSON")
 
 
 async def compact(session: Session) -> Exit:
     """Write the file anew, and say how large it was and is."""
     done = await compaction.compact(session.file)
-    print(visible(f"{session.file}: {size(done.before)} before, {size(done.after)} now"))
+    told = f"{session.file}: {size(done.before)} before, {size(done.after)} now"
+    session.result("compacted", told, before=done.before, after=done.after)
     return Exit.OK

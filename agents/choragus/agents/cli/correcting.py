@@ -9,7 +9,7 @@ from choragus.agents.message import ORCHESTRATOR
 from choragus.agents.visit import post
 from choragus.mailbox.address import actor_id
 
-from .command import RUN, Commands, add_person, add_reason, command
+from .command import RUN, Commands, add_json, add_person, add_reason, command
 from .exit import Exit, Refused
 from .session import Session
 
@@ -31,6 +31,7 @@ def declare(commands: Commands) -> None:
     ways.add_argument("text", metavar="TEXT", nargs="?", help="what it should have answered")
     ways.add_argument("--json-value", metavar="JSON", help="the same, of an agent whose answers are of a type")
     add_person(one)
+    add_json(one, "what became of it, as JSON")
     add_reason(one)
 
 

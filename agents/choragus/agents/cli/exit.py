@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 
 from choragus.agents.errors import AgentError
@@ -25,3 +29,17 @@ class Exit(IntEnum):
 
 class Refused(AgentError):
     """Raised when a command refuses what it was asked for; nothing was written."""
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """What is printed inside goes nowhere, from now on, once nobody reads it any more: what goes on besides goes on."""
+    try:
+        yield
+    except BrokenPipeError:
+        silence()
+
+
+def silence() -> None:
+    """Nobody reads any more: let what is printed, and the interpreter's last flush, go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from choragus.agents.errors import UnknownRun
 from choragus.agents.fork import fork_id, parent, standing_at
 from choragus.agents.message import ORCHESTRATOR, ForkRun
+from choragus.agents.version.record import REFUSED
 from choragus.agents.visit import post
 from choragus.mailbox.address import actor_id
 
-from .command import RUN, Commands, command
+from .command import RUN, Commands, add_json, command
 from .exit import Exit, Refused
-from .refusing import refusals
 from .session import Session
-from .text import visible
 
 
 def declare(commands: Commands) -> None:
@@ -34,6 +35,7 @@ def declare(commands: Commands) -> None:
     onto = "go on with the agent that the run was refused for when the file was last opened"
     one.add_argument("--changed", action="store_true", help=onto)
     one.add_argument("--by", metavar="NAME", help="who forks; the login name by default")
+    add_json(one, "what became of it, as JSON")
 
 
 async def fork(session: Session) -> Exit:
@@ -46,20 +48,22 @@ async def fork(session: Session) -> Exit:
         of = await session.run(asked.run)  # says how many begin so
     id, there = await fork_id(store, of, asked.at, asked.key)
     if there is not None:
-        print(visible(f"run {id} is that fork already: run {of.run} at {there.position}"))
+        session.result("known", f"run {id} is that fork already: run {of.run} at {there.position}", run=id)
         return Exit.OK
     standing = await standing_at(store, of.run, asked.at)
     position = standing.position
-    print(visible(f"run {id}: run {of.run} at {position}, step {standing.step}"))
+    session.say(f"run {id}: run {of.run} at {position}, step {standing.step}")
     identity = await _now(session, of.run) if asked.changed else of.manifest
     message = ForkRun(run=of.run, at=position, agent=of.agent, key=asked.key, manifest=identity, by=by)
     fate = await post(store, actor_id(ORCHESTRATOR, id), message)
-    return session.report(fate, f"forked by {by}: {session.command('show', id)}")
+    return session.report(fate, f"forked by {by}: {session.command('show', id)}", run=id, of=of.run, at=position)
 
 
 async def _now(session: Session, run: str) -> str:
     """The identity that the run was refused for: the fork begins on that and no other."""
-    now = str((await refusals(session.store)).get(run, {}).get("now", ""))
+    row = await session.store.view(REFUSED, run)
+    refused: dict[str, object] = {} if row is None else msgspec.json.decode(row.body or b"{}")
+    now = str(refused.get("now", ""))
     if not now:
         raise Refused(f"run {run} is not refused for another version of its agent: fork it without --changed")
     return now

@@ -20,6 +20,11 @@ class Glance(NamedTuple):
     file: str
     asked: Namespace
 
+    @property
+    def later(self) -> str:
+        """When a message that nobody has taken up has its effect."""
+        return f"it takes effect when {self.file} is next opened by its runtime"
+
     def run(self, id: str) -> ViewRow:
         """The row of the run of that id, or of the only one that begins so.
 

@@ -1,24 +1,31 @@
-"""`choragus documents` and `forget`: what the libraries of a file hold, and the end of one subject's data."""
+"""`choragus documents`: what the libraries of a file hold."""
 
 from __future__ import annotations
 
-from choragus.agents.knowledge.declaration import collection_of
-from choragus.agents.knowledge.message import LIBRARIAN, ForgetTexts, Forgotten
-from choragus.agents.knowledge.text import records
-from choragus.agents.visit import Handled, post
-from choragus.mailbox.address import actor_id
+import json
+from collections.abc import Iterator
 
-from .command import Commands, command
+from choragus.mailbox.errors import CorruptRecord
+from choragus.mailbox.reader import Reader, digest
+
+from .command import Commands, add_json, reading
 from .exit import Exit, Refused
-from .session import Session
+from .glance import Glance
+from .row import Fields, text_of
 from .text import as_json, counted, visible
 
-_PREFIX = collection_of("")
+PREFIX = "library/"
+"""How the names of the collections begin that are libraries."""
+
+PAGE = 200
+"""Parts that are read at a time."""
+
+_COLUMNS = "number, collection, id, subject, at, text, fields, vector"
 
 
 def declare(commands: Commands) -> None:
-    """`documents` and `forget`."""
-    one = command(
+    """`documents`."""
+    one = reading(
         commands,
         "documents",
         show_documents,
@@ -26,62 +33,75 @@ def declare(commands: Commands) -> None:
         "choragus documents runs.db\n  choragus documents runs.db main/facts > facts.jsonl",
     )
     one.add_argument("library", metavar="LIBRARY", nargs="?", help="as it is listed: NAMESPACE/NAME")
-    one = command(
-        commands,
-        "forget",
-        forget,
-        "Delete the documents of a subject, with their parts, vectors and words: in one transaction for each\n"
-        "library. What runs have said of it stays until they are pruned, and old copies in free pages until\n"
-        "the file is compacted.",
-        "choragus forget runs.db --subject alice@example.org",
-    )
-    one.add_argument("--subject", metavar="SUBJECT", required=True, help="exactly as the documents name it")
-    one.add_argument("--library", metavar="LIBRARY", help="only this one: NAMESPACE/NAME")
+    add_json(one, "the list as JSON too; documents are JSON in any case")
 
 
-async def show_documents(session: Session) -> Exit:
+def show_documents(glance: Glance) -> Exit:
     """List libraries, or export one."""
-    wanted: str | None = session.asked.library
+    wanted: str | None = glance.asked.library
+    known = _libraries(glance.reader)
     if wanted is None:
-        known = await _libraries(session)
-        if not known:
-            print(visible(f"no libraries in {session.file}"))
+        if not known and not glance.asked.json:
+            print(visible(f"no libraries in {glance.file}"))
         for name, documents in known.items():
-            print(visible(f"{name}  {counted(documents, 'part')}"))
+            said = visible(f"{name}  {counted(documents, 'part')}")
+            print(json.dumps({"library": name, "parts": documents}) if glance.asked.json else said)
         return Exit.OK
-    name = await _named(session, wanted)
-    async for record in records(session.store, collection_of(name)):
+    if wanted not in known:
+        raise Refused(f"no library {wanted!r} in {glance.file}: list them with `{glance.command('documents')}`")
+    for record in _records(glance.reader, PREFIX + wanted):
         print(as_json(record))
     return Exit.OK
 
 
-async def forget(session: Session) -> Exit:
-    """Post to each library that has data of the subject that it is to go."""
-    subject: str = session.asked.subject
-    wanted: str | None = session.asked.library
-    if not subject:
-        raise Refused("--subject is empty: name the subject as its documents do")
-    names = [await _named(session, wanted)] if wanted is not None else list(await _libraries(session))
-    having = [n for n in names if await session.store.document_ids(collection_of(n), subject=subject, limit=1)]
-    if not having:
-        raise Refused(f"no document of subject {subject!r:.80} in {session.file}: there is nothing to forget")
-    worst = Exit.OK
-    for name in having:
-        fate = await post(session.store, actor_id(LIBRARIAN, name), ForgetTexts(subject=subject))
-        gone = fate.reply if isinstance(fate, Handled) else None
-        told = f": {counted(gone.documents, 'document')}" if isinstance(gone, Forgotten) else ""
-        done = session.report(fate, f"{name} has forgotten the subject{told}")
-        worst = done if done is not Exit.OK else worst
-    return worst
-
-
-async def _libraries(session: Session) -> dict[str, int]:
+def _libraries(reader: Reader) -> dict[str, int]:
     """How many parts each library has."""
-    every = await session.store.collections()
-    return {one.name.removeprefix(_PREFIX): one.documents for one in every if one.name.startswith(_PREFIX)}
+    rows = reader.rows("SELECT name, documents FROM collection ORDER BY name")
+    return {str(name)[len(PREFIX) :]: int(str(count)) for name, count in rows if str(name).startswith(PREFIX)}
 
 
-async def _named(session: Session, name: str) -> str:
-    if name not in await _libraries(session):
-        raise Refused(f"no library {name!r} in {session.file}: list them with `{session.command('documents')}`")
-    return name
+def _records(reader: Reader, collection: str) -> Iterator[Fields]:
+    """Every document of a collection, in the order in which they were put."""
+    parts: list[tuple[object, ...]] = []
+    for part in _parts(reader, collection):
+        if parts and _whole(part) != _whole(parts[0]):
+            yield _record(parts)
+            parts.clear()
+        parts.append(part)
+    if parts:
+        yield _record(parts)
+
+
+def _parts(reader: Reader, collection: str) -> Iterator[tuple[object, ...]]:
+    after: object = 0
+    statement = (
+        f"SELECT {_COLUMNS}, digest FROM document WHERE number > ? AND "
+        "collection = (SELECT number FROM collection WHERE name = ?) ORDER BY number LIMIT ?"
+    )
+    while page := reader.rows(statement, after, collection, PAGE):
+        for row in page:
+            if row[-1] != digest(*row[:-1]):
+                raise CorruptRecord(f"document {row[2]!r} of {collection!r} does not match its digest")
+            yield row
+        after = page[-1][0]
+
+
+def _record(parts: list[tuple[object, ...]]) -> Fields:
+    _, _, _, subject, at, _, fields, _, _ = parts[0]
+    kept: Fields = json.loads(fields if isinstance(fields, bytes | str) else b"{}")
+    return {
+        "id": _whole(parts[0]),
+        "text": "".join(str(part[5] or "") for part in parts),
+        "source": text_of(kept, "source"),
+        "labels": kept.get("labels", []),
+        "subject": subject,
+        "run": text_of(kept, "run"),
+        "call": text_of(kept, "call"),
+        "at": at,
+        "sha256": text_of(kept, "sha256"),
+    }
+
+
+def _whole(part: tuple[object, ...]) -> str:
+    """The document that a part belongs to."""
+    return str(part[2]).rpartition("#")[0]

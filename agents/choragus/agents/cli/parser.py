@@ -14,7 +14,7 @@ Look into a file of agent runs, and decide what waits for a person.
 
 Every command but compact works beside the process that owns the file, and also when none does. It
 reads, or copies, or prunes what has ended; or it leaves one message for the owner and says what
-became of it. It never runs an agent itself."""
+became of it. Only run and serve, with --app, own the file and run agents themselves."""
 
 EPILOG = """\
 an example:
@@ -23,10 +23,12 @@ an example:
   choragus approvals runs.db                         what waits for me
   choragus approve runs.db 7f3a --by mia             let it happen
   choragus approve runs.db 7f3a --set amount=120.00  with another amount
+  choragus serve --app myservice:runtime             own the file, and go on
 
 exit codes:
   0    done
-  1    problems found in the file, or a message could not be handled
+  1    problems found in the file, something needs a person (doctor), a run
+       has ended without a result, or a message could not be handled
   2    bad usage, or no such run, approval, call or message waits;
        nothing was changed
   3    the file is missing, no choragus database, too new, damaged, or in use;

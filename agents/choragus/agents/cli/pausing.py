@@ -7,13 +7,13 @@ from choragus.agents.message import ORCHESTRATOR
 from choragus.agents.visit import Handled, post, recorded
 from choragus.mailbox.address import actor_id
 
-from .command import RUN, Commands, add_person, add_reason, command
+from .command import RUN, Commands, add_json, add_person, add_reason, command
 from .exit import Exit, Refused
 from .session import Session
 
 
 def declare(commands: Commands) -> None:
-    """`pause` and `resume`."""
+    """`pause`, `resume` and its other name."""
     one = command(
         commands,
         "pause",
@@ -25,15 +25,18 @@ def declare(commands: Commands) -> None:
     one.add_argument("run", metavar="RUN", help=RUN)
     add_person(one)
     add_reason(one)
-    one = command(
-        commands,
-        "resume",
-        resume,
-        "Go on with a run, and its sub-runs, that somebody has paused.",
-        "choragus resume runs.db 5f2c --by mia",
-    )
-    one.add_argument("run", metavar="RUN", help=RUN)
-    add_person(one)
+    add_json(one, "what became of it, as JSON")
+    for name, also in (("resume", ""), ("unpause", " The same as resume.")):
+        one = command(
+            commands,
+            name,
+            resume,
+            f"Go on with a run, and its sub-runs, that somebody has paused.{also}",
+            f"choragus {name} runs.db 5f2c --by mia",
+        )
+        one.add_argument("run", metavar="RUN", help=RUN)
+        add_person(one)
+        add_json(one, "what became of it, as JSON")
 
 
 async def pause(session: Session) -> Exit:
@@ -44,7 +47,9 @@ async def pause(session: Session) -> Exit:
     fate = await post(session.store, actor_id(ORCHESTRATOR, summary.run), message)
     if fate == Handled(False):
         raise Refused(f"run {summary.run} has ended just now: there is nothing to pause")
-    return session.report(fate, f"run {summary.run} is paused by {message.by}: what is in flight ends, nothing starts")
+    return session.report(
+        fate, f"run {summary.run} is paused by {message.by}: what is in flight ends, nothing starts", run=summary.run
+    )
 
 
 async def resume(session: Session) -> Exit:
@@ -58,4 +63,4 @@ async def resume(session: Session) -> Exit:
     if fate == Handled(False):
         how = f"it is {summary.paused}" if summary.paused else "it goes on"
         raise Refused(f"run {summary.run} was not paused by itself ({how}): there is nothing to resume")
-    return session.report(fate, f"run {summary.run} goes on, says {message.by}")
+    return session.report(fate, f"run {summary.run} goes on, says {message.by}", run=summary.run)

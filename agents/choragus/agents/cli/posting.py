@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from importlib import import_module
 
 import anyio
 
-from choragus.agents.storable import storable
 from choragus.mailbox.sqlite import SqliteStore
 
 from .command import Command
-from .exit import Refused
 from .session import Session
 
 
 def run(asked: Namespace) -> int:
     """Run the command that was asked for."""
-    if odd := _no_unicode(asked):
-        raise Refused(f"{odd} is no text: give it in UTF-8")
     return anyio.run(_run, asked)
 
 
-def _no_unicode(asked: Namespace) -> str:
-    """What was typed in bytes that are no UTF-8, which no file can hold; the name of the file may be."""
-    for name, value in vars(asked).items():
-        for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, str) and name != "file" and storable(one) != one:
-                return repr(one)
-    return ""
+def _command(named: Command | str) -> Command:
+    """What does it: as a name, `module:function`, where the command itself only reads."""
+    if not isinstance(named, str):
+        return named
+    module, _, function = named.partition(":")
+    found: Command = getattr(import_module(f"{__package__}.{module}"), function)
+    return found
 
 
 async def _run(asked: Namespace) -> int:
-    command: Command = asked.command
+    command = _command(asked.command)
     store = await SqliteStore.open(asked.file, visitor=True)
     try:
         return await command(Session(store, asked.file, asked))

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
-
 from choragus.agents.version.record import REFUSED
-from choragus.mailbox.store import Store
+from choragus.mailbox.reader import Reader
 
-from .session import Session
+from .glance import Glance
 from .text import block, counted, page, visible
 
 Row = Mapping[str, object]
 
 
-async def refusals(store: Store) -> dict[str, Row]:
+def refusals(reader: Reader) -> dict[str, Row]:
     """What was refused, or warned about, when the file was last opened, by run."""
-    return {view.key: msgspec.json.decode(view.body or b"{}") for view in await store.views(REFUSED)}
+    return {row.key: row.data for row in reader.views(REFUSED)}
+
+
+def refusal(reader: Reader, run: str) -> Row | None:
+    """The same of one run."""
+    row = reader.view(REFUSED, run)
+    return None if row is None else row.data
 
 
 def told_in_short(row: Row | None) -> list[str]:
@@ -32,22 +36,22 @@ def told_in_short(row: Row | None) -> list[str]:
     return [f"{verb} identity changed" + (f" ({named})" if named else "")]
 
 
-def told_whole(session: Session, row: Row | None) -> list[str]:
+def told_whole(glance: Glance, row: Row | None) -> list[str]:
     """Why one run is refused, and what to do about it."""
     if row is None:
         return []
     run, lines = str(row.get("run")), ["", *block([*told_in_short(row), str(row.get("why"))], page())]
     if row.get("warned"):
-        return [*lines, session.command("diff", run)]
-    ways = [session.command("diff", run)] if row.get("now") else []
-    ways += [session.command("cancel", run)]
-    ways += [session.command("fork", run, "--changed")] if row.get("now") else []
+        return [*lines, glance.command("diff", run)]
+    ways = [glance.command("diff", run)] if row.get("now") else []
+    ways += [glance.command("cancel", run)]
+    ways += [glance.command("fork", run, "--changed")] if row.get("now") else []
     return [*lines, *map(visible, ways)]
 
 
-def refusal_hints(session: Session, rows: Mapping[str, Row]) -> list[str]:
+def refusal_hints(glance: Glance, rows: Mapping[str, Row]) -> list[str]:
     """Behind a list: how to see what differs."""
     refused = [run for run, row in rows.items() if not row.get("warned")]
     if not refused:
         return []
-    return ["", visible(f"{counted(len(refused), 'run')} refused: {session.command('diff', refused[0])}")]
+    return ["", visible(f"{counted(len(refused), 'run')} refused: {glance.command('diff', refused[0])}")]

@@ -6,10 +6,15 @@ Whatever a model or a tool wrote stands behind a margin, escaped, and is never c
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeAlias
 
-from choragus.agents.approval import Approval
-
+from .record import AskedRow
 from .text import GOES_ON, as_json, block, chunks, duration, moment, money, page, visible
+
+if TYPE_CHECKING:  # it takes a third of a second to import, and what is shown of it is the same
+    from choragus.agents.approval import Approval
+
+Asked: TypeAlias = "Approval | AskedRow"
 
 _HEADS = {
     "call": "may it run?",
@@ -20,7 +25,7 @@ _HEADS = {
 }
 
 
-def request(one: Approval, now: float) -> list[str]:
+def request(one: Asked, now: float) -> list[str]:
     """The approval, without the commands that decide it."""
     what = one.tool or one.call
     age = duration(now - one.asked)
@@ -54,18 +59,18 @@ def wrapped(text: str) -> list[str]:
     return [f"  {first}", *(f"{GOES_ON}{piece}" for piece in more)]
 
 
-def _head(one: Approval) -> str:
+def _head(one: Asked) -> str:
     return _HEADS.get(one.kind, one.kind) if one.tool else "may the run go on with this text?"
 
 
-def _figures(one: Approval) -> str:
+def _figures(one: Asked) -> str:
     figures = [f"risk: {one.risk}"] if one.risk else []
     figures.append(f"spent so far: {money(one.cost_usd)}")
     figures += [f"idempotency key: {one.idempotency_key}"] if one.idempotency_key else []
     return ", ".join(figures)
 
 
-def _voters(one: Approval) -> list[str]:
+def _voters(one: Asked) -> list[str]:
     who = ", ".join(one.approvers) or "anybody"
     if one.quorum == 1:
         return wrapped(f"put to: {who}") if one.approvers else []
@@ -73,7 +78,7 @@ def _voters(one: Approval) -> list[str]:
     return wrapped(f"put to: {who}; {one.quorum} have to approve{given}")
 
 
-def _due(one: Approval, now: float) -> list[str]:
+def _due(one: Asked, now: float) -> list[str]:
     if not one.due:
         return []
     left = f"in {duration(one.due - now)}" if one.due > now else f"{duration(now - one.due)} ago"

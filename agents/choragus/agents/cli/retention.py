@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from argparse import ArgumentTypeError
+
+import attrs
 
 from choragus.agents.retention import KeptRun, prune_runs
 
-from .command import Commands, command
+from .age import age
+from .command import Commands, add_json, command
 from .exit import Exit
 from .session import Session
-from .text import counted, moment, visible
+from .text import counted, moment
 
 
 def declare(commands: Commands) -> None:
@@ -24,9 +26,10 @@ def declare(commands: Commands) -> None:
         "stays taken. Runs that go on or wait for a person are kept. The owner goes on beside it.",
         "choragus prune runs.db --older-than 30d --dry-run",
     )
-    age = "how long a run is kept after its end: a number with s, m, h, d or w, such as 30d"
-    one.add_argument("--older-than", metavar="AGE", type=_age, required=True, help=age)
+    how = "how long a run is kept after its end: a number with s, m, h, d or w, such as 30d"
+    one.add_argument("--older-than", metavar="AGE", type=age, required=True, help=how)
     one.add_argument("--dry-run", action="store_true", help="only say what would go")
+    add_json(one, "what has gone, and what is kept, as JSON")
 
 
 async def prune(session: Session) -> Exit:
@@ -39,21 +42,13 @@ async def prune(session: Session) -> Exit:
     else:
         said = f"pruned {runs} that ended before {moment(sweep.before)}: {entries}, {counted(sweep.states, 'state')}, "
         said += counted(sweep.records, "finished record")
-    print(visible(said))
-    for kept in sweep.kept:
-        print(visible(_kept(kept)))
+    more = {"runs": list(sweep.runs), "entries": sweep.entries, "kept": [attrs.asdict(one) for one in sweep.kept]}
+    session.result("would prune" if dry else "pruned", said, **more)
+    session.say(*map(_kept, sweep.kept))
     if sweep.entries and not dry:
-        print(f"the file keeps its size until `{session.command('compact')}`")
+        session.say(f"the file keeps its size until `{session.command('compact')}`")
     return Exit.OK
 
 
 def _kept(kept: KeptRun) -> str:
     return f"kept run {kept.run}: {kept.reason}" if kept.run else f"kept the system's entries: {kept.reason}"
-
-
-def _age(text: str) -> float:
-    """Seconds."""
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-    if not text[:-1].isdecimal() or text[-1:] not in units:
-        raise ArgumentTypeError(f"{text!r} is no age: give a number with s, m, h, d or w, such as 30d")
-    return int(text[:-1]) * units[text[-1]]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import attrs
+from typing import NamedTuple, Protocol
 
 from .text import duration
 
 Fields = dict[str, object]
 
 
-@attrs.frozen
-class Row:
+class Row(NamedTuple):
     """One thing that happened. `tail` is never cut; a `whole` gist takes as many lines as it needs."""
 
     at: float
@@ -21,6 +20,34 @@ class Row:
     whole: bool = False
     below: str = ""
     """Foreign text, in full, under the row."""
+
+
+class Line(Protocol):
+    """An entry of the logbook, whoever has read it."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the file, from 1."""
+
+    @property
+    def stream(self) -> str:
+        """Whose."""
+
+    @property
+    def position(self) -> int:
+        """Where in it, from 1."""
+
+    @property
+    def kind(self) -> str:
+        """What it tells."""
+
+    @property
+    def at(self) -> float:
+        """When, in seconds since the epoch."""
+
+    @property
+    def body(self) -> bytes:
+        """Its fields, as JSON."""
 
 
 def by_of(data: Fields, reason: str) -> str:

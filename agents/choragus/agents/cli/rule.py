@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import time
 
-from choragus.agents.rulebook import MAIN, RULEBOOK, RevokeRule, Rule, rules
-from choragus.agents.visit import post
-from choragus.mailbox.address import actor_id
-
-from .command import Commands, add_person, command
+from .command import Commands, Posts, add_json, add_person, reading
 from .exit import Exit
+from .glance import Glance
 from .request import arguments
-from .session import Session
+from .row import Fields, number_of, text_of, whole_of
 from .text import counted, moment, visible
 
 
 def declare(commands: Commands) -> None:
     """`rules`."""
-    one = command(
+    one = reading(
         commands,
         "rules",
         show_rules,
@@ -25,30 +23,34 @@ def declare(commands: Commands) -> None:
         "when, how often still. `choragus approve --always N` makes one.",
         "choragus rules runs.db\n  choragus rules runs.db --revoke 7f3a --by mia",
     )
-    one.add_argument("--revoke", metavar="ID", help="take this rule back")
+    one.add_argument("--revoke", metavar="ID", action=Posts, posts="revoking:revoke", help="take this rule back")
     add_person(one)
+    add_json(one, "the same as JSON, one rule to a line; or what became of the end of one")
 
 
-async def show_rules(session: Session) -> Exit:
-    """Print the rules that hold, or post the end of one."""
+def show_rules(glance: Glance) -> Exit:
+    """Print the rules that hold."""
     now = time.time()
-    found = {one.id: one for one in await rules(session.store) if one.expires is None or one.expires > now}
-    if session.asked.revoke is not None:
-        rule = session.pick(session.asked.revoke, found, "rule", "rules")
-        fate = await post(session.store, actor_id(RULEBOOK, MAIN), RevokeRule(rule.id, session.by))
-        return session.report(fate, f"rule {rule.id} is taken back by {session.by}")
+    every = (row.data for row in glance.reader.views("rule"))
+    found = [one for one in every if one.get("expires") is None or number_of(one, "expires") > now]
+    if glance.asked.json:
+        for one in found:
+            print(json.dumps(one))
+        return Exit.OK
     if not found:
-        print(visible(f"no standing rules in {session.file}"))
-    print("\n\n".join("\n".join(_lines(session, one)) for one in found.values()), end="\n" if found else "")
+        print(visible(f"no standing rules in {glance.file}"))
+    print("\n\n".join("\n".join(_lines(glance, one)) for one in found), end="\n" if found else "")
     return Exit.OK
 
 
-def _lines(session: Session, rule: Rule) -> list[str]:
-    left = "" if rule.uses is None else f", {counted(rule.uses, 'use')} left"
-    until = "" if rule.expires is None else f", until {moment(rule.expires)}"
-    whose = f" of agent {rule.agent}" if rule.agent else ""
+def _lines(glance: Glance, rule: Fields) -> list[str]:
+    left = "" if rule.get("uses") is None else f", {counted(whole_of(rule, 'uses'), 'use')} left"
+    until = "" if rule.get("expires") is None else f", until {moment(number_of(rule, 'expires'))}"
+    whose = f" of agent {text_of(rule, 'agent')}" if rule.get("agent") else ""
+    id, given = text_of(rule, "id"), rule.get("arguments")
+    by = text_of(rule, "by")
     return [
-        visible(f"{rule.id}  {rule.tool}{whose}: runs without a question, says {rule.by}{until}{left}"),
-        *arguments(rule.arguments),
-        f"  {session.command('rules', '--revoke', rule.id)}",
+        visible(f"{id}  {text_of(rule, 'tool')}{whose}: runs without a question, says {by}{until}{left}"),
+        *arguments(given if isinstance(given, dict) else {}),
+        f"  {glance.command('rules', '--revoke', id)}",
     ]

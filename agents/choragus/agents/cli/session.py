@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from argparse import Namespace
 from collections.abc import Iterable, Mapping
@@ -83,20 +84,37 @@ class Session:
         """A command on this file, to be copied."""
         return shlex.join(["choragus", name, self.file, *arguments])
 
-    def report(self, fate: Fate, handled: str) -> Exit:
-        """Say what became of a message; `handled` is for when it was handled without objection."""
+    def say(self, *lines: str) -> None:
+        """Print lines for a person; with --json nothing."""
+        for line in () if self.is_json else lines:
+            print(visible(line))
+
+    @property
+    def is_json(self) -> bool:
+        """Whether a program reads what is printed."""
+        return bool(getattr(self.asked, "json", False))
+
+    def report(self, fate: Fate, handled: str, **more: object) -> Exit:
+        """Say what became of a message; `handled` is for when it was handled without objection, `more` for programs."""
         match fate:
             case Handled(reply) if isinstance(reply, str) and reply:
                 raise Refused(reply)
             case Handled():
-                print(visible(handled))
+                self.result("handled", handled, **more)
             case SetAside(reason):
-                print(visible(f"parked, because it could not be handled: {reason}"))
-                print(f"look at it with `{self.command('parked')}`")
+                self.result("parked", f"parked, because it could not be handled: {reason}", **more)
+                self.say(f"look at it with `{self.command('parked')}`")
                 return Exit.PROBLEMS
             case Recorded(attempts):
-                print(visible(self._recorded(attempts)))
+                self.result("recorded", self._recorded(attempts), **more)
         return Exit.OK
+
+    def result(self, fate: str, told: str, **more: object) -> None:
+        """What has come of the command: a line for a person, or one JSON object."""
+        if self.is_json:
+            print(json.dumps({"command": self.asked.typed, "fate": fate, "told": told, **more}))
+        else:
+            print(visible(told))
 
     def _recorded(self, attempts: int) -> str:
         if attempts:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from choragus.agents.inspection import unknowns
+from choragus.agents.inspection import Unknown, unknowns
 from choragus.agents.message import ORCHESTRATOR, TOOL_GATEWAY, CancelRun, SettleCall
-from choragus.agents.visit import Handled, post
+from choragus.agents.visit import Handled, post, recorded
 from choragus.mailbox.address import actor_id
 
-from .approval import settlement
-from .command import RUN, Commands, add_person, add_reason, command
+from .command import RUN, Commands, add_json, add_person, add_reason, command
 from .exit import Exit, Refused
 from .request import arguments
 from .session import Session
-from .text import visible
 
 AFTER = {
     "happened": "the model is given the result and the run goes on",
@@ -52,6 +50,7 @@ def declare(commands: Commands) -> None:
         help="with --happened: what the call gave back, as JSON or text; else just that it is done",
     )
     add_person(one)
+    add_json(one, "what became of it, as JSON")
     one = command(
         commands,
         "cancel",
@@ -62,6 +61,7 @@ def declare(commands: Commands) -> None:
     one.add_argument("run", metavar="RUN", help=RUN)
     add_person(one)
     add_reason(one)
+    add_json(one, "what became of it, as JSON")
 
 
 async def settle(session: Session) -> Exit:
@@ -76,18 +76,16 @@ async def settle(session: Session) -> Exit:
     if call is None:
         there = f"the calls of unknown outcome are: {', '.join(lost)}" if lost else "no call of this run is"
         raise Refused(f"call {session.asked.call!r} of run {summary.run} is not of unknown outcome: {there}")
-    if earlier := await settlement(session, call):
+    if earlier := await _settled(session, call):
         raise Refused(f"call {call.call} of run {call.run} is already settled by {earlier.by}: {session.later}")
-    print(visible(f"call {call.call} of run {call.run}: {call.tool}"))
-    for line in arguments(call.arguments):
-        print(line)
+    session.say(f"call {call.call} of run {call.run}: {call.tool}", *arguments(call.arguments))
     message = SettleCall(
         call=call.call, outcome=outcome, by=by, result=session.asked.result or "", attempt=call.attempt
     )
     fate = await post(session.store, actor_id(TOOL_GATEWAY, summary.run), message)
     is_undo = call.call.endswith("/undo")
     then = AFTER_UNDO[outcome] if is_undo else TOO_LATE if summary.status.is_final else AFTER[outcome]
-    return session.report(fate, f"settled by {by}: {then}")
+    return session.report(fate, f"settled by {by}: {then}", run=summary.run, call=call.call)
 
 
 async def cancel(session: Session) -> Exit:
@@ -98,4 +96,10 @@ async def cancel(session: Session) -> Exit:
     fate = await post(session.store, actor_id(ORCHESTRATOR, summary.run), message)
     if fate == Handled(False):
         raise Refused(f"run {summary.run} has ended just now: there is nothing to cancel")
-    return session.report(fate, f"run {summary.run} is cancelled by {message.by}")
+    return session.report(fate, f"run {summary.run} is cancelled by {message.by}", run=summary.run)
+
+
+async def _settled(session: Session, lost: Unknown) -> SettleCall | None:
+    """A settlement that is recorded and that no runtime has taken up yet."""
+    left = await recorded(session.store, actor_id(TOOL_GATEWAY, lost.run), SettleCall)
+    return next((one for one in left if one.call == lost.call), None)

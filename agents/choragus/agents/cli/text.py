@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from unicodedata import combining, east_asian_width
 
@@ -84,7 +84,21 @@ def page() -> int:
     """The columns to use: those of a narrower terminal, so that it breaks no line by itself; else 100."""
     if not sys.stdout.isatty():
         return WIDTH
-    return max(40, min(WIDTH, shutil.get_terminal_size().columns))
+    return max(40, min(WIDTH, screen()[0]))
+
+
+def screen() -> tuple[int, int]:
+    """Columns and lines of the terminal: as `COLUMNS` and `LINES` say, or as it says itself, or 80 by 24."""
+    try:
+        there = os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    except (OSError, ValueError):
+        there = os.terminal_size((80, 24))
+    return _told("COLUMNS") or there.columns or 80, _told("LINES") or there.lines or 24
+
+
+def _told(name: str) -> int:
+    said = os.environ.get(name, "")
+    return int(said) if said.isascii() and said.isdecimal() else 0
 
 
 def block(lines: Iterable[str], width: int) -> list[str]:
@@ -97,16 +111,27 @@ def block(lines: Iterable[str], width: int) -> list[str]:
     ]
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], width: int, right: frozenset[str]) -> list[str]:
-    """Aligned columns, two spaces apart; those named in `right` end together, and the last one is cut to fit."""
+def table(
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    width: int,
+    right: frozenset[str],
+    paint: Mapping[str, Callable[[str], str]] | None = None,
+) -> list[str]:
+    """Aligned columns, two spaces apart; those named in `right` end together, and the last one is cut to fit.
+
+    Args:
+        paint: by the name of a column, what colours its cells, blanks and all.
+    """
     lines = [tuple(header), *(tuple(map(visible, row)) for row in rows)]
     widths = [max(columns(line[n]) for line in lines) for n in range(len(header))]
     room = max(16, width - sum(widths[:-1]) - 2 * (len(header) - 1))
     if header[-1] not in right:
         widths[-1] = 0
+    paints = [(paint or {}).get(name, str) for name in header]
     return [
         "  ".join(
-            _pad(short(cell, room) if n == len(header) - 1 else cell, widths[n], header[n] in right)
+            paints[n](_pad(short(cell, room) if n == len(header) - 1 else cell, widths[n], header[n] in right))
             for n, cell in enumerate(line)
         ).rstrip()
         for line in lines

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-import msgspec
-
-from choragus.mailbox.citation import FORKED
-from choragus.mailbox.turn import SYSTEM_STREAM, LogEntry
-
-from .plan import told
-from .row import Fields, Row, by_of, listed_of, name_of, number_of, part_of, text_of, took_of, whole_of
+from .planned import told
+from .row import Fields, Line, Row, by_of, listed_of, name_of, number_of, part_of, text_of, took_of, whole_of
 from .text import as_json, block, chunks, columns, counted, duration, money, short, visible
 from .verdict import judgement
+
+FORKED = "stream.forked"
+SYSTEM_STREAM = "system"
+"""As `choragus.mailbox.citation` and `choragus.mailbox.turn` have them, which are not imported for a look."""
 
 HEADER = "  AT  TIME      STEP   WHAT"
 LEAST = 30
@@ -35,20 +35,27 @@ class Timeline:
         self._begun = False
         self.ended = False
 
-    def lines(self, entries: Iterable[LogEntry]) -> list[str]:
+    def lines(self, entries: Iterable[Line]) -> list[str]:
         """What to print for these entries; many say nothing to a person."""
         return [line for entry in entries for line in self._told(entry)]
+
+    def skip(self, entries: Iterable[Line]) -> None:
+        """Take note of entries that are not shown."""
+        for entry in entries:
+            self._told(entry)
+        self._day, self.ended = "", False
 
     def unjudged(self, at: float) -> list[str]:
         """The calls that were asked for and that nobody has judged so far, as of a time."""
         return [line for call in tuple(self._asked) for line in self._print(self._call(at, call, "asked"), 0)]
 
-    def _told(self, entry: LogEntry) -> list[str]:
+    def _told(self, entry: Line) -> list[str]:
         position = 0 if entry.stream == SYSTEM_STREAM else entry.position
-        return [line for row in self._rows(entry) for line in self._print(row, position)]
+        return [line for row in self.rows(entry) for line in self._print(row, position)]
 
-    def _rows(self, entry: LogEntry) -> list[Row]:
-        data: Fields = msgspec.json.decode(entry.body)
+    def rows(self, entry: Line) -> list[Row]:
+        """What an entry says, before it is put into lines."""
+        data: Fields = json.loads(entry.body)
         if entry.stream == SYSTEM_STREAM:
             return _opened(entry.at, data) if self._begun and not self.ended and entry.kind == "system.opened" else []
         if planned := told(entry.kind, data):
@@ -96,6 +103,10 @@ class Timeline:
 
     def _raised(self, at: float, data: Fields) -> list[Row]:
         return [Row(at, "", "raised", f"{as_json(data.get('limits'))} {by_of(data, 'reason')}", whole=True)]
+
+    def _not_raised(self, at: float, data: Fields) -> list[Row]:
+        gist = f"no higher ceilings for {text_of(data, 'by')}: {text_of(data, 'reason')}"
+        return [Row(at, "", "refused", gist, whole=True)]
 
     def _degraded(self, at: float, data: Fields) -> list[Row]:
         return [Row(at, text_of(data, "step"), "last", f"without tools: {text_of(data, 'reason')}", whole=True)]
@@ -326,7 +337,10 @@ class Timeline:
         begin = f"{position or '':>4}  {when:%H:%M:%S}  {step:<16}  "
         room = max(LEAST, self._width - columns(begin))
         gist, tail = visible(row.gist), visible(row.tail)
-        pieces = list(chunks(gist, room)) if row.whole else [short(gist, max(LEAST, room - columns(tail)))]
+        is_crowded = bool(tail) and room - columns(tail) < LEAST  # then the tail has a line for itself
+        pieces = list(chunks(gist, room)) if row.whole else [short(gist, room - (0 if is_crowded else columns(tail)))]
+        if is_crowded:
+            pieces, tail = [*pieces, tail.lstrip()], ""
         lines.append(f"{begin}{pieces[0]}{tail}".rstrip())
         lines += [f"{'':{len(begin)}}{piece}".rstrip() for piece in pieces[1:]]
         return lines + (block(row.below.splitlines(), self._width) if row.below else [])
@@ -378,6 +392,7 @@ _KINDS: dict[str, Callable[[Timeline, float, Fields], list[Row]]] = {
     "actor.failed": Timeline._failed,
     "message.parked": Timeline._parked,
     "limit.raised": Timeline._raised,
+    "limit.refused": Timeline._not_raised,
     "run.degraded": Timeline._degraded,
     "run.paused": Timeline._paused,
     "run.resumed": Timeline._resumed,

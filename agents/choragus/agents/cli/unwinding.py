@@ -7,7 +7,7 @@ from choragus.agents.state import Status
 from choragus.agents.visit import Handled, post
 from choragus.mailbox.address import actor_id
 
-from .command import RUN, Commands, add_person, command
+from .command import RUN, Commands, add_json, add_person, command
 from .exit import Exit, Refused
 from .session import Session
 
@@ -24,6 +24,7 @@ def declare(commands: Commands) -> None:
     )
     one.add_argument("run", metavar="RUN", help=RUN)
     add_person(one)
+    add_json(one, "what became of it, as JSON")
 
 
 async def unwind(session: Session) -> Exit:
@@ -36,4 +37,4 @@ async def unwind(session: Session) -> Exit:
     fate = await post(session.store, actor_id(TOOL_GATEWAY, summary.run), UnwindRun(by=session.by))
     if isinstance(fate, Handled) and fate.reply:
         raise Refused(str(fate.reply))
-    return session.report(fate, f"run {summary.run} is unwound by {session.by}: see `choragus show`")
+    return session.report(fate, f"run {summary.run} is unwound by {session.by}: see `choragus show`", run=summary.run)

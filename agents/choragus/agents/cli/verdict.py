@@ -15,9 +15,10 @@ def judgement(kind: str, at: float, data: Fields) -> list[Row]:
 
 
 def _judged(at: float, data: Fields) -> Row:
-    said = {True: "succeeded", False: "not succeeded", None: "nobody can say"}
     found = data.get("succeeded")
-    word = said[found] if found is None or isinstance(found, bool) else "nobody can say"
+    word = "nobody knows whether it succeeded"
+    if found is not None:
+        word = "it succeeded" if found is True else "it did not succeed"
     score = f" with {number_of(data, 'score'):g}" if "score" in data else ""
     cost = f" ({money(number_of(data, 'cost_usd'))})" if data.get("cost_usd") else ""
     return Row(at, "", "judged", f"{word}{score}, {by_of(data, 'reason')}{cost}", whole=True)

@@ -9,9 +9,9 @@ import attrs
 import msgspec
 from attrs import field, frozen
 
-from choragus.agents.ending import LAST
 from choragus.agents.errors import AgentError
 from choragus.agents.fork import whole_conversation
+from choragus.agents.limits import LAST
 from choragus.agents.model import CHARACTERS_PER_TOKEN, ChatMessage, ToolCall
 from choragus.agents.prompt import INLINE, Prompt
 from choragus.agents.state import Phase

@@ -144,6 +144,7 @@ _ALL = (
     Field("parent", "str", "the run above it"),
     Field("passed", "any", "whether it was good enough; null when nothing was asked"),
     Field("phase", "str", "perceive, reason, act, check, update or stop"),
+    Field("pid", "int", "the process"),
     Field("plan", "int", "position in the stream of the run's plan"),
     Field("plan_step", "str", "the step of the plan"),
     Field("policies", "list", "the policies that rewrote it"),

@@ -164,7 +164,8 @@ ALL = (
             "token tokens? cost_usd? steps:int? tool_calls? input_tokens? output_tokens? active_seconds? bad_calls?",
         ),
         ("limit.reached", "There was no room.", "token limit reason"),
-        ("limit.raised", "Somebody raised limits.", "by reason limits:dict"),
+        ("limit.raised", "Somebody raised limits.", "by reason limits:dict identity?"),
+        ("limit.refused", "Limits were not raised.", "by reason limits:dict identity"),
         ("ledger.reserved", "A shared ledger set money aside.", "token cost_usd tokens"),
         ("ledger.spent", "What was used of it.", "token cost_usd tokens"),
         ("ledger.refused", "A shared ledger had no room.", "token reason"),
@@ -235,6 +236,7 @@ ALL = (
     *kinds(
         "The system and its servers",
         ("system.opened", "A process opened the file.", "-actor node fence clean"),
+        ("system.draining", "The owner was asked to begin nothing new.", "-actor by reason pid"),
         ("commit.repeated", "A commit failed and was repeated.", "-actor error turns messages"),
         ("actor.failed", "An actor failed.", "type reason message? attempts? lost?"),
         (
