@@ -37,7 +37,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["completion", ""], set(SHELLS)),
         (["dance", ""], set()),
     ],
-    ids=str,
+    ids=lambda value: " ".join(sorted(value)) if isinstance(value, set) else " ".join(value),
 )
 def test_bash_completes(words: list[str], offered: set[str], script: Path) -> None:
     typed = " ".join(f"'{word}'" for word in words)

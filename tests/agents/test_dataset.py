@@ -115,6 +115,20 @@ async def test_a_failed_run_expects_nothing_and_says_why_it_failed(left: Left) -
     assert "no" in str(metadata["error"])
 
 
+async def test_an_answer_that_was_not_what_was_wanted_is_not_expected_of_others(file: str) -> None:
+    agent = Agent("clerk", model=ScriptedModel(["five"]), success=lambda run: run.answer == "four")
+    async with Runtime(file, agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Two and two?")
+        await run.result()
+
+    found = of(file, run.id)
+
+    assert (found["expected_output"], found["labels"]) == (None, ["unsuccessful"])
+    metadata = found["metadata"]
+    assert isinstance(metadata, dict)
+    assert metadata["answered"] == "five"
+
+
 async def test_the_trajectory_has_the_calls_that_ran_and_their_arguments_as_they_ran(left: Left) -> None:
     runs = left.runs
 
@@ -262,6 +276,27 @@ def test_a_file_that_holds_no_cases_is_left_alone(tmp_path: Path, line: str) -> 
         append(path, {"name": "c"})
 
     assert path.read_text() == '{"name":"a"}\n' + line
+
+
+@pytest.mark.parametrize("line", ['{"inputs":"x"}', '{"id":"b","input":"x"}'])
+def test_cases_that_others_wrote_are_cases_too(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "cases.jsonl"
+    path.write_text("\ufeff" + line, encoding="utf-8")
+
+    append(path, {"name": "c"})
+
+    with pytest.raises(ValueError, match="has a case named"):
+        append(path, {"name": "line 1" if "inputs" in line else "b"})
+    assert path.read_text(encoding="utf-8") == f'\ufeff{line}\n{{"name":"c"}}\n'
+
+
+def test_a_file_that_no_evaluation_would_read_is_not_begun(tmp_path: Path) -> None:
+    path = tmp_path / "cases.yaml"
+
+    with pytest.raises(ValueError, match=r"cases.yaml is no file of cases, one to a line: name it cases.jsonl, say$"):
+        append(path, {"name": "c"})
+
+    assert not path.exists()
 
 
 def test_two_at_a_time_do_not_both_find_the_name_free(tmp_path: Path) -> None:

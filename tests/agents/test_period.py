@@ -47,6 +47,7 @@ def test_the_beginning_is_in_it_and_the_end_is_not() -> None:
     [
         ("yesterday", "", "^since='yesterday' is no time: give 30m, 24h, 7d"),
         ("", "2026-13-01", "^until='2026-13-01' is no time"),
+        ("999999w", "", "^since='999999w' is no time"),
         ("1h", "2h", "^until='2h' is not behind since='1h'"),
     ],
 )

@@ -342,6 +342,7 @@ def test_a_crash_anywhere_while_it_is_judged_changes_nothing(after: bool) -> Non
     [
         ("yes", "success='yes' of agent 'clerk' declares nothing"),
         (until, "success=until of agent 'clerk' is async"),
+        (lambda: True, "success=<lambda> of agent 'clerk' cannot be called with the ended run alone"),
         (object, "no JSON Schema can be made"),
     ],
 )

@@ -34,8 +34,8 @@ from .conversation import Conversations, begin_or_send
 from .desk import PARTS, Desk
 from .draining import Door, Doorkeeper
 from .errors import AgentError
-from .evaluating import Evaluating
-from .evaluation.record import Evaluation, is_trial
+from .evaluating import Bench, Evaluating
+from .evaluation.record import Evaluation
 from .fork import check_fork, fork_id, parent, standing_at
 from .herald import Herald, Hook, Teller, keep_telling
 from .holding import OnChange, sorted_runs
@@ -179,6 +179,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
         self._episodes = checked_episodes(episodes)
         self._migrations = checked(migrations, self._agents)
         self._evaluations = Evaluations(require_evaluated)
+        self._bench = Bench(self)
         parts = (*PARTS, Rulebook, Herald, Baseline, Account, SharedBlock, Pinbook, Evaluation, Registrar)
         regions = (*parts, Doorkeeper, *KEEPERS)
         self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in regions]
@@ -440,7 +441,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
 
     async def _may_begin(self, agent: str, key: str) -> bool:
         """Whether the run of that key begins, or has begun, whatever its agent was evaluated as."""
-        return is_trial(key) or (bool(key) and await self.store.view("run", run_id(agent, key)) is not None)
+        return self._bench.is_trial(key) or (bool(key) and await self.store.view("run", run_id(agent, key)) is not None)
 
     async def _open_store(self) -> Store:
         if self._given is not None:

@@ -14,6 +14,7 @@ from .errors import AgentFault
 from .judge import Judge
 from .output import Output, bare
 from .patience import told
+from .storable import storable
 from .toolbelt.source import source_hash
 
 Predicate: TypeAlias = Callable[[EndedRun], bool]
@@ -52,6 +53,12 @@ def check_success(agent: str, success: object) -> None:
             f"success={name_of(success)} of agent {agent!r} is async: a predicate is a plain function of the ended run "
             "that waits for nothing"
         )
+    try:
+        inspect.signature(cast("Predicate", success)).bind(agent)
+    except TypeError as error:
+        raise AgentFault(
+            f"success={name_of(success)} of agent {agent!r} cannot be called with the ended run alone: {error}"
+        ) from None
 
 
 def is_type(success: object) -> bool:
@@ -84,9 +91,9 @@ def assess(success: Success, ended: EndedRun) -> Assessed:
     try:
         said: object = cast("Predicate", success)(ended)
     except Exception as error:  # the predicate is the user's code
-        return Assessed(succeeded=None, by=by, reason=f"it raised {told(error)}"[:1000])
+        return Assessed(succeeded=None, by=by, reason=storable(f"it raised {told(error)}"[:1000]))
     if not isinstance(said, bool):
-        return Assessed(succeeded=None, by=by, reason=f"it gave {said!r:.200}: give True or False")
+        return Assessed(succeeded=None, by=by, reason=storable(f"it gave {said!r:.200}: give True or False"))
     return Assessed(succeeded=said, by=by)
 
 

@@ -29,4 +29,9 @@ def runtime() -> Runtime:
     return Runtime(agents=[Agent("clerk", model=FunctionModel(shout))])
 
 
+def fails() -> Runtime:
+    """What has no key to begin with."""
+    raise LookupError("no key")
+
+
 scorers: list[Scorer] = [Exact(name="capitals")]

@@ -155,6 +155,20 @@ def test_what_is_no_baseline_is_refused(tmp_path: Path, text: str, told: str) ->
         Baseline.load(tmp_path / "b.json")
 
 
+def test_a_baseline_with_more_passes_than_trials_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "b.json"
+    Baseline.of(report({"a": (1, 3)})).save(path)
+    path.write_text(path.read_text(encoding="utf-8").replace('"passed": 1', '"passed": 4'), encoding="utf-8")
+
+    with pytest.raises(EvaluationFault, match="is no baseline: passed=4 of judged=3"):
+        Baseline.load(path)
+
+
+def test_what_has_not_passed_is_no_baseline() -> None:
+    with pytest.raises(EvaluationFault, match="is no baseline, for it has not passed"):
+        Baseline.of(report({"a": (1, 3)}, at_least=0.9))
+
+
 def test_a_baseline_of_other_cases_is_refused() -> None:
     with pytest.raises(EvaluationFault, match="has no case in common"):
         held({"a": (3, 3)}, {"b": (3, 3)})

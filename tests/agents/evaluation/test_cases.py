@@ -189,3 +189,25 @@ def test_s19_yaml_makes_nothing_but_plain_values(tmp_path: Path, tag: str) -> No
 
     with pytest.raises(EvaluationFault, match=r"cases\.yaml, line 2: could not determine a constructor"):
         read_cases(written(tmp_path, "cases.yaml", f"cases:\n- inputs: {tag}\n"))
+
+
+def test_a_file_may_begin_with_a_mark_of_its_encoding(tmp_path: Path) -> None:
+    assert len(read_cases(written(tmp_path, "cases.jsonl", f"\ufeff{OWN}")).cases) == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"name": ""}, "^name='' of a case: give it a name"),
+        ({"name": 3}, "^name=3 of a case: give it a name"),
+        ({"name": "x" * 201}, "has a name of 201 characters, 200 are the most$"),
+        ({"inputs": ""}, "^case 'x' has no inputs"),
+        ({"inputs": object()}, "^case 'x' cannot be written as JSON: Encoding objects of type object"),
+        ({"inputs": "half a pair \ud800"}, "^case 'x' cannot be written as JSON: "),
+        ({"inputs": "x" * 1_000_001}, "^the inputs of case 'x' have 1,000,001 characters, and 1,000,000 are the most"),
+        ({"targets": "abc"}, "^targets='abc' of case 'x': give a list of texts"),
+    ],
+)
+def test_what_is_no_case_is_told_before_anything_runs(fields: dict[str, object], told: str) -> None:
+    with pytest.raises(EvaluationFault, match=told):
+        Case(**{"name": "x", "inputs": "y", **fields})  # type: ignore[arg-type]  # users' mistakes

@@ -150,3 +150,44 @@ def test_a_process_that_ends_in_the_middle_is_gone_on_with_by_the_same_command(
         assert first.returncode == 130
         assert "of 9 trials have ended" in told
         assert told.endswith("have ended: the same command goes on\n")
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        pytest.param(("--cases", "none.jsonl"), "--cases none.jsonl cannot be read: No such file", id="cases"),
+        pytest.param(
+            ("--save-baseline", "none/base.json"), "--save-baseline none/base.json cannot be written", id="baseline"
+        ),
+        pytest.param(("--inspect", __file__), f"--inspect {__file__} cannot be written: File exists", id="inspect"),
+        pytest.param(("--app", f"{APP}:fails"), f"--app {APP}:fails raised LookupError: no key", id="app"),
+    ],
+)
+def test_what_is_missing_is_no_regression_and_is_told_before_anything_runs(
+    tmp_path: Path,
+    cases: str,
+    more: tuple[str, str],
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(ROOT)
+
+    code = main([*typed(tmp_path, cases), *more])
+
+    assert code == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "eval.db").exists()
+
+
+def test_what_has_not_passed_replaces_no_baseline(
+    tmp_path: Path, cases: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    base = tmp_path / "base.json"
+    base.write_text("as before", encoding="utf-8")
+
+    code = main(typed(tmp_path, cases, "--at-least", "0.9", "--save-baseline", str(base)))
+
+    assert (code, base.read_text(encoding="utf-8")) == (1, "as before")
+    assert "is no baseline, for it has not passed" in capsys.readouterr().err

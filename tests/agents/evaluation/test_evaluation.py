@@ -17,6 +17,7 @@ from choragus.agents.agent import Agent
 from choragus.agents.approval import Approval
 from choragus.agents.ended import EndedRun
 from choragus.agents.errors import EvaluationFault, ModelError
+from choragus.agents.evaluating import bench_of
 from choragus.agents.evaluation import Case, Contains, Exact, Report, Score, Trajectory, evaluate, judge_agent, printed
 from choragus.agents.judge import Judge
 from choragus.agents.ledger import Ledger as Account
@@ -140,7 +141,7 @@ async def test_runs_that_were_cut_off_find_their_ledger_as_the_file_is_opened() 
     class Watched(Runtime):
         async def __aenter__(self) -> Self:
             opened = await super().__aenter__()
-            known.append(self.has_ledger(f"evaluation-{first.id}"))
+            known.append(bench_of(self).has_ledger(f"evaluation-{first.id}"))
             return opened
 
     agent, store = clerk(price=CENT, limits=Limits(cost_usd=None)), MemoryStore()

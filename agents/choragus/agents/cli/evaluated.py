@@ -6,12 +6,16 @@ import json
 import os
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from traceback import print_exc
 
 import anyio
 
 from choragus.agents.agent import Agent
+from choragus.agents.errors import EvaluationFault
+from choragus.agents.evaluating import bench_of
 from choragus.agents.evaluation.baseline import Baseline, Rule
 from choragus.agents.evaluation.case import Dataset
 from choragus.agents.evaluation.inspecting import write_inspect
@@ -20,10 +24,12 @@ from choragus.agents.evaluation.reading import read_cases
 from choragus.agents.evaluation.report import Report
 from choragus.agents.evaluation.running import evaluate
 from choragus.agents.evaluation.trial import Trial
+from choragus.agents.patience import told
 from choragus.agents.runtime import Runtime
 from choragus.mailbox.sqlite import SqliteStore
 
 from .exit import Exit, Refused
+from .text import visible
 
 
 def run(asked: Namespace) -> Exit:
@@ -40,7 +46,7 @@ def run(asked: Namespace) -> Exit:
         raise Refused(str(error)) from error
     print(json.dumps(report.as_dict()) if asked.json else printed(report), end="\n" if asked.json else "")
     if asked.save_baseline:
-        Baseline.of(report).save(asked.save_baseline)
+        _save(report, asked.save_baseline)
     is_whole = not (report.missing or report.unjudged)
     return Exit.OK if is_whole and report.passed is not False else Exit.PROBLEMS
 
@@ -71,15 +77,16 @@ class Progress:
 
 
 async def _evaluated(asked: Namespace, progress: Progress) -> Report:
-    dataset = read_cases(asked.cases)
+    dataset = _cases(asked.cases)
+    _check_places(asked)
     app = named(asked.app, "--app")
     if not isinstance(app, Runtime | Agent) and callable(app):
-        app = app()
+        app = _called(app, asked.app)
     if not isinstance(app, Runtime | Agent):
         raise Refused(f"--app {asked.app} is {app!r:.80}: name a Runtime, an Agent, or a function that gives one")
     rule = Rule(tolerance=asked.tolerance, case_level=asked.case_level, any_worse=asked.any_worse, cost=asked.dearer)
     if isinstance(app, Runtime) and asked.file:
-        app.move(asked.file)
+        bench_of(app).move(asked.file)
     is_agent = isinstance(app, Agent)
     progress.place = app.place if isinstance(app, Runtime) else asked.file or "memory"
     report = await evaluate(
@@ -117,6 +124,42 @@ async def _write_log(folder: str, report: Report, dataset: Dataset, place: str) 
     print(f"inspect view --log-dir {path.parent}", file=sys.stderr)
 
 
+def _cases(path: str) -> Dataset:
+    try:
+        return read_cases(path)
+    except OSError as error:
+        raise Refused(f"--cases {path} cannot be read: {error.strerror}") from None
+
+
+def _check_places(asked: Namespace) -> None:
+    """Before anything has been paid for."""
+    base = asked.save_baseline
+    if base and (Path(base).is_dir() or not Path(base).absolute().parent.is_dir()):
+        raise Refused(f"--save-baseline {base} cannot be written: name a file in a folder that is there")
+    if asked.inspect:
+        try:
+            Path(asked.inspect).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Refused(f"--inspect {asked.inspect} cannot be written: {error.strerror}") from None
+
+
+def _save(report: Report, path: str) -> None:
+    try:
+        Baseline.of(report).save(path)
+    except EvaluationFault as fault:  # the exit code says the same
+        print(visible(f"choragus: {fault}"), file=sys.stderr)
+    except OSError as error:
+        raise Refused(f"--save-baseline {path} cannot be written: {error.strerror}") from None
+
+
+def _called(app: Callable[[], object], given: str) -> object:
+    try:
+        return app()
+    except Exception as error:  # the user's code; its exit code must not be that of a regression
+        print_exc()
+        raise Refused(f"--app {given} raised {told(error)}") from None
+
+
 def _scorers(given: str) -> list[object] | None:
     if not given:
         return None
@@ -144,6 +187,11 @@ def named(given: str, option: str) -> object:
         if error.name != module.partition(".")[0] and error.name != module:
             raise
         raise Refused(f"{option} {given}: there is no module {module!r} here ({Path(here).name}/)") from None
+    except ImportError:
+        raise
+    except Exception as error:
+        print_exc()
+        raise Refused(f"{option} {given}: module {module!r} raised {told(error)}") from None
     for part in name.split("."):
         if not hasattr(found, part):
             raise Refused(f"{option} {given}: module {module!r} has no {name!r}")

@@ -24,6 +24,10 @@ class CaseCount:
     judged: int
     passed: int
 
+    def __attrs_post_init__(self) -> None:
+        if not 0 <= self.passed <= self.judged:
+            raise ValueError(f"passed={self.passed} of judged={self.judged}: it is a number from 0 to these")
+
 
 @attrs.frozen(kw_only=True)
 class Baseline:
@@ -52,8 +56,13 @@ class Baseline:
         """The baseline that a report is.
 
         Raises:
-            EvaluationFault: when trials of it were not run, or could not be judged.
+            EvaluationFault: when trials of it were not run, or could not be judged, or it has not passed.
         """
+        if report.passed is False:
+            raise EvaluationFault(
+                f"evaluation {report.id} is no baseline, for it has not passed: mend the agent, or take it as it is "
+                "without a baseline and without a share that is to pass"
+            )
         if report.missing or report.unjudged:
             raise EvaluationFault(
                 f"evaluation {report.id} is no baseline: {report.missing} trials were not run and {report.unjudged} "

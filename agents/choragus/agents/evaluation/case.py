@@ -10,9 +10,13 @@ import attrs
 import msgspec
 
 from choragus.agents.errors import EvaluationFault
+from choragus.agents.speaking import LARGEST_TEXT
 
 if TYPE_CHECKING:
     from .scorer import Scorer
+
+LONGEST_NAME = 200
+"""Characters of a case's name."""
 
 
 @attrs.frozen(kw_only=True)
@@ -32,6 +36,9 @@ class Case:
         trajectory: the tools that are to be called, in order.
         source: where it comes from, as `choragus export` writes it: file, run, manifest, at.
         scorers: those of this case alone, beside those of the evaluation.
+
+    Raises:
+        EvaluationFault: when it has no name or no inputs, or cannot be written as JSON.
     """
 
     name: str
@@ -43,6 +50,28 @@ class Case:
     trajectory: tuple[str, ...] | None = None
     source: Mapping[str, object] | None = None
     scorers: tuple[Scorer, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise EvaluationFault(f"name={self.name!r} of a case: give it a name, in text")
+        if len(self.name) > LONGEST_NAME:
+            raise EvaluationFault(
+                f"case {self.name[:40]!r}... has a name of {len(self.name):,} characters, {LONGEST_NAME} are the most"
+            )
+        if self.inputs is None or self.inputs == "":
+            raise EvaluationFault(f"case {self.name!r} has no inputs: say what the agent is asked")
+        for field in ("targets", "labels", "trajectory"):
+            if isinstance(texts := getattr(self, field), str) or not all(isinstance(one, str) for one in texts or ()):
+                raise EvaluationFault(f"{field}={texts!r:.80} of case {self.name!r}: give a list of texts")
+        try:
+            goal = self.goal
+            _ = msgspec.json.encode((self.name, goal, self.expected_output, self.targets, dict(self.metadata)))
+        except (TypeError, ValueError) as error:  # half a surrogate pair is one too
+            raise EvaluationFault(f"case {self.name!r} cannot be written as JSON: {error}") from None
+        if len(goal) > LARGEST_TEXT:
+            raise EvaluationFault(
+                f"the inputs of case {self.name!r} have {len(goal):,} characters, and {LARGEST_TEXT:,} are the most"
+            )
 
     @property
     def goal(self) -> str:
@@ -81,6 +110,8 @@ class Dataset:
             raise EvaluationFault(f"{self.name}: there is no case in it")
         seen: set[str] = set()
         for case in self.cases:
+            if not isinstance(case, Case):
+                raise EvaluationFault(f"{self.name}: {case!r:.80} is no case: give Case(name=..., inputs=...)")
             if case.name in seen:
                 raise EvaluationFault(f"{self.name}: two cases are named {case.name!r}: give each a name of its own")
             seen.add(case.name)
@@ -94,4 +125,8 @@ class Dataset:
     @classmethod
     def of(cls, cases: Dataset | Iterable[Case], name: str = "cases") -> Dataset:
         """The set of these cases, unless it is one already."""
+        if not isinstance(cases, Dataset | Iterable):
+            raise EvaluationFault(
+                f"{cases!r:.80} holds no cases: give a list of them, a Dataset, or the path of a file"
+            )
         return cases if isinstance(cases, Dataset) else cls(name=name, cases=tuple(cases))

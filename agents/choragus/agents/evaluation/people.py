@@ -51,7 +51,7 @@ async def _watched(runtime: Runtime, run: Run[object], people: People) -> None:
                     group.start_soon(watch, await runtime.run(str(event.data["run"])))
                 elif event.kind in ASKING:
                     for approval in await one.pending():
-                        await _answer(run, approval, people)
+                        await _answer(run, one, approval, people)
                 elif event.kind == "call.unknown" and await one.unknown():
                     await run.cancel(by=BY, reason="nobody knows what became of a call, and there is nobody to ask")
 
@@ -59,17 +59,25 @@ async def _watched(runtime: Runtime, run: Run[object], people: People) -> None:
         group.cancel_scope.cancel()  # a sub-run that goes on is ended by its parent
 
 
-async def _answer(run: Run[object], approval: Approval, people: People) -> None:
+async def _answer(run: Run[object], asking: Run[object], approval: Approval, people: People) -> None:
+    """Answer what that run asks, or end the run of the trial: it, or the one that it was begun by."""
     try:
         said = await _said(approval, people)
         if said is None:
             await run.cancel(by=BY, reason=f"it asks a person, and an evaluation has none: {approval.tool}")
         elif said:
             await approval.approve(by=BY, reason="evaluation")
+            if await _waits(asking, approval):
+                why = f"its question could not be answered: {approval.quorum} people have to approve {approval.tool}"
+                await run.cancel(by=BY, reason=why)
         else:
             await approval.deny(by=BY, reason="there is nobody to ask")
-    except DecisionRefused:
-        return  # it was decided in between
+    except EvaluationFault:
+        raise
+    except DecisionRefused as error:
+        if await _waits(asking, approval):  # for others; else it was decided in between
+            await run.cancel(by=BY, reason=f"its question could not be answered: {error}")
+        return
     except AgentError as error:
         await run.cancel(by=BY, reason=f"its question could not be answered: {error}")
 
@@ -77,5 +85,15 @@ async def _answer(run: Run[object], approval: Approval, people: People) -> None:
 async def _said(approval: Approval, people: People) -> bool | None:
     if not callable(people):
         return {"cancel": None, "deny": False, "approve": True}[people]
-    said = people(approval)
-    return await said if inspect.isawaitable(said) else said
+    given = people(approval)
+    said: object = await given if inspect.isawaitable(given) else given
+    if said is None or isinstance(said, bool):
+        return said
+    raise EvaluationFault(f"people= said {said!r:.80} of {approval.tool}: give True to approve, False to deny, or None")
+
+
+async def _waits(run: Run[object], approval: Approval) -> bool:
+    """Whether the same question still waits."""
+    return any(
+        (one.id, one.hash, one.level) == (approval.id, approval.hash, approval.level) for one in await run.pending()
+    )

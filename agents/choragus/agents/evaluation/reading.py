@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import TypedDict, cast
 
 import msgspec
 
@@ -40,7 +40,7 @@ def read_cases(path: str | Path) -> Dataset:
     if file.suffix.lower() not in SUFFIXES:
         raise EvaluationFault(f"{file} is of no kind that holds cases: name it one of {', '.join(SUFFIXES)}")
     try:
-        text = file.read_bytes().decode("utf-8")
+        text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise EvaluationFault(f"{file}: byte {error.start} is no UTF-8") from None
     reader = _Reader(str(file))
@@ -50,6 +50,20 @@ def read_cases(path: str | Path) -> Dataset:
         return reader.dataset(reader.json(text), Marks())
     content, marks = read_yaml(str(file), text)
     return reader.dataset(content, marks)
+
+
+class _Known(TypedDict):
+    """The fields of a case."""
+
+    name: str
+    inputs: object
+    expected_output: object
+    targets: tuple[str, ...]
+    metadata: Mapping[str, object]
+    labels: tuple[str, ...]
+    trajectory: tuple[str, ...] | None
+    source: Mapping[str, object] | None
+    scorers: tuple[Scorer, ...]
 
 
 class _Reader:
@@ -107,18 +121,22 @@ class _Reader:
         self._unknown(fields, FIELDS, where)
         if "inputs" not in fields or fields["inputs"] is None or fields["inputs"] == "":
             self._faults.append(f"{where}, field inputs: it is missing or empty, and the agent is asked nothing")
-        made = Case(
-            name=self._text(fields.get("name"), where, "name") or name,
-            inputs=fields.get("inputs"),
-            expected_output=fields.get("expected_output"),
-            targets=self._texts(fields.get("targets"), where, "target") or (),
-            metadata=self._object(fields.get("metadata"), where, "metadata") or {},
-            labels=self._texts(fields.get("labels"), where, "labels") or (),
-            trajectory=self._texts(fields.get("trajectory"), where, "trajectory"),
-            source=self._object(fields.get("source"), where, "source"),
-            scorers=self._evaluators(fields.get("evaluators"), where),
-        )
-        return [made] if len(self._faults) == before else []
+        known: _Known = {
+            "name": self._text(fields.get("name"), where, "name") or name,
+            "inputs": fields.get("inputs"),
+            "expected_output": fields.get("expected_output"),
+            "targets": self._texts(fields.get("targets"), where, "target") or (),
+            "metadata": self._object(fields.get("metadata"), where, "metadata") or {},
+            "labels": self._texts(fields.get("labels"), where, "labels") or (),
+            "trajectory": self._texts(fields.get("trajectory"), where, "trajectory"),
+            "source": self._object(fields.get("source"), where, "source"),
+            "scorers": self._evaluators(fields.get("evaluators"), where),
+        }
+        try:
+            return [Case(**known)] if len(self._faults) == before else []
+        except EvaluationFault as fault:
+            self._faults.append(f"{where}: {fault}")
+            return []
 
     def _of_inspect(self, said: Mapping[str, object], where: str) -> dict[str, object]:
         """The fields of one of Inspect's samples, by our names."""

@@ -32,9 +32,9 @@ def trial_key(id: str, case: str, repeat: int) -> str:
     return f"{_OWN}{id}/{case}/{repeat}"
 
 
-def is_trial(key: str) -> bool:
-    """Whether a run of that key is one of an evaluation."""
-    return key.startswith(_OWN)
+def is_trial_of(id: str, key: str) -> bool:
+    """Whether a run of that key is one of that evaluation's: a trial, or the word of a judge."""
+    return key.startswith(f"{_OWN}{id}/")
 
 
 @stored("choragus.begin_evaluation")

@@ -13,7 +13,8 @@ import msgspec
 
 from choragus.agents.agent import Agent
 from choragus.agents.errors import EvaluationFault
-from choragus.agents.judge import Judge
+from choragus.agents.evaluating import bench_of
+from choragus.agents.judge import Judge, Judgement
 from choragus.agents.ledger import Ledger
 from choragus.agents.runtime import Runtime
 from choragus.mailbox.store import Store
@@ -21,49 +22,19 @@ from choragus.mailbox.store import Store
 from .baseline import Baseline, Rule, compare
 from .case import Case, Dataset
 from .judging import Judged, judge_agent
-from .people import People, check_people
+from .option import Options
+from .people import People
 from .reading import read_cases
-from .record import BeginEvaluation, EndEvaluation, evaluation_stream
+from .record import VIEW, BeginEvaluation, EndEvaluation, evaluation_stream
 from .report import Report
-from .scorer import Exact, Scorer, as_scorers
+from .scorer import Exact, Scorer, as_scorer, as_scorers
 from .trial import Trial, read_trials
-from .trying import Told, Trying
+from .trying import OWN, Told, Trying
 
 Cases: TypeAlias = Dataset | Iterable[Case] | str | Path
 """Cases, or the file that they stand in."""
 
 PAGE = 500
-
-LENT = "evaluation-"
-"""Before the id of an evaluation: the name of the ledger that its runs draw on."""
-
-
-@attrs.frozen(kw_only=True)
-class Options:
-    """How an evaluation is run; as `evaluate` has them."""
-
-    repeats: int
-    at_once: int
-    key: str
-    cost_usd: float | None
-    ledger: str
-    seconds: float | None
-    people: People
-    at_least: float | None
-    baseline: Baseline | None
-    rule: Rule
-    on_trial: Told | None
-
-    def __attrs_post_init__(self) -> None:
-        check_people(self.people)
-        for name, value in (("repeats", self.repeats), ("at_once", self.at_once)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise EvaluationFault(f"{name}={value!r} is no whole number, 1 or more")
-        for name, amount in (("cost_usd", self.cost_usd), ("seconds", self.seconds)):
-            if amount is not None and not amount > 0:
-                raise EvaluationFault(f"{name}={amount!r} leaves room for nothing: give a number above 0, or None")
-        if self.at_least is not None and not 0 <= self.at_least <= 1:
-            raise EvaluationFault(f"at_least={self.at_least!r} is no share: give a number from 0 to 1")
 
 
 async def evaluate(
@@ -98,8 +69,8 @@ async def evaluate(
         agent: which of the runtime's agents, when it has several.
         scorers: what says how good a trial was, beside what the cases say themselves: scorers, judges, plain functions.
             By default, and where the cases bring none: `Exact()`, for cases that expect something.
-        repeats: how often each case is tried (3).
-        at_once: how many runs go on at a time (8).
+        repeats: how often each case is tried (3), at most 1,000 times.
+        at_once: how many runs go on at a time (8), at most 1,000.
         key: what this evaluation goes by. One that has ended under it is given back and not run again.
         file: where an agent's runs live.
         cost_usd: dollars for all runs and judges together, for ever; kept by a ledger, so it needs a runtime that is
@@ -128,13 +99,13 @@ async def evaluate(
         rule=rule or Rule(),
         on_trial=on_trial,
     )
-    dataset = read_cases(cases) if isinstance(cases, str | Path) else Dataset.of(cases)
+    dataset = _prepared(cases)
     shared = _shared(scorers, dataset)
     judges = [one for one in _all(shared, dataset) if isinstance(one, Judged)]
     async with _opened(what, file, judges, cost_usd) as runtime:
-        if ledger and not runtime.has_ledger(ledger):
+        if ledger and not bench_of(runtime).has_ledger(ledger):
             raise EvaluationFault(f"ledger={ledger!r} is none of this runtime's: pass it in Runtime(ledgers=[...])")
-        name = _named(runtime, what, agent, judges)
+        name = _named(runtime, what, agent)
         _check_judges(runtime, judges)
         return await _evaluated(runtime, name, dataset, shared, options)
 
@@ -154,17 +125,19 @@ async def _evaluated(
         repeats=options.repeats,
         scorers=tuple(dict.fromkeys(one.name for one in _all(shared, dataset))),
     )
-    id = await _id(runtime.store, options.key, begin, shared)
-    await runtime.evaluation(id).ask(begin)
-    kept, stopped = await _kept(runtime.store, id), ""
-    if not kept.ended:
-        stopped = await _tried(runtime, agent, id, dataset, shared, options, kept)
-    report = _report(id, begin, dataset, kept, stopped, options.at_least, runtime.now())
-    if options.baseline is not None:
-        report = compare(report, options.baseline, options.rule)
-    if not kept.ended and not stopped:
-        await runtime.evaluation(id).ask(EndEvaluation(figures=report.brief(), passed=report.passed))
-    return report
+    id, bench = await _id(runtime, options.key, begin, shared), bench_of(runtime)
+    with bench.conducted(id):
+        await bench.evaluation(id).ask(begin)
+        kept, stopped = await _kept(runtime.store, id), ""
+        if not kept.ended:
+            stopped = await _tried(runtime, agent, id, dataset, shared, options, kept)
+        report = _report(id, begin, dataset, kept, stopped, options.at_least, bench.now())
+        if options.baseline is not None:
+            report = compare(report, options.baseline, options.rule)
+        if not kept.ended and not stopped:
+            await bench.evaluation(id).ask(EndEvaluation(figures=report.brief(), passed=report.passed))
+            report = attrs.evolve(report, ended=await _ended(runtime.store, id) or report.ended)
+        return report
 
 
 async def _tried(
@@ -179,8 +152,8 @@ async def _tried(
     """Run the trials that are left; why some were not, or nothing."""
     drawn: tuple[str, ...] = (options.ledger,) if options.ledger else ()
     if options.cost_usd is not None:
-        drawn = (*drawn, f"{LENT}{id}")
-        runtime.lend(_budget(f"{LENT}{id}", options.cost_usd))
+        drawn = (*drawn, f"{OWN}{id}")
+        bench_of(runtime).lend(_budget(f"{OWN}{id}", options.cost_usd))
     trying = Trying(
         runtime=runtime, agent=runtime.agents[agent], id=id, shared=shared, people=options.people, ledgers=drawn
     )
@@ -224,7 +197,21 @@ def _shared(scorers: Sequence[object] | None, dataset: Dataset) -> tuple[Scorer,
     if scorers is None:
         given = dataset.scorers or (() if any(one.scorers for one in dataset.cases) else (Exact(),))
         return as_scorers(given)
-    return as_scorers([*(Judged(one) if isinstance(one, Judge) else one for one in scorers), *dataset.scorers])
+    return as_scorers([*_told(scorers), *dataset.scorers])
+
+
+def _told(scorers: Sequence[object]) -> Sequence[object]:
+    """The scorers with their judges, each told what was expected; what is no list is left to be refused."""
+    if not isinstance(scorers, list | tuple):
+        return as_scorers(scorers)
+    return [Judged(one) if isinstance(one, Judge) else one for one in scorers]
+
+
+def _prepared(cases: Cases) -> Dataset:
+    """The set of cases, with plain functions and judges among their own scorers as scorers."""
+    dataset = read_cases(cases) if isinstance(cases, str | Path) else Dataset.of(cases)
+    own = tuple(attrs.evolve(one, scorers=tuple(map(as_scorer, _told(one.scorers)))) for one in dataset.cases)
+    return attrs.evolve(dataset, cases=own)
 
 
 def _all(shared: Sequence[Scorer], dataset: Dataset) -> list[Scorer]:
@@ -245,7 +232,8 @@ async def _opened(
         raise EvaluationFault(f"file={str(file)!r} is for an Agent: the runtime has its own, {what.place}")
     else:
         runtime = what
-    if runtime.is_open:
+    bench = bench_of(runtime)
+    if bench.is_open:
         if cost_usd is not None:
             raise EvaluationFault(
                 "cost_usd= of a runtime that is open: open it with Runtime(ledgers=[Ledger('eval', cost_usd=...)]) and "
@@ -253,24 +241,24 @@ async def _opened(
             )
         yield runtime
         return
-    runtime.admit(agents)
-    # What an interrupted evaluation left goes on as the file is opened, and must not find its ledger gone.
-    for name, limit in (await runtime.lent(LENT)).items():
-        runtime.lend(_budget(name, limit if cost_usd is None else cost_usd))
-    async with runtime:
-        yield runtime
+    with bench.admitted(agents):
+        # What an interrupted evaluation left goes on as the file is opened, and must not find its ledger gone.
+        for name, limit in (await bench.lent(OWN)).items():
+            bench.lend(_budget(name, limit if cost_usd is None else cost_usd))
+        async with runtime:
+            yield runtime
 
 
 def _budget(name: str, cost_usd: float) -> Ledger:
     return Ledger(name, cost_usd=cost_usd, per="ever")
 
 
-def _named(runtime: Runtime, what: object, agent: str | Agent[object], judges: Sequence[Judged]) -> str:
+def _named(runtime: Runtime, what: object, agent: str | Agent[object]) -> str:
     """The name of the agent that is tried."""
     if isinstance(what, Agent):
         return what.name
     name = agent.name if isinstance(agent, Agent) else agent
-    there = sorted({*runtime.agents} - {judge_agent(one.judge).name for one in judges})
+    there = sorted(one.name for one in runtime.agents.values() if one.output is not Judgement)
     if not name and len(there) == 1:
         return there[0]
     if name not in runtime.agents:
@@ -290,7 +278,7 @@ def _check_judges(runtime: Runtime, judges: Sequence[Judged]) -> None:
             )
 
 
-async def _id(store: Store, key: str, begin: BeginEvaluation, shared: Sequence[Scorer]) -> str:
+async def _id(runtime: Runtime, key: str, begin: BeginEvaluation, shared: Sequence[Scorer]) -> str:
     """The id of the evaluation to go on with, or of the next one."""
     said = {
         "agent": begin.agent,
@@ -302,9 +290,17 @@ async def _id(store: Store, key: str, begin: BeginEvaluation, shared: Sequence[S
     }
     root = hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest()[:12]
     number = 1
-    while not key and await store.view("evaluation", f"{root}-{number}") is not None:
+    if key:
+        return f"{root}-1"
+    while await _ended(runtime.store, f"{root}-{number}") or bench_of(runtime).conducts(f"{root}-{number}"):
         number += 1
     return f"{root}-{number}"
+
+
+async def _ended(store: Store, id: str) -> float:
+    """When it ended, as it is kept; 0 while it goes on."""
+    view = await store.view(VIEW, id)
+    return 0.0 if view is None else float(view.sort or 0.0)
 
 
 async def _kept(store: Store, id: str) -> _Kept:

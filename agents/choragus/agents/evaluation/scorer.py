@@ -13,11 +13,15 @@ import msgspec
 from choragus.agents.ended import EndedRun
 from choragus.agents.errors import EvaluationFault
 from choragus.agents.output import Output, bare
+from choragus.agents.storable import storable
 from choragus.agents.success import name_of
 from choragus.agents.toolbelt.source import source_hash
 from choragus.mailbox.codec import stored
 
 from .case import Case
+
+REASON = 2_000
+"""Characters of a reason that are kept."""
 
 
 @stored("choragus.score")
@@ -77,6 +81,29 @@ class Declared:
         return {"scorer": type(self).__name__, **fields}
 
 
+def checked(score: object) -> Score | None:
+    """What a scorer gave, as it can be kept: reasons are cut to 2,000 characters, names to 200.
+
+    Raises:
+        TypeError: when it is no Score that says something.
+    """
+    if score is None:
+        return None
+    if not isinstance(score, Score):
+        raise TypeError(f"it gave {score!r:.80}, which is no Score")
+    if not isinstance(score.name, str) or not score.name or not isinstance(score.reason, str):
+        raise TypeError(f"it gave {score!r:.200}: name and reason of a Score are texts")
+    kept = attrs.evolve(score, name=storable(score.name[:200]), reason=storable(score.reason[:REASON]))
+    if score.error:
+        return attrs.evolve(kept, passed=None, value=None)
+    if not isinstance(score.passed, bool):
+        raise TypeError(f"it gave {score!r:.200}: passed of a Score is True or False, or give None and no Score")
+    is_number = isinstance(score.value, float | int) and not isinstance(score.value, bool)
+    if score.value is not None and not (is_number and 0 <= score.value <= 1):
+        raise TypeError(f"it gave {score!r:.200}: value of a Score is a number from 0 to 1, or None")
+    return kept
+
+
 def as_said(name: str, passed: bool, reason: str = "", value: float | None = None) -> Score:
     """A score of 1 or 0, unless it has another value; the reason stands only where it failed."""
     worth = float(passed) if value is None else value
@@ -87,7 +114,8 @@ def as_said(name: str, passed: bool, reason: str = "", value: float | None = Non
 class Exact(Declared):
     """The answer is the expected one: a text but for spaces at its ends, anything else compared as JSON.
 
-    Of a case with `targets` it is any of these. Of a case that expects nothing it says nothing.
+    So is the text of a JSON object or list. Of a case with `targets` it is any of these. Of a case that expects nothing
+    it says nothing.
     """
 
     ignore_case: bool = attrs.field(default=False, kw_only=True)
@@ -179,7 +207,7 @@ class Predicate:
     def _check(self, attribute: attrs.Attribute[object], value: object) -> None:
         if not (inspect.isfunction(value) or inspect.ismethod(value)) or inspect.iscoroutinefunction(value):
             raise EvaluationFault(f"{value!r} is no scorer: give a plain function of (run) or (case, run), or a Scorer")
-        if len(inspect.signature(value).parameters) not in (1, 2):
+        if _arguments(cast("Callable[..., object]", value)) not in (1, 2):
             raise EvaluationFault(f"scorer {name_of(value)} takes neither (run) nor (case, run)")
 
     def identity(self) -> dict[str, object]:
@@ -193,8 +221,7 @@ class Predicate:
 
     def score(self, case: Case, run: EndedRun) -> Score | None:
         """What the function says."""
-        takes_case = len(inspect.signature(self.function).parameters) == 2
-        said = self.function(case, run) if takes_case else self.function(run)
+        said = self.function(run) if _arguments(self.function) == 1 else self.function(case, run)
         if said is None or isinstance(said, Score):
             return said
         if isinstance(said, bool):
@@ -214,7 +241,7 @@ def as_scorers(given: object) -> tuple[Scorer, ...]:
     """
     if isinstance(given, str) or not isinstance(given, list | tuple):
         raise EvaluationFault(f"scorers={given!r}: give a list of scorers")
-    found = tuple(_as_scorer(one) for one in given)
+    found = tuple(as_scorer(one) for one in given)
     names = [one.name for one in found]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -222,10 +249,31 @@ def as_scorers(given: object) -> tuple[Scorer, ...]:
     return found
 
 
-def _as_scorer(one: object) -> Scorer:
+def as_scorer(one: object) -> Scorer:
+    """It as a scorer, if it is one: a plain function becomes a predicate.
+
+    Raises:
+        EvaluationFault: when it is none.
+    """
     if not isinstance(one, type) and isinstance(one, Scorer):
+        if not isinstance(one.name, str) or not one.name.strip():
+            raise EvaluationFault(f"{one!r:.80} is named {one.name!r}: give the scorer a name, in text")
+        try:
+            _ = msgspec.json.encode(one.identity())
+        except (TypeError, ValueError) as error:
+            raise EvaluationFault(f"the identity of scorer {one.name!r} cannot be written as JSON: {error}") from None
         return one
     return Predicate(cast("Callable[..., object]", one))
+
+
+def _arguments(function: Callable[..., object]) -> int:
+    """How many arguments a function is to be given: those without a default, and one where all have one."""
+    known = inspect.signature(function).parameters.values()
+    given = [one for one in known if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    if any(one.kind is one.KEYWORD_ONLY and one.default is one.empty for one in known):
+        return 0
+    needed = sum(one.default is one.empty for one in given)
+    return needed or min(1, len(given))
 
 
 def _wanted(case: Case, value: object) -> tuple[object, ...]:
@@ -241,6 +289,10 @@ def _is(wanted: object, answer: str, ignore_case: bool) -> bool:
         return True
     try:
         said: object = msgspec.json.decode(bare(answer))
+        if isinstance(wanted, str) and isinstance(said, dict | list):  # JSON, as a corrected answer of a type is kept
+            wanted = msgspec.json.decode(wanted)
+        elif not isinstance(wanted, str):  # a value of the agent's type is compared as the JSON that it is
+            wanted = msgspec.json.decode(msgspec.json.encode(wanted))
     except msgspec.DecodeError:
         return False
     return (

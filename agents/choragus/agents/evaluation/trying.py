@@ -13,22 +13,27 @@ from choragus.agents.agent import Agent
 from choragus.agents.assessing import ended_run
 from choragus.agents.ended import EndedRun
 from choragus.agents.errors import Outcome
+from choragus.agents.evaluating import bench_of
 from choragus.agents.inspection import RunSummary
 from choragus.agents.judge import Judgement
 from choragus.agents.ledger import ledgers
 from choragus.agents.patience import CutOff, TookTooLong, told, within
 from choragus.agents.runtime import Runtime
 from choragus.agents.state import Status
+from choragus.agents.storable import storable
 
 from .case import Case, Dataset
 from .judging import Judged, judge_agent
 from .people import People, to_its_end
 from .record import TrialEnded, trial_key
-from .scorer import Score, Scorer
+from .scorer import REASON, Score, Scorer, checked
 from .trial import Trial, trial_of
 
 LONGEST = 60.0
 """Seconds that a scorer has for one trial; a judge has the limits of its run."""
+
+OWN = "evaluation-"
+"""Before the id of an evaluation: the name of the ledger that its runs draw on."""
 
 Told = Callable[[Trial, int, int], None]
 
@@ -46,7 +51,7 @@ class Trying:
 
     def now(self) -> float:
         """Seconds since the epoch, by the runtime's clock."""
-        return self.runtime.now()
+        return bench_of(self.runtime).now()
 
     async def all(
         self,
@@ -124,7 +129,7 @@ class Trying:
             ended=summary.ended,
         )
         results = tuple({**one.fields(), "case": case.name, "repeat": repeat} for one in scores)
-        await self.runtime.evaluation(self.id).ask(TrialEnded(trial=trial.as_dict(), results=results))
+        await bench_of(self.runtime).evaluation(self.id).ask(TrialEnded(trial=trial.as_dict(), results=results))
         return trial
 
     async def _run(self, agent: Agent[object], goal: str, key: str) -> RunSummary:
@@ -140,7 +145,9 @@ class Trying:
             if summary.status is not Status.LIMIT or not is_refused:
                 return summary
             if summary.ended >= begun:
-                raise _NoRoom(f"there is no money for more: {summary.outcome}")
+                why, _, remedy = summary.outcome.partition(": raise it with ")
+                more = "give more as cost_usd" if OWN in remedy else f"raise it with {remedy}"
+                raise _NoRoom(f"there is no money for more: {why}: {more}")
         raise AssertionError("attempts do not end")
 
     async def _scores(self, case: Case, run: EndedRun, key: str) -> tuple[list[Score], float]:
@@ -161,16 +168,13 @@ class Trying:
 
     async def _said(self, scorer: Scorer, case: Case, run: EndedRun) -> Score | None:
         try:
-            said: Score | None = await within(LONGEST, in_thread("scorer", lambda: scorer.score(case, run)))
+            return checked(await within(LONGEST, in_thread("scorer", lambda: scorer.score(case, run))))
         except TookTooLong:
             return _failed(scorer, f"it did not return within {LONGEST:g} s")
         except CutOff:
             return _failed(scorer, "it was cancelled from inside")
         except Exception as error:  # a scorer is the user's code
             return _failed(scorer, f"it raised {told(error)}")
-        if said is not None and not isinstance(said, Score):
-            return _failed(scorer, f"it gave {said!r:.80}, which is no Score")
-        return said
 
     async def _judged(self, scorer: Judged, case: Case, run: EndedRun, key: str) -> tuple[Score, float]:
         judge = self.runtime.agents[judge_agent(scorer.judge).name]
@@ -188,4 +192,4 @@ class _NoRoom(Exception):
 
 
 def _failed(scorer: Scorer, why: str) -> Score:
-    return Score(name=scorer.name, passed=None, reason=why[:2000], error=True)
+    return Score(name=scorer.name, passed=None, reason=storable(why[:REASON]), error=True)

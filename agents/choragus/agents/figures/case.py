@@ -51,7 +51,7 @@ def case(reader: Reader, view: ViewRow, *, arguments: bool = False) -> dict[str,
     """
     row, told = view.data, told_of(reader, view.key)
     correction = str(row.get("correction", ""))
-    completed = row.get("status") == "completed"
+    completed = outcome_of(row).completed
     return {
         "name": f"{row.get('agent', '')}-{view.key}",
         "inputs": _inputs(reader, view.key, row) if told.texts else str(row.get("goal", "")),
@@ -135,7 +135,7 @@ def _metadata(run: str, row: Mapping[str, object], told: Told, arguments: bool) 
         found["parent"] = row["parent"]
     if outcome.status != "completed":
         found["error"] = row.get("outcome", "")
-    elif row.get("correction"):
+    elif row.get("correction") or not outcome.completed:
         found["answered"] = row.get("outcome", "")
     if row.get("correction"):
         found["correction"] = {"by": row.get("corrected_by", ""), "reason": told.reason}

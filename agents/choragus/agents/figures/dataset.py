@@ -19,6 +19,9 @@ What: TypeAlias = Literal["all", "completed", "failed", "escalated", "corrected"
 
 WHAT: tuple[What, ...] = ("all", "completed", "failed", "escalated", "corrected")
 
+LINES = (".jsonl", ".ndjson")
+"""How files of cases, one to a line, are named."""
+
 Case: TypeAlias = dict[str, object]
 Redact: TypeAlias = Callable[[Case], Case]
 
@@ -98,9 +101,12 @@ def append(path: str | os.PathLike[str], case: Case) -> None:
     """Put a case behind those of a file, which is made when it is not there; all of its line, or nothing.
 
     Raises:
-        ValueError: when a case of that name is in it, or a line of it is no case.
+        ValueError: when a case of that name is in it, or a line of it is no case, or the file is named as one of
+            another kind.
         OSError: when it cannot be written; then nothing was.
     """
+    if Path(path).suffix.lower() not in LINES:
+        raise ValueError(f"{os.fspath(path)} is no file of cases, one to a line: name it cases{LINES[0]}, say")
     with open(path, "ab+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # two at a time would both find the name free
         file.seek(0)
@@ -122,10 +128,17 @@ def _names(path: str, whole: bytes) -> set[object]:
     for number_, one in enumerate(whole.splitlines(), 1):
         if one.strip():
             try:
-                names.add(json.loads(one)["name"])
-            except (ValueError, KeyError, TypeError):
+                names.add(_name(json.loads(one), number_))
+            except (ValueError, TypeError):
                 raise ValueError(f"{path}, line {number_} is no case: mend it, or name another file") from None
     return names
+
+
+def _name(said: object, line: int) -> object:
+    """What the case on that line goes by, as those know it who read the file: one of ours, or of Inspect's."""
+    if not isinstance(said, dict) or not said.keys() & {"name", "inputs", "input"}:
+        raise TypeError
+    return said.get("name") or str(said.get("id") or f"line {line}")
 
 
 def _is_wanted(reader: Reader, view: ViewRow, what: What, choice: Choice) -> bool:

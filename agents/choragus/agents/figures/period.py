@@ -61,14 +61,16 @@ def day(at: float) -> str:
 
 def _at(name: str, text: str, now: float, *, is_end: bool) -> float:
     text = text.strip()
-    if ago := _AGO.fullmatch(text):
-        return now - int(ago[1]) * _UNITS[ago[2]]
     try:
+        if ago := _AGO.fullmatch(text):
+            at = now - int(ago[1]) * _UNITS[ago[2]]
+            _ = day(at)  # one before the year 1 can be told to nobody
+            return at
         if _DAY.fullmatch(text):
             begins = datetime.combine(datetime.fromisoformat(text).date(), time())
             return (begins + timedelta(days=1) if is_end else begins).timestamp()
         return datetime.fromisoformat(text).timestamp()
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):
         raise ValueError(
             f"{name}={text!r} is no time: give 30m, 24h, 7d or 2w for so long ago, 2026-11-23 or 2026-11-23T09:00"
         ) from None

@@ -33,7 +33,8 @@ class Evaluations:
     """The evaluations of a file, or of another one.
 
     An identity counts as evaluated when there is an evaluation of exactly its hash, and of each dataset the latest one
-    has passed, or has had nothing to be compared with (`passed` is null).
+    has passed, or has had nothing to be compared with (`passed` is null). One whose trials were not all run and judged
+    counts as failed.
 
     Args:
         required: as `Runtime(require_evaluated=...)`.
@@ -96,8 +97,15 @@ def _verdicts(found: Iterable[Mapping[str, object]]) -> dict[str, bool]:
         latest[str(one["manifest"]), str(one.get("dataset", ""))] = one
     verdicts: dict[str, bool] = {}
     for (identity, _), one in latest.items():
-        verdicts[identity] = verdicts.get(identity, True) and one.get("passed") is not False
+        verdicts[identity] = verdicts.get(identity, True) and _is_good(one)
     return verdicts
+
+
+def _is_good(one: Mapping[str, object]) -> bool:
+    """Whether it has not failed, and every trial was run and judged: of the others nobody knows whether they pass."""
+    figures = one.get("figures")
+    undecided = isinstance(figures, Mapping) and (figures.get("missing") or figures.get("unjudged"))
+    return one.get("passed") is True or (one.get("passed") is None and not undecided)
 
 
 def _ended(one: Mapping[str, object]) -> float:
