@@ -284,3 +284,13 @@ async def test_a_run_that_was_ended_by_a_patched_agent_tells_so(waiting: str, ca
     out = capsys.readouterr().out
     assert f"{manifest(old).hash[:12]} -> {manifest(new).hash[:12]}, by mia: the tone" in out
     assert "on another version of its agent: see `choragus diff`" in out
+
+
+async def test_a_run_that_is_refused_for_its_agent_is_missing_is_not_called_anything_else(
+    waiting: str, capsys: Printed
+) -> None:
+    async with Runtime(waiting, agents=[OLD]) as runtime:
+        await soon(lambda: runtime.store.views(REFUSED))
+
+    assert main(["diff", waiting, RUN]) == Exit.USAGE
+    assert "is refused for its agent is missing, so there is no other version" in capsys.readouterr().err

@@ -14,6 +14,7 @@ import choragus.agents
 from choragus.agents.cli.planned import PLAN_KINDS
 from choragus.agents.cli.text import columns
 from choragus.agents.cli.timeline import _KINDS, Timeline
+from choragus.agents.cli.verdict import VERDICT_KINDS
 from choragus.agents.plan import book
 from choragus.mailbox.citation import FORKED
 from choragus.mailbox.turn import LogEntry
@@ -79,7 +80,7 @@ def written() -> Iterator[str]:
 
 
 OF_THE_KERNEL = {"actor.failed", "message.parked"}
-TOLD = set(_KINDS) | PLAN_KINDS
+TOLD = set(_KINDS) | PLAN_KINDS | VERDICT_KINDS
 FIELDS = ("step", "call", "by", "steps", "found", "texts", "given", "faults", "approvers", "reason", "started", "end")
 STRANGE: list[object] = [None, 3, "x" * 300, ["y" * 300], {"a": 1}, [{"source": "z" * 300}]]
 ODD = [{}, *(dict.fromkeys(FIELDS, odd) for odd in STRANGE)]
@@ -141,6 +142,20 @@ SAMPLES = [
     ("plan.revised", {"by": "model", "reason": "one more"}, "revised by the model: one more"),
     ("step.fallback", {"step": "a", "by": "tool look", "reason": "no"}, "fallback a by tool look: no"),
     ("step.escalated", {"step": "a", "reason": "no"}, "escalated a: no"),
+    ("run.judged", {"succeeded": True, "by": "paid", "reason": ""}, "judged it succeeded, by paid"),
+    (
+        "run.judged",
+        {"succeeded": False, "by": "it", "reason": "", "score": 0.25, "cost_usd": 0.5},
+        "judged it did not succeed with 0.25, by it ($0.5000)",
+    ),
+    (
+        "run.judged",
+        {"succeeded": None, "by": "it", "reason": ""},
+        "judged nobody knows whether it succeeded, by it",
+    ),
+    ("judge.failed", {"tries": 2, "reason": "no answer"}, "failed judge, try 2: no answer"),
+    ("run.corrected", {"answer": "5", "by": "mia", "reason": "wrong"}, "corrected by mia: wrong"),
+    ("correction.refused", {"by": "mia", "reason": "no run"}, "corrected not: by mia: no run"),
 ]
 
 
@@ -148,7 +163,7 @@ SAMPLES = [
     ("kind", "data", "told"), SAMPLES, ids=[f"{kind}-{at}" for at, (kind, *_) in enumerate(SAMPLES)]
 )
 def test_a_line_says_what_happened(kind: str, data: dict[str, object], told: str) -> None:
-    (_, line) = Timeline(80).lines([entry(kind, data)])
+    _, line, *_ = Timeline(80).lines([entry(kind, data)])
 
     assert " ".join(line.split()[2:]) == told
     assert columns(line) <= 80

@@ -13,12 +13,17 @@ import pytest
 from choragus.actors.dispatch import handle
 from choragus.actors.durable import DurableActor
 from choragus.agents.agent import Agent
+from choragus.agents.control import StartChild
 from choragus.agents.errors import NotEvaluated
+from choragus.agents.evaluating import bench_of
 from choragus.agents.evaluation import Baseline, Case, evaluate
+from choragus.agents.fork import standing_at
 from choragus.agents.manifest import manifest
+from choragus.agents.message import ForkRun, StartRun, Verdict
 from choragus.agents.prompt import Prompt
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import FunctionModel
+from choragus.agents.speech import SendText
 from choragus.agents.version.record import EVALUATION
 from choragus.mailbox.codec import stored
 from choragus.mailbox.memory import MemoryStore
@@ -28,7 +33,7 @@ from choragus.supervision.system import System
 
 from .fork_play import clerk as forked
 from .fork_play import ended
-from .play import Ledger, scripted, soon
+from .play import Ledger, scripted, soon, until
 
 
 @stored("test.evaluated")
@@ -225,3 +230,84 @@ async def test_the_evaluation_itself_is_let_through_and_its_baseline_counts(tmp_
     async with Runtime(agents=[changed], require_evaluated=path) as runtime:
         with pytest.raises(NotEvaluated, match=r"--cases CASES"):
             await runtime.start(changed, "Go.")
+
+
+async def test_the_next_run_of_a_conversation_is_a_run_that_begins() -> None:
+    store = MemoryStore()
+    async with Runtime(store=store, agents=[AGENT]) as runtime:
+        run = await runtime.start(AGENT, "Go.", thread="tide")
+        await run.result(timeout=5)
+
+    async with Runtime(store=store, agents=[AGENT], require_evaluated=True) as runtime:
+        with pytest.raises(NotEvaluated):
+            await (await runtime.run(run.id)).send("And then?")
+        with pytest.raises(NotEvaluated):
+            await runtime.start(AGENT, "And then?", thread="tide")
+        with pytest.raises(NotEvaluated):
+            await runtime.start(AGENT, "Go.", thread="ebb")
+        heard = await runtime._desk.orchestrator(run.id).ask(
+            SendText(text="And then?", by="mia")
+        )  # as a visitor posts it
+
+        assert "has no stored evaluation" in heard.reason
+        assert [one.run for one in await runtime.runs()] == [run.id]
+
+
+async def test_what_is_said_to_a_run_under_way_begins_nothing_and_is_heard() -> None:
+    store, agent = MemoryStore(), forked(Ledger())
+    async with Runtime(store=store, agents=[agent]) as runtime:
+        run = await runtime.start(agent, "Go.", thread="tide")
+        await until(run, "approval.requested")
+
+    async with Runtime(store=store, agents=[agent], require_evaluated=True) as runtime:
+        assert (await runtime.start(agent, "Hurry.", thread="tide")).id == run.id
+
+
+async def test_a_sub_run_of_a_delegate_that_was_not_evaluated_does_not_begin() -> None:
+    store, boss, under = MemoryStore(), forked(Ledger()), scripted("worked", name="worker")
+    await evaluated(store, Evaluated("1", manifest(boss).hash, True))
+    async with Runtime(store=store, agents=[boss, under], require_evaluated=True) as runtime:
+        run = await runtime.start(boss, "Go.", key="k")
+        with pytest.raises(NotEvaluated, match="agent 'worker' as it is now"):
+            await runtime.start(under, "Work.", parent=run, key="k")
+        start = StartRun(agent="worker", goal="Work.", key="p", manifest=manifest(under).hash)
+        verdict = await runtime._desk.orchestrator(run.id).ask(StartChild(run="child", start=start))  # as a plan does
+
+        assert isinstance(verdict, Verdict)
+        assert "agent 'worker' as it is now" in verdict.reason
+        assert [one.run for one in await runtime.runs()] == [run.id]
+
+
+async def test_a_fork_that_a_visitor_posted_is_looked_at_too() -> None:
+    store, agent = MemoryStore(), forked(Ledger())
+    async with Runtime(store=store, agents=[agent]) as runtime:
+        run = await ended(runtime, agent)
+        at = (await standing_at(store, run.id, None)).position
+
+    async with Runtime(store=store, agents=[agent], require_evaluated=True) as runtime:
+        posted = ForkRun(run=run.id, at=at, agent=agent.name, key="", manifest=manifest(agent).hash, by="mia")
+        refusal = await runtime._desk.orchestrator("f0f0f0f0f0f0").ask(posted)
+
+    assert "has no stored evaluation" in refusal
+
+
+async def test_a_key_like_that_of_a_trial_lets_nothing_through() -> None:
+    store = MemoryStore()
+    async with Runtime(store=store, agents=[AGENT], require_evaluated=True) as runtime:
+        with pytest.raises(NotEvaluated):
+            await runtime.start(AGENT, "Go.", key="evaluation/none/case/1")
+
+
+async def test_the_sub_runs_of_a_trial_are_trials() -> None:
+    store, boss, under = MemoryStore(), forked(Ledger()), scripted("worked", name="worker")
+    async with Runtime(store=store, agents=[boss, under]) as runtime:
+        run = await runtime.start(boss, "Go.", key="evaluation/one/case/1")
+
+    async with Runtime(store=store, agents=[boss, under], require_evaluated=True) as runtime:
+        with pytest.raises(NotEvaluated):  # a key alone can claim anything
+            await runtime.start(under, "Work.", parent=await runtime.run(run.id), key="k")
+        with bench_of(runtime).conducted("one"):
+            child = await runtime.start(under, "Work.", parent=await runtime.run(run.id), key="k")
+
+            assert await child.result(timeout=5) == "worked"
+            assert (await child.status()).key == "evaluation/one/case/1/k"

@@ -405,3 +405,14 @@ def test_provenance_is_no_part_of_the_identity() -> None:
 
     assert not {"python", "packages", "code"} & manifest(agent()).as_dict().keys()
     assert {"choragus", "python", "implementation", "packages", "code"} == told.keys()
+
+
+def test_a_line_of_millions_of_characters_is_shown_in_part() -> None:
+    texts = {"a": "x" * 3_000_000, "b": "y" * 3_000_000}
+
+    (change,) = differences({"prompt": "a"}, {"prompt": "b"}, texts.get)
+
+    assert all(
+        len(line) < 2_100 and line.endswith("xy"[i] * 9 + " (3,000,001 characters)")
+        for i, line in enumerate(change.lines[1:])
+    )

@@ -19,7 +19,7 @@ from choragus.agents.version.provenance import Provenance, bare_provenance, code
 from choragus.agents.version.revision import Revision, revision, tree_of
 from choragus.mailbox.memory import MemoryStore
 
-from .play import Ledger, call, calls, data, scripted, tools, until
+from .play import Ledger, call, calls, data, kinds, scripted, tools, until
 
 IDENTITY = {
     "GIT_AUTHOR_NAME": "a",
@@ -178,10 +178,10 @@ async def test_a_run_notes_on_what_it_began_and_the_file_has_it_once() -> None:
 async def test_a_run_that_goes_on_on_other_code_says_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
     store = MemoryStore()
     agent = scripted(calls(call("pay", amount=5)), calls(call("look", "b", at="x")), "done", tools=tools(Ledger()))
+    first = provenance(agent).hash  # read before: an opening does not wait long for it
     async with Runtime(store=store, agents=[agent]) as runtime:
         run = await runtime.start(agent, "Pay.")
         await until(run, "approval.requested")
-    first = provenance(agent).hash
     other = Provenance(choragus="9.9", python="3.99.0", implementation="Other")
     monkeypatch.setitem(provenances._KNOWN, code_of(agent), other)
 
@@ -250,3 +250,23 @@ async def test_what_breaks_while_it_is_read_breaks_nothing(monkeypatch: pytest.M
 
     async with Runtime(agents=[agent]) as runtime:
         assert await (await runtime.start(agent, "Go.")).result(timeout=5) == "done"
+
+
+@pytest.mark.parametrize("is_slow", [(True, False), (False, True)], ids=["slow-at-first", "slow-later"])
+async def test_what_could_not_be_read_in_time_is_no_change(
+    is_slow: tuple[bool, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, agent = MemoryStore(), scripted(calls(call("pay", amount=1)), "done", tools=tools(Ledger()))
+    known = provenances.provenance(agent)
+    for slow in is_slow:
+        found = provenances.bare_provenance() if slow else known
+        monkeypatch.setattr(keeping, "known_provenance", lambda agent, found=found: found)
+        async with Runtime(store=store, agents=[agent]) as runtime:
+            run = await runtime.start(agent, "Go.", key="k")
+            await until(run, "approval.requested")
+            if slow is is_slow[1]:
+                await (await run.pending())[0].approve(by="me")
+                await run.result(timeout=5)
+
+    async with Runtime(store=store, agents=[agent]) as runtime:
+        assert "run.continued" not in await kinds(await runtime.run(run.id))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
+from pathlib import Path
 
 import attrs
 import msgspec
@@ -24,6 +27,7 @@ from choragus.agents.scripted import FunctionModel, ScriptedModel
 from choragus.agents.state import Status
 from choragus.agents.tool import Tool, tool
 from choragus.agents.version import versioned
+from choragus.agents.version.message import MigrateRun
 from choragus.agents.version.migration import Migration
 from choragus.agents.version.record import REFUSED
 from choragus.mailbox.address import actor_id
@@ -434,3 +438,79 @@ async def test_killed_and_opened_with_a_changed_agent_only_its_run_waits() -> No
 
     assert sorted(ledger.calls()) == ["1.1", "1.1"]
     assert (await store.verify()).problems == ()
+
+
+async def family(store: Store, boss: Agent, under: Agent) -> list[str]:
+    """A run and a sub-run of it, both of which wait for a person."""
+    async with Runtime(store=store, agents=[boss, under]) as runtime:
+        run = await runtime.start(boss, "Pay.", key="k")
+        child = await runtime.start(under, "Pay.", key="k", parent=run)
+        for one in (run, child):
+            await until(one, "approval.requested")
+    return [run.id, child.id]
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["the-parent", "both"])
+async def test_a_sub_run_of_a_refused_run_is_refused_and_ends_with_it(both: bool) -> None:
+    store, ledger = MemoryStore(), Ledger()
+    boss, under = clerk(ledger, "boss"), clerk(ledger, "under")
+    run, child = await family(store, boss, under)
+    agents = [brief(boss), brief(under) if both else under]
+
+    async with Runtime(store=store, agents=agents) as runtime:
+        assert {one.run for one in runtime.refused()} == {run, child}
+        below = await runtime.run(child)
+        with pytest.raises(
+            Held, match="what differs: prompt" if both else f"run {run}, which it is a sub-run of, is not"
+        ):
+            await approve(below)
+        await (await runtime.run(run)).cancel(by="mia")
+        with pytest.raises(Cancelled):
+            await below.result(timeout=5)
+
+        assert runtime.refused() == []
+    assert ledger.calls() == []
+
+
+async def test_a_run_goes_on_though_its_sub_run_is_refused_which_ends_with_it_at_the_next_opening() -> None:
+    store, boss, under = MemoryStore(), clerk(name="boss"), clerk(name="under")
+    run, child = await family(store, boss, under)
+    for _ in range(2):
+        async with Runtime(store=store, agents=[boss, brief(under)]) as runtime:
+            if [one.run for one in runtime.refused()] == [child]:
+                assert await approve(await runtime.run(run)) == "done"
+
+    async with Runtime(store=store, agents=[boss, brief(under)]) as runtime:
+        with pytest.raises(Cancelled):
+            await (await runtime.run(child)).result(timeout=5)
+        assert runtime.refused() == []
+
+
+async def test_a_patch_that_was_posted_at_an_earlier_opening_says_nothing_about_another_agent() -> None:
+    store, old = MemoryStore(), clerk()
+    (run,) = await left_waiting(store, old)
+    patch = MigrateRun(was=manifest(old).hash, to=manifest(brief(old)).hash, by="mia", why="only the tone")
+    receiver = actor_id(ORCHESTRATOR, run)
+    await store.append([Envelope(id="1", receiver=receiver, sender="host:1", record=encode(patch))])
+
+    async with Runtime(store=store, agents=[old]) as runtime:  # the deployment was taken back before its turn
+        assert await approve(await runtime.run(run)) == "done"
+
+        assert (await (await runtime.run(run)).status()).manifest == manifest(old).hash
+        assert "run.migrated" not in await kinds(await runtime.run(run))
+
+
+@pytest.mark.parametrize("kind", ["manifest", "content", "provenance"])
+async def test_what_is_there_to_be_read_holds_up_no_opening_when_it_is_damaged(kind: str, tmp_path: Path) -> None:
+    path, old = tmp_path / "runs.db", attrs.evolve(clerk(), prompt=Prompt("Be kind."))
+    async with Runtime(path, agents=[old]) as runtime:
+        run = await runtime.start(old, "Pay.", key="k")
+        await until(run, "approval.requested")
+    with closing(sqlite3.connect(path)) as file, file:
+        assert file.execute("UPDATE view SET body = x'7b7d' WHERE kind = ?", (kind,)).rowcount
+
+    async with Runtime(path, agents=[brief(old)]) as runtime:
+        (one,) = runtime.refused()
+        assert one.run == run.id
+    async with Runtime(path, agents=[old]) as runtime:
+        assert await approve(await runtime.run(run.id)) == "done"

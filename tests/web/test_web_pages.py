@@ -177,7 +177,7 @@ async def test_a_run_has_its_story_its_words_and_its_logbook(done: Path) -> None
     assert "Cost $0.0010 Tokens 656 in, 78 out Steps 3" in told
     assert "pay: approved by mia" in told
     assert "assistant Let me look." in told
-    assert "approval.decided pay · mia · as agreed" in told
+    assert "approval.decided pay · approved · mia · as agreed" in told
     assert "phase" not in told
     assert '<svg viewBox="0 0 960' in whole
 

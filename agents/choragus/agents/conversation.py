@@ -134,6 +134,7 @@ async def begin_or_send(
     if not last:
         gone = (await desk.store.extent(thread_stream(thread))).last
         last = thread_id(start.agent, name, gone)
+        await desk.services.check_evaluated_by_now(start.agent)
         begin = attrs.evolve(start, key="", place=Place(thread=thread, name=name, said=start.key))
         if await desk.orchestrator(last).ask(begin):
             return Run(last, desk, output)

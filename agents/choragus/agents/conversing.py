@@ -12,7 +12,7 @@ from choragus.actors.message import AskFailed
 from choragus.mailbox.address import actor_id
 
 from .ending import R
-from .errors import AgentFault
+from .errors import AgentFault, NotEvaluated
 from .following import carried, next_run, said_key, thread_stream
 from .fork import ledgers_of
 from .message import (
@@ -230,8 +230,9 @@ class Conversing(Stepping[R, M]):
             why = f"its agent {state.agent!r} is not among the runtime's: pass it in Runtime(agents=[...])"
             return Heard(run=self.key, reason=why)
         try:
+            services.check_evaluated(state.agent)
             check_plan(services.agent(state.agent), message.plan, state.granted)
-        except AgentFault as fault:
+        except (AgentFault, NotEvaluated) as fault:
             return Heard(run=self.key, reason=str(fault))
         await self.committed()  # the conversation is read from disk
         left = await carried(services, self.key, state)

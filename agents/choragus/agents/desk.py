@@ -21,6 +21,7 @@ from .correction import CorrectRun
 from .errors import DecisionRefused, Failed, Held, Paused
 from .guardrail import Guardrail
 from .herald import Herald
+from .holding import HeldRun
 from .inspection import find_run
 from .memory import Memory
 from .message import CancelRun, Decide, ForkRun, GiveUpRun, SettleCall, StartRun, UnwindRun
@@ -41,11 +42,13 @@ class Desk:
 
     Args:
         place: the file, or "memory".
-        held: the runs that are not gone on with, and why.
+        held: the runs that are not gone on with, by their ids, and why.
         services: what the runs reach for outside their turns.
     """
 
-    def __init__(self, place: str, store: Store, system: System, held: Mapping[str, str], services: Services) -> None:
+    def __init__(
+        self, place: str, store: Store, system: System, held: Mapping[str, HeldRun], services: Services
+    ) -> None:
         self.now = services.clock
         self.place = place
         self.prompts = {name: agent.prompt for name, agent in services.agents.items()}
@@ -148,9 +151,11 @@ class Desk:
         return run in self._held
 
     async def let_end(self, run: str) -> None:
-        """Let a run that is not gone on with take the word that ends it; nothing else is done in it any more."""
+        """Let a run that is not gone on with take the word that ends it, with those below it; nothing else is done."""
         self.services.condemned.add(run)
         self._held.pop(run, None)
+        for below in [one.run for one in self._held.values() if one.above == run]:
+            await self.let_end(below)
         await self._system.kernel.release(run)
         self._system.ref(Registrar, MAIN).tell(NoteRefused(gone=(run,)))
         if self.services.hook is not None:
@@ -158,7 +163,7 @@ class Desk:
 
     def _check_held(self, run: str) -> None:
         if run in self._held:
-            raise Held(run, self._held[run])
+            raise Held(run, self._held[run].reason)
 
     async def _why_stuck(self, run: str) -> str:
         """Why the run's orchestrator cannot go on, or nothing; a start that failed leaves no run behind."""

@@ -68,6 +68,8 @@ class Ending(Part[R, M]):
         state = self.state
         if self._is_over or state.manifest != (message.to if message.unbegun else message.was):
             return
+        if state.agent not in self.services.agents or self.services.manifest(state.agent).hash != message.to:
+            return  # it was posted at another opening, and the agent is another by now
         state.manifest = message.to
         more = {"renamed": message.renamed} if message.renamed else {}
         patch = {"from": message.was, "to": message.to, "by": message.by, "why": message.why, **more}
@@ -104,9 +106,9 @@ class Ending(Part[R, M]):
         if not provenance:
             return
         identity = versions.manifest(state.agent).hash
-        if (identity, provenance) == state.ran_on:
-            return
         was = state.ran_on or (state.manifest, "")
+        if identity == was[0] and versions.is_same(was[1], provenance):
+            return
         state.ran_on = identity, provenance
         self._write_version()
         other = {"identity": identity, "was_identity": was[0]} if identity != was[0] else {}

@@ -34,7 +34,7 @@ class HeldRun:
     """An unfinished run that this runtime does not go on with, and why.
 
     `was` and `now` are the hashes of what its agent was and is, `now` empty where it is missing; `changes` what differs
-    between them, as far as the file knows what it was.
+    between them, as far as the file knows what it was. `above` is the run that it is a sub-run of, when that is held.
     """
 
     run: str
@@ -43,6 +43,7 @@ class HeldRun:
     was: str = ""
     now: str = ""
     changes: tuple[Change, ...] = ()
+    above: str = ""
 
     @property
     def difference(self) -> list[str]:
@@ -77,10 +78,13 @@ class _Sorting:
     held: list[HeldRun] = attrs.field(factory=list)
     warned: list[HeldRun] = attrs.field(factory=list)
     migrated: list[tuple[str, MigrateRun]] = attrs.field(factory=list)
+    _above: dict[str, HeldRun] = attrs.field(factory=dict)
     _seen: dict[tuple[str, str], tuple[Mapping[str, object] | None, tuple[Change, ...]]] = attrs.field(factory=dict)
 
-    async def look(self, run: str, agent: str, was: str, *, unbegun: bool = False) -> None:
-        """Decide about one."""
+    async def look(self, run: str, agent: str, was: str, parent: str, *, unbegun: bool = False) -> None:
+        """Decide about one by itself."""
+        if parent:
+            self._above[run] = HeldRun(run, agent, held_above(parent), was, was, above=parent)
         if agent not in self.versions.agents:
             self.held.append(HeldRun(run, agent, missing(agent), was))
             return
@@ -96,6 +100,21 @@ class _Sorting:
             return
         one = HeldRun(run, agent, changed(agent, was, now, changes) + elsewhere, was, now, changes)
         (self.warned if self.on_change == "warn" else self.held).append(one)
+
+    def found(self) -> Unfinished:
+        """All together: what is below a run that is held is held too."""
+        held = {one.run: one for one in self.held}
+        fresh = set(held)
+        while fresh:
+            fresh = {run for run, one in self._above.items() if one.above in fresh}
+            for run in fresh:
+                one = held.get(run)
+                held[run] = self._above[run] if one is None else attrs.evolve(one, above=self._above[run].above)
+        return Unfinished(
+            held=tuple(held.values()),
+            warned=tuple(one for one in self.warned if one.run not in held),
+            migrated=tuple((run, patch) for run, patch in self.migrated if run not in held),
+        )
 
     async def _difference(
         self, run: str, agent: str, was: str, now: str
@@ -121,7 +140,7 @@ async def sorted_runs(
     sorting = _Sorting(store, versions, on_change, migrations)
     begun = await runs(store)
     for summary in unfinished(begun):
-        await sorting.look(summary.run, summary.agent, summary.manifest)
+        await sorting.look(summary.run, summary.agent, summary.manifest, summary.parent)
     known = {summary.run for summary in begun}
     for actor in await store.waiting(now):
         run = key_of(actor)
@@ -129,8 +148,9 @@ async def sorted_runs(
             for envelope in await store.fetch(actor, 1, now):
                 start = _start(envelope)
                 if start:
-                    await sorting.look(run, start.agent, start.manifest, unbegun=True)
-    return Unfinished(held=tuple(sorting.held), warned=tuple(sorting.warned), migrated=tuple(sorting.migrated))
+                    parent = start.parent if isinstance(start, StartRun) else ""
+                    await sorting.look(run, start.agent, start.manifest, parent, unbegun=True)
+    return sorting.found()
 
 
 def objection(name: str, was: str, versions: Versions, on_change: OnChange) -> str:
@@ -144,6 +164,11 @@ def objection(name: str, was: str, versions: Versions, on_change: OnChange) -> s
 def missing(name: str) -> str:
     """What is said of a run whose agent is not here."""
     return f"its agent {name!r} is not among the runtime's: pass it in Runtime(agents=[...])"
+
+
+def held_above(parent: str) -> str:
+    """What is said of a sub-run of a run that is held: it draws on that budget, and its answer is for that run."""
+    return f"run {parent}, which it is a sub-run of, is not gone on with: what moves that one moves this one too"
 
 
 def changed(name: str, was: str, now: str, changes: Sequence[Change] = ()) -> str:

@@ -11,6 +11,7 @@ from choragus.mailbox.address import actor_id
 from .admission import narrowed
 from .control import ChildEnded, PauseRun, StartChild
 from .ending import R
+from .errors import NotEvaluated
 from .message import ORCHESTRATOR, StartRun, Verdict
 from .pausing import PARENT, Pausing
 
@@ -53,7 +54,8 @@ class Nesting(Pausing[R, M]):
         room = None if state.room is None else state.room - 1
         asked = message.start.tools
         tools = narrowed(self._reach, self.services.agent(message.start.agent).reach if asked is None else asked)
-        return attrs.evolve(message.start, parent=self.key, room=room, tools=tools, tenant=state.tenant)
+        key = f"{state.key}/{message.start.key}" if self.services.evaluations.is_trial(state.key) else message.start.key
+        return attrs.evolve(message.start, parent=self.key, room=room, tools=tools, tenant=state.tenant, key=key)
 
     @property
     def _reach(self) -> tuple[str, ...]:
@@ -70,6 +72,11 @@ class Nesting(Pausing[R, M]):
                 "raise it with Limits(depth=...)"
             )
             return Verdict(allowed=False, reason=reason, limit="depth")
+        if not self.services.evaluations.is_trial(self.state.key):  # an evaluation tries the runs below it too
+            try:
+                self.services.check_evaluated(message.start.agent)
+            except NotEvaluated as refusal:
+                return Verdict(allowed=False, reason=str(refusal))
         wider = set(message.start.tools or ()) - set(self._reach)
         if wider:
             has = ", ".join(self._reach) or "no tools"

@@ -117,6 +117,7 @@ class Orchestrator(
             return "" if is_fork(there, message.run, message.at) else str(taken(message.run, message.key, self.key))
         try:
             self.services.check_agent(message.run, message.agent, message.manifest)
+            self.services.check_evaluated(message.agent)
             point = await fork_point(store, message.run, message.at, "the file")
         except (AgentError, CorruptRecord) as error:
             # Whoever asked may be gone, and the run that was to be has no logbook.

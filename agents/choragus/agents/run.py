@@ -152,6 +152,7 @@ class Run(Generic[T_co]):
                 Or when it has ended, and its agent's runs are given their plans: `Runtime.start(thread=..., plan=...)`.
             AgentFault: when it is no text, or the images are too large.
             Held: when this runtime does not go on with the run.
+            NotEvaluated: when a next run would begin, and its agent has to be evaluated, and was not.
             Paused: when a next run would begin, and the runtime is paused.
         """
         return Run(await say(self._desk, self.id, said(text, images, by, key)), self._desk, self._output)

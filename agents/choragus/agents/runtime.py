@@ -178,8 +178,8 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
         self._shelved = by_name(libraries)
         self._episodes = checked_episodes(episodes)
         self._migrations = checked(migrations, self._agents)
-        self._evaluations = Evaluations(require_evaluated)
         self._bench = Bench(self)
+        self._evaluations = Evaluations(require_evaluated, self._bench.is_trial)
         parts = (*PARTS, Rulebook, Herald, Baseline, Account, SharedBlock, Pinbook, Evaluation, Registrar)
         regions = (*parts, Doorkeeper, *KEEPERS)
         self._regions = [Region(part, attempts=attempts, backoff=PART_BACKOFF) for part in regions]
@@ -192,6 +192,8 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
             self._tracing = Tracing(self._telemetry, self._toolbelt.vault.scrubbed)
         self.store = await self._open_store()
         try:
+            if self._tracing is not None:
+                await self._tracing.look(self.store)
             await self._catalogue.open(self.store, self._keep)
             self._system, versions = self._build(), self._services.versions
             await versions.open(self.store)
@@ -204,7 +206,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
                 await self.store.close()
             raise
         self._is_open = True
-        held = {one.run: one.reason for one in self._unfinished.held}
+        held = {one.run: one for one in self._unfinished.held}
         self._desk = Desk(self.place, self.store, self._system, held, self._services)
         try:
             await self._desk.look()
@@ -222,6 +224,8 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
+        if self._tracing is not None:
+            self._tracing.end()
         try:
             return await self._system.__aexit__(kind, error, trace)
         finally:
@@ -310,10 +314,10 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
             tenant=check_tenant(tenant, parent is not None),
             trace="" if parent is not None else begun_in(traceparent),
         )
-        if self._evaluations.required is not False and not await self._may_begin(agent.name, key):
-            await self._evaluations.check(self.store, agent.name, asked.manifest)
         if thread:
             return await begin_or_send(self._desk, asked, thread, parent, agent.typed)
+        if not await self._may_begin(agent.name, key, parent):
+            await self._services.check_evaluated_by_now(agent.name)
         if parent is not None:
             return await begin_child(self._desk, parent.id, asked, agent.typed)
         while True:
@@ -369,7 +373,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
         if there is not None:
             return Run(id, self._desk, self._services.output(of.agent))
         position = (await standing_at(self.store, of.run, at)).position
-        await self._evaluations.check(self.store, of.agent, identity)
+        await self._services.check_evaluated_by_now(of.agent)
         asked = ForkRun(run=of.run, at=position, agent=of.agent, key=key, manifest=identity, by=by, limits=limits)
         refusal = await self._desk.orchestrator(id).ask(asked)
         if refusal:
@@ -439,9 +443,14 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
         """
         return await prune_runs(self.store, older_than=older_than, now=self._clock(), dry_run=dry_run)
 
-    async def _may_begin(self, agent: str, key: str) -> bool:
+    async def _may_begin(self, agent: str, key: str, parent: Run[object] | None) -> bool:
         """Whether the run of that key begins, or has begun, whatever its agent was evaluated as."""
-        return self._bench.is_trial(key) or (bool(key) and await self.store.view("run", run_id(agent, key)) is not None)
+        if self._evaluations.required is False:
+            return True
+        whole = key if parent is None else f"{parent.id}/{key}"
+        if key and await self.store.view("run", run_id(agent, whole)) is not None:
+            return True
+        return self._bench.is_trial(key if parent is None else (await parent.status()).key)
 
     async def _open_store(self) -> Store:
         if self._given is not None:
@@ -467,6 +476,7 @@ class Runtime(Conversations, Accepting, Knowing, Evaluating, Versioned):
             catalogue=self._catalogue,
             libraries=self._libraries,
             aliases=aliases(self._migrations),
+            evaluations=self._evaluations,
         )
         self._toolbelt.moved = self._models.providers.moved = self._breaker_moved
         return System(

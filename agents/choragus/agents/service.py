@@ -50,6 +50,7 @@ from .telemetry.descent import Traces
 from .tool import Risk, Tool, ToolContext
 from .toolbelt.context import NO_SHELVES
 from .toolbelt.execution import Fate, Toolbelt
+from .version.evaluated import Evaluations
 from .version.keeping import Versions
 
 
@@ -60,7 +61,8 @@ class Services:
     `clock` gives seconds since the epoch, `opened` is when the runtime was opened. `common` are the policies that stand
     before each agent's own, `hook` is told of what needs a person, `editor` changes the blocks of a run, `catalogue`
     has the MCP servers. `aliases` are the new names of tools by agent and old name, `condemned` the runs that are not
-    gone on with and that somebody ends: nothing is done in them any more.
+    gone on with and that somebody ends: nothing is done in them any more. `evaluations` say which agents runs may begin
+    on.
     """
 
     agents: Mapping[str, Agent[object]]
@@ -76,6 +78,7 @@ class Services:
     catalogue: Catalogue | None = None
     libraries: Libraries | None = None
     aliases: Mapping[tuple[str, str], str] = attrs.field(factory=dict)
+    evaluations: Evaluations = attrs.field(factory=lambda: Evaluations(False))
     condemned: set[str] = attrs.field(factory=set, init=False)
     opened: float = attrs.field(init=False)
     contexts: Contexts = attrs.field(init=False)
@@ -264,6 +267,16 @@ class Services:
         reason = objection(agent, was, self.versions, self.on_change)
         if reason:
             raise Held(run, reason)
+
+    def check_evaluated(self, agent: str) -> None:
+        """Raise NotEvaluated when no run may begin on the agent as it is now, by the evaluations that were read."""
+        if self.evaluations.required is not False:
+            self.evaluations.check_known(agent, self.manifest(agent).hash)
+
+    async def check_evaluated_by_now(self, agent: str) -> None:
+        """The same for who begins a run from outside; evaluations are read again before it is refused."""
+        if self.evaluations.required is not False:
+            await self.evaluations.check(self.store, agent, self.manifest(agent).hash)
 
     def model(self, asked: CallModel) -> Model:
         """What is called."""

@@ -10,8 +10,8 @@ from choragus.mailbox.store import Store
 
 from .desk import Desk
 from .errors import AgentFault, TextRefused
-from .following import thread_stream
-from .inspection import find_run, timeline
+from .following import said_key, thread_stream
+from .inspection import RunSummary, find_run, timeline
 from .model import Image
 from .speech import AskBegun, Heard, SendText
 from .stream import run_stream
@@ -68,13 +68,16 @@ async def say(desk: Desk, run: str, message: SendText) -> str:
 
     Raises:
         TextRefused: when it is not taken.
-        UnknownRun, Held, Paused: see `Run.send`.
+        UnknownRun, Held, Paused, NotEvaluated: see `Run.send`.
     """
     summary = await find_run(desk.store, run, desk.place)
     id = (summary.thread and await last_run(desk.store, summary.thread)) or run
     while True:
-        if (await find_run(desk.store, id, desk.place)).status.is_final:
+        summary = await find_run(desk.store, id, desk.place)
+        if summary.status.is_final:
             desk.check_open()
+            if await _begins(desk, summary, message.key):
+                await desk.services.check_evaluated_by_now(summary.agent)
         before = (await desk.store.extent(run_stream(id))).last
         heard = await desk.orchestrator(id).ask(message)
         if heard.reason:
@@ -86,6 +89,13 @@ async def say(desk: Desk, run: str, message: SendText) -> str:
             await _judged(desk, heard, before)
             return heard.run
         id = heard.run
+
+
+async def _begins(desk: Desk, ended: RunSummary, key: str) -> bool:
+    """Whether a text of that key begins the run behind an ended one, and its agent is here."""
+    if ended.followed_by or ended.agent not in desk.services.agents:
+        return False
+    return not key or await desk.store.view("said", said_key(ended.thread or ended.run, key)) is None
 
 
 async def _judged(desk: Desk, heard: Heard, after: int) -> None:

@@ -127,9 +127,11 @@ def _refused(glance: Glance, was: Side) -> Side:
     now = "" if row is None else str(row.data.get("now", ""))
     kept = glance.reader.view(MANIFEST, now) if now else None
     if kept is None:
+        why = "is not refused" if row is None else "is refused for its agent is missing" if not now else ""
+        why = why and f"{why}, so there is no other version to compare it with"
         raise Refused(
-            f"run {run} is not refused, so there is no other version to compare it with: name another run, or the "
-            "application with --app MODULE:NAME"
+            f"run {run} {why or f'is refused for version {now[:12]}, which the file does not hold'}: name another run, "
+            "or the application with --app MODULE:NAME"
         )
     identity = kept.data["identity"]
     assert isinstance(identity, dict)

@@ -46,8 +46,7 @@ def show_page(glance: Glance) -> Exit:
         serving = import_module("choragus.agents.web.serving")
         serving.check_place(asked.host, given)
         token = given or secrets.token_urlsafe(24)
-        print(f"{glance.file} is shown at {serving.address(asked.host, asked.port, token)}", flush=True)
-        print("Ctrl-C ends it", flush=True)
+        told = f"{glance.file} is shown at {serving.address(asked.host, asked.port, token)}\nCtrl-C ends it"
         serving.serve(
             glance.reader.path,
             host=asked.host,
@@ -55,10 +54,8 @@ def show_page(glance: Glance) -> Exit:
             token=token,
             read_only=asked.read_only,
             names=asked.name,
+            told=told,
         )
     except (ImportError, ValueError) as error:
         raise Refused(str(error)) from None
-    except SystemExit as end:  # the server has said why it cannot begin
-        if end.code:
-            raise Refused(f"nothing can listen at port {asked.port} of {asked.host}: give another --port") from None
     return Exit.OK

@@ -108,6 +108,9 @@ APPROVAL_WAIT = "choragus.approvals.wait"
 APPROVALS_WAITING = "choragus.approvals.waiting"
 FAILURES = "choragus.actor.failures"
 RESTARTS = "choragus.actor.restarts"
+DROPPED = "choragus.telemetry.dropped"
+GROWING = (RESTARTS, DROPPED)
+"""Those of the live system that only grow."""
 MAILBOX_DEPTH = "choragus.mailbox.depth"
 
 PROVIDERS = {"bedrock": "aws.bedrock", "azure": "azure.ai.openai", "mistral": "mistral_ai", "xai": "x_ai"}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from math import inf
 from typing import TYPE_CHECKING, Protocol, cast
 
 import attrs
 
+from .beginning import Since, is_since
 from .content import Content
 from .convention import Convention, chosen
 from .outlet import Outlet
@@ -53,11 +55,15 @@ class Telemetry:
         tracer_provider: a TracerProvider of the SDK: its processors, its resource and its sampler are used.
         meter_provider: where metrics go; by default to the one that the application has set.
         content: whether prompts, messages, arguments and results are told too. Off by default, for they are.
+        since: where to begin in a file that was never opened with telemetry: at its "beginning", "now", or with what
+            was entered at a time, which needs a time zone, or later. Afterwards it goes on where it stood.
+        closing: seconds that an end of the runtime may take for what is left, 5 by default; the next process sends what
+            was not taken by then.
         redact: what every text of these goes through, behind the runtime's secrets, which are taken out in any case;
             by default secrets and personal data are taken out as `RedactionPolicy` does.
 
     Raises:
-        ValueError: when both an exporter and a tracer provider are given.
+        ValueError: when both an exporter and a tracer provider are given, or another is none of what it may be.
     """
 
     exporter: SpanExporter | None = None
@@ -65,10 +71,17 @@ class Telemetry:
     meter_provider: MeterProvider | None = None
     content: bool = False
     redact: Callable[[str], str] | None = None
+    since: Since = "beginning"
+    closing: float = 5.0
 
     def __attrs_post_init__(self) -> None:
         if self.exporter is not None and self.tracer_provider is not None:
             raise ValueError("Telemetry(exporter=..., tracer_provider=...): spans go one way, so give one of them")
+        if not is_since(self.since):
+            raise ValueError(f"Telemetry(since={self.since!r}): give 'beginning', 'now' or a datetime with a time zone")
+        closing: object = self.closing
+        if isinstance(closing, bool) or not isinstance(closing, int | float) or not 0 < closing < inf:
+            raise ValueError(f"Telemetry(closing={closing!r}): give seconds above 0, such as 5.0")
 
     def convention(self) -> Convention:
         """The names that the environment asks for."""

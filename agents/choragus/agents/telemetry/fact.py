@@ -52,6 +52,11 @@ class SpanFact:
     dropped_events: int = 0
     links: tuple[Link, ...] = ()
 
+    @property
+    def told(self) -> str:
+        """Which one it is, for people."""
+        return f"span {self.name!r} ({self.at.trace:032x}/{self.at.span:016x})"
+
 
 @attrs.frozen
 class Point:
@@ -60,6 +65,11 @@ class Point:
     metric: str
     value: float
     attributes: Attributes
+
+    @property
+    def told(self) -> str:
+        """Which one it is, for people."""
+        return f"a value of {self.metric}"
 
 
 @attrs.define

@@ -45,5 +45,6 @@ GAUGES = {
     names.MAILBOX_DEPTH: Metric("{message}", "Messages that wait in memory."),
     names.APPROVALS_WAITING: Metric("{approval}", "What waits for a person."),
     names.RESTARTS: Metric("{restart}", "Restarts of actors by their supervisors in this process."),
+    names.DROPPED: Metric("{span}", "Spans that the exporter refused for good, in this process."),
 }
 """What is looked at in the live system."""

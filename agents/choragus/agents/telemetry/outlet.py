@@ -18,6 +18,8 @@ class Outlet(Protocol):
     """Takes what was told. Its methods that take are called in a thread, one at a time; False or an error: again."""
 
     cursor: str
+    dropped: int
+    """How much was refused for good and is not asked for any more."""
     every: float
     """Seconds after which what was taken is confirmed; 0: it is when it is taken."""
 

@@ -100,6 +100,7 @@ class ExporterSpans:
 
     cursor = SPANS
     every = 0.0
+    dropped = 0
 
     def __init__(self, convention: Convention, exporter: Exporter, *, is_own: bool) -> None:
         self._exporter = exporter
@@ -140,6 +141,7 @@ class ProviderSpans:
 
     cursor = SPANS
     every = 0.0
+    dropped = 0
 
     def __init__(self, convention: Convention, provider: TracerProvider) -> None:
         self._scope = _scope(convention)
@@ -177,6 +179,7 @@ class Measures:
 
     cursor = MEASURES
     every = SOME
+    dropped = 0
 
     def __init__(self, convention: Convention, provider: MeterProvider, *, is_own: bool) -> None:
         scope = _scope(convention)
@@ -235,7 +238,7 @@ class Measures:
         def look(_: object) -> Iterable[Observation]:
             return [Observation(value, attributes) for value, attributes in self.live.get(name, ())]
 
-        if name == names.RESTARTS:
+        if name in names.GROWING:
             self._meter.create_observable_counter(name, [look], metric.unit, metric.says)
         else:
             self._meter.create_observable_gauge(name, [look], metric.unit, metric.says)

@@ -19,6 +19,9 @@ TEXTS = ("prompt", "template", "output")
 LONGEST = 200
 """Characters of a value that are shown."""
 
+LONGEST_LINE = 2_000
+"""Characters of a line of a text that are shown."""
+
 MOST_LINES = 400
 """Lines of one text that are shown."""
 
@@ -118,6 +121,9 @@ def _lines(was: str, now: str, content: Content) -> tuple[str, ...]:
     if not found:
         return ("(only the ends of lines, or blanks at the very end, differ)",)
     more = len(found) - MOST_LINES
+    found = [
+        line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]} ({len(line):,} characters)" for line in found
+    ]
     return (*found[:MOST_LINES], *([f"({more} more lines)"] if more > 0 else []))
 
 

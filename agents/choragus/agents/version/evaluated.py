@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
@@ -38,12 +38,14 @@ class Evaluations:
 
     Args:
         required: as `Runtime(require_evaluated=...)`.
+        is_trial: whether a run of that key is one of an evaluation that is under way.
 
     Raises:
         ValueError: when that is none of those it may be.
     """
 
     required: Required
+    is_trial: Callable[[str], bool] = lambda key: False
     _passed: dict[str, bool] = field(factory=dict, init=False)
     _told: set[str] = field(factory=set, init=False)
 
@@ -79,7 +81,15 @@ class Evaluations:
             return
         with suppress(OSError, ValueError):  # what was read before counts while the file is being written
             await self.look(store)
-        verdict = self._passed.get(identity)
+        self.check_known(agent, identity)
+
+    def check_known(self, agent: str, identity: str) -> None:
+        """The same by what was read last, for the turn of an actor.
+
+        Raises:
+            NotEvaluated: when it is refused.
+        """
+        verdict = True if self.required is False else self._passed.get(identity)
         if verdict:
             return
         refusal = NotEvaluated(agent, identity, failed=verdict is False, place=str(self.place or ""))

@@ -17,7 +17,7 @@ from choragus.agents.storable import storable
 from choragus.mailbox.store import Store
 
 from .provenance import Provenance, bare_provenance, known_provenance, provenance
-from .reading import as_text
+from .reading import as_text, row_of
 from .record import CONTENT, MANIFEST, PROVENANCE
 
 _LOG = logging.getLogger("choragus")
@@ -69,6 +69,10 @@ class Versions:
         known = self._provenances.get(name)
         return "" if known is None else known.hash
 
+    def is_same(self, was: str, now: str) -> bool:
+        """Whether one provenance may be the other: one that could not be read in time says nothing of a change."""
+        return was == now or bare_provenance().hash in (was, now)
+
     async def open(self, store: Store) -> None:
         """Look where the agents' code comes from, off the event loop, and what the file has already."""
         unknown = [agent for agent in self.agents.values() if known_provenance(agent) is None]
@@ -82,7 +86,7 @@ class Versions:
             except AgentFault:
                 continue  # whoever starts it is told
             for kind, key in keys:
-                if key not in self._on_disk and await store.view(kind, key) is not None:
+                if key not in self._on_disk and await row_of(store, kind, key) is not None:
                     self._on_disk.add(key)
 
     def unwritten(self, name: str) -> Iterator[Row]:

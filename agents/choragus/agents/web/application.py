@@ -21,6 +21,7 @@ from .cards import Cards, Typed, approvals, unknowns
 from .entries import Window, fields_of
 from .error_page import error_page
 from .evaluations import evaluation, evaluations, figures_of
+from .fallback import broken, no_page, to_what_waits
 from .gate import Application, Gate, gate
 from .html import Html, h, spelled
 from .layout import Page
@@ -31,12 +32,22 @@ from .run_page import run_page
 from .search import Search
 from .source import Source
 from .supervision import supervision
-from .toolkit import HTMLResponse, RedirectResponse, Request, Response, Route, Starlette, StreamingResponse
+from .toolkit import (
+    HTMLResponse,
+    HTTPException,
+    RedirectResponse,
+    Request,
+    Response,
+    Route,
+    Starlette,
+    StreamingResponse,
+)
 from .visitor import PLACE, Visitor
 
 Figures: TypeAlias = Callable[[Reader], Mapping[str, object]]
 
-LARGEST = 2**53
+LONGEST = 15
+"""Digits of a position."""
 
 _SUBJECT = re.compile(r"[0-9a-f]{8}|[0-9.]{1,12}(/undo)?")
 """What a decision may be about: an approval's id, or a call's number."""
@@ -93,7 +104,7 @@ def runs_app(
         raise ValueError("this runtime keeps everything in memory, and the page reads a file: give Runtime a path")
     owner = None if isinstance(source, str | os.PathLike) else source
     site = Site(path=path, owner=owner, figures=figures)
-    inner = Application(Starlette(routes=site.routes()))
+    inner = Application(Starlette(routes=site.routes(), exception_handlers={HTTPException: no_page, Exception: broken}))
     return RunsApp(gate(inner, identify=identify, token=token, read_only=read_only, hosts=hosts))
 
 
@@ -113,7 +124,7 @@ class Site:
         pages = {
             "/": self.runs,
             "/run/{run}": self.run,
-            "/run/{run}/entry/{position:int}": self.entry,
+            "/run/{run}/entry/{position}": self.entry,
             "/waiting": self.waiting,
             "/supervision": self.supervision,
             "/evaluations": self.evaluations,
@@ -125,6 +136,7 @@ class Site:
             *(Route(path, _answering(page), methods=["GET"]) for path, page in pages.items()),
             Route("/waiting/{id}", _answering(self.decide), methods=["POST"]),
             Route("/unknown", _answering(self.settle), methods=["POST"]),
+            *(Route(path, to_what_waits, methods=["GET"]) for path in ("/waiting/{id}", "/unknown")),
             Route("/static/{name}", static, methods=["GET"]),
         ]
 
@@ -149,10 +161,11 @@ class Site:
 
     async def entry(self, request: Request) -> Response:
         """One entry of a run, whole."""
-        id, position, root = request.path_params["run"], request.path_params["position"], _root(request)
+        id, root = request.path_params["run"], _root(request)
+        position = _position(request.path_params["position"]) or 0
 
         def content(reader: Reader) -> Html:
-            found = list(reader.read(f"run/{id}", position - 1, 1)) if 0 < position < LARGEST else []
+            found = list(reader.read(f"run/{id}", position - 1, 1)) if position else []
             if not found or found[0].position != position:
                 raise Problem(404, "no-entry", f"run {id[:80]!r} has no entry {position}")
             back = h("a", f"run {id}", href=link(root, id, f"?all=1&after={position - 1}#e{position}"))
@@ -229,11 +242,13 @@ class Site:
 
     async def events(self, request: Request) -> Response:
         """News, as server-sent events."""
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        if request.method == "HEAD":
+            return Response(headers=headers, media_type="text/event-stream")
         self.bell.check_room()
         given = request.headers.get("last-event-id") or request.query_params.get("after")
         last = await self._source.read(last_seq)
         stream = self.bell.stream(last, _position(given))
-        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
     async def _page(
@@ -297,7 +312,8 @@ def _row(reader: Reader, kind: str, id: str) -> ViewRow:
 
 
 def _position(given: str | None) -> int | None:
-    return int(given) if given and given.isascii() and given.isdigit() and int(given[:17]) < LARGEST else None
+    is_one = given and given.isascii() and given.isdigit() and len(given) <= LONGEST
+    return int(given) if given and is_one else None
 
 
 def _back(request: Request, told: str, about: str) -> Response:

@@ -23,7 +23,7 @@ from choragus.mailbox.reader import Reader, ViewRow
 from .fields import text
 from .html import Child, Html, h, seen, spelled
 from .layout import live, nothing
-from .left import left_for
+from .left import left_for, refusal
 from .listing import link
 from .visitor import Form, Visitor
 from .wording import FINAL, dollars, when
@@ -80,13 +80,13 @@ class Cards:
         return live("waiting", h("h2", "Waiting for a person"), *cards) if cards else live("waiting")
 
     def _approvals(self, reader: Reader, run: str | None) -> list[Html]:
-        return [self.approval(one, _goal(reader, one.run), left_for(reader, one)) for one in approvals(reader, run)]
+        return [self.approval(one, *_known(reader, one)) for one in approvals(reader, run)]
 
     def _unknowns(self, reader: Reader, run: str | None) -> list[Html]:
-        return [self.unknown(one, _goal(reader, one.run), left_for(reader, one)) for one in unknowns(reader, run)]
+        return [self.unknown(one, *_known(reader, one)) for one in unknowns(reader, run)]
 
-    def approval(self, one: Approval, goal: str, left: Sequence[str] = ()) -> Html:
-        """One approval; `left` are decisions that nobody has taken up yet."""
+    def approval(self, one: Approval, goal: str, left: Sequence[str] = (), held: str = "") -> Html:
+        """One approval; `left` are decisions that nobody has taken up yet, `held` is why its run is refused."""
         typed = self.typed if self.typed is not None and self.typed.subject == one.id else None
         title = f"{one.tool or one.kind}: {_HEADS.get(one.kind, one.kind)}"
         fields = [self._hidden(hash=one.hash), _shown(one), self._answers(one, typed)]
@@ -96,24 +96,25 @@ class Cards:
             self._about(one.run, one.agent, goal, one.step),
             _facts(one),
             _left(left),
+            _held(held),
             h("p", typed.fault, role="alert", class_="fault") if typed is not None else None,
             h("form", fields, method="post", action=f"{self.root}/waiting/{one.id}", id=f"form-{one.id}"),
             id=f"card-{one.id}",
             class_="card",
+            data_typed=typed is not None,
             aria_labelledby=f"title-{one.id}",
         )
 
-    def unknown(self, one: Unknown, goal: str, left: Sequence[str] = ()) -> Html:
+    def unknown(self, one: Unknown, goal: str, left: Sequence[str] = (), held: str = "") -> Html:
         """One call of unknown outcome."""
         subject = f"{one.run}-{one.call}"
         typed = self.typed if self.typed is not None and self.typed.subject == subject else None
-        ways = [
-            h("label", h("input", type="radio", name="outcome", value=value, required=True), told)
-            for value, told in OUTCOMES
-        ]
+        ways = [h("label", _radio("outcome", value, typed), told) for value, told in OUTCOMES]
         decide = [
             h("fieldset", h("legend", "What became of it?"), ways, class_="options"),
-            _area(f"result-{subject}", "result", "Its result, as JSON or text, when it happened", ""),
+            _area(
+                f"result-{subject}", "result", "Its result, as JSON or text, when it happened", _again(typed, "result")
+            ),
             self._person(subject, typed),
             h("p", h("button", "Settle", class_="yes"), class_="buttons"),
         ]
@@ -127,10 +128,12 @@ class Cards:
             h("ul", [_fact(name, value) for name, value in found if value], class_="facts"),
             h("pre", spelled(one.arguments), tabindex="0"),
             _left(left),
+            _held(held),
             h("p", typed.fault, role="alert", class_="fault") if typed is not None else None,
             h("form", hidden, self._may(decide), method="post", action=f"{self.root}/unknown", id=f"form-{subject}"),
             id=f"card-{subject}",
             class_="card",
+            data_typed=typed is not None,
             aria_labelledby=f"title-{subject}",
         )
 
@@ -263,11 +266,13 @@ def _area(id: str, name: str, label: Child, value: str) -> Html:
 def _question(one: Approval, typed: Typed | None) -> Html:
     if not one.options:
         return _area(f"answer-{one.id}", "answer", "Answer", _again(typed, "answer"))
-    ways = [
-        h("label", h("input", type="radio", name="answer", value=option, required=True), option)
-        for option in one.options
-    ]
+    ways = [h("label", _radio("answer", option, typed), option) for option in one.options]
     return h("fieldset", h("legend", "Answer"), ways, class_="options")
+
+
+def _radio(name: str, value: str, typed: Typed | None) -> Html:
+    again = _again(typed, name) == value
+    return h("input", type="radio", name=name, value=value, required=True, checked=again)
 
 
 def _shown(one: Approval) -> list[Html]:
@@ -303,6 +308,10 @@ def _left(left: Sequence[str]) -> Html | None:
     return h("p", f"{told}: that takes effect when the runtime takes it up", class_="told") if left else None
 
 
+def _held(why: str) -> Html | None:
+    return h("p", f"The run is refused: {why}", class_="fault") if why else None
+
+
 def _fact(name: str, value: Child) -> Html:
     return h("li", h("span", f"{name} ", class_="label"), value)
 
@@ -316,6 +325,11 @@ def _as(cls: type[T], row: ViewRow) -> T | None:
         return msgspec.convert(row.data, cls)
     except ValueError:
         return None
+
+
+def _known(reader: Reader, one: Approval | Unknown) -> tuple[str, list[str], str]:
+    """What a card tells beside what waits: the goal, decisions that are left, and why the run is refused."""
+    return _goal(reader, one.run), left_for(reader, one), refusal(reader, one.run)
 
 
 def _goal(reader: Reader, run: str) -> str:

@@ -29,6 +29,9 @@ QUIET = (
 )
 """Kinds that say how a run went on, and seldom why."""
 
+_SCORE = "gen_ai.evaluation"
+"""How the fields of a result begin, as the conventions for telemetry have them."""
+
 _NUMBER = "(SELECT number FROM head WHERE stream = ?)"
 _LOUD = f"AND kind NOT IN ({', '.join('?' * len(QUIET))})"
 
@@ -147,6 +150,7 @@ def _pieces(kind: str, data: Fields) -> Iterator[str]:
         yield f"{whole(data, 'input_tokens'):,} + {whole(data, 'output_tokens'):,} tokens"
         yield dollars(number(data, "cost_usd"))
     for name in (
+        "case",
         "agent",
         "tool",
         "status",
@@ -163,11 +167,15 @@ def _pieces(kind: str, data: Fields) -> Iterator[str]:
         value = text(data, name)
         if value and not (kind == "model.replied" and name == "agent"):
             yield value
+        if name == "tool" and isinstance(data.get("approved"), bool):
+            yield "approved" if data["approved"] else "denied"
     calls = data.get("calls")
     if isinstance(calls, list) and calls:
         yield "calls " + ", ".join(str(one.get("name")) if isinstance(one, dict) else str(one) for one in calls)
     if "arguments" in data:
         yield spelled(data["arguments"], indent=None)
+    yield " ".join(filter(None, (text(data, f"{_SCORE}.name"), text(data, f"{_SCORE}.score.label"))))
+    yield text(data, f"{_SCORE}.explanation")
     for name in ("run", "message", "type", "policies", "texts"):
         yield ", ".join(texts(data, name)) or text(data, name) if name in data else ""
 
@@ -180,7 +188,7 @@ def _tone(kind: str, data: Fields) -> str:
         or kind == "unwind.stopped"
     ):
         return "bad"
-    if data.get("approved") is False or data.get("verdict") == "deny":
+    if data.get("approved") is False or data.get("verdict") == "deny" or text(data, f"{_SCORE}.score.label") == "fail":
         return "bad"
     if kind.startswith(("approval.", "limit.")) or data.get("verdict") == "wait":
         return "person"

@@ -7,12 +7,13 @@ from datetime import datetime
 from urllib.parse import quote
 
 from choragus.agents.cli.text import duration, money
-from choragus.mailbox.reader import Reader, ViewRow
+from choragus.mailbox.reader import EntryRow, Reader, ViewRow
 
-from .entries import entry
-from .fields import Fields, number, text, whole, within
+from .entries import entry, fields_of
+from .fields import Fields, each, number, text, whole, within
 from .html import Html, cut, h, joined, spelled
 from .layout import figure, live, nothing
+from .listing import link
 from .picture import Point, plot
 from .wording import dollars, when
 
@@ -21,7 +22,12 @@ MOST = 200
 
 ENTRIES = 500
 
-RATES = (("completion", "Completion rate"), ("errors", "Error rate"), ("escalation", "Escalation frequency"))
+RATES = (
+    ("passes", "Trials passed"),
+    ("completion", "Completion rate"),
+    ("errors", "Error rate"),
+    ("escalation", "Escalation frequency"),
+)
 
 
 def evaluations(reader: Reader, root: str) -> Html:
@@ -40,20 +46,48 @@ def evaluations(reader: Reader, root: str) -> Html:
 
 def evaluation(reader: Reader, root: str, row: ViewRow) -> Html:
     """The page of one."""
-    one = row.data
-    facts = [("agent", text(one, "agent")), ("dataset", text(one, "dataset")), ("version", text(one, "manifest")[:12])]
-    facts += [("cases", text(one, "cases")), ("repeats", text(one, "repeats"))]
+    told = row.data
+    facts = [
+        ("agent", text(told, "agent")),
+        ("dataset", text(told, "dataset")),
+        ("version", text(told, "manifest")[:12]),
+    ]
+    facts += [("cases", text(told, "cases")), ("repeats", text(told, "repeats"))]
     entries = list(reader.read(f"evaluation/{row.key}", 0, ENTRIES))
-    lines = [entry(each) for each in entries]
+    lines = [entry(one) for one in entries]
     return h(
         "div",
         h("p", [h("span", h("span", f"{name} ", class_="label"), value) for name, value in facts], class_="facts"),
         h("h1", f"Evaluation {row.key}"),
-        h("p", _verdict(one), " ended ", when(number(one, "ended"))),
-        h("section", h("h2", "Figures"), figures_of(within(one, "figures"))),
+        h("p", _verdict(told), " ended ", when(number(told, "ended"))),
+        h("section", h("h2", "Figures"), figures_of(within(told, "figures"))),
+        _cases(root, entries),
         h("section", h("h2", "Details"), h("ol", lines, class_="entries") if lines else nothing("None are stored.")),
         class_="page",
     )
+
+
+def _cases(root: str, entries: Iterable[EntryRow]) -> Html | None:
+    """How often each case passed, why it did not, and the runs of its trials."""
+    cases: dict[str, list[Fields]] = {}
+    for one in entries:
+        if one.kind == "trial.ended":
+            cases.setdefault(text(data := fields_of(one), "case"), []).append(data)
+    names = ("Case", "Passed", "Why not", "Runs")
+    head = h("tr", [h("th", name, scope="col") for name in names])
+    rows = h("tbody", [_case(root, *one) for one in cases.items()])
+    return h("section", h("h2", "Cases"), h("table", h("thead", head), rows, class_="rows")) if cases else None
+
+
+def _case(root: str, name: str, trials: Sequence[Fields]) -> Html:
+    failed = [[one for one in each(trial, "scores") if one.get("passed") is False] for trial in trials]
+    passed = sum(text(trial, "status") == "completed" and not bad for trial, bad in zip(trials, failed, strict=True))
+    why = dict.fromkeys(f"{text(one, 'name')}: {text(one, 'reason')}" for bad in failed for one in bad)
+    why |= dict.fromkeys(text(trial, "reason") for trial in trials if text(trial, "reason"))
+    runs = [h("a", text(trial, "run"), " ", href=link(root, text(trial, "run"))) for trial in trials]
+    kind = "completed" if passed == len(trials) else "failed"
+    told = h("span", f"{passed} of {len(trials)}", class_=f"status is-{kind}")
+    return h("tr", h("td", name), h("td", told), h("td", cut("; ".join(why), 400)), h("td", runs))
 
 
 def figures_of(figures: Fields) -> Html:
@@ -73,7 +107,8 @@ def figures_of(figures: Fields) -> Html:
 
 def _group(root: str, name: tuple[str, str], rows: Sequence[ViewRow]) -> Html:
     """One agent on one dataset: what became of the figures, the oldest first."""
-    plots = [plot(list(_rates(root, rows, key)), told, most=1.0, unit="%") for key, told in RATES]
+    rates = [(list(_rates(root, rows, key)), told) for key, told in RATES]
+    plots = [plot(points, told, most=1.0, unit="%") for points, told in rates if points]
     costs = [
         Point(
             at=_day(row), value=number(cost, "value"), low=_end(cost, "low"), high=_end(cost, "high"), to=_to(root, row)
@@ -81,7 +116,7 @@ def _group(root: str, name: tuple[str, str], rows: Sequence[ViewRow]) -> Html:
         for row in rows
         if (cost := within(within(row.data, "figures"), "cost")).get("value") is not None
     ]
-    plots.append(plot(costs, "Cost per run", unit="$"))
+    plots += [plot(costs, "Cost per run", unit="$")] if costs else []
     times = [
         Point(
             at=_day(row), value=number(half, "value"), low=_end(half, "low"), high=_end(half, "high"), to=_to(root, row)
@@ -89,7 +124,7 @@ def _group(root: str, name: tuple[str, str], rows: Sequence[ViewRow]) -> Html:
         for row in rows
         if (half := within(within(within(row.data, "figures"), "seconds"), "median")).get("value") is not None
     ]
-    plots.append(plot(times, "Time to completion, median", unit="s"))
+    plots += [plot(times, "Time to completion, median", unit="s")] if times else []
     agent, dataset = name
     return h("section", h("h2", f"{agent} on {dataset}"), h("div", plots, class_="plots"))
 
@@ -110,7 +145,18 @@ def _rates(root: str, rows: Iterable[ViewRow], key: str) -> Iterable[Point]:
 
 
 def _table(root: str, rows: Sequence[ViewRow]) -> Html:
-    names = ("Passed", "Evaluation", "Agent", "Dataset", "Cases", "Completion", "Errors", "Cost per run", "Ended")
+    names = (
+        "Verdict",
+        "Evaluation",
+        "Agent",
+        "Dataset",
+        "Cases",
+        "Trials passed",
+        "Completion",
+        "Errors",
+        "Cost per run",
+        "Ended",
+    )
     head = h("tr", [h("th", name, scope="col") for name in names])
     return h(
         "section",
@@ -129,10 +175,11 @@ def _row(root: str, row: ViewRow) -> Html:
         h("td", h("a", row.key, href=_to(root, row), class_="row")),
         h("td", text(one, "agent"), " ", h("code", text(one, "manifest")[:8])),
         h("td", cut(text(one, "dataset"), 60)),
-        h("td", f"{text(one, 'cases')} x {whole(one, 'repeats') or 1}"),
-        h("td", rate_of(figures, "completion")),
-        h("td", rate_of(figures, "errors")),
-        h("td", dollars(number(cost, "value")) if cost else ""),
+        h("td", f"{text(one, 'cases')} x {whole(one, 'repeats') or 1}", data_name="cases"),
+        h("td", rate_of(figures, "passes"), data_name="trials passed"),
+        h("td", rate_of(figures, "completion"), data_name="completion"),
+        h("td", rate_of(figures, "errors"), data_name="errors"),
+        h("td", dollars(number(cost, "value")) if cost else "", data_name="cost per run"),
         h("td", when(number(one, "ended"), short=True)),
     )
 
@@ -155,7 +202,7 @@ def rate_of(figures: Fields, key: str) -> str:
 def _interval(told: Fields, words: object) -> str:
     assert callable(words)
     low, high = _end(told, "low"), _end(told, "high")
-    return "" if low is None or high is None else f" ({words(low)} to {words(high)})"
+    return "" if low is None or high is None or not high else f" ({words(low)} to {words(high)})"
 
 
 def _end(told: Fields, name: str) -> float | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import islice
 
 import attrs
 
@@ -15,7 +16,7 @@ from .fields import number, text, whole
 from .html import Html, cut, h
 from .layout import live
 from .listing import link
-from .search import below
+from .search import children
 from .wording import dollars, status, took
 
 MOST = 200
@@ -43,7 +44,7 @@ def family(reader: Reader, root: str, row: ViewRow) -> Html | None:
     above = list(_above(reader, row))[::-1]
     tree = [Kin(row=one, depth=depth) for depth, one in enumerate(above)]
     tree.append(Kin(row=row, depth=len(above), word="this run"))
-    tree += list(_below(reader, row, len(above) + 1))[:MOST]
+    tree += islice(_below(reader, children(reader), row, len(above) + 1), MOST)
     related = [*_forks(reader, root, row), *_thread(reader, root, row)]
     if len(tree) == 1 and not related:
         return None
@@ -81,14 +82,14 @@ def _above(reader: Reader, row: ViewRow) -> Iterator[ViewRow]:
         row = found
 
 
-def _below(reader: Reader, row: ViewRow, depth: int) -> Iterator[Kin]:
+def _below(reader: Reader, known: Mapping[str, list[str]], row: ViewRow, depth: int) -> Iterator[Kin]:
     if depth > DEEPEST:
         return
-    for id in below(reader, row.key):
+    for id in known.get(row.key, ()):
         child = look(reader, id)
         if child is not None:
             yield Kin(row=child, depth=depth)
-            yield from _below(reader, child, depth + 1)
+            yield from _below(reader, known, child, depth + 1)
 
 
 def _forks(reader: Reader, root: str, row: ViewRow) -> Iterator[Html]:

@@ -7,6 +7,9 @@ from typing import TypeAlias
 
 Fields: TypeAlias = Mapping[str, object]
 
+MOST = 1e15
+"""A number beyond it is none that anything here has counted, timed or paid; nor is an infinite one."""
+
 
 def text(fields: Fields, name: str) -> str:
     """A field as text; empty when it is missing."""
@@ -17,7 +20,8 @@ def text(fields: Fields, name: str) -> str:
 def number(fields: Fields, name: str) -> float:
     """A field as a number; 0 when it is none."""
     value = fields.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+    known = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MOST
+    return float(str(value)) if known else 0.0
 
 
 def whole(fields: Fields, name: str) -> int:

@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Awaitable, Iterable, Mapping
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import attrs
@@ -126,12 +125,7 @@ class Gate:
         """The session's number, and whether it is open. Without a token there are none, and forms go by who asks."""
         if not self.token:
             return "", True
-        try:
-            cookies = SimpleCookie(headers.get("cookie", ""))
-        except CookieError:
-            cookies = SimpleCookie()
-        given = cookies.get(self._cookie_name)
-        nonce, _, signature = ("" if given is None else given.value).partition(".")
+        nonce, _, signature = _cookie(headers.get("cookie", ""), self._cookie_name).partition(".")
         if nonce and _same(signature, self._signed("session", nonce)):
             return nonce, True
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
@@ -160,7 +154,7 @@ class Gate:
         if self.read_only:
             raise Problem(403, "read-only", "this page only shows: nothing is decided here")
         origin, site = headers.get("origin", ""), headers.get("sec-fetch-site", "same-origin")
-        own = bool(origin) and urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+        own = bool(origin) and _place(origin) == headers.get("host", "").lower()
         if not own or site != "same-origin":
             raise Problem(403, "origin", "the form was sent from another page: decide on this page itself")
 
@@ -196,8 +190,10 @@ def gate(
         raise TypeError(f"identify={identify!r} must be a function of the scope that says who asks, or None")
     if identify is None and not token and not read_only:
         raise ValueError("nothing says who may decide here: give identify=, token= or read_only=True")
+    if isinstance(hosts, str):
+        raise TypeError(f"hosts={hosts!r} is one text: give a list of names, as hosts=[{hosts!r}]")
     secret = hashlib.sha256(b"choragus page\n" + token.encode()).digest() if token else secrets.token_bytes(32)
-    named = None if hosts is None else frozenset(one.lower() for one in hosts)
+    named = None if hosts is None else frozenset(one.lower() if one.count(":") > 1 else _name(one) for one in hosts)
     return Gate(inner=inner, identify=identify, token=token, read_only=read_only, hosts=named, secret=secret)
 
 
@@ -230,6 +226,20 @@ def _with_headers(send: Send) -> Send:
 
 def _same(given: str, wanted: str) -> bool:
     return hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode("utf-8", "replace"))
+
+
+def _cookie(header: str, name: str) -> str:
+    """A cookie by its name. Others on the same host, as those of another port, may have any form."""
+    pairs = (one.strip().partition("=") for one in header.split(";"))
+    return next((value.strip() for key, _, value in pairs if key.strip() == name), "")
+
+
+def _place(origin: str) -> str:
+    """The host and port of an Origin header; empty when it has none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _name(host: str) -> str:

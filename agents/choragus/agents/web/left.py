@@ -1,4 +1,4 @@
-"""Decisions that are recorded in the file and that no runtime has taken up yet, as a card tells of them."""
+"""What a decision meets: others that no runtime has taken up yet, and a run that is refused; as a card tells of it."""
 
 from __future__ import annotations
 
@@ -25,6 +25,12 @@ def left_for(reader: Reader, one: Approval | Unknown) -> list[str]:
     waiting = _waiting(reader, actor_id(GUARDRAIL, one.run), "choragus.decide")
     same = [word for word in waiting if (word.get("call"), word.get("hash")) == (one.call, one.hash)]
     return [f"{_word(word)} by {text(word, 'by')}" for word in same]
+
+
+def refusal(reader: Reader, run: str) -> str:
+    """Why a run is refused, as when its agent has changed; empty when it is not."""
+    row = reader.view("refused", run)
+    return "" if row is None else text(row.data, "why")
 
 
 def _word(decision: Fields) -> str:

@@ -83,6 +83,9 @@ class Bell:
             last: the `seq` up to which the file was read when this began.
             after: the `seq` behind which to go on; None: from now on.
         """
+        if len(self._listeners) >= self._most:  # many have come at once, and each found room
+            yield "retry: 10000\n: full\n\n"
+            return
         listener = _Listener(asyncio.get_running_loop())
         self._join(listener, last)
         try:

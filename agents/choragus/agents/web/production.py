@@ -40,7 +40,9 @@ def production_page(reader: Reader, root: str, query: Mapping[str, str]) -> Html
         _form(root, since, by),
         h("p", fault, role="alert", class_="fault") if fault else None,
         figures_of(total),
-        h("section", h("h2", "By day"), h("div", _plots(groups), class_="plots")) if by == "day" and groups else None,
+        h("section", h("h2", "Over time"), h("div", _plots(groups), class_="plots"))
+        if by == "day" and groups
+        else None,
         h("section", h("h2", f"By {by}"), _table(groups)),
         class_="page",
     )
@@ -90,6 +92,12 @@ def _table(groups: Mapping[str, Fields]) -> Html:
 
 
 def _row(name: str, figures: Fields) -> Html:
-    rates = [h("td", rate_of(figures, key)) for key in ("completion", "errors", "escalation")]
+    rates = [h("td", rate_of(figures, key), data_name=key) for key in ("completion", "errors", "escalation")]
     cost = dollars(number(within(figures, "cost"), "value"))
-    return h("tr", h("td", name or "(none)"), h("td", thousands(whole(figures, "ended"))), rates, h("td", cost))
+    return h(
+        "tr",
+        h("td", name or "(none)"),
+        h("td", thousands(whole(figures, "ended")), data_name="ended"),
+        rates,
+        h("td", cost, data_name="cost per run"),
+    )

@@ -13,6 +13,7 @@ from .family import family
 from .fields import Fields, number, text, texts, whole
 from .html import Html, cut, h
 from .layout import figure, live
+from .left import refusal
 from .listing import link
 from .picture import Bar, shares, timeline
 from .talk import conversation, plan
@@ -31,7 +32,7 @@ def run_page(reader: Reader, root: str, row: ViewRow, window: Window, said: int 
         "div",
         _head(row),
         cards.of_run(reader, row.key),
-        _outcome(run),
+        _outcome(run, refusal(reader, row.key)),
         live("figures", _figures(run)),
         _pictures(reader, root, row),
         family(reader, root, row),
@@ -63,8 +64,8 @@ def _head(row: ViewRow) -> Html:
     )
 
 
-def _outcome(run: Fields) -> Html | None:
-    parts: list[Html] = []
+def _outcome(run: Fields, held: str) -> Html | None:
+    parts = [h("p", h("strong", "refused "), held, class_="fault")] if held else list[Html]()
     if text(run, "status") not in FINAL:
         parts += [h("p", h("strong", "waits for "), one, class_="waits") for one in texts(run, "waits")]
         parts += [h("p", h("strong", "paused "), text(run, "paused"))] if run.get("paused") else []
@@ -72,6 +73,9 @@ def _outcome(run: Fields) -> Html | None:
         parts.append(h("p", text(run, "outcome"), class_="words outcome"))
     if text(run, "achieved"):
         parts.append(h("p", h("strong", "achieved "), text(run, "achieved"), class_="words"))
+    if text(run, "correction"):
+        said = h("span", f"corrected by {text(run, 'corrected_by')} to", class_="label")
+        parts += [h("p", said), h("p", text(run, "correction"), class_="words outcome")]
     if texts(run, "sources"):
         parts.append(h("p", h("span", "answer from ", class_="label"), ", ".join(texts(run, "sources"))))
     return live("outcome", h("h2", "Outcome"), parts) if parts else None

@@ -44,7 +44,7 @@ class Search:
     def of(cls, query: Mapping[str, str]) -> Search:
         """As it stands in an address."""
         fault, page, since = "", query.get("page", "1"), query.get("since", "").strip()
-        if not (page.isascii() and page.isdigit() and 1 <= int(page[:9]) <= LAST_PAGE):
+        if not (page.isascii() and page.isdigit() and len(page) < 9 and 1 <= int(page) <= LAST_PAGE):
             fault, page = f"page {page[:20]!r} is none: pages are counted from 1", "1"
         if since and _day(since) is None:
             fault, since = f"since {since[:20]!r} is no day: write it as 2026-11-20", ""
@@ -120,10 +120,15 @@ def counts(reader: Reader) -> Counter[str]:
     return Counter({str(state): int(str(count)) for state, count in rows if state is not None})
 
 
-def below(reader: Reader, run: str) -> list[str]:
-    """The ids of the sub-runs of a run, in the order of their starts; at most 200."""
-    statement = f"SELECT key FROM view WHERE kind = 'run' AND {_FIELD % 'parent'} = ? ORDER BY sort, key LIMIT 200"
-    return [str(key) for (key,) in reader.rows(statement, run)]
+def children(reader: Reader) -> dict[str, list[str]]:
+    """The ids of the sub-runs of each run that has any, in the order of their starts; read once for a whole tree."""
+    parent = _FIELD % "parent"
+    found: dict[str, list[str]] = {}
+    for above, run in reader.rows(
+        f"SELECT {parent}, key FROM view WHERE kind = 'run' AND {parent} > '' ORDER BY sort, key"
+    ):
+        found.setdefault(str(above), []).append(str(run))
+    return found
 
 
 def _day(text: str) -> float | None:

@@ -11,7 +11,7 @@ from .fields import Fields, each, text
 from .html import Html, cut, h, spelled
 from .layout import live
 from .listing import link, pager
-from .wording import status
+from .wording import counted, status
 
 PAGE = 40
 """Lines of a conversation on a page."""
@@ -43,7 +43,7 @@ def conversation(reader: Reader, root: str, run: str, after: int | None) -> Html
         )
     shown = h("ol", [_line(one) for one in lines], class_="said")
     folded = h(
-        "details", h("summary", h("h2", "Conversation"), f"{last} lines"), turn, shown, id="said", open=last <= 12
+        "details", h("summary", h("h2", "Conversation"), counted(last, "line")), turn, shown, id="said", open=last <= 12
     )
     return live("conversation", folded)
 
@@ -59,7 +59,7 @@ def _line(one: EntryRow) -> Html:
     return h(
         "li",
         h("span", who, class_=f"who w-{role if role in ('user', 'assistant', 'tool') else 'other'}"),
-        h("div", _words(words), asked, h("p", f"{count} pictures", class_="nothing") if count else None),
+        h("div", _words(words), asked, h("p", counted(count, "picture"), class_="nothing") if count else None),
         class_="bad" if data.get("is_error") else None,
     )
 

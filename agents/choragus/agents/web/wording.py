@@ -16,7 +16,7 @@ STATUSES = ("running", "waiting", "paused", "completed", "failed", "limit", "den
 _SIGNS = {
     "running": "▸",
     "waiting": "◷",
-    "paused": "॥",
+    "paused": "‖",
     "completed": "✓",
     "failed": "✕",
     "limit": "▲",
@@ -39,12 +39,19 @@ def when(at: float, *, short: bool = False) -> Html:
     """A moment; the exact one is its title."""
     if not at:
         return h("span", "never")
-    then = datetime.fromtimestamp(at)
-    exact = moment(at)
+    try:
+        then, exact = datetime.fromtimestamp(at), moment(at)
+    except (ValueError, OverflowError, OSError):  # nothing that a clock has shown
+        return h("span", repr(at))
     told = exact
     if short:
         told = f"{then:%H:%M:%S}" if then.date() == datetime.now().date() else f"{then:%d %b %H:%M}"
     return h("time", told, datetime=then.astimezone().isoformat(timespec="seconds"), title=exact)
+
+
+def counted(number: int, one: str, several: str = "") -> str:
+    """So many of something."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
 
 
 def took(started: float, ended: float) -> str:

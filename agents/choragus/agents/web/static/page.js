@@ -24,6 +24,7 @@ function tell(text) {
 
 // A part in which somebody has typed is left alone: nobody's words are lost, nor what they were about to decide on.
 function isInUse(part) {
+  if (part.matches("[data-typed]") || part.querySelector("[data-typed]")) return true;  // it was refused, and stands again
   if (isTyping(document.activeElement) && part.contains(document.activeElement)) return true;
   return [...part.querySelectorAll("input, textarea, select")].some((one) => {
     if (one.type === "hidden" || one.dataset.filled === one.value) return false;
@@ -98,6 +99,7 @@ async function refresh() {
     const address = new URL(location.href);
     for (const name of ["told", "about"]) address.searchParams.delete(name);
     const answer = await fetch(address, { credentials: "same-origin", headers: { accept: "text/html" } });
+    if (answer.status === 401 || answer.status === 403) tell("You are not let in any more: open this page again");
     if (answer.ok) show(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch { /* the service is away; the stream of news says so */ }
   loading = false;
@@ -112,16 +114,24 @@ function concerns(run) {
 
 function show(fresh) {
   const before = spoken();
+  const isPage = Boolean(fresh.body.dataset.events);  // and no form of the service's own to sign in by
   for (const part of document.querySelectorAll("[data-live]")) {
     const other = fresh.getElementById(part.id);
-    if (other) replace(part, other);
+    if (other) replace(part, other); else if (isPage && !isInUse(part)) part.remove();
   }
   for (const other of fresh.querySelectorAll("[data-live]")) if (!byId(other.id)) insert(other, fresh);
   const count = fresh.getElementById("nav-waiting");
   if (count && byId("nav-waiting").innerHTML !== count.innerHTML) byId("nav-waiting").innerHTML = count.innerHTML;
   prepare();
+  renew(fresh);
   const after = spoken();
   if (after !== before) tell(after);
+}
+
+// A card that somebody works on stands as it did, and is sent with what the service takes now: it may have been restarted.
+function renew(fresh) {
+  const given = fresh.querySelector("input[name=csrf]");
+  if (given) for (const one of document.querySelectorAll("input[name=csrf]")) one.value = given.value;
 }
 
 // What is worth being read out: the state of the run that is looked at, and how much waits for a person.
@@ -143,10 +153,16 @@ function insert(other, fresh) {
 
 function listen() {
   let source = null;
+  let lost = false;
   let again = null;
   const open = () => {
     source = new EventSource(body.dataset.events);
-    source.onopen = () => { live.textContent = "live"; live.classList.add("is-on"); };
+    source.onopen = () => {
+      live.textContent = "live";
+      live.classList.add("is-on");
+      if (lost) want(0);
+      lost = false;
+    };
     source.onmessage = (event) => {
       const told = JSON.parse(event.data);
       const run = body.dataset.run;
@@ -154,16 +170,18 @@ function listen() {
       want(told.all || !run || told.runs.some(concerns) ? 0 : 5000);
     };
     source.onerror = () => {
+      lost = true;
       live.textContent = "not live";
       live.classList.remove("is-on");
       if (source.readyState !== EventSource.CLOSED) return;
+      want(0);  // which says it, when nobody is let in any more
       clearTimeout(again);
       again = setTimeout(open, 5000);
     };
   };
   open();
   addEventListener("pagehide", () => source.close());
-  addEventListener("pageshow", (event) => { if (event.persisted) { open(); want(0); } });
+  addEventListener("pageshow", (event) => { if (event.persisted) { unsend(); open(); want(0); } });
   addEventListener("visibilitychange", () => { if (!document.hidden && wanted) want(0); });
 }
 
@@ -231,6 +249,11 @@ addEventListener("submit", (event) => {
   if (form.dataset.sent) { event.preventDefault(); return; }
   form.dataset.sent = "1";
 });
+
+// Who comes back to a page that was left may send its forms again.
+function unsend() {
+  for (const form of document.forms) delete form.dataset.sent;
+}
 
 // Where a link leads to an entry, that entry is open.
 function unfoldTarget() {
