@@ -11,7 +11,8 @@ import pytest
 
 from choragus.actors.draft import Draft
 from choragus.agents import visit
-from choragus.agents.logbook.table import KINDS, complaints
+from choragus.agents.logbook.checking import complaints
+from choragus.agents.logbook.table import KINDS
 
 from .cli_clerk import leave_waiting
 from .many_runs import fill

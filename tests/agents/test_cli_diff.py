@@ -255,7 +255,8 @@ LIGHT = """
 import sys
 from choragus.agents.cli import main
 main(["diff", *sys.argv[1:]])
-heavy = {"attrs", "msgspec", "anyio", "cattrs", "choragus.agents.runtime", "opentelemetry"} & sys.modules.keys()
+names = {"attrs", "msgspec", "anyio", "cattrs", "choragus.agents.runtime", "opentelemetry", "_hashlib", "shutil"}
+heavy = names & sys.modules.keys()
 print("heavy:", sorted(heavy))
 """
 

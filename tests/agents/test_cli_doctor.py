@@ -147,8 +147,19 @@ def test_little_room_a_large_log_and_missing_extras_are_told(
 
     assert found["disk"]["level"] == "needs you"
     assert found["size"]["level"] == "note"
-    assert found["versions"]["remedy"].startswith("pip install 'choragus[web]'")
+    assert found["versions"]["remedy"] == "as far as you need them: pip install 'choragus[web]'"
     assert found["versions"]["level"] == "ok"
+
+
+def test_a_remedy_is_printed_on_one_line(
+    done: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extras = {f"extra-{letter}": ("no-such-distribution",) for letter in "abcdefghijkl"}
+    monkeypatch.setattr(doctor, "EXTRAS", extras)
+
+    main(["doctor", done])
+
+    assert f"pip install 'choragus[{','.join(extras)}]'" in capsys.readouterr().out
 
 
 def test_a_run_that_is_refused_is_found(done: str, look: Look) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from argparse import _SubParsersAction
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +14,9 @@ import pytest
 from choragus.agents.agent import Agent
 from choragus.agents.cli import command as declaring
 from choragus.agents.cli import main
-from choragus.agents.cli.catalogue import COMMANDS
+from choragus.agents.cli.catalogue import ALSO, COMMANDS, GROUPS
 from choragus.agents.cli.exit import Exit
+from choragus.agents.cli.parser import parser
 from choragus.agents.runtime import Runtime
 from choragus.agents.scripted import ScriptedModel
 from choragus.mailbox.schema import MIGRATIONS
@@ -170,9 +172,9 @@ def test_help_names_every_command_and_exit_code(told: Callable[..., str], monkey
     text = told("--help")
 
     assert max(map(len, text.splitlines())) <= 80
-    assert set(re.findall(r"^    (\w+)  ", text.partition("exit codes:")[0], flags=re.MULTILINE)) == set(COMMANDS)
-
-    assert all(f"\n    {command} " in text for command in COMMANDS)
+    commands = text.partition("options:")[0]
+    assert re.findall(r"^  (\w+)  ", commands, flags=re.MULTILINE) == list(COMMANDS)
+    assert re.findall(r"^([a-z, ]+):$", commands, flags=re.MULTILINE) == list(GROUPS.values())
     assert all(re.search(rf"\b{code.value}\b", text.partition("exit codes:")[2]) for code in Exit)
 
 
@@ -189,3 +191,38 @@ def _change(path: Path, statement: str) -> None:
 
 def _bytes(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
+
+
+def test_help_as_a_word_is_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", "stats"]) == Exit.OK
+
+    assert capsys.readouterr().out.startswith("usage: choragus stats ")
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [("statz", "did you mean stats? "), ("kill", "did you mean cancel? "), ("xyzzy", "there is no command 'xyzzy': `")],
+)
+def test_a_word_that_is_no_command_is_told_which_is_meant(
+    word: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([word, "runs.db"]) == Exit.USAGE
+
+    said = capsys.readouterr().err
+    assert told in said
+    assert said.endswith("`choragus --help` lists all\n")
+
+
+def test_other_tools_words_are_no_commands_and_mean_one() -> None:
+    words = [word for meant in ALSO.values() for word in meant.split()]
+
+    assert set(ALSO) <= set(COMMANDS)
+    assert not set(words) & set(COMMANDS)
+    assert len(words) == len(set(words))
+
+
+def test_each_value_of_each_option_has_a_name() -> None:
+    (commands,) = (one for one in parser()._actions if isinstance(one, _SubParsersAction))
+    actions = [(name, action) for name, one in commands.choices.items() for action in one._actions]
+
+    assert [(name, action.dest) for name, action in actions if action.nargs != 0 and action.metavar is None] == []

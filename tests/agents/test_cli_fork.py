@@ -193,7 +193,7 @@ async def test_verify_finds_a_damaged_citation(file: str, capsys: Printed) -> No
     assert await command("verify", file) == Exit.PROBLEMS
 
     said = capsys.readouterr().out
-    assert f"entry 1 of stream 'run/{fork.id}' does not match its hash" in said
+    assert f"entry 1 of stream 'run/{fork.id}' (stream.forked) does not match its hash" in said
     assert f"entry 1 of stream 'run/{fork.id}' does not cite the hash of entry 8 of stream 'run/{RUN}'" in said
 
 

@@ -14,6 +14,7 @@ import choragus.agents
 from choragus.agents.cli.planned import PLAN_KINDS
 from choragus.agents.cli.text import columns
 from choragus.agents.cli.timeline import _KINDS, Timeline
+from choragus.agents.cli.verdict import VERDICT_KINDS
 from choragus.agents.plan import book
 from choragus.mailbox.citation import FORKED
 from choragus.mailbox.turn import LogEntry
@@ -66,19 +67,20 @@ LEFT_OUT = {
 
 def written() -> Iterator[str]:
     """The kinds that stand in the source where something is written down."""
-    for path in SOURCE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    texts = (path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py"))
+    for text in (one for one in texts if any(f".{writer}(" in one for writer in WRITERS)):
+        for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in WRITERS:
                 for given in node.args:
                     inner = [] if isinstance(given, ast.Call | ast.Dict | ast.JoinedStr) else ast.walk(given)
-                    texts = [one.value for one in inner if isinstance(one, ast.Constant)]
-                    yield from (one for one in texts if isinstance(one, str) and KIND.fullmatch(one))
+                    said = [one.value for one in inner if isinstance(one, ast.Constant)]
+                    yield from (one for one in said if isinstance(one, str) and KIND.fullmatch(one))
     yield from (book.PROPOSED, book.REVISED, book.STARTED, book.RETRIED, book.FALLBACK)
     yield from (book.SUCCEEDED, book.FAILED, book.SKIPPED, book.ESCALATED, FORKED)
 
 
 OF_THE_KERNEL = {"actor.failed", "message.parked"}
-TOLD = set(_KINDS) | PLAN_KINDS
+TOLD = set(_KINDS) | PLAN_KINDS | VERDICT_KINDS
 FIELDS = ("step", "call", "by", "steps", "found", "texts", "given", "faults", "approvers", "reason", "started", "end")
 STRANGE: list[object] = [None, 3, "x" * 300, ["y" * 300], {"a": 1}, [{"source": "z" * 300}]]
 ODD = [{}, *(dict.fromkeys(FIELDS, odd) for odd in STRANGE)]
@@ -140,6 +142,20 @@ SAMPLES = [
     ("plan.revised", {"by": "model", "reason": "one more"}, "revised by the model: one more"),
     ("step.fallback", {"step": "a", "by": "tool look", "reason": "no"}, "fallback a by tool look: no"),
     ("step.escalated", {"step": "a", "reason": "no"}, "escalated a: no"),
+    ("run.judged", {"succeeded": True, "by": "paid", "reason": ""}, "judged it succeeded, by paid"),
+    (
+        "run.judged",
+        {"succeeded": False, "by": "it", "reason": "", "score": 0.25, "cost_usd": 0.5},
+        "judged it did not succeed with 0.25, by it ($0.5000)",
+    ),
+    (
+        "run.judged",
+        {"succeeded": None, "by": "it", "reason": ""},
+        "judged nobody knows whether it succeeded, by it",
+    ),
+    ("judge.failed", {"tries": 2, "reason": "no answer"}, "failed judge, try 2: no answer"),
+    ("run.corrected", {"answer": "5", "by": "mia", "reason": "wrong"}, "corrected by mia: wrong"),
+    ("correction.refused", {"by": "mia", "reason": "no run"}, "corrected not: by mia: no run"),
 ]
 
 
@@ -147,7 +163,7 @@ SAMPLES = [
     ("kind", "data", "told"), SAMPLES, ids=[f"{kind}-{at}" for at, (kind, *_) in enumerate(SAMPLES)]
 )
 def test_a_line_says_what_happened(kind: str, data: dict[str, object], told: str) -> None:
-    (_, line) = Timeline(80).lines([entry(kind, data)])
+    _, line, *_ = Timeline(80).lines([entry(kind, data)])
 
     assert " ".join(line.split()[2:]) == told
     assert columns(line) <= 80

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import anyio
@@ -19,6 +21,7 @@ from choragus.agents import visit
 from choragus.agents.approval import approval_id
 from choragus.agents.cli import main
 from choragus.agents.cli.exit import Exit
+from choragus.agents.cli.flight import Flight
 from choragus.agents.errors import Failed, Waiting
 from choragus.agents.runtime import Runtime
 
@@ -58,6 +61,8 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
             time.sleep(0.01)
         owner.send_signal(signal.SIGKILL)
         owner.wait()
+    for end in ("", "-wal"):
+        shutil.copy(f"{path}{end}", folder / f"cut.db{end}")
 
     async def reopen() -> None:
         async with Runtime(path, agents=[clerk()]) as runtime:
@@ -80,6 +85,57 @@ def unknown(killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> st
 async def _result(file: str) -> str:
     async with Runtime(file, agents=[clerk()]) as runtime:
         return str(await (await runtime.run(RUN)).result(5.0))
+
+
+# before anybody has opened the file again
+
+
+def test_show_tells_what_was_under_way_when_the_process_was_killed(
+    killed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut = str(killed.with_name("cut.db"))
+
+    assert main(["show", cut, RUN]) == Exit.OK
+
+    text = capsys.readouterr().out
+    assert "2.1    cut off    pay was under way when its process ended: nobody knows whether it\n" in text
+    assert text.endswith("nobody owns the file: the run goes on when it is next opened\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [("body = X'7B'", True), ("body = X'5B315D'", True), ("state = 'held'", False)],
+    ids=["damaged", "odd", "known not to have begun"],
+)
+def test_a_call_is_told_though_damaged_and_not_when_it_never_began(
+    change: str, told: bool, killed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for end in ("", "-wal"):
+        shutil.copy(killed.with_name(f"cut.db{end}"), tmp_path / f"cut.db{end}")
+    with closing(sqlite3.connect(tmp_path / "cut.db")) as connection:
+        connection.execute(f"UPDATE effect SET {change}")
+        connection.commit()
+
+    assert main(["show", str(tmp_path / "cut.db"), RUN]) == Exit.OK
+
+    assert ("was under way when its process ended" in capsys.readouterr().out) == told
+
+
+def test_a_call_that_goes_on_is_under_way() -> None:
+    flight = Flight(RUN, "2.1", "pay", 10.0, False)
+
+    assert flight.row(12.5, True)[1:4] == ("2.1", "under way", "pay, for 2.5 s")
+    assert "made again" in flight._replace(is_repeatable=True).row(12.5, False).gist
+
+
+def test_the_doctor_knows_no_outcome_of_what_was_cut_off(killed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cut = str(killed.with_name("cut.db"))
+
+    assert main(["doctor", cut, "--json"]) == Exit.PROBLEMS
+
+    (found,) = (one for one in map(json.loads, capsys.readouterr().out.splitlines()) if one["about"] == "outcomes")
+    assert found["told"] == f"1 call cut off that cannot be repeated: {RUN} 2.1 pay"
+    assert found["remedy"] == f"start the service again, then: choragus approvals {cut}"
 
 
 # settle

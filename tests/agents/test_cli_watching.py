@@ -220,16 +220,19 @@ def test_without_unicode_everything_is_still_printed(waits: str) -> None:
 # run and serve
 
 
-def test_serve_owns_the_file_until_it_is_told_to_end(tmp_path: Path) -> None:
+def test_serve_owns_the_file_until_it_is_told_to_end(
+    tmp_path: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = str(tmp_path / "app.db")
+    monkeypatch.setenv("CHORAGUS_TEST_FILE", file)
     with process(*CHORAGUS, "serve", "--app", APP, file=file) as serve:
         lines_until(serve, "ends it in order")
-        with process(*CHORAGUS, "run", "--app", APP, "quick", "Go.", file=file) as run:
-            out, err = run.communicate(timeout=SEEN)
+        ran = main(["run", "--app", APP, "quick", "Go."])
         told = lines_until(serve, "completed")
         code, rest, complaint = end(serve, signal.SIGTERM)
 
-    assert (run.returncode, out) == (Exit.OK, "It is done.\nAll of it.\n")
+    out, err = capsys.readouterr()
+    assert (ran, out) == (Exit.OK, "It is done.\nAll of it.\n")
     assert "it is left the message" in err
     assert "started    quick: Go." in told[0]
     assert (code, complaint) == (Exit.OK, "")

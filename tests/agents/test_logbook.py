@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from choragus.agents import Agent, Breaker, Runtime, ScriptedModel, UnknownRun
 from choragus.agents.cli import main
+from choragus.agents.logbook.checking import complaints, without_content
 from choragus.agents.logbook.listing import as_markdown
 from choragus.agents.logbook.query import Search, search
-from choragus.agents.logbook.table import KINDS, complaints, without_content
+from choragus.agents.logbook.table import KINDS
 from choragus.agents.toolbelt.lane import Circuit
 from choragus.mailbox.reader import Reader
 
 from .test_cli_kinds import written
 
 PAGE = Path(__file__).parents[2] / "docs/logbook.md"
+PRODUCED = Path(__file__).with_name("produced_kinds.txt")
 BY_THE_KERNEL = {
     *("system.opened", "commit.repeated", "actor.failed", "actor.restarted", "actor.suspended", "actor.cut_off"),
     *("message.parked", "supervisor.gave_up", "supervisor.restarted", "supervisor.ended"),
@@ -138,3 +141,21 @@ def test_a_breaker_tells_when_it_moves() -> None:
     circuit.ended(circuit.admit(), False)
 
     assert moves == [30.0, 0.0]
+
+
+def test_every_kind_is_produced_by_a_test() -> None:
+    """As recorded; a test that is gone, or a kind that nothing has produced, is for `record_kinds.py` to find anew."""
+    recorded = dict(line.split(" ", 1) for line in PRODUCED.read_text(encoding="utf-8").splitlines())
+    gone = [test for test in recorded.values() if not _is_there(*test.split("::"))]
+
+    assert set(KINDS) - set(recorded) == set(), "write a test, then run tests/agents/record_kinds.py"
+    assert set(recorded) - set(KINDS) == set(), "run tests/agents/record_kinds.py"
+    assert gone == [], "run tests/agents/record_kinds.py"
+
+
+def _is_there(path: str, *names: str) -> bool:
+    file = PAGE.parents[1] / path
+    return (
+        file.exists()
+        and re.search(rf"^ *(async )?def {names[-1]}\(", file.read_text("utf-8"), re.MULTILINE) is not None
+    )

@@ -71,7 +71,8 @@ async def test_a_replayed_run_is_the_recorded_one_line_by_line(file: Path) -> No
 
 
 def _timeless(data: dict[str, object]) -> dict[str, object]:
-    return {name: each for name, each in data.items() if name not in ("started", "ended", "bound", "hash", "at")}
+    times = ("started", "ended", "waited", "bound", "hash", "at")
+    return {name: each for name, each in data.items() if name not in times}
 
 
 async def test_a_recorded_agent_is_the_same_agent_to_a_run(file: Path) -> None:

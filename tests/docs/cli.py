@@ -7,6 +7,7 @@ from argparse import Action, ArgumentParser, _SubParsersAction
 from collections.abc import Iterator
 from pathlib import Path
 
+from choragus.agents.cli.catalogue import COMMANDS, GROUPS
 from choragus.agents.cli.exit import Exit
 from choragus.agents.cli.parser import parser
 
@@ -84,11 +85,17 @@ $ choragus completion fish > ~/.config/fish/completions/choragus.fish
 def page() -> str:
     """The page as it has to be."""
     (commands,) = (one for one in parser()._actions if isinstance(one, _SubParsersAction))
-    summaries = {one.dest: one.help or "" for one in commands._choices_actions}
+    summaries = {name: one.summary for name, one in COMMANDS.items()}
     codes = "".join(f"| {code.value} | {CODES[code]} |\n" for code in Exit)
-    listed = "".join(f"| [`{name}`](#{name}) | {summary} |\n" for name, summary in summaries.items())
-    sections = "".join(line for name, one in commands.choices.items() for line in _section(name, one, summaries[name]))
-    return f"{HEAD}{codes}{COMPLETION}\n| command | |\n|---|---|\n{listed}{sections}"
+    listed = "".join(
+        (f"\n{GROUPS[name].capitalize()}:\n\n| command | |\n|---|---|\n" if name in GROUPS else "")
+        + f"| [`{name}`](#{name}) | {summary} |\n"
+        for name, summary in summaries.items()
+    )
+    sections = "".join(
+        line for name, summary in summaries.items() for line in _section(name, commands.choices[name], summary)
+    )
+    return f"{HEAD}{codes}{COMPLETION}{listed}{sections}"
 
 
 def _section(name: str, one: ArgumentParser, summary: str) -> Iterator[str]:

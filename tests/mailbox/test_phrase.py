@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from choragus.mailbox.phrase import _PHRASES, shortened, spelled_out
+from choragus.mailbox.spelling import Speller
 
 STREAM = "run/2e294759edff"
 RESERVED = (
@@ -58,3 +59,35 @@ def test_the_forms_are_those_of_the_schema() -> None:
 def test_what_stands_for_nothing_is_refused(kept: bytes) -> None:
     with pytest.raises(ValueError, match="stands for no phrase"):
         spelled_out(STREAM, kept)
+
+
+bodies = st.binary(max_size=40) | st.lists(st.sampled_from([p.encode() for p in _PHRASES])).map(b"".join)
+forms = bodies.map(lambda body: shortened("a/KEY", body)) | st.text("\x00\x01\x02\x03\x04\x1f ~aA", max_size=6).map(
+    str.encode
+)
+
+
+@given(st.lists(forms, min_size=1, max_size=5))
+def test_many_are_spelled_out_as_each_is(kept: list[bytes]) -> None:
+    told = Speller().spelled(kept)
+
+    if told is None:
+        assert any(form[:1] == b"\x00" or not is_form(form) for form in kept)
+    else:
+        assert [body.replace(b"\x01", b"KEY") for body in told] == [spelled_out("a/KEY", form) for form in kept]
+
+
+def is_form(kept: bytes) -> bool:
+    try:
+        return bool(spelled_out("a/KEY", kept)) or True
+    except ValueError:
+        return False
+
+
+def test_what_was_said_once_is_not_remembered_for_ever() -> None:
+    speller = Speller()
+    for number in range(3):
+        speller.spelled([b'\x02 "%d",' % (number * 10_000 + more) for more in range(3_000)])
+
+    assert speller.spelled([b'\x02 "29999",']) == [b"%b" % spelled_out("", b'\x02 "29999",')]
+    assert len(speller._seconds.__self__) <= 4_096  # type: ignore[attr-defined]  # a bound method of a dict

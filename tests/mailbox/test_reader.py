@@ -20,7 +20,7 @@ from choragus.mailbox.reader import Reader
 from choragus.mailbox.sqlite import SqliteStore
 from choragus.mailbox.turn import Batch, Entry, Turn, View
 
-HEAVY = ("attrs", "attr", "msgspec", "cattrs", "anyio", "asyncio", "aiosqlite", "opentelemetry")
+HEAVY = ("_hashlib", "attrs", "attr", "msgspec", "cattrs", "anyio", "asyncio", "aiosqlite", "opentelemetry")
 
 
 @pytest.fixture
@@ -176,6 +176,21 @@ def test_the_reader_knows_the_schema_by_heart() -> None:
     assert ", ".join((*schema.VIEW.sealed, "digest")) == reader._VIEW
     assert [one.rpartition(".")[2] for one in reader._ENTRY.split(", ")] == [*schema.ENTRY.sealed, "digest"]
     assert schema.ENTRY.size == reader._ENTRY_DIGEST
+
+
+def test_a_file_is_read_where_nothing_can_be_put_beside_it(path: Path) -> None:
+    Path(f"{path}-shm").mkdir()  # as on a full disk, or in a folder that is only for reading
+
+    with Reader(path) as file:
+        assert [one.key for one in file.views("run", newest=True, limit=2)] == ["7a", "5f2c"]
+
+
+def test_where_a_log_lies_beside_it_too_that_is_refused_with_its_remedy(path: Path) -> None:
+    Path(f"{path}-shm").mkdir()
+    Path(f"{path}-wal").mkdir()
+
+    with pytest.raises(StoreError, match=r"cannot be read: .*: see to its disk, which may be full"):
+        Reader(path)
 
 
 def test_nothing_but_the_standard_library_is_imported() -> None:

@@ -15,8 +15,9 @@ from choragus.actors.testing.simulation import simulated
 from choragus.mailbox.memory import MemoryStore
 from choragus.mailbox.store import Store
 from choragus.mailbox.turn import SYSTEM_STREAM, Committed, Entry
+from choragus.supervision.shutdown import AutoShutdown
 from choragus.supervision.spec import Child, Supervisor
-from choragus.supervision.strategy import OneForOne
+from choragus.supervision.strategy import OneForOne, Restart
 from choragus.supervision.system import System
 
 
@@ -104,3 +105,19 @@ def test_a_storm_of_failures_does_not_fill_the_memory_and_is_counted() -> None:
 
     assert len(notebook.entries) == MOST + 2
     assert [json.loads(entry.body).get("lost") for entry in notebook.entries[-2:]] == [3, None]
+
+
+@simulated(seeds=range(3))
+async def test_a_supervisor_that_shuts_itself_down_is_an_entry() -> None:
+    store = MemoryStore()
+    glass = Child(Fragile, name="glass", restart=Restart.TEMPORARY, significant=True)
+    inner = Supervisor(
+        name="inner", restart=Restart.TRANSIENT, auto_shutdown=AutoShutdown.ANY_SIGNIFICANT, children=[glass]
+    )
+    async with System(store=store, tree=[inner]) as system:
+        system.find(Fragile, "inner/glass").tell(Break())
+        await settled()
+
+        kinds = await told(store)
+
+    assert kinds[-1] == ("supervisor.ended", "inner")

@@ -49,10 +49,11 @@ def chain(previous: bytes, position: int, entry: Entry | LogEntry) -> bytes:
 
 def chain_batch(previous: bytes, number: int, at: float, heads: Iterable[tuple[str, int, bytes]]) -> bytes:
     """The hash of a batch: the one before, and the head (stream, position, hash) of every stream that it changed."""
-    fields: list[Field] = [previous, number, at]
-    for stream, position, head in sorted(heads):
-        fields += [stream, position, head]
-    return sha256(_frame(fields)).digest()
+    if type(previous) is bytes and type(number) is int and type(at) is float:
+        said = b"b%d:%bi%d;f%b;" % (len(previous), previous, number, repr(at).encode())
+    else:
+        said = _frame((previous, number, at))
+    return sha256(said + b"".join([_frame(head) for head in sorted(heads)])).digest()
 
 
 def _pack_odd(fields: Iterable[Field]) -> bytes:

@@ -6,7 +6,6 @@ it closes. What was exported before, and lies where he cannot write, does not ch
 
 from __future__ import annotations
 
-import hmac
 import json
 from collections.abc import Iterable, Mapping
 from sqlite3 import Connection
@@ -169,7 +168,9 @@ def _check(told: Mapping[str, object], signed: tuple[object, str] | None, key: b
     algorithm, value = signed
     if algorithm != ALGORITHM:
         raise HeadsRefused(f"the heads are signed by {algorithm!r}, and a key checks {ALGORITHM!r} only")
-    if not hmac.compare_digest(value.encode(), _signature(told, key).encode()):
+    from hmac import compare_digest
+
+    if not compare_digest(value.encode(), _signature(told, key).encode()):
         raise HeadsRefused("the heads were not signed with this key, or changed since: they prove nothing")
 
 
@@ -177,4 +178,6 @@ def _signature(told: Mapping[str, object], key: bytes) -> str:
     if len(key) < LEAST:
         raise ValueError(f"a key of {len(key)} bytes: give {LEAST} or more")
     text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hmac.digest(key, f"{FORM}\n{text}".encode(), "sha256").hex()
+    from hmac import digest  # it loads OpenSSL, for which whoever only looks into a file need not wait
+
+    return digest(key, f"{FORM}\n{text}".encode(), "sha256").hex()

@@ -84,17 +84,17 @@ def _codes() -> dict[bytes, bytes]:
 
 
 _CODES = _codes()
-_TEXTS = {code: phrase for phrase, code in _CODES.items()}
-_PHRASE = re.compile(rb'([{,]"[a-z_]+":)("[a-z_.]*"?|[a-z]+|0\.0|[01](?=[,}])|\[\])?')
+TEXTS = {code: phrase for phrase, code in _CODES.items()}
+"""What each code of two bytes stands for."""
+_PHRASE = re.compile(rb'[{,]"[a-z_]+":(?:"[a-z_.]*"?|[a-z]+|0\.0|[01](?=[,}])|\[\])?')
 _CODE = re.compile(rb"[\x02-\x08].?|[\x00-\x1f]", re.DOTALL)
-_CONTROL = re.compile(rb"[\x00-\x1f]")
-_SECONDS, _THIRDS = ({code[1]: text for code, text in _TEXTS.items() if code[0] == lead} for lead in (2, 3))
-_UNCODED = bytes(byte for byte in range(_FIRST) if byte != 1)
+_CONTROLS = bytes(range(_FIRST))
+_REMEMBERED = 1_024
 
 
 def shortened(stream: str, body: bytes) -> bytes:
     """The body as it is kept in a stream of that name."""
-    if _CONTROL.search(body):
+    if len(body.translate(None, _CONTROLS)) != len(body):
         return b"\x00" + body
     key = key_of(stream)
     return _PHRASE.sub(_code, body.replace(key, b"\x01") if key else body)
@@ -110,30 +110,9 @@ def spelled_out(stream: str, kept: bytes) -> bytes:
         return kept[1:]
     key = key_of(stream)
     try:
-        return _CODE.sub(lambda code: key if code[0] == b"\x01" else _TEXTS[code[0]], kept)
+        return _CODE.sub(lambda code: key if code[0] == b"\x01" else TEXTS[code[0]], kept)
     except KeyError as error:
         raise ValueError(f"{error} stands for no phrase") from error
-
-
-def expansion(kept: bytes, key: bytes) -> bytes:
-    """What `spelled_out` gives, in half the time, for the stream whose key it is: `verify` does it for every entry.
-
-    Raises:
-        ValueError, LookupError: when there is no such form.
-    """
-    if kept[:1] == b"\x00":
-        return kept[1:]
-    if b"\x03\x02" in kept:  # no code: the second byte of one is no control character
-        raise ValueError("codes within codes")
-    if b"\x02" in kept:
-        first, *pieces = kept.split(b"\x02")
-        kept = first + b"".join([_SECONDS[piece[0]] + piece[1:] for piece in pieces])
-    if b"\x03" in kept:
-        first, *pieces = kept.split(b"\x03")
-        kept = first + b"".join([_THIRDS[piece[0]] + piece[1:] for piece in pieces])
-    if len(kept.translate(None, _UNCODED)) != len(kept):
-        raise ValueError("a control character that stands for nothing")
-    return kept.replace(b"\x01", key)
 
 
 def key_of(stream: str) -> bytes:
@@ -141,9 +120,21 @@ def key_of(stream: str) -> bytes:
     return stream.partition("/")[2].encode()
 
 
+class _Forms(dict[bytes, bytes]):
+    """What members of objects are kept as; those that come first are remembered, for most come again."""
+
+    def __missing__(self, member: bytes) -> bytes:
+        form = _CODES.get(member)
+        if form is None:
+            end = member.index(b":") + 1
+            form = _CODES.get(member[:end], member[:end]) + member[end:]
+        if len(self) < _REMEMBERED:
+            self[member] = form
+        return form
+
+
+_FORMS = _Forms()
+
+
 def _code(found: re.Match[bytes]) -> bytes:
-    whole = _CODES.get(found[0])
-    if whole is not None:
-        return whole
-    head, value = found[1], found[2]
-    return _CODES.get(head, head) + (value or b"")
+    return _FORMS[found[0]]

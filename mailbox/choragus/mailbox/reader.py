@@ -31,6 +31,11 @@ SCHEMA = 6
 PATIENCE = 5.0
 """Seconds that a read waits for somebody who has the file locked as a whole, as nobody does for long."""
 
+_NO_ROOM_BESIDE = frozenset(
+    (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL)
+)
+"""How SQLite says that it cannot put its index of the log beside a file."""
+
 _VIEW = "kind, key, scope, sort, body, digest"
 _ENTRY = "entry.seq, entry.stream, entry.position, kind, at, body, batch, entry.hash, entry.digest"
 _ENTRY_DIGEST = 8
@@ -94,12 +99,11 @@ class Reader:
         if not getsize(self.path):
             raise StoreError(f"{self.path} is empty: name a file that a choragus system has opened")
         try:
-            self._connection = sqlite3.connect(f"file:{_in_uri(self.path)}?mode=ro", uri=True, timeout=PATIENCE)
-            self._connection.isolation_level = None
-            self._connection.text_factory = _text
-            self._check()
+            self._connect("mode=ro")
         except sqlite3.Error as error:
-            raise self._fault(error) from error
+            if not self._stands_still(error):
+                raise self._fault(error) from error
+            self._connect_again()
         self._names: dict[int, str] = {}
         self._version = self._data_version()
 
@@ -239,6 +243,24 @@ class Reader:
         except sqlite3.Error as error:
             raise self._fault(error) from error
 
+    def _connect(self, how: str) -> None:
+        self._connection = sqlite3.connect(f"file:{_in_uri(self.path)}?{how}", uri=True, timeout=PATIENCE)
+        self._connection.isolation_level = None
+        self._connection.text_factory = _text
+        self._check()
+
+    def _connect_again(self) -> None:
+        """Without what SQLite puts beside a file: all of it is in the file, and nobody can write to it here."""
+        try:
+            self._connect("mode=ro&immutable=1")
+        except sqlite3.Error as error:
+            raise self._fault(error) from error
+
+    def _stands_still(self, error: sqlite3.Error) -> bool:
+        """Whether nothing can be put beside the file, as on a full disk or in a folder for reading, and no log is."""
+        log = f"{self.path}-wal"
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_ROOM_BESIDE and not (exists(log) and getsize(log))
+
     def _data_version(self) -> int:
         ((version,),) = self._rows("PRAGMA data_version")
         return int(version)
@@ -261,6 +283,11 @@ class Reader:
                 return CorruptRecord(f"{self.path} is damaged: {error}; restore it from a backup")
             case sqlite3.SQLITE_BUSY:
                 return FileBusy(f"another process has kept {self.path} locked for {PATIENCE:g} s: wait for it")
+            case code if code in _NO_ROOM_BESIDE:
+                remedy = (
+                    "see to its disk, which may be full, and to who may write in its folder, or copy it with its -wal"
+                )
+                return StoreError(f"{self.path} cannot be read: {error}: {remedy}")
         return StoreError(f"{self.path} cannot be read: {error}")
 
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 from sqlite3 import Connection, DatabaseError
 
 from .audit import Findings, check_heads
 from .citation import check_forks
-from .digest import Field, digest
+from .digest import Field, digest, pack
 from .errors import CorruptRecord
 from .facts import highest
 from .file import open_file
@@ -97,10 +98,21 @@ def _check_digests(connection: Connection, found: Findings) -> None:
         if table is ENTRY:
             continue  # with their chains
         columns = ", ".join((*table.sealed, "digest", *table.content[1:]))
+        size, kept = len(table.sealed), table.size
         for row in connection.execute(f"SELECT {columns} FROM {table.name}"):
             found.records += 1
+            if not table.content and _is_sealed(row[:size], row[size], kept):
+                continue  # batches are as many as commits
             if not _is_whole(table, row):
                 found.problems.append(f"{describe(table, row)} does not match its digest")
+
+
+def _is_sealed(fields: Row, sealed: Field, kept: int) -> bool:
+    """Whether a digest is right of fields of the common forms."""
+    try:
+        return blake2b(pack(fields), digest_size=16).digest()[:kept] == sealed
+    except (TypeError, UnicodeEncodeError, OverflowError):
+        return False
 
 
 def _is_whole(table: Table, row: Row) -> bool:

@@ -1,14 +1,15 @@
 """Going through all entries of a file in commit order: each must be what was written, where it was written.
 
-One tight loop, for a file has many: 100,000 in a second. What is wrong with an entry is worked out only when one is.
+One tight loop: over 100,000 in a second. What is wrong with an entry is worked out only when one is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b, sha256
+from itertools import islice, repeat
 from operator import attrgetter
-from sqlite3 import Connection
+from sqlite3 import Connection, DatabaseError
 from typing import cast
 
 import attrs
@@ -16,17 +17,21 @@ import attrs
 from .audit import Findings, Link, entry_name
 from .citation import FORKED
 from .digest import GENESIS, Field, chain, chain_batch, digest, pack
-from .phrase import expansion, key_of, spelled_out
+from .phrase import key_of, spelled_out
 from .plan import Head
 from .row import ENTRY_COLUMNS, Row, raw, text, whole
 from .schema import ENTRY
+from .spelling import Speller
 from .turn import Entry, LogEntry, Tombstone
 
 NAMED = 20
 """So many streams of a batch are named when its hash is wrong."""
 
-CHAINED = b"b%d:%b%bi%d;%bf%a;b%d:%b"
+CHAINED = b"b%d:%b%bi%d;%b%bb%d:%b"
 """What `digest.chain` hashes: the hash before, the stream, the position, the kind, the time and the body."""
+
+AT_ONCE = 256
+"""So many entries are spelled out in one go."""
 
 _Line = tuple[int, int, int, str, float, bytes, int, bytes, bytes]
 _Batch = tuple[bytes, float, bytes]
@@ -81,13 +86,15 @@ class Walk:
     batches: set[int] = attrs.field(factory=set)
     forks: list[LogEntry] = attrs.field(factory=list)
     _done: int = 0
+    _batch: int = 0
+    _frames: _Frames = attrs.field(init=False)
     _touched: dict[Field, Lane] = attrs.field(factory=dict)
     _recorded: _Recorded = attrs.field(init=False)
     _links: dict[int, list[Link]] = attrs.field(init=False)
     _stones: dict[str, Tombstone] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._recorded = _Recorded(self.connection)
+        self._recorded, self._frames = _Recorded(self.connection), _Frames()
         self._links = _links(self.connection)
         self._stones = {stone.stream: stone for stone in self.found.tombstones}
 
@@ -99,21 +106,34 @@ class Walk:
 
     def through(self) -> None:
         """Read all entries; what is wrong goes to `found`, and so do the heads that they leave."""
-        lanes, frames, number, touched = self.lanes, _Frames(), 0, self._touched
-        spelled, chained = expansion, CHAINED
+        speller = Speller()
         rows = cast("Iterator[_Line]", self.connection.execute(f"SELECT {ENTRY_COLUMNS} FROM entry ORDER BY seq"))
-        before = None
-        for self.found.entries, line in enumerate(rows, 1):
+        for lines in _handfuls(rows):
+            self.found.entries += len(lines)
+            self._follow(lines, speller.spelled([line[5] for line in lines]))
+        self._close(self._batch)
+        self.found.heads = {
+            stone.stream: Head(position=stone.position, hash=stone.hash) for stone in self._stones.values()
+        }
+        self.found.heads |= {lane.name: Head(position=lane.position, hash=lane.hash) for lane in self.lanes.values()}
+
+    def _follow(self, lines: Sequence[_Line], bodies: Sequence[bytes] | None) -> None:
+        """Go on by these entries. `bodies` lack the keys of their streams; None when each must be spelled out."""
+        lanes, frames, touched, number, chained = self.lanes, self._frames, self._touched, self._batch, CHAINED
+        before, timed, time = None, None, b""
+        for line, told in zip(lines, bodies or repeat(None), strict=False):
             _, stream, position, kind, at, kept, batch, hash_, sealed = line
             lane = lanes.get(stream) or self._begun(stream)
             if batch != number:
                 self._close(number)
                 self._check_order(line, lane)
-                number, before = batch, None
+                self._batch, number, before = batch, batch, None
             try:
-                body = spelled(kept, lane.key)
+                body = spelled_out(lane.name, kept) if told is None else told.replace(b"\x01", lane.key)
+                if at != timed:
+                    timed, time = at, b"f%a;" % at
                 was = lane.hash
-                said = chained % (len(was), was, lane.frame, position, frames[kind], at, len(body), body)
+                said = chained % (len(was), was, lane.frame, position, frames[kind], time, len(body), body)
                 is_whole = (
                     position == lane.position + 1
                     and sha256(said).digest() == hash_
@@ -127,15 +147,9 @@ class Walk:
             if lane is not before:
                 before = lane
                 if stream not in touched:
-                    touched[stream] = lane
-                    lane.first = position
+                    touched[stream], lane.first = lane, position
             if kind == FORKED:
                 self.forks.append(_entry(line, lane.name))
-        self._close(number)
-        self.found.heads = {
-            stone.stream: Head(position=stone.position, hash=stone.hash) for stone in self._stones.values()
-        }
-        self.found.heads |= {lane.name: Head(position=lane.position, hash=lane.hash) for lane in lanes.values()}
 
     def _check_order(self, line: _Line, lane: Lane) -> None:
         """The next batch begins."""
@@ -250,6 +264,20 @@ class _Recorded:
     def _behind(self, number: int) -> Iterator[tuple[int, float, bytes]]:
         statement = "SELECT number, at, hash FROM batch WHERE number > ? ORDER BY number"
         return self._connection.execute(statement, (number,))
+
+
+def _handfuls(rows: Iterator[_Line]) -> Iterator[list[_Line]]:
+    """Some hundred entries at a time; also those before one that cannot be read."""
+    while True:
+        lines: list[_Line] = []
+        try:
+            lines.extend(islice(rows, AT_ONCE))
+        except (DatabaseError, UnicodeDecodeError):
+            yield lines
+            raise
+        if not lines:
+            return
+        yield lines
 
 
 def _links(connection: Connection) -> dict[int, list[Link]]:

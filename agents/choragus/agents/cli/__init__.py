@@ -46,6 +46,8 @@ def _main(argv: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal of another encoding gets escapes, not an error
             stream.reconfigure(errors="backslashreplace")
+    if argv and argv[0] == "help":  # as other tools have it
+        argv = [*argv[1:2], "--help"]
     try:
         asked = parser(argv).parse_args(argv)
     except SystemExit as end:  # argparse has said what is wrong, or given help

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from .catalogue import COMMANDS
 from .exit import Exit
 from .glance import Glance
-from .text import page
+from .text import page, screen
 
 if TYPE_CHECKING:  # it knows how to post a message, which takes half a second to import
     from .session import Session
@@ -90,6 +90,13 @@ def add_reason(one: ArgumentParser) -> None:
     one.add_argument("--reason", metavar="TEXT", default="", help="why; it stands in the logbook")
 
 
+class Form(RawDescriptionHelpFormatter):
+    """How help is laid out. It knows the width: argparse, which asks for each argument, imports `shutil` to ask."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=screen()[0] - 2)
+
+
 class Posts(Action):
     """An option that turns a command that reads into one that posts: `posts` names what does, `module:function`."""
 
@@ -146,7 +153,7 @@ def _declared(commands: Commands, name: str, description: str, example: str) -> 
         help=COMMANDS[name].summary,
         description=filled(description),
         epilog=f"an example:\n  {example}",
-        formatter_class=RawDescriptionHelpFormatter,
+        formatter_class=Form,
     )
     made.set_defaults(typed=name, owns="", tells=False)
     return made

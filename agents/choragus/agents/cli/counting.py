@@ -37,7 +37,9 @@ def declare(commands: Commands) -> None:
     )
     add_choice(one)
     add_sub_runs(one)
-    one.add_argument("--by", choices=GROUPS, help="a line for each of them, beside the figures of all")
+    one.add_argument(
+        "--by", metavar="WHAT", choices=GROUPS, help=f"also a line for each {', '.join(GROUPS[:-1])} or {GROUPS[-1]}"
+    )
     one.add_argument("--json", action="store_true", help="all figures as JSON, with their intervals")
 
 

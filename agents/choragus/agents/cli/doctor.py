@@ -16,6 +16,7 @@ from choragus.mailbox.reader_mail import parked
 
 from .command import Commands, add_json, reading
 from .exit import Exit
+from .flight import Flight, in_flight
 from .glance import Glance
 from .owner import owner_of
 from .paint import painted
@@ -97,8 +98,7 @@ def _lines(one: Finding) -> Iterator[str]:
     for number, piece in enumerate(chunks(visible(one.told), page() - len(begin))):
         yield (painted(f"{one.level:<9}", style) + begin[9:] if number == 0 else " " * len(begin)) + piece.rstrip()
     if one.remedy:
-        for piece in chunks(visible(f"-> {one.remedy}"), page() - len(begin)):
-            yield " " * len(begin) + piece
+        yield " " * len(begin) + visible(f"-> {one.remedy}")  # whole, however narrow the page: it is copied
 
 
 def _schema(glance: Glance) -> Iterator[Finding]:
@@ -131,13 +131,26 @@ def _people(glance: Glance) -> Iterator[Finding]:
         yield Finding("approvals", NEEDS, told, glance.command("approvals"))
     else:
         yield Finding("approvals", OK, "nothing waits for a decision")
+    cut = _cut_off(glance)
     if lost:
         told = (
             f"{counted(len(lost), 'call')} of unknown outcome: {', '.join(f'{one.run} {one.call}' for one in lost[:5])}"
         )
         yield Finding("outcomes", NEEDS, told, glance.command("approvals"))
-    else:
+    if cut:
+        listed = ", ".join(f"{one.run} {one.call} {one.what}" for one in cut[:5])
+        told = f"{counted(len(cut), 'call')} cut off that cannot be repeated: {listed}"
+        yield Finding("outcomes", NEEDS, told, f"start the service again, then: {glance.command('approvals')}")
+    if not lost and not cut:
         yield Finding("outcomes", OK, "the outcome of every call is known")
+
+
+def _cut_off(glance: Glance) -> list[Flight]:
+    """Calls of unknown outcome that no process has found yet: theirs has died, and none has opened the file since."""
+    owner = owner_of(glance.reader)
+    if owner is not None and (owner.lives or owner.is_silent):
+        return []
+    return [one for one in in_flight(glance.reader) if not one.is_repeatable]
 
 
 def _mail(glance: Glance) -> Iterator[Finding]:
@@ -224,7 +237,7 @@ def _extras(glance: Glance) -> Iterator[Finding]:
             there += found
         else:
             missing.append(extra)
-    hint = f"pip install 'choragus[{','.join(missing)}]', as far as you need them" if missing else ""
+    hint = f"as far as you need them: pip install 'choragus[{','.join(missing)}]'" if missing else ""
     yield Finding(
         "versions", OK, ", ".join(there) + (f"; without the extras {', '.join(missing)}" if missing else ""), hint
     )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from argparse import RawDescriptionHelpFormatter
-
 from .catalogue import COMMANDS
-from .command import Commands, filled
+from .command import Commands, Form, filled
 
 
 def declare(commands: Commands) -> None:
@@ -25,7 +23,7 @@ def declare(commands: Commands) -> None:
             "  choragus eval runs.db --app myservice:runtime --cases cases.jsonl --save-baseline base.json\n"
             "  choragus eval runs.db --app myservice:runtime --cases cases.jsonl --baseline base.json"
         ),
-        formatter_class=RawDescriptionHelpFormatter,
+        formatter_class=Form,
     )
     one.add_argument("file", metavar="FILE", nargs="?", default="", help="the database for the runs; made if missing")
     one.add_argument(
@@ -42,9 +40,10 @@ def declare(commands: Commands) -> None:
     one.add_argument("--seconds", metavar="S", type=float, help="no trial begins later than this after the first")
     one.add_argument(
         "--people",
+        metavar="WHAT",
         choices=("cancel", "deny", "approve"),
         default="cancel",
-        help="what happens where a run asks a person (cancel)",
+        help="what happens where a run asks a person: cancel, deny or approve (cancel)",
     )
     one.add_argument("--key", metavar="KEY", default="", help="the same key gives an ended evaluation back")
     one.add_argument("--at-least", metavar="SHARE", type=float, help="the share of trials that is to pass, 0 to 1")

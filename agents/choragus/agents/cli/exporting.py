@@ -35,7 +35,9 @@ def declare(commands: Commands) -> None:
         "choragus export runs.db --what corrected --since 30d --out cases.jsonl\n  choragus export runs.db 5f2c",
     )
     one.add_argument("run", metavar="RUN", nargs="?", default="", help=f"only this one: {RUN}")
-    one.add_argument("--what", choices=WHAT, default="all", help="which runs; all by default")
+    one.add_argument(
+        "--what", metavar="WHICH", choices=WHAT, default="all", help=f"which runs: {', '.join(WHAT)}; all by default"
+    )
     add_choice(one)
     add_sub_runs(one)
     one.add_argument("--arguments", action="store_true", help="also the arguments of the calls, as they ran")

@@ -16,7 +16,9 @@ from choragus.mailbox.reader import EntryRow, Reader
 from .age import count_of
 from .command import RUN, Commands, add_json, reading
 from .exit import Exit, Refused
+from .flight import in_flight
 from .glance import Glance
+from .owner import owner_of
 from .paint import painted, state
 from .record import RunRow, asked_rows, named_run
 from .refusing import refusal, told_whole
@@ -74,7 +76,7 @@ def show(glance: Glance) -> Exit:
     elif _print_timeline(glance, one, timeline, start):
         return Exit.OK
     if not raw:
-        lines = timeline.unjudged(time.time())
+        lines = timeline.unjudged(time.time()) + _under_way(glance, one, timeline)
         for asked in asked_rows(glance, one.run):
             lines += ["", *request(asked, time.time())]
         told = told_whole(glance, refusal(glance.reader, one.run))
@@ -166,7 +168,7 @@ def _plan(reader: Reader, one: RunRow, raw: bool) -> list[str]:
 
 
 def _raw(entry: EntryRow) -> str:
-    fields = {"seq": entry.seq, "position": entry.position, "kind": entry.kind, "at": entry.at}
+    fields = {"seq": entry.seq, "stream": entry.stream, "position": entry.position, "kind": entry.kind, "at": entry.at}
     return json.dumps({**fields, "data": entry.data})
 
 
@@ -196,8 +198,22 @@ def _head(one: RunRow) -> list[str]:
     ]
 
 
+def _under_way(glance: Glance, one: RunRow, timeline: Timeline) -> list[str]:
+    """The calls that have begun and not ended, and what becomes of them."""
+    found = in_flight(glance.reader, one.run)
+    is_owned = _is_owned(glance) if found else False
+    return timeline.added(flight.row(time.time(), is_owned) for flight in found)
+
+
+def _is_owned(glance: Glance) -> bool:
+    owner = owner_of(glance.reader)
+    return owner is not None and (owner.lives or owner.is_silent)
+
+
 def _foot(glance: Glance, one: RunRow) -> list[str]:
     lines = ["", f"{one.status} at step {one.step} ({one.phase})"]
     if one.waits:
         lines += [*block(one.waits, page()), glance.command("approvals")]
+    if one.status == "running" and not _is_owned(glance):
+        lines.append("nobody owns the file: the run goes on when it is next opened")
     return lines

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Sequence
 from importlib import import_module
 
-from .catalogue import COMMANDS
-from .command import Version, filled
+from .catalogue import ALSO, COMMANDS, GROUPS
+from .command import Form, Version, filled
 
 DESCRIPTION = """\
 Look into a file of agent runs, and decide what waits for a person.
@@ -48,17 +48,38 @@ def parser(typed: Sequence[str] | None = None) -> ArgumentParser:
     top = ArgumentParser(
         prog="choragus",
         usage="choragus [-h] [--version] COMMAND FILE ...",
-        description=filled(DESCRIPTION),
+        description=f"{filled(DESCRIPTION)}\n{listed()}",
         epilog=EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
+        formatter_class=Form,
     )
     top.add_argument("--version", action=Version)
-    commands = top.add_subparsers(prog="choragus", title="commands", metavar="COMMAND FILE", required=True)
+    commands = top.add_subparsers(prog="choragus", metavar="COMMAND", help=SUPPRESS, required=True)
     if typed is not None and not (typed and typed[0] in COMMANDS):
-        for name, listed in COMMANDS.items():
-            commands.add_parser(name, help=listed.summary)
+        if not typed or not typed[0].startswith("-"):
+            top.error(unknown(typed[0]) if typed else "which command? `choragus --help` lists all")
+        for name, one in COMMANDS.items():
+            commands.add_parser(name, help=one.summary)
         return top
     named = COMMANDS if typed is None else typed[:1]
     for module in dict.fromkeys(COMMANDS[name].module for name in named):
         import_module(f"{__package__}.{module}").declare(commands)
     return top
+
+
+def listed() -> str:
+    """The commands with what they are for, by what one wants."""
+    lines: list[str] = []
+    for name, one in COMMANDS.items():
+        if name in GROUPS:
+            lines += ["", f"{GROUPS[name]}:"]
+        lines.append(f"  {name:<12}{one.summary}")
+    return "\n".join(lines)
+
+
+def unknown(word: str) -> str:
+    """What to say of a word that is no command: which one may be meant."""
+    from difflib import get_close_matches
+
+    meant = [name for name, others in ALSO.items() if word in others.split()] or get_close_matches(word, COMMANDS, 3)
+    hint = f"did you mean {' or '.join(meant)}? " if meant else ""
+    return f"there is no command {word!r}: {hint}`choragus --help` lists all"

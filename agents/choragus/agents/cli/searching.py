@@ -7,8 +7,8 @@ from argparse import ArgumentTypeError
 from datetime import datetime
 from math import inf
 
+from choragus.agents.logbook.checking import without_content
 from choragus.agents.logbook.query import Logged, Search, search
-from choragus.agents.logbook.table import without_content
 
 from .command import RUN, Commands, reading
 from .exit import Exit, Refused

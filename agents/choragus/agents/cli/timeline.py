@@ -9,6 +9,7 @@ from datetime import datetime
 from .planned import told
 from .row import Fields, Line, Row, by_of, listed_of, name_of, number_of, part_of, text_of, took_of, whole_of
 from .text import as_json, block, chunks, columns, counted, duration, money, short, visible
+from .verdict import judgement
 
 FORKED = "stream.forked"
 SYSTEM_STREAM = "system"
@@ -48,6 +49,10 @@ class Timeline:
         """The calls that were asked for and that nobody has judged so far, as of a time."""
         return [line for call in tuple(self._asked) for line in self._print(self._call(at, call, "asked"), 0)]
 
+    def added(self, rows: Iterable[Row]) -> list[str]:
+        """Rows that no entry tells, in lines."""
+        return [line for row in rows for line in self._print(row, 0)]
+
     def _told(self, entry: Line) -> list[str]:
         position = 0 if entry.stream == SYSTEM_STREAM else entry.position
         return [line for row in self.rows(entry) for line in self._print(row, position)]
@@ -60,7 +65,7 @@ class Timeline:
         if planned := told(entry.kind, data):
             return [Row(entry.at, "", *planned, whole=True)]
         make = _KINDS.get(entry.kind)
-        return [] if make is None else make(self, entry.at, data)
+        return judgement(entry.kind, entry.at, data) if make is None else make(self, entry.at, data)
 
     # One method for each kind of entry that is shown.
 
@@ -86,24 +91,6 @@ class Timeline:
         if data.get("follows"):
             begun.append(Row(at, "", "follows", f"run {text_of(data, 'follows')}", whole=True))
         return [*begun, Row(at, "", "limits", text_of(data, "limits"), whole=True)] if "limits" in data else begun
-
-    def _assessed(self, at: float, data: Fields) -> list[Row]:
-        word = {True: "it succeeded", False: "it did not succeed"}
-        said = (
-            word[data["succeeded"] is True]
-            if data.get("succeeded") is not None
-            else "nobody knows whether it succeeded"
-        )
-        return [Row(at, "", "judged", f"{said}, {by_of(data, 'reason')}", whole=True)]
-
-    def _not_assessed(self, at: float, data: Fields) -> list[Row]:
-        return [Row(at, "", "failed", f"judge, try {whole_of(data, 'tries')}: {text_of(data, 'reason')}", whole=True)]
-
-    def _corrected(self, at: float, data: Fields) -> list[Row]:
-        return [Row(at, "", "corrected", by_of(data, "reason"), whole=True, below=text_of(data, "answer"))]
-
-    def _not_corrected(self, at: float, data: Fields) -> list[Row]:
-        return [Row(at, "", "corrected", f"not: {by_of(data, 'reason')}", whole=True)]
 
     def _received(self, at: float, data: Fields) -> list[Row]:
         return [Row(at, text_of(data, "step"), "told", f"by {text_of(data, 'by')}: {text_of(data, 'said')}")]
@@ -426,8 +413,4 @@ _KINDS: dict[str, Callable[[Timeline, float, Fields], list[Row]]] = {
     "text.refused": Timeline._text_refused,
     "run.followed": Timeline._followed,
     "run.ended": Timeline._ended,
-    "run.judged": Timeline._assessed,
-    "judge.failed": Timeline._not_assessed,
-    "run.corrected": Timeline._corrected,
-    "correction.refused": Timeline._not_corrected,
 }

@@ -25,12 +25,14 @@ def declare(commands: Commands) -> None:
         "Needs the extra `web`.",
         "choragus ui runs.db\n  choragus ui runs.db --read-only --port 9000",
     )
-    one.add_argument("--host", default="127.0.0.1", help="where to listen; this machine alone by default")
-    one.add_argument("--port", type=int, default=8765, help="8765 by default")
+    one.add_argument(
+        "--host", metavar="HOST", default="127.0.0.1", help="where to listen; this machine alone by default"
+    )
+    one.add_argument("--port", metavar="PORT", type=int, default=8765, help="8765 by default")
     words = f"what lets people in; drawn anew by default, and taken from {TOKEN} where that is set"
-    one.add_argument("--token", help=words)
+    one.add_argument("--token", metavar="TOKEN", help=words)
     words = "another name that it answers to, as that of a proxy before it; may be repeated"
-    one.add_argument("--name", action="append", default=[], help=words)
+    one.add_argument("--name", metavar="NAME", action="append", default=[], help=words)
     one.add_argument("--read-only", action="store_true", help="show everything, decide nothing")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from .table import ALL, Kind
+from .kind import Kind
+from .table import ALL
 
 
 def as_markdown() -> str:

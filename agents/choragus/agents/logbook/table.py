@@ -5,114 +5,7 @@ An actor of yours may write kinds of its own; they are not declared here, and no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
-
-from .field import FIELDS, Field
-
-FORMS: dict[str, tuple[type, ...]] = {
-    "str": (str,),
-    "int": (int,),
-    "float": (float, int),
-    "bool": (bool,),
-    "list": (list,),
-    "dict": (dict,),
-    "any": (object,),
-}
-FIRST = "0.1.0"
-
-
-class Kind(NamedTuple):
-    """A kind of entry. `fields` are always there, `optional` may be; `since` is the version that first wrote it."""
-
-    name: str
-    group: str
-    meaning: str
-    fields: Mapping[str, Field]
-    optional: Mapping[str, Field]
-    since: str = FIRST
-
-    @property
-    def all(self) -> dict[str, Field]:
-        """Every field that it may have, by its name."""
-        return {**self.fields, **self.optional}
-
-
-OPEN = frozenset(
-    {"run.started", "run.manifest", "run.ended", "run.continued", "run.migrated", "run.refused", "run.judged"}
-    | {"run.corrected", "evaluation.started", "trial.ended", "evaluation.result", "evaluation.ended"}
-)
-"""Kinds that may have further fields, which are content for all that is known."""
-
-
-def complaints(kind: str, data: Mapping[str, object]) -> list[str]:
-    """In what an entry is not as declared, one sentence each; a kind that is not declared is one."""
-    declared = KINDS.get(kind)
-    if declared is None:
-        return [f"kind {kind!r} is not declared"]
-    found = [f"{kind} has no {name}" for name in declared.fields if name not in data and kind not in OPEN]
-    known = declared.all
-    for name, value in data.items():
-        field = known.get(name)
-        if field is None and kind in OPEN:
-            continue
-        if field is None:
-            found.append(f"{kind} has {name!r}, which is not declared")
-        elif not _is_of(value, field.form):
-            found.append(f"{kind} has {name!r} as {type(value).__name__}, declared as {field.form}")
-    return found
-
-
-def without_content(kind: str, data: Mapping[str, object], *, people: bool = True) -> dict[str, object]:
-    """What an entry says without what people, models and tools have said; of a kind not declared, nothing.
-
-    Args:
-        people: with the fields that name a person.
-    """
-    declared = KINDS.get(kind)
-    if declared is None:
-        return {}
-    kept = {name for name, field in declared.all.items() if not field.content and (people or not field.personal)}
-    return {name: value for name, value in data.items() if name in kept}
-
-
-def _is_of(value: object, form: str) -> bool:
-    if form == "any":
-        return True
-    return isinstance(value, FORMS[form]) and (form == "bool" or not isinstance(value, bool))
-
-
-def _kinds(group: str, *declared: tuple[str, str, str]) -> Iterator[Kind]:
-    for name, meaning, said in declared:
-        fields: dict[str, Field] = {}
-        optional: dict[str, Field] = {}
-        for word in said.split():
-            if word == NO_ACTOR:
-                continue
-            own, _, form = word.rstrip("?").partition(":")
-            field = FIELDS[own] if not form else FIELDS[own]._replace(form=form)
-            if (name, own) in UNLIKE:
-                field = field._replace(meaning=UNLIKE[name, own], content=False)
-            (optional if word.endswith("?") else fields)[own] = field
-        if NO_ACTOR not in said.split() and "actor" not in optional:
-            fields = {"actor": FIELDS["actor"], **fields}
-        yield Kind(name, group, meaning, fields, optional)
-
-
-NO_ACTOR = "-actor"
-"""A kind that does not say who wrote it. A field may be followed by its form there, when it is another one, and by a
-question mark when it is not always there."""
-
-UNLIKE = {
-    ("text.received", "text"): "the text, by its id",
-    ("text.read", "texts"): "the texts, by their ids",
-    ("text.refused", "text"): "the text, by its id",
-    ("memory.retrieved", "found"): "how many were found, and how well they fit",
-    ("run.manifest", "identity"): "the agent's identity: model, settings, prompt, tools, policies",
-    ("library.forgotten", "subject"): "the beginning of the subject's SHA-256",
-    ("framed", "prompt"): "the prompt's name",
-    ("assistant", "calls"): "the calls that the model asks for",
-}
+from .kind import kinds
 
 _ASKED = (
     "approval call tool arguments hash kind agent goal step risk why said text options origins approvers quorum given "
@@ -123,10 +16,14 @@ _MODEL = "step attempt agent model provider prompt? started ended"
 _TOKENS = "cached_tokens? cache_write_tokens? reasoning_tokens?"
 
 ALL = (
-    *_kinds(
+    *kinds(
         "A run",
-        ("run.started", "A run began.", "agent goal key manifest limits thread? name? follows? carried? messages?"),
-        ("run.manifest", "What the run runs on: its identity, whole.", "hash identity configured?"),
+        (
+            "run.started",
+            "A run began.",
+            "agent goal key manifest limits thread? name? follows? carried? messages? tenant? parent? trace?",
+        ),
+        ("run.manifest", "What the run begins on.", "hash provenance models prompt? configured?"),
         ("run.granted", "The tools that it was narrowed to.", "tools"),
         (
             "phase",
@@ -141,7 +38,7 @@ ALL = (
             "run.ended",
             "It ended.",
             "status outcome agent steps:int input_tokens output_tokens cost_usd started ended questions "
-            f"achieved? degraded? {_TOKENS}",
+            "achieved? degraded? waited? cached_tokens? reasoning_tokens?",
         ),
         ("child.started", "A sub-run began.", "run agent goal"),
         ("child.refused", "A sub-run was refused.", "run agent limit reason"),
@@ -164,7 +61,7 @@ ALL = (
         ("text.judged", "The guardrail judged a text.", "stage subject verdict reason policy version rewritten"),
         ("run", "A run of a conversation.", "-actor run"),
     ),
-    *_kinds(
+    *kinds(
         "Models",
         (
             "model.replied",
@@ -184,7 +81,7 @@ ALL = (
         ),
         ("model.fallback", "The next model is called instead.", "step model instead reason"),
     ),
-    *_kinds(
+    *kinds(
         "Calls of tools",
         ("call.requested", "The model asks for a call.", "call tool arguments"),
         ("call.refused", "A call was refused before anybody judged it.", "call reason rule"),
@@ -211,7 +108,7 @@ ALL = (
         ("unwind.stopped", "Taking back does not go on by itself.", "call tool reason left"),
         ("unwind.ended", "It was taken back.", "by calls"),
     ),
-    *_kinds(
+    *kinds(
         "People",
         (
             "approval.requested",
@@ -244,7 +141,7 @@ ALL = (
         ("attention.told", "The hook was told.", "id tries"),
         ("attention.failed", "The hook could not be told.", "id tries reason"),
     ),
-    *_kinds(
+    *kinds(
         "Budgets and limits",
         (
             "budget.reserved",
@@ -273,7 +170,7 @@ ALL = (
         ("ledger.spent", "What was used of it.", "token cost_usd tokens"),
         ("ledger.refused", "A shared ledger had no room.", "token reason"),
     ),
-    *_kinds(
+    *kinds(
         "Memory and knowledge",
         (
             "memory.assembled",
@@ -323,7 +220,7 @@ ALL = (
             "-actor call_id calls images is_error kept labels name role text",
         ),
     ),
-    *_kinds(
+    *kinds(
         "Plans",
         ("plan.proposed", "A plan was made.", "actor? plan? revision by reason steps:any"),
         ("plan.refused", "A plan cannot stand.", "call? tool? faults"),
@@ -336,7 +233,7 @@ ALL = (
         ("step.skipped", "A step is left out.", "actor? plan? step:str reason degraded?"),
         ("step.escalated", "A person is asked about a step.", "actor? plan? step:str reason"),
     ),
-    *_kinds(
+    *kinds(
         "The system and its servers",
         ("system.opened", "A process opened the file.", "-actor node fence clean"),
         ("system.draining", "The owner was asked to begin nothing new.", "-actor by reason pid"),
@@ -360,19 +257,33 @@ ALL = (
         ("mcp.accepted", "Somebody accepted it.", "server changed new gone mark by identity tools:dict"),
         ("mcp.refused", "It was not accepted.", "server tool by reason"),
     ),
-    *_kinds(
+    *kinds(
         "Versions, judgements and evaluations",
-        ("run.continued", "It goes on with other code around it.", "actor?"),
-        ("run.migrated", "A declared patch let it go on with a changed agent.", "actor?"),
-        ("run.refused", "It does not go on: its agent has changed.", "actor?"),
-        ("run.judged", "Whether it succeeded.", "reason? by?"),
+        ("run.continued", "It goes on with other code around it.", "provenance was:str identity:str? was_identity?"),
+        ("run.migrated", "A declared patch let it go on with a changed agent.", "from to:str by why renamed?"),
+        ("run.refused", "It does not go on: its agent has changed.", "run agent why was:str now changes warned"),
+        ("run.judged", "Whether it succeeded.", "succeeded by reason score? cost_usd?"),
         ("judge.failed", "The model that judges failed.", "reason tries"),
-        ("run.corrected", "A person said what it should have answered.", "answer by reason number"),
+        ("run.corrected", "A person said what it should have answered.", "answer by reason number checked?"),
         ("correction.refused", "A correction was not taken.", "by reason sender"),
-        ("evaluation.started", "An evaluation began.", "actor? id?"),
-        ("trial.ended", "A trial of a case ended.", "actor?"),
-        ("evaluation.result", "What a trial came to.", "actor? run?"),
-        ("evaluation.ended", "An evaluation ended.", "actor?"),
+        (
+            "evaluation.started",
+            "An evaluation began.",
+            "id dataset digest agent manifest identity cases repeats scorers",
+        ),
+        (
+            "trial.ended",
+            "A trial of a case ended.",
+            "case repeat run status answer reason succeeded tools questions cost_usd judging_usd seconds waited "
+            "started ended steps:int input_tokens output_tokens scores",
+        ),
+        (
+            "evaluation.result",
+            "What a scorer says of a trial, by OpenTelemetry's names.",
+            "run case repeat gen_ai.evaluation.name gen_ai.evaluation.score.label gen_ai.evaluation.score.value? "
+            "gen_ai.evaluation.explanation? error.type?",
+        ),
+        ("evaluation.ended", "An evaluation ended.", "figures passed"),
     ),
 )
 
