@@ -7,6 +7,7 @@ One of them is ended, the other is forked onto the new clerk. With a declared pa
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -94,5 +95,8 @@ async def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        anyio.run(main, Path(folder) / "runs.db")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            anyio.run(main, Path(folder) / "runs.db")
+    except KeyboardInterrupt:
+        sys.exit("stopped by Ctrl-C")

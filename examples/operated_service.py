@@ -89,4 +89,7 @@ def _here() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("stopped by Ctrl-C")
