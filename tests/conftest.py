@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import sys
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -43,6 +45,12 @@ def watch() -> Watch:
         return events
 
     return subscribe
+
+
+def pytest_configure() -> None:
+    """Have modules compiled once: some 300 tests start interpreters, and compiling all of choragus takes each 2 s."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 def pytest_collection_finish() -> None:
