@@ -54,6 +54,8 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what is there before the first test to itself: some 5,000 tests and their modules, at every collection."""
+    """Leave what is there before the first test to itself, some 8,000 tests and their modules, at every collection, and
+    collect less often: it takes a tenth of the time."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 50)

@@ -10,6 +10,7 @@ import pytest
 
 from choragus.actors.errors import MessageParked
 from choragus.agents import runtime as runtimes
+from choragus.agents import starting
 from choragus.agents.agent import Agent
 from choragus.agents.errors import AgentFault, Held, LimitReached, UnknownRun
 from choragus.agents.holding import OnChange
@@ -74,7 +75,7 @@ async def test_another_key_another_agent_or_no_key_is_another_run() -> None:
 
 async def test_without_a_key_an_id_that_is_taken_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = iter(["a" * 12, "a" * 12, "b" * 12])
-    monkeypatch.setattr(runtimes, "run_id", lambda agent, key: next(drawn))
+    monkeypatch.setattr(starting, "run_id", lambda agent, key: next(drawn))
     agent = scripted("done")
     async with Runtime(agents=[agent]) as runtime:
         ids = [(await runtime.start(agent, "Go.")).id for _ in range(2)]

@@ -25,7 +25,7 @@ def calls(library: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Done]
 
 
 def test_what_was_acknowledged_survives_a_loss_of_power(calls: list[Done], tmp_path: Path) -> None:
-    images = look_at_images(calls, look, range(50), SEED, tmp_path)
+    images = look_at_images(calls, look, range(25), SEED, tmp_path)
 
     assert [str(one) for one in images if not one.is_whole] == []
     assert max(one.acknowledged for one in images) > 40
@@ -35,8 +35,8 @@ def test_a_loss_of_power_in_an_upkeep_leaves_the_file_and_its_backup_whole(libra
     calls = record(library, tmp_path / "recorded", KEPT)
     copied = 1 + next(number for number, call in enumerate(calls) if call.offset == COPIED and _is_told(call))
 
-    images = look_at_images(calls, KEPT.look, range(20), SEED, tmp_path)
-    behind = look_at_images(calls, KEPT.look, range(10), SEED, tmp_path, within=range(copied, copied + 1))
+    images = look_at_images(calls, KEPT.look, range(10), SEED, tmp_path)
+    behind = look_at_images(calls, KEPT.look, range(5), SEED, tmp_path, within=range(copied, copied + 1))
 
     assert [str(one) for one in [*images, *behind] if not one.is_whole] == []
 

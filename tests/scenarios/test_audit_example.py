@@ -160,6 +160,7 @@ def test_a_denied_filing_leaves_the_report_and_completes(tree: Path, out: Path) 
     assert (filed(out), (out / "audit-report.md").exists()) == ([], True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pace", ["-1", *(pytest.param(one, marks=pytest.mark.slow) for one in ("nan", "inf"))])
 def test_a_pace_that_is_no_time_is_refused(tree: Path, out: Path, pace: str) -> None:
     ended = run([*line(tree, out), "--pace", pace])
@@ -176,6 +177,7 @@ def test_a_path_that_is_no_folder_is_refused(tree: Path, out: Path, path: str) -
     assert re.fullmatch(r"audit: --path .* is no folder: give the site-packages folder of .*\n", ended.stderr)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("below", ["deeper/down", pytest.param("", marks=pytest.mark.slow)])
 def test_an_out_that_cannot_be_a_folder_is_refused(tree: Path, out: Path, below: str) -> None:
     out.write_text("mine")
@@ -295,6 +297,7 @@ def test_ctrl_c_at_the_prompt_leaves_it_waiting(tree: Path, out: Path) -> None:
     assert run(line(tree, out, "--yes")).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("word", "files"), [("approve", 1), pytest.param("deny", 0, marks=pytest.mark.slow)])
 def test_a_decision_from_another_process_ends_the_question(tree: Path, out: Path, word: str, files: int) -> None:
     with PseudoTerminal(line(tree, out)) as terminal:
@@ -308,6 +311,7 @@ def test_a_decision_from_another_process_ends_the_question(tree: Path, out: Path
     assert len(filed(out)) == files
 
 
+@pytest.mark.slow
 def test_an_interrupted_filing_is_asked_about_at_a_terminal(tree: Path, out: Path) -> None:
     """Killed after its intent and before it began: the archive is empty, the person says so, and it is filed."""
     run(line(tree, out))

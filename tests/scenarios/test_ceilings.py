@@ -23,6 +23,7 @@ async def test_a_ceiling_that_asks_survives_crashes() -> None:
     assert report.kills >= report.trials - 2, "hardly anything was killed"
 
 
+@pytest.mark.slow
 async def test_a_tree_on_a_ledger_survives_crashes() -> None:
     report = await crash_everywhere(tree, sample=2, allowed=PAUSED)
 

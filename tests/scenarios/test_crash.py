@@ -57,7 +57,7 @@ def pairs(range_: Range, number: int) -> list[Plan]:
 
 def test_a_kill_after_a_turn_loses_and_doubles_nothing(range_: Range) -> None:
     turns = range_.baseline.counts["turn"]
-    sampled = {*range(1, turns, 200), *range(turns - FILING, turns + 3)}
+    sampled = {*range(1, turns, 300), *range(turns - FILING, turns + 3)}
 
     outcome = range_.sweep([[Point("turn", number)] for number in sorted(sampled)])
 
@@ -69,7 +69,7 @@ def test_a_kill_after_a_turn_loses_and_doubles_nothing(range_: Range) -> None:
 def test_a_kill_after_a_result_or_a_host_message_loses_and_doubles_nothing(range_: Range) -> None:
     counts = range_.baseline.counts
 
-    outcome = range_.sweep([*every("closure", counts["closure"], 40), *every("append", counts["append"])])
+    outcome = range_.sweep([*every("closure", counts["closure"], 80), *every("append", counts["append"])])
 
     assert outcome.faults == ()
     assert all(trial.kills == 1 for trial in outcome.trials)
@@ -89,9 +89,9 @@ def test_a_second_kill_in_the_recovery_loses_and_doubles_nothing(range_: Range) 
 @pytest.mark.parametrize(
     ("kind", "answer"),
     [
-        pytest.param("intent", "not", id="after its intent"),
+        pytest.param("intent", "not", id="after its intent", marks=pytest.mark.slow),
         pytest.param("filing", "not", id="as it begins"),
-        pytest.param("linked", "happened", id="when its file appears"),
+        pytest.param("linked", "happened", id="when its file appears", marks=pytest.mark.slow),
         pytest.param("filed", "happened", id="when it is done"),
     ],
 )
@@ -139,6 +139,7 @@ def test_a_run_that_had_not_taken_its_first_turn_is_not_run_with_the_tools_of_an
     assert [one.status.value for one in read_record(trial.database).summaries] == ["completed", "completed"]
 
 
+@pytest.mark.slow
 def test_the_real_process_killed_from_outside_goes_on(range_: Range, tmp_path: Path) -> None:
     out = tmp_path / "out"
     line = [sys.executable, str(EXAMPLE), "--yes", "--path", str(range_.tree), "--out", str(out)]

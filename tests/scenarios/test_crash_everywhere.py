@@ -35,6 +35,7 @@ async def test_a_bank_survives_crashes() -> None:
     assert report.kills >= report.trials - 2, "hardly anything was killed"
 
 
+@pytest.mark.slow
 def test_the_audit_survives_crashes(tmp_path: Path) -> None:
     build(tmp_path / "tree")
 

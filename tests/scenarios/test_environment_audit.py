@@ -350,6 +350,7 @@ def test_twenty_files_are_named_and_the_rest_counted(root: Path) -> None:
     assert (check["absent"], len(check["items"]), check["left_out"]) == (33, 20, 13)
 
 
+@pytest.mark.slow
 def test_every_check_completes_on_the_real_environment_with_a_modest_result() -> None:
     listed = checks.list_distributions(REAL)
     readable = [entry["name"] for entry in listed if entry["readable"]]
