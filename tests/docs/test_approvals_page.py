@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.ran import ran
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "approvals.md").read_text(encoding="utf-8")
@@ -16,9 +15,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
 def _run(script: Path, folder: Path) -> str:
-    done = subprocess.run([sys.executable, script], cwd=folder, capture_output=True, text=True, timeout=30, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+    return ran(script, folder)
 
 
 def test_the_first_block_runs_as_it_stands(tmp_path: Path) -> None:

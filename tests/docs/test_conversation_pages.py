@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.ran import ran
 
 from choragus.agents.configuration.overriding import TOOL
 from choragus.agents.configuration.section import AGENT, SECTIONS
@@ -18,9 +17,7 @@ PAGE = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
 def printed(name: str, folder: Path) -> list[str]:
     """The lines that an example prints."""
     script = ROOT / "examples" / f"{name}.py"
-    done = subprocess.run([sys.executable, script], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.splitlines()
+    return ran(script, folder).splitlines()
 
 
 def test_the_example_of_a_conversation(tmp_path: Path) -> None:

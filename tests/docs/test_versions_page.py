@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from attrs import fields
+from tests.ran import ran
 
 from choragus.agents.manifest import Manifest
 
@@ -23,12 +22,8 @@ def test_the_page_names_every_part_of_the_identity(part: str) -> None:
 
 
 def test_runs_of_a_changed_agent_are_refused_ended_forked_and_migrated(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, EXAMPLE], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
-    )
+    lines = ran(EXAMPLE, tmp_path).splitlines()
 
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
     assert lines[0] == "opened with another clerk: 3 runs are refused. What differs:"
     assert {"     -Be brief.", "     +Be kind.", "   limits.steps: 30 -> 20"} <= set(lines)
     assert "with a declared patch 0 are refused: clerk: all is paid." in lines

@@ -53,7 +53,7 @@ def take(browser: Browser, place: str, named: dict[str, str], folder: Path) -> N
         "evaluations": "/evaluations",
     }
     for scheme in ("light", "dark"):
-        page = browser.new_page(viewport=SIZE, color_scheme=scheme)  # type: ignore[arg-type]  # one of these
+        page = browser.new_page(viewport=SIZE, color_scheme=scheme)
         page.goto(f"{place}/?token={TOKEN}")
         for name, path in paths.items():
             if scheme == "dark" and name != "run":

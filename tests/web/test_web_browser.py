@@ -160,7 +160,7 @@ def opened(service: Service, browser: Browser) -> Iterator[Callable[..., Page]]:
     contexts: list[BrowserContext] = []
 
     def open(path: str = "/", **options: object) -> Page:
-        context = browser.new_context(**options)  # type: ignore[arg-type]  # as playwright takes them
+        context = browser.new_context(**options)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(10_000)
@@ -181,7 +181,7 @@ def opened(service: Service, browser: Browser) -> Iterator[Callable[..., Page]]:
 
 def at(page: Page) -> str:
     """The path of the page."""
-    return urlsplit(page.url).path
+    return str(urlsplit(page.url).path)
 
 
 def tab_to(page: Page, wanted: str) -> None:
