@@ -33,6 +33,7 @@ def in_the_plan(rival: Rival, library: Path, points: int) -> Result:
         pytest.param("stuck", "", 4, {"stuck"}, id="stuck"),
     ],
 )
+@pytest.mark.slow
 def test_the_judge_tells_what_a_careless_toy_does(
     work: str, key: str, points: int, seen: set[str], library: Path
 ) -> None:
@@ -46,6 +47,7 @@ def test_the_judge_tells_what_a_careless_toy_does(
     assert result.calls > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rival", [one for one in RIVALS if one.keeps], ids=lambda one: one.key or "no key")
 def test_choragus_keeps_every_effect_at_once_under_the_same_judge(rival: Rival, library: Path) -> None:
     result = in_the_plan(rival, library, points=4)

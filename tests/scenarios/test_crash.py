@@ -57,7 +57,7 @@ def pairs(range_: Range, number: int) -> list[Plan]:
 
 def test_a_kill_after_a_turn_loses_and_doubles_nothing(range_: Range) -> None:
     turns = range_.baseline.counts["turn"]
-    sampled = {*range(1, turns, 300), *range(turns - FILING, turns + 3)}
+    sampled = {*range(1, turns, 300), *range(turns - FILING, turns + 3, 2), turns + 2}
 
     outcome = range_.sweep([[Point("turn", number)] for number in sorted(sampled)])
 
